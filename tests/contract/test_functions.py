@@ -1,4 +1,4 @@
-"""Functions of scalars on every machine of this process: CPython and the emulator, and the kernel where it is allowed."""
+"""Functions of scalars on every machine there is: CPython, the emulator, and the kernel where it is allowed."""
 
 from __future__ import annotations
 

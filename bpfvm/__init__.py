@@ -1,0 +1,77 @@
+"""Write eBPF in Python, test it anywhere, run it in the kernel.
+
+The names that users import stand in one table and are loaded when they are first asked for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path as _Path
+from typing import TYPE_CHECKING, Any
+
+if not _Path(__file__).with_name("compiler").is_dir():  # a checkout without symbolic links
+    __path__.append(str(_Path(__file__).resolve().parent.parent))
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from bpfvm.core.diag import CompileError as CompileError
+    from bpfvm.core.errors import BpfvmError as BpfvmError
+    from bpfvm.core.errors import LoadError as LoadError
+    from bpfvm.core.errors import Mismatch as Mismatch
+    from bpfvm.core.errors import Unavailable as Unavailable
+    from bpfvm.core.errors import UsageError as UsageError
+    from bpfvm.core.errors import VerifierReject as VerifierReject
+    from bpfvm.lang.maps import Array as Array
+    from bpfvm.lang.packet import pkt as pkt
+    from bpfvm.program import Object as Object
+    from bpfvm.program import Program as Program
+    from bpfvm.program import bpf as bpf
+    from bpfvm.program import load as load
+    from bpfvm.run.outcome import Outcome as Outcome
+
+    # A type checker sees numbers where a machine sees storage: `x: u32 = 5` and `x + 1` are ints to both.
+    u8: TypeAlias = int
+    u16: TypeAlias = int
+    u32: TypeAlias = int
+    u64: TypeAlias = int
+    s8: TypeAlias = int
+    s16: TypeAlias = int
+    s32: TypeAlias = int
+    s64: TypeAlias = int
+    be16: TypeAlias = int
+    be32: TypeAlias = int
+    be64: TypeAlias = int
+    XDP_ABORTED: int
+    XDP_DROP: int
+    XDP_PASS: int
+    XDP_TX: int
+    XDP_REDIRECT: int
+
+_EXPORTS = {
+    **dict.fromkeys(("BpfvmError", "LoadError", "Mismatch", "Unavailable", "UsageError", "VerifierReject"),
+                    "bpfvm.core.errors"),
+    "CompileError": "bpfvm.core.diag",
+    **dict.fromkeys(("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64"), "bpfvm.lang.types"),
+    "Array": "bpfvm.lang.maps",
+    "pkt": "bpfvm.lang.packet",
+    **dict.fromkeys(("Object", "Program", "bpf", "load"), "bpfvm.program"),
+    "Outcome": "bpfvm.run.outcome",
+    **dict.fromkeys(("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"), "bpfvm.tables.progs"),
+}  # fmt: skip
+
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name: str) -> Any:
+    module = _EXPORTS.get(name)
+    if module is None:
+        raise AttributeError(f"bpfvm has no {name!r} in this version; it has {', '.join(sorted(_EXPORTS))}")
+    import importlib
+
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})

@@ -1,0 +1,6 @@
+"""python -m bpfvm"""
+
+from bpfvm.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The command line. Each command is a module of its own, imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from bpfvm.core.diag import CompileError
+from bpfvm.core.errors import BpfvmError, LoadError, UsageError
+
+# name -> one line of help; the module bpfvm.cli.<name> holds `command`
+COMMANDS = {
+    "run": "run a program on the packets of captures",
+    "compile": "compile a Python function to an eBPF object",
+}
+
+FAULTED, UNUSABLE, INTERRUPTED = 1, 2, 130
+
+
+class Commands(click.Group):
+    """The commands by table, so that `bpfvm run` does not import the compiler."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"bpfvm.cli.{cmd_name}")
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bpfvm", message="%(prog)s %(version)s")
+def entry() -> None:
+    """Write eBPF in Python, test it anywhere, run it in the kernel.
+
+    Example: bpfvm run prog.o --packet capture.pcap
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 1 the program faulted or was rejected, 2 bad usage or unreadable input."""
+    sys.exit(status(arguments))
+
+
+def status(arguments: Sequence[str] | None = None) -> int:
+    """The exit status of a command. Errors are one clear line on stderr, never a traceback."""
+    try:
+        code = entry.main(args=arguments, prog_name="bpfvm", standalone_mode=False)
+        return int(code or 0)
+    except CompileError as error:
+        return _fail(str(error), FAULTED)
+    except click.ClickException as error:
+        error.show()
+        return UNUSABLE
+    except (LoadError, UsageError) as error:
+        return _fail(f"bpfvm: {error}", UNUSABLE)
+    except BpfvmError as error:
+        return _fail(f"bpfvm: {error}", FAULTED)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("bpfvm: interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader is gone: nothing more can be said
+        return INTERRUPTED
+    except OSError as error:
+        return _fail(f"bpfvm: {error.filename or 'input'}: {error.strerror or error}", UNUSABLE)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(message, err=True)
+    return code

@@ -1,0 +1,31 @@
+"""The exceptions that users meet. Each message is one clear line: what, where, what to do."""
+
+from __future__ import annotations
+
+
+class BpfvmError(Exception):
+    """Base of every error that bpfvm raises on purpose."""
+
+
+class LoadError(BpfvmError):
+    """An object, capture or other input cannot be read or cannot be loaded by a machine."""
+
+
+class VerifierReject(BpfvmError):
+    """A verifier refused the program. `log` keeps its whole text."""
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
+
+
+class Mismatch(BpfvmError):
+    """Two machines gave different outcomes for one input."""
+
+
+class Unavailable(BpfvmError):
+    """This machine, this host or this version cannot do what was asked; the message says why."""
+
+
+class UsageError(BpfvmError):
+    """The caller asked for something that has no meaning: a wrong argument, a name that is not there."""

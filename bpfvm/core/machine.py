@@ -1,0 +1,80 @@
+"""What goes into a machine and what comes out, as bytes and numbers: the one language all backends speak.
+
+A machine knows nothing of Python types or names; `bpfvm.run` turns a Result into a typed Outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+# One map's contents, in key order for arrays: (key, value); a per-CPU value is a list, one item a CPU.
+Entries: TypeAlias = list[tuple[bytes, "bytes | list[bytes]"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a source file. `line` counts from 1, `col` from 1 (0: not known)."""
+
+    file: str
+    line: int
+    col: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a run ended early.
+
+    kind: a machine fault ("access", "budget", "instruction", "helper", "uninit", "depth") when `machine`, else the
+    name of the Python exception that the language defines for the place ("PacketError", "ZeroDivisionError" …).
+    """
+
+    kind: str
+    message: str
+    insn: int | None = None  # slot of the instruction, where one is known
+    source: Location | None = None
+    machine: bool = True
+
+    def __str__(self) -> str:
+        where = f"{self.source}: " if self.source else ""
+        at = f" (instruction {self.insn})" if self.insn is not None else ""
+        return f"{where}{self.kind}: {self.message}{at}"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One run's input. Map contents are the loaded program's state, not the input's.
+
+    packet: frame bytes from the first header that the program type sees, or None for types without packets.
+    ctx:    raw context bytes, for types whose context is a plain buffer (syscall).
+    fields: context fields by name, over the type's defaults ({"ingress_ifindex": 3}).
+    clock:  what bpf_ktime_get_ns answers first, ns. seed: of the machine's random numbers.
+    """
+
+    packet: bytes | None = None
+    ctx: bytes | None = None
+    fields: Mapping[str, int] = field(default_factory=dict)
+    clock: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run's result, before it is given types.
+
+    r0:     all 64 bits where the machine shows them; the kernel shows the low 32 (`r0_bits`).
+    packet, ctx: bytes after the run; None where the type has none or the machine cannot tell.
+    insns:  instructions executed, 0 where the machine does not count.
+    """
+
+    r0: int = 0
+    r0_bits: int = 64
+    packet: bytes | None = None
+    ctx: bytes | None = None
+    trace: tuple[str, ...] = ()
+    fault: Fault | None = None
+    insns: int = 0

@@ -1,0 +1,1 @@
+"""The instruction set: the table, instructions, their bytes and their text."""

@@ -1,0 +1,12 @@
+"""Faults: the exceptions by which a program ends early, in CPython and in its compiled form alike."""
+
+from __future__ import annotations
+
+
+class PacketError(IndexError):
+    """A read past the end of the packet."""
+
+
+# What a run in CPython may raise as the language defines it; the compiled program leaves by its fault exit with the
+# same kind at the same line. Anything else that a function raises is an error of the function.
+FAULTS: tuple[type[Exception], ...] = (PacketError, IndexError, ZeroDivisionError, ValueError)

@@ -1,0 +1,70 @@
+"""Map declarations: what a map is called, holds and can hold. What `m[k]` does is asked of the active machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bpfvm.core.errors import UsageError
+from bpfvm.lang.active import machine
+from bpfvm.lang.types import Storage, u32
+
+MAX_ENTRIES = (1 << 32) - 1  # max_entries is a u32 (union bpf_attr)
+
+
+class Map:
+    """A declared map. name: given, or taken from the variable under which the first program finds it."""
+
+    type: str  # a row of tables.maps
+
+    def __init__(self, key: Storage, value: Storage, max_entries: int, name: str | None = None) -> None:
+        for role, kind in (("key", key), ("value", value)):
+            if not isinstance(kind, Storage):
+                raise UsageError(
+                    f"{type(self).__name__}: the {role} type must be a storage type such as u64, not {kind!r}"
+                )
+        if not isinstance(max_entries, int) or not 0 < max_entries <= MAX_ENTRIES:
+            raise UsageError(f"{type(self).__name__}: max_entries must be from 1 to {MAX_ENTRIES}, not {max_entries!r}")
+        self.key, self.value, self.max_entries, self.name = key, value, max_entries, name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.value!r}, {self.max_entries}, name={self.name!r})"
+
+    def __iter__(self) -> Any:
+        raise UsageError(f"map {self.name or '?'}: a map is not iterated inside a program in this version")
+
+    def __len__(self) -> int:
+        raise UsageError(f"map {self.name or '?'}: len() of a map is its capacity in BPF: use .max_entries")
+
+    def __bool__(self) -> bool:
+        return True
+
+
+class Array(Map):
+    """BPF_MAP_TYPE_ARRAY: `max_entries` values under the indexes from 0, all 0 at first.
+
+    `m[i]` outside of them raises IndexError, a fault of the program. `m[i] += n` is one atomic operation.
+    """
+
+    type = "array"
+
+    def __init__(self, value: Storage, max_entries: int, name: str | None = None) -> None:
+        super().__init__(u32, value, max_entries, name)
+
+    def _key(self, index: Any) -> bytes:
+        if not isinstance(index, int):
+            raise TypeError(f"the index of {self.name or 'an array'} must be an integer, not {type(index).__name__}")
+        if not 0 <= index < self.max_entries:
+            raise IndexError(
+                f"index {int(index)} is outside of {self.name or 'the array'} ({self.max_entries} entries)"
+            )
+        return int(index).to_bytes(4, "little")
+
+    def __getitem__(self, index: int) -> Any:
+        key = self._key(index)
+        value = machine(f"map {self.name or '?'}").lookup(self, key)
+        assert value is not None, "every index of an array has a value"
+        return self.value.unpack(value)
+
+    def __setitem__(self, index: int, value: int) -> None:
+        key = self._key(index)
+        machine(f"map {self.name or '?'}").update(self, key, self.value.pack(value))

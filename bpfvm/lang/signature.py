@@ -1,0 +1,115 @@
+"""The signature of a function of scalars (`@bpf.function`): what its annotations say, and where its words stand.
+
+Arguments and result stand in the program's context buffer, a little-endian u64 each: the result at 0, argument i at
+8 * (i + 1). A narrow argument is its value sign- or zero-extended to 64 bits.
+"""
+
+from __future__ import annotations
+
+import builtins
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bpfvm.core.bits import M64
+from bpfvm.core.errors import UsageError
+from bpfvm.lang.interval import BOOL, S64, Interval
+from bpfvm.lang.types import Storage
+
+WORD = 8
+RESULT_OFFSET = 0
+
+
+def argument_offset(index: int) -> int:
+    """Bytes from the start of the context buffer to argument `index`."""
+    return WORD * (index + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One annotated scalar: a storage type, `bool`, or `int` (exact, in the range of s64)."""
+
+    annotation: type
+
+    @property
+    def range(self) -> Interval:
+        """The values it can have."""
+        if isinstance(self.annotation, Storage):
+            return self.annotation.range
+        return BOOL if self.annotation is bool else S64
+
+    @property
+    def modular(self) -> Storage | None:
+        """u64 or s64 where the value wraps, else None."""
+        return self.annotation if isinstance(self.annotation, Storage) and self.annotation.is_modular else None
+
+    def value(self, word: int) -> Any:
+        """The Python value that stands for a 64-bit word, cut to the type first."""
+        if self.annotation is bool:
+            return bool(word & M64)
+        if isinstance(self.annotation, Storage) and not self.annotation.is_big:
+            return self.annotation(word)
+        return word - (1 << 64) if self.range.signed and word >> 63 else word
+
+    def word(self, value: int) -> int:
+        """`value` mod the type's range, extended to an unsigned 64-bit word."""
+        if self.annotation is bool:
+            return int(bool(value))
+        if isinstance(self.annotation, Storage) and not self.annotation.is_big:
+            return self.annotation.wrap(int(value)) & M64
+        return int(value) & M64
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Parameters in order, and the result."""
+
+    params: tuple[tuple[str, Scalar], ...]
+    result: Scalar
+
+    @property
+    def context_size(self) -> int:
+        """Bytes of the context buffer."""
+        return argument_offset(len(self.params))
+
+
+def signature(function: types.FunctionType) -> Signature:
+    """Read the annotations of `function`. UsageError for a missing or meaningless one, and for defaults, *args, **."""
+    code = function.__code__
+    name = function.__name__
+    if code.co_flags & 0x0C or code.co_kwonlyargcount or code.co_posonlyargcount or function.__defaults__:
+        raise UsageError(f"{name}: a program takes plain parameters: no defaults, *args, **kwargs or markers")
+    hints = evaluated(function)
+    params = []
+    for param in code.co_varnames[: code.co_argcount]:
+        if param not in hints:
+            raise UsageError(f"{name}: parameter {param} needs a type, such as `{param}: u32`")
+        params.append((param, _scalar(name, param, hints[param])))
+    if "return" not in hints:
+        raise UsageError(f"{name}: the result needs a type, such as `-> u64`")
+    return Signature(tuple(params), _scalar(name, "the result", hints["return"]))
+
+
+def evaluated(function: types.FunctionType) -> Mapping[str, Any]:
+    """The annotations of `function`, texts evaluated over its globals and closure. UsageError where one fails."""
+    space: dict[str, Any] = dict(vars(builtins))
+    space.update(function.__globals__)
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            space[name] = cell.cell_contents
+        except ValueError:
+            continue  # an empty cell: bound later than the function, and a NameError below if it is asked for
+    found = {}
+    for name, hint in function.__annotations__.items():
+        try:
+            found[name] = eval(hint, space) if isinstance(hint, str) else hint
+        except Exception as error:
+            raise UsageError(f"{function.__name__}: the annotation {hint!r} of {name} fails: {error}") from None
+    return found
+
+
+def _scalar(function: str, place: str, hint: Any) -> Scalar:
+    if isinstance(hint, Storage) or hint in (bool, int):
+        return Scalar(hint)
+    raise UsageError(f"{function}: {place} must have a scalar type (u8 to s64, bool, int), not {hint!r}")

@@ -1,0 +1,245 @@
+"""Programs as users hold them: a decorated function or a program of an object file, run on any machine and compared."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
+
+from bpfvm.core.errors import BpfvmError, Mismatch, Unavailable, UsageError
+from bpfvm.core.machine import Input
+from bpfvm.lang import hooks
+from bpfvm.lang.hooks import Hook
+from bpfvm.lang.signature import Signature, argument_offset, signature
+from bpfvm.obj.model import MapSpec, ObjectSpec
+from bpfvm.run.backend import ENGINES, Backend, engine
+from bpfvm.run.compare import differences
+from bpfvm.run.outcome import Outcome
+from bpfvm.run.session import Session
+from bpfvm.tables.progs import BY_NAME
+
+if TYPE_CHECKING:
+    from bpfvm.compiler import Compiled
+
+Maps = Mapping[str, Mapping[Any, Any]]
+
+
+class Program:
+    """One program: `cpython`, `emulate`, `kernel` run it on one machine, `check` on all that there are.
+
+    A packet program takes one packet (anything that bytes() accepts); a function of scalars takes its arguments.
+    Every call starts afresh, from empty maps or from `maps={name: {key: value}}`; `session` keeps maps.
+    """
+
+    def __init__(self, name: str, type: str, spec: ObjectSpec | None = None) -> None:
+        self.name = name
+        self.type = BY_NAME[type]
+        self.function: types.FunctionType | None = None
+        self.hook: Hook | None = None
+        self._spec = spec
+
+    @classmethod
+    def of_function(cls, function: types.FunctionType, hook: Hook) -> Program:
+        """The program that `function` is compiled to, for `hook`; nothing is compiled until it is needed."""
+        if not isinstance(function, types.FunctionType):
+            raise UsageError(f"a program is made of a plain Python function, not of {function!r}")
+        program = cls(function.__name__, hook.type)
+        program.function, program.hook = function, hook
+        program.__doc__ = function.__doc__
+        return program
+
+    def __repr__(self) -> str:
+        return f"<bpfvm.Program {self.name} ({self.type.name})>"
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the plain Python function itself, for use from another one."""
+        if self.function is None:
+            raise UsageError(f"{self.name} comes from an object file and has no Python function to call")
+        return self.function(*args)
+
+    @cached_property
+    def signature(self) -> Signature | None:
+        """Parameters and result of a function of scalars, None for programs of a hook."""
+        if self.function is None or self.hook is None or not self.hook.scalars:
+            return None
+        return signature(self.function)
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """What the compiler made of the function, without fault records. Raises CompileError."""
+        return self._compile(record_faults=False)
+
+    @cached_property
+    def _recorded(self) -> Compiled:
+        return self._compile(record_faults=True)
+
+    def _compile(self, record_faults: bool) -> Compiled:
+        from bpfvm.compiler import compile_program
+
+        if self.function is None or self.hook is None:
+            raise UsageError(f"{self.name} comes from an object file and is compiled already")
+        return compile_program(self.function, self.hook, record_faults=record_faults)
+
+    @property
+    def object(self) -> ObjectSpec:
+        """The program as an object: instructions, maps, BTF, line info."""
+        return self._spec if self._spec is not None else self.compiled.spec
+
+    @property
+    def runnable(self) -> ObjectSpec:
+        """The object that machines run: with a record of faults where the program is compiled here."""
+        return self._spec if self._spec is not None else self._recorded.spec
+
+    def session(self, engine_name: str = "auto", maps: Maps | None = None) -> Session:
+        """The program loaded on one machine, its maps kept from run to run. Close it, or use it in a `with`."""
+        backend = self._cpython() if engine_name == "cpython" else engine(engine_name)
+        return Session(backend, self.runnable, self.name, self.signature, maps)
+
+    def cpython(self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None) -> Outcome:
+        """Run the function itself in CPython, over simulated maps and packet."""
+        return self._run("cpython", given, maps, ctx)
+
+    def emulate(
+        self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None, engine: str = "auto"
+    ) -> Outcome:
+        """Run the bytecode in an emulator tier: auto or interp."""
+        return self._run(engine, given, maps, ctx)
+
+    def kernel(self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None) -> Outcome:
+        """Run it in the kernel by BPF_PROG_TEST_RUN. Raises Unavailable, with the reason, where that cannot be."""
+        return self._run("kernel", given, maps, ctx)
+
+    def check(self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None) -> Outcome:
+        """Run every machine that is available and compare. Returns the outcome, whose `engines` names them.
+
+        Raises Mismatch with the differences unless all outcomes are equal, Unavailable when fewer than two machines
+        could run it.
+        """
+        outcomes: dict[str, Outcome] = {}
+        missing: list[str] = []
+        for name in (*(("cpython",) if self.function else ()), *(row.name for row in ENGINES)):
+            try:
+                outcomes[name] = self._run(name, given, maps, ctx)
+            except Unavailable as error:
+                missing.append(str(error))
+        if len(outcomes) < 2:
+            raise Unavailable(f"{self.name}: there is nothing to compare: {'; '.join(missing)}")
+        (first, reference), *others = outcomes.items()
+        lines = [line for name, other in others for line in differences(first, reference, name, other)]
+        if lines:
+            raise Mismatch(f"{self.name}({', '.join(map(_shown, given))}):\n  " + "\n  ".join(lines))
+        most = max(outcomes.values(), key=lambda outcome: outcome.insns)
+        return replace(reference, insns=most.insns, engines=tuple(outcomes))
+
+    def disasm(self) -> str:
+        """The program as text in the kernel's syntax."""
+        from bpfvm.run.listing import listing
+
+        return listing(self.object.programs[self.name])
+
+    def input(self, given: tuple[Any, ...], ctx: Mapping[str, int] | None = None) -> Input:
+        """The machine's input for one packet, or for the arguments of a function of scalars."""
+        if self.signature is not None:
+            return Input(ctx=_arguments(self.name, self.signature, given), fields=ctx or {})
+        if self.type.layer is None:
+            raise Unavailable(f"{self.name}: a {self.type.name} program of an object file has no input in this version")
+        if len(given) != 1:
+            raise UsageError(f"{self.name} takes one packet, got {len(given)} arguments")
+        try:
+            packet = bytes(given[0]) if not isinstance(given[0], int) else None
+        except TypeError:
+            packet = None
+        if packet is None:
+            raise UsageError(f"{self.name} takes a packet, something that bytes() accepts, not {given[0]!r}")
+        return Input(packet=packet, fields=ctx or {})
+
+    def _run(self, name: str, given: tuple[Any, ...], maps: Maps | None, ctx: Mapping[str, int] | None) -> Outcome:
+        inputs = self.input(given, ctx)
+        with self.session(name, maps) as session:
+            return session.outcome(inputs)
+
+    def _cpython(self) -> Backend:
+        from bpfvm.sim.run import CPython
+
+        if self.function is None or self.hook is None:
+            raise Unavailable(f"engine cpython: {self.name} comes from an object file, not from a Python function")
+        return CPython(self.function, self.hook, self._recorded.maps)
+
+
+class Object:
+    """An object file: its programs and maps by name."""
+
+    def __init__(self, spec: ObjectSpec) -> None:
+        self.spec = spec
+        self.programs: dict[str, Program] = {name: Program(name, one.type, spec) for name, one in spec.programs.items()}
+        self.maps: dict[str, MapSpec] = dict(spec.maps)
+
+    def __repr__(self) -> str:
+        return f"<bpfvm.Object programs: {', '.join(self.programs) or 'none'}; maps: {', '.join(self.maps) or 'none'}>"
+
+
+def load(path: str) -> Object:
+    """Read an ELF object. Raises LoadError, one line, for a file that cannot be read or is damaged."""
+    from bpfvm.obj.elf_read import read_object
+
+    return Object(read_object(path))
+
+
+class Bpf:
+    """The decorators. Decorating compiles nothing and never touches the kernel."""
+
+    @overload
+    def xdp(self, function: Callable[..., Any]) -> Program: ...
+    @overload
+    def xdp(self, *, on_fault: int | None = None) -> Callable[[Callable[..., Any]], Program]: ...
+
+    def xdp(self, function: Callable[..., Any] | None = None, *, on_fault: int | None = None) -> Any:
+        """An XDP program: `@bpf.xdp`, or `@bpf.xdp(on_fault=XDP_DROP)`. Without a return it gives `on_fault`."""
+        return _decorate(hooks.xdp(on_fault), function)
+
+    def function(self, function: Callable[..., Any]) -> Program:
+        """A program of a plain function of scalars: `def f(a: u32, b: u64) -> u64`."""
+        return Program.of_function(_plain(function), hooks.function())
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"bpf has no {name!r} in this version; it offers xdp and function")
+
+
+bpf = Bpf()
+
+
+def _decorate(hook: Hook, function: Callable[..., Any] | None) -> Any:
+    if function is None:
+        return lambda wrapped: Program.of_function(_plain(wrapped), hook)
+    return Program.of_function(_plain(function), hook)
+
+
+def _plain(function: Callable[..., Any]) -> types.FunctionType:
+    if isinstance(function, types.FunctionType):
+        return function
+    raise UsageError(f"a program is made of a plain Python function, not of {function!r}")
+
+
+def _arguments(name: str, signed: Signature, given: tuple[Any, ...]) -> bytes:
+    if len(given) != len(signed.params):
+        wanted = ", ".join(f"{param}: {scalar.annotation.__name__}" for param, scalar in signed.params)
+        raise UsageError(f"{name} takes ({wanted}), got {len(given)} arguments")
+    context = bytearray(signed.context_size)
+    for index, ((param, scalar), value) in enumerate(zip(signed.params, given, strict=True)):
+        if not isinstance(value, int):
+            raise UsageError(f"{name}: {param} takes an integer, not {value!r}")
+        at = argument_offset(index)
+        context[at : at + 8] = scalar.word(value).to_bytes(8, "little")
+    return bytes(context)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int):
+        return str(int(value))
+    data = bytes(value)
+    return f"<packet of {len(data)} bytes: {data[:24].hex()}{'…' if len(data) > 24 else ''}>"
+
+
+__all__ = ["Bpf", "BpfvmError", "Object", "Program", "bpf", "load"]

@@ -1,0 +1,1 @@
+"""All machines behind one protocol, and their outcomes compared."""

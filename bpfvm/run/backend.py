@@ -1,0 +1,85 @@
+"""The protocol that every machine speaks, and the table of machines.
+
+A backend loads one program of an object and runs it on inputs; map contents stay between runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bpfvm.core.errors import Unavailable, UsageError
+from bpfvm.core.machine import Entries, Input, Result
+from bpfvm.obj.model import ObjectSpec
+
+
+class Loaded(Protocol):
+    """A program loaded by a machine, with its maps."""
+
+    def run(self, given: Input) -> Result:
+        """Run once. Raises Unavailable for an input that this machine cannot take."""
+
+    def read_map(self, name: str) -> Entries: ...
+
+    def write_map(self, name: str, entries: Entries) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Backend(Protocol):
+    """A machine: `load` raises LoadError, VerifierReject or Unavailable."""
+
+    @property
+    def name(self) -> str: ...
+
+    def load(self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> Loaded: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One row of the table. missing: why the engine cannot be used here, or None."""
+
+    name: str
+    open: Callable[[], Backend]
+    missing: Callable[[], str | None]
+
+
+def _interp() -> Backend:
+    from bpfvm.emulator import INTERP
+
+    return INTERP
+
+
+def _kernel() -> Backend:
+    from bpfvm.kernel import KERNEL
+
+    return KERNEL
+
+
+def _kernel_missing() -> str | None:
+    from bpfvm.kernel import available
+
+    return available()
+
+
+# In the order in which `auto` takes the first that is there; `cpython` needs the function itself: see bpfvm.sim.
+ENGINES: tuple[Engine, ...] = (
+    Engine("interp", _interp, lambda: None),
+    Engine("kernel", _kernel, _kernel_missing),
+)
+
+
+def engine(name: str) -> Backend:
+    """The backend called `name`; "auto" is the fastest emulator tier. Unavailable says why one cannot be used."""
+    if name == "auto":
+        return ENGINES[0].open()
+    for row in ENGINES:
+        if row.name == name:
+            reason = row.missing()
+            if reason is not None:
+                raise Unavailable(f"engine {name}: {reason}")
+            return row.open()
+    raise UsageError(
+        f"there is no engine {name!r}; engines are auto, cpython, {', '.join(row.name for row in ENGINES)}"
+    )

@@ -1,0 +1,53 @@
+"""An Outcome: one run's result with types: what users see and what machines are compared by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bpfvm.core.bits import M32
+from bpfvm.core.machine import Fault, Result
+from bpfvm.lang.signature import RESULT_OFFSET, WORD, Signature
+from bpfvm.tables.progs import ProgramType
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run gave.
+
+    value: r0 by the program's return type; the function's result for `@bpf.function`.
+    action: the value's name where the program type names it ("XDP_PASS"), else None.
+    packet: its bytes after the run, None without one. ctx: context fields after, by name.
+    maps: map name -> {key: value}, typed by BTF. trace: lines printed. events: map name -> records.
+    fault: how the run ended early, or None. insns: executed, 0 where the machine does not count; never compared.
+    engines: the machines that agreed on it.
+    """
+
+    value: int
+    action: str | None = None
+    packet: bytes | None = None
+    maps: Mapping[str, dict[Any, Any]] = field(default_factory=dict)
+    trace: tuple[str, ...] = ()
+    ctx: Mapping[str, int] = field(default_factory=dict)
+    events: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    redirect: Any = None
+    fault: Fault | None = None
+    insns: int = 0
+    engines: tuple[str, ...] = ()
+
+
+def value_of(result: Result, kind: ProgramType, signature: Signature | None) -> int:
+    """What the program returned, by its return type: u32 for hooks, the annotated type for functions of scalars."""
+    if signature is None:
+        return result.r0 & M32
+    if result.ctx is None:
+        return int(signature.result.value(0))
+    word = int.from_bytes(result.ctx[RESULT_OFFSET : RESULT_OFFSET + WORD], "little")
+    value = signature.result.value(word)
+    return value if isinstance(value, bool) else int(value)
+
+
+def action_name(kind: ProgramType, value: int) -> str | None:
+    """The name of a return value, None where the program type has none for it."""
+    return kind.actions.get(value)

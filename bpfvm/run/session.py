@@ -1,0 +1,110 @@
+"""One program on one machine over many inputs: maps keep their contents, faults get their names back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from bpfvm.core.errors import UsageError
+from bpfvm.core.machine import Entries, Fault, Input, Result
+from bpfvm.lang.signature import Signature
+from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.values import decode_entries, encode_entries
+from bpfvm.run.backend import Backend
+from bpfvm.run.outcome import Outcome, action_name, value_of
+from bpfvm.tables.progs import BY_NAME, ProgramType
+
+FAULT_RECORD = "bpfvm.fault"  # the hidden map in which compiled programs note the site of a fault, plus one
+
+
+class Session:
+    """A loaded program. Use as a context manager, or call `close`."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        spec: ObjectSpec,
+        program: str,
+        signature: Signature | None = None,
+        maps: Mapping[str, Mapping[Any, Any]] | None = None,
+    ) -> None:
+        self.engine = backend.name
+        self.spec, self.signature = spec, signature
+        self.program: ProgramSpec = spec.programs[program]
+        self.type: ProgramType = BY_NAME[self.program.type]
+        self._loaded = backend.load(spec, program, _given_maps(spec, maps or {}))
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the machine's program and maps."""
+        self._loaded.close()
+
+    def run(self, given: Input) -> Result:
+        """One run, its fault named; maps are not read. The cheap form for many packets."""
+        result = self._loaded.run(given)
+        if not self.program.fault_sites or result.fault is not None:
+            return result
+        fault = self._recorded_fault()
+        return result if fault is None else _with_fault(result, fault)
+
+    def outcome(self, given: Input) -> Outcome:
+        """One run with everything that can be known after it."""
+        result = self.run(given)
+        value = value_of(result, self.type, self.signature)
+        return Outcome(
+            value=value,
+            action=action_name(self.type, value),
+            packet=result.packet,
+            maps=self.maps(),
+            trace=result.trace,
+            fault=result.fault,
+            insns=result.insns,
+            engines=(self.engine,),
+        )
+
+    def maps(self) -> dict[str, dict[Any, Any]]:
+        """The contents of the maps that the program uses, typed: name -> {key: value}."""
+        return {
+            name: decode_entries(one, self.spec.btf, self._loaded.read_map(name), self.spec.endian)
+            for name, one in self._visible_maps().items()
+        }
+
+    def _visible_maps(self) -> dict[str, MapSpec]:
+        used = self.program.map_names
+        return {name: one for name, one in self.spec.maps.items() if name in used and not one.hidden}
+
+    def _recorded_fault(self) -> Fault | None:
+        (_, value), *_ = self._loaded.read_map(FAULT_RECORD)
+        assert isinstance(value, bytes), "the fault record is not per-CPU"
+        number = int.from_bytes(value[:4], self.byte_order)
+        if not number:
+            return None
+        self._loaded.write_map(FAULT_RECORD, [(bytes(4), bytes(len(value)))])
+        site = self.program.fault_sites[number - 1]
+        return Fault(site.kind, site.message, source=site.source, machine=False)
+
+    @property
+    def byte_order(self) -> Any:
+        """How the machine stores numbers: "little" or "big"."""
+        return self.spec.endian
+
+
+def _with_fault(result: Result, fault: Fault) -> Result:
+    from dataclasses import replace
+
+    return replace(result, fault=fault)
+
+
+def _given_maps(spec: ObjectSpec, maps: Mapping[str, Mapping[Any, Any]]) -> dict[str, Entries]:
+    given = {}
+    for name, contents in maps.items():
+        if name not in spec.maps:
+            raise UsageError(f"there is no map {name!r}; the maps are {', '.join(spec.maps) or 'none'}")
+        given[name] = encode_entries(spec.maps[name], spec.btf, contents, spec.endian)
+    return given

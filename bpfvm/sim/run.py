@@ -1,0 +1,138 @@
+"""Running a function in CPython as if it were loaded: the backend named `cpython`.
+
+The function object is the user's own: nothing is rewritten, so a debugger, a profiler and coverage see it. While it
+runs, maps and the packet ask the machine of this file. A fault of the language (bpfvm.lang.faults) ends the run with
+the hook's value, as it ends the compiled program.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from bpfvm.core.bits import M32
+from bpfvm.core.errors import LoadError
+from bpfvm.core.machine import Entries, Fault, Input, Location, Result
+from bpfvm.emulator.maps import MapStore, create
+from bpfvm.emulator.memory import Arena
+from bpfvm.lang.active import running
+from bpfvm.lang.faults import FAULTS, PacketError
+from bpfvm.lang.hooks import Hook
+from bpfvm.lang.maps import Map
+from bpfvm.lang.signature import RESULT_OFFSET, WORD, Signature, argument_offset, signature
+from bpfvm.obj.model import ObjectSpec
+from bpfvm.sim.context import Context
+from bpfvm.tables.ctx import CONTEXTS
+
+
+class CPython:
+    """The backend for one function. maps: what the compiler found the function to use, by name."""
+
+    name = "cpython"
+
+    def __init__(self, function: types.FunctionType, hook: Hook, maps: Mapping[str, Map]) -> None:
+        self.function, self.hook, self.maps = function, hook, dict(maps)
+
+    def load(self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> Loaded:
+        """`spec` gives the maps' layout; what runs is the function."""
+        return Loaded(self, spec, maps)
+
+
+class Loaded:
+    """A function with its maps."""
+
+    def __init__(self, backend: CPython, spec: ObjectSpec, given: Mapping[str, Entries]) -> None:
+        self._function, self._hook = backend.function, backend.hook
+        self._signature: Signature | None = signature(backend.function) if backend.hook.scalars else None
+        self._arena = Arena()
+        self._stores: dict[str, MapStore] = {
+            name: create(self._arena, one) for name, one in spec.maps.items() if not one.hidden
+        }
+        self._by_map = {id(declared): self._stores[name] for name, declared in backend.maps.items()}
+        self._packet = b""
+        for name, entries in given.items():
+            self.write_map(name, entries)
+
+    def __enter__(self) -> Loaded:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the memory."""
+        self._arena.close()
+
+    def run(self, given: Input) -> Result:
+        """Call the function once. An exception that is no fault of the language is the caller's to see."""
+        self._packet = given.packet or b""
+        arguments = self._arguments(given)
+        fault = None
+        try:
+            with running(self):
+                value = self._function(*arguments)
+        except FAULTS as error:
+            fault = self._fault(error)
+            value = None
+        return self._result(given, value, fault)
+
+    def read_map(self, name: str) -> Entries:
+        """The contents of a map; the compiled program's hidden maps do not exist here."""
+        return self._stores[name].entries()
+
+    def write_map(self, name: str, entries: Entries) -> None:
+        """Put `entries` into a map."""
+        if name not in self._stores:
+            raise LoadError(f"{self._function.__name__} has no map {name!r}")
+        self._stores[name].fill(entries)
+
+    def packet_length(self) -> int:
+        return len(self._packet)
+
+    def packet_read(self, offset: int, size: int) -> bytes:
+        """Part of bpfvm.lang.active.Machine: bytes of the packet, or PacketError."""
+        if offset + size > len(self._packet):
+            raise PacketError(f"read of {size} bytes at packet+{offset}, packet is {len(self._packet)} bytes")
+        return self._packet[offset : offset + size]
+
+    def lookup(self, declared: Map, key: bytes) -> bytes | None:
+        """Part of bpfvm.lang.active.Machine: the value under `key`."""
+        store = self._by_map[id(declared)]
+        address = store.lookup(key)
+        return bytes(self._arena.read(address, store.spec.value_size)) if address else None
+
+    def update(self, declared: Map, key: bytes, value: bytes) -> None:
+        """Part of bpfvm.lang.active.Machine: store `value` under `key`."""
+        self._by_map[id(declared)].update(key, value, 0)
+
+    def _arguments(self, given: Input) -> list[Any]:
+        if self._signature is None:
+            layout = CONTEXTS[self._hook.program_type.context or ""]
+            context = Context(layout, given.fields)
+            return [context] if self._function.__code__.co_argcount else []
+        words = given.ctx or bytes(self._signature.context_size)
+        return [
+            scalar.value(int.from_bytes(words[argument_offset(i) : argument_offset(i) + WORD], "little"))
+            for i, (_, scalar) in enumerate(self._signature.params)
+        ]
+
+    def _result(self, given: Input, value: Any, fault: Fault | None) -> Result:
+        if self._signature is None:
+            r0 = self._hook.on_fault if value is None else int(value)
+            return Result(r0=r0 & M32, r0_bits=32, packet=given.packet, fault=fault)
+        words = bytearray(given.ctx or bytes(self._signature.context_size))
+        word = self._signature.result.word(self._hook.on_fault if value is None else value)
+        words[RESULT_OFFSET : RESULT_OFFSET + WORD] = word.to_bytes(WORD, "little")
+        return Result(r0=0, ctx=bytes(words), fault=fault)
+
+    def _fault(self, error: Exception) -> Fault:
+        """The fault that `error` is, at the user's line that raised it, not at a line of this package."""
+        line, at = 0, error.__traceback__
+        code = self._function.__code__
+        while at is not None:
+            if at.tb_frame.f_code is code:
+                line = at.tb_lineno
+            at = at.tb_next
+        return Fault(type(error).__name__, str(error), source=Location(code.co_filename, line), machine=False)

@@ -1,0 +1,1 @@
+"""Facts about the kernel, one row each: helpers, map types, program types, contexts."""

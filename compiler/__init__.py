@@ -1,0 +1,4 @@
+"""Python functions to eBPF objects."""
+
+if __name__ != "bpfvm.compiler":
+    raise ImportError(f"import this package as 'bpfvm.compiler', not {__name__!r}")

@@ -1,0 +1,4 @@
+"""Running eBPF without a kernel."""
+
+if __name__ != "bpfvm.emulator":
+    raise ImportError(f"import this package as 'bpfvm.emulator', not {__name__!r}")

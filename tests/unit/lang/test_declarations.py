@@ -1,0 +1,117 @@
+"""Maps, packets and signatures as users write them: what is refused, and how it is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bpfvm.core.errors import UsageError
+from bpfvm.lang.maps import Array
+from bpfvm.lang.packet import HEADERS, pkt
+from bpfvm.lang.signature import signature
+from bpfvm.lang.types import be16, s8, u8, u32, u64
+
+
+def test_outside_of_a_run_maps_and_packets_say_so() -> None:
+    hits = Array(u64, 4, name="hits")
+    with pytest.raises(UsageError, match=r"map hits has a meaning only while a program runs"):
+        hits[0]
+    with pytest.raises(UsageError, match=r"pkt.ip.proto has a meaning only while"):
+        _ = pkt.ip.proto
+    with pytest.raises(IndexError, match=r"index 4 is outside of hits \(4 entries\)"):
+        hits[4]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Array(int, 4), "the value type must be a storage type"),
+        (lambda: Array(u64, 0), "max_entries must be from 1"),
+        (lambda: Array(u64, 1 << 32), "max_entries must be from 1"),
+        (lambda: len(Array(u64, 4)), "use .max_entries"),
+        (lambda: iter(Array(u64, 4)), "not iterated"),
+    ],
+)
+def test_bad_declarations(make: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        make()
+
+
+def test_unknown_header_fields_are_named() -> None:
+    with pytest.raises(AttributeError, match=r"ip has no layer or field 'tcpp'; it offers fields ver ihl"):
+        _ = pkt.ip.tcpp
+
+
+def test_header_fields_lie_in_their_headers() -> None:
+    for header in HEADERS.values():
+        for field in header.fields:
+            assert field.offset + field.type.size <= {"eth": 14, "ip": 20}[header.name]
+            assert field.shift + (field.bits or field.type.bits) <= field.type.bits
+        assert set(header.layers) <= set(HEADERS)
+
+
+def test_signatures() -> None:
+    def good(a: u32, b: s8, c: bool, d: int) -> u64:
+        return u64(a)
+
+    found = signature(good)
+    assert [(name, str(scalar.range)) for name, scalar in found.params] == [
+        ("a", "[0, 4294967295]"),
+        ("b", "[-128, 127]"),
+        ("c", "[0, 1]"),
+        ("d", "[-9223372036854775808, 9223372036854775807]"),
+    ]
+    assert found.context_size == 40
+    b = found.params[1][1]
+    assert b.word(-1) == (1 << 64) - 1
+    assert b.value(b.word(200)) == -56
+    assert type(found.result.value(7)) is u64
+
+
+def no_result(a: u32):  # type: ignore[no-untyped-def]
+    return a
+
+
+def no_type(a) -> u32:  # type: ignore[no-untyped-def]
+    return u32(a)
+
+
+def odd_type(a: str) -> u32:
+    return u32(0)
+
+
+def a_default(a: u32 = 3) -> u32:
+    return a
+
+
+def starred(*a: u32) -> u32:
+    return u32(0)
+
+
+def lost_name(a: nowhere) -> u32:  # type: ignore[name-defined]  # noqa: F821
+    return u32(0)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (no_result, "the result needs a type"),
+        (no_type, "parameter a needs a type"),
+        (odd_type, "a must have a scalar type"),
+        (a_default, "no defaults"),
+        (starred, "no defaults"),
+        (lost_name, "the annotation 'nowhere' of a fails"),
+    ],
+)
+def test_bad_signatures(function: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        signature(function)
+
+
+def test_big_endian_scalars_are_plain_numbers() -> None:
+    def f(a: be16) -> u8:
+        return u8(a)
+
+    (_, scalar), *_ = signature(f).params
+    assert scalar.value(scalar.word(0x1234)) == 0x1234

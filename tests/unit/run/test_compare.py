@@ -1,0 +1,45 @@
+"""Differences between outcomes: each kind is seen, and said in a line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bpfvm.core.machine import Fault, Location
+from bpfvm.run.compare import differences
+from bpfvm.run.outcome import Outcome
+
+FAULT = Fault("PacketError", "read past the end", source=Location("f.py", 3), machine=False)
+BASE = Outcome(value=2, action="XDP_PASS", packet=b"abc", maps={"hits": {0: 0, 1: 5}}, trace=("x",), insns=9)
+
+
+def test_equal_outcomes_have_none_and_insns_do_not_count() -> None:
+    assert differences("a", BASE, "b", replace(BASE, insns=1, engines=("b",))) == []
+    assert differences("a", replace(BASE, packet=None), "b", BASE) == []
+    same_place = replace(FAULT, message="other words", insn=7)
+    assert differences("a", replace(BASE, fault=FAULT), "b", replace(BASE, fault=same_place)) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "line"),
+    [
+        (replace(BASE, value=1), "value: a 2 (0x2), b 1 (0x1)"),
+        (replace(BASE, action=None), "action: a 'XDP_PASS', b None"),
+        (replace(BASE, packet=b"abd"), "packet: from byte 2: a 63, b 64"),
+        (replace(BASE, packet=b"ab"), "packet: a 3 bytes, b 2 bytes"),
+        (replace(BASE, trace=()), "trace: a ('x',), b ()"),
+        (replace(BASE, fault=FAULT), "fault: a none, b f.py:3: PacketError: read past the end"),
+        (replace(BASE, maps={"hits": {0: 0, 1: 6}}), "map hits[1]: a 5, b 6"),
+        (replace(BASE, maps={}), "map hits: only a has it"),
+    ],
+)
+def test_each_difference_is_a_line(other: Outcome, line: str) -> None:
+    assert differences("a", BASE, "b", other) == [line]
+
+
+def test_many_map_differences_are_counted() -> None:
+    one, two = ({"m": dict.fromkeys(range(9), n)} for n in (0, 1))
+    lines = differences("a", replace(BASE, maps=one), "b", replace(BASE, maps=two))
+    assert len(lines) == 6
+    assert lines[-1] == "map m: 4 more entries differ"

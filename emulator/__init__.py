@@ -2,3 +2,9 @@
 
 if __name__ != "bpfvm.emulator":
     raise ImportError(f"import this package as 'bpfvm.emulator', not {__name__!r}")
+
+from bpfvm.emulator.machine import Interp, Loaded
+
+INTERP = Interp()
+
+__all__ = ["INTERP", "Interp", "Loaded"]

@@ -22,6 +22,7 @@ class ProgramType:
     actions: Mapping[int, str] = field(default_factory=dict)
     fallback: int = 0
     layer: str | None = None
+    ld_abs: bool = False  # whether legacy packet loads (RFC 9669 5.5) are allowed: the types whose context is an skb
     since: str = "3.18"
 
 

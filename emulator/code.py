@@ -1,0 +1,111 @@
+"""A program's instructions made ready to run: checked once, indexed by slot, operands resolved.
+
+What a run could never recover from is refused here, by name: jumps out of the program or into the middle of a wide
+instruction, a last instruction that falls off the end, writes to r10, division by the constant 0, operations that no
+emulator tier has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bpfvm.core.bits import M32, M64
+from bpfvm.core.errors import LoadError, Unavailable
+from bpfvm.isa.insn import Insn, slots
+from bpfvm.isa.ops import Kind, Op
+from bpfvm.obj.model import ProgramSpec
+from bpfvm.tables.progs import BY_NAME
+
+R10 = 10
+DIVISIONS = ("div", "mod", "sdiv", "smod")
+WRITES_DST = (Kind.ALU, Kind.LOAD, Kind.LOAD_SX, Kind.LOAD_ACQUIRE, Kind.IMM64)
+REFUSED = {
+    "call_kfunc": "kernel functions are not emulated in this version",
+    "lddw_btf_id": "addresses of kernel variables are not emulated in this version",
+    "lddw_func": "function addresses, and the callbacks they are for, are not emulated in this version",
+    "lddw_map_idx": "map indexes belong to the loader's fd array, which no object holds",
+    "lddw_map_idx_value": "map indexes belong to the loader's fd array, which no object holds",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One instruction, ready. operand: the immediate as an unsigned 64-bit number, used where `src` is None.
+
+    target: the slot of a jump or of a call's function. next: the slot behind. value: what an lddw loads.
+    """
+
+    kind: Kind
+    op: Op
+    slot: int
+    next: int
+    dst: int
+    src: int | None
+    off: int
+    operand: int
+    target: int
+    cut: int
+    compute: Callable[[int, int, int], Any] | None
+    value: Any = None
+
+
+def prepare(program: ProgramSpec, maps: Mapping[str, Any], value_of: Callable[[str, int], Any]) -> list[Step | None]:
+    """The steps of `program` by slot (None for a wide instruction's second slot).
+
+    maps: what an lddw of a map's name loads. value_of: what one of a map's value, at a byte offset, loads.
+    """
+    insns = program.insns
+    at = slots(insns)
+    steps: list[Step | None] = [None] * at[-1]
+    starts = set(at[:-1])
+    if not insns:
+        raise LoadError(f"{program.name}: the program has no instructions")
+    for index, insn in enumerate(insns):
+        slot, following = at[index], at[index + 1]
+        _check(program, insn, slot)
+        target = slot + 1 + insn.jump if insn.jump is not None else following
+        if insn.jump is not None and target not in starts:
+            raise LoadError(f"{program.name}: instruction {slot} jumps to {_wrong(target, at[-1])}")
+        if following == at[-1] and insn.op.kind not in (Kind.EXIT, Kind.GOTO):
+            raise LoadError(f"{program.name}: instruction {slot} is the last one and is no exit or jump back")
+        steps[slot] = Step(
+            insn.op.kind, insn.op, slot, following, insn.dst, insn.src if insn.op.operand == "src" else None, insn.off,
+            insn.imm & M64, target, M32 if insn.op.bits == 32 else M64, insn.op.value or insn.op.test,
+            _loaded(program, insn, slot, maps, value_of),
+        )  # fmt: skip
+    return steps
+
+
+def _wrong(target: int, size: int) -> str:
+    if 0 <= target < size:
+        return f"{target}, the second half of a 64-bit load"
+    return f"{target}, outside of the {size} slots"
+
+
+def _check(program: ProgramSpec, insn: Insn, slot: int) -> None:
+    op, where = insn.op, f"{program.name}: instruction {slot} ({insn.op.name})"
+    if op.name in REFUSED:
+        raise Unavailable(f"{where}: {REFUSED[op.name]}")
+    writes = op.kind in WRITES_DST or (op.fetches and insn.src == R10)
+    if writes and (insn.dst == R10 or op.fetches):
+        raise LoadError(f"{where} writes to r10, the frame pointer, which is read-only")
+    if op.kind is Kind.ALU and op.operand == "imm" and op.name.rstrip("_kx0123456789") in DIVISIONS and not insn.imm:
+        raise LoadError(f"{where} divides by the constant 0")
+    if op.kind is Kind.PACKET and not BY_NAME[program.type].ld_abs:
+        raise LoadError(f"{where}: legacy packet loads do not exist in {program.type} programs")
+
+
+def _loaded(
+    program: ProgramSpec, insn: Insn, slot: int, maps: Mapping[str, Any], value_of: Callable[[str, int], Any]
+) -> Any:
+    if insn.op.kind is not Kind.IMM64:
+        return None
+    if insn.op.name == "lddw":
+        return insn.imm
+    if insn.symbol is None or insn.symbol not in maps:
+        raise LoadError(f"{program.name}: instruction {slot} refers to map {insn.symbol!r}, which the object lacks")
+    if insn.op.name == "lddw_map":
+        return maps[insn.symbol]
+    return value_of(insn.symbol, insn.imm >> 32)

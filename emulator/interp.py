@@ -1,0 +1,341 @@
+"""The reference tier: one instruction at a time, registers that know what they point to, faults in words.
+
+A register holds None (never written), an unsigned 64-bit int, or a Pointer. Adding to a pointer keeps its region, so an
+access is checked against the very object it was made for; any other arithmetic sees the pointer's number. A number
+used as an address is looked up. This tier is slow on purpose and the definition of right for the faster ones.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bpfvm.core.bits import M32, M64, mask, signed
+from bpfvm.emulator.code import Step
+from bpfvm.emulator.contexts import Context
+from bpfvm.emulator.memory import Arena, Pointer, Region
+from bpfvm.isa.ops import Kind
+
+Operand: TypeAlias = "int | Pointer"
+Helper: TypeAlias = "Callable[[Interpreter, list[Operand | None]], Operand]"
+
+STACK = 512  # bytes of a frame (MAX_BPF_STACK)
+DEPTH = 8  # frames (MAX_CALL_FRAMES)
+MAY_GOTO = 1 << 23  # tests before may_goto falls through; the kernel counts time there
+BUDGET = 100_000_000
+
+
+class Stop(Exception):
+    """A machine fault on its way out of the interpreter."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind, self.message = kind, message
+
+
+@dataclass(slots=True)
+class Frame:
+    """What a local call comes back to."""
+
+    slot: int
+    saved: list[Operand | None]
+    stack: Region
+
+
+class Interpreter:
+    """Runs the steps of one program. Memory, maps and helpers are the machine's."""
+
+    def __init__(self, steps: list[Step | None], arena: Arena, helpers: Mapping[int, Helper], budget: int) -> None:
+        self.steps, self.arena, self.helpers, self.budget = steps, arena, helpers, budget
+        self.context: Context | None = None
+        self.registers: list[Operand | None] = [None] * 11
+        self.slot = 0
+        self.executed = 0
+        self._stacks = [arena.allocate(f"stack of frame {depth}", STACK, "stack") for depth in range(DEPTH)]
+        self._frames: list[Frame] = []
+        self._patience = 0
+        self._random = random.Random(0)
+
+    def run(self, context: Context, seed: int) -> int:
+        """r0 at the end, an unsigned 64-bit number. Raises Stop for a machine fault; `slot` is then its place."""
+        self.context = context
+        self.registers = [None] * 11
+        self.registers[1] = context.pointer()
+        self._random = random.Random(seed)
+        self._frames = []
+        self._patience = MAY_GOTO
+        self.executed = 0
+        self._enter(0)
+        return self._loop()
+
+    def _enter(self, depth: int) -> None:
+        """A fresh frame: poisoned stack, r10 at its end."""
+        stack = self._stacks[depth]
+        stack.data[:] = self._random.randbytes(STACK)
+        stack.shadow.clear()
+        self.registers[10] = Pointer(stack, STACK)
+
+    def _loop(self) -> int:
+        steps, registers, slot, executed, budget = self.steps, self.registers, 0, 0, self.budget
+        try:
+            while True:
+                step = steps[slot]
+                assert step is not None, "targets are checked at load"
+                executed += 1
+                if executed > budget:
+                    raise Stop("budget", f"{budget} instructions were executed without reaching an end")
+                kind = step.kind
+                if kind is Kind.ALU:
+                    a = registers[step.dst]
+                    b = step.operand if step.src is None else registers[step.src]
+                    if a.__class__ is int and b.__class__ is int:
+                        cut = step.cut
+                        registers[step.dst] = step.compute(a & cut, b & cut, step.op.bits) & cut  # type: ignore[misc]
+                    else:
+                        registers[step.dst] = self._alu(step, a, b)
+                    slot = step.next
+                elif kind is Kind.JUMP:
+                    a = registers[step.dst]
+                    b = step.operand if step.src is None else registers[step.src]
+                    if a.__class__ is not int or b.__class__ is not int:
+                        a, b = self._number(step.dst, a), self._number(step.src, b)
+                    cut = step.cut
+                    slot = step.target if step.compute(a & cut, b & cut, step.op.bits) else step.next  # type: ignore[misc]
+                elif kind is Kind.LOAD:
+                    registers[step.dst] = self._load(self._address(step.src), step.off, step.op.bits // 8)
+                    slot = step.next
+                elif kind is Kind.STORE:
+                    value = step.operand if step.src is None else self._known(step.src)
+                    self._store(self._address(step.dst), step.off, step.op.bits // 8, value)
+                    slot = step.next
+                elif kind is Kind.EXIT:
+                    if not self._frames:
+                        return self._number(0, registers[0])
+                    slot = self._return()
+                else:
+                    slot = self._other(step)
+        finally:
+            self.slot, self.executed = slot, executed
+
+    def _other(self, step: Step) -> int:
+        """Executes a rarer instruction; the slot to go on at."""
+        return OTHERS[step.kind](self, step)
+
+    def _goto(self, step: Step) -> int:
+        return step.target
+
+    def _may_goto(self, step: Step) -> int:
+        self._patience -= 1
+        return step.target if self._patience < 0 else step.next
+
+    def _imm64(self, step: Step) -> int:
+        self.registers[step.dst] = step.value
+        return step.next
+
+    def _call(self, step: Step) -> int:
+        if step.op.name == "call_local":
+            return self._call_local(step)
+        number = signed(step.operand, 32)
+        helper = self.helpers.get(number)
+        if helper is None:
+            raise Stop("helper", f"helper {number} is not emulated in this version")
+        self.registers[0] = helper(self, self.registers[1:6])
+        self.registers[1:6] = [None] * 5
+        return step.next
+
+    def _call_local(self, step: Step) -> int:
+        depth = len(self._frames) + 1
+        if depth >= DEPTH:
+            raise Stop("depth", f"a call makes {depth + 1} frames, the limit is {DEPTH}")
+        stack = self.registers[10]
+        assert isinstance(stack, Pointer), "r10 is never written"
+        self._frames.append(Frame(step.next, self.registers[6:10], stack.region))
+        self.registers[6:10] = [None] * 4
+        self.registers[0] = None
+        self._enter(depth)
+        return step.target
+
+    def _return(self) -> int:
+        self._known(0)
+        frame = self._frames.pop()
+        self.registers[6:10] = frame.saved
+        self.registers[10] = Pointer(frame.stack, STACK)
+        self.registers[1:6] = [None] * 5
+        return frame.slot
+
+    def _load_sx(self, step: Step) -> int:
+        value = self._load(self._address(step.src), step.off, step.op.bits // 8)
+        self.registers[step.dst] = signed(_plain(value), step.op.bits) & M64
+        return step.next
+
+    def _load_acquire(self, step: Step) -> int:
+        self.registers[step.dst] = self._load(self._address(step.src), step.off, step.op.bits // 8)
+        return step.next
+
+    def _store_release(self, step: Step) -> int:
+        self._store(self._address(step.dst), step.off, step.op.bits // 8, self._known(step.src))
+        return step.next
+
+    def _atomic(self, step: Step) -> int:
+        assert step.src is not None
+        assert step.compute is not None
+        bits, pointer, value = step.op.bits, self._address(step.dst), self._known(step.src)
+        region, at = self._place(pointer, step.off, bits // 8, write=True)
+        if at % (bits // 8):
+            raise Stop("access", f"atomic access of {bits // 8} bytes at {region.name}+{at} is not aligned")
+        cut = mask(bits)
+        old_operand = self._load(pointer, step.off, bits // 8)
+        old = _plain(old_operand) & cut
+        if step.op.name.startswith("atomic_cmpxchg"):
+            if old == self._number(0, self.registers[0]) & cut:
+                self._store(pointer, step.off, bits // 8, value)
+            self.registers[0] = old_operand
+            return step.next
+        if step.op.name.startswith("atomic_xchg"):
+            self._store(pointer, step.off, bits // 8, value)
+        else:
+            self._store(pointer, step.off, bits // 8, step.compute(old, _plain(value) & cut, bits) & cut)
+        if step.op.fetches:
+            self.registers[step.src] = old_operand
+        return step.next
+
+    def _packet(self, step: Step) -> int:
+        """Legacy packet load: network order; past the end the program returns 0 (RFC 9669 5.5, and the kernel)."""
+        assert self.context is not None
+        assert self.context.packet is not None, "refused at load for types without an skb"
+        base = 0 if step.src is None else self._number(step.src, self.registers[step.src]) & M32
+        at, size = base + signed(step.operand, 32), step.op.bits // 8
+        packet = self.context.packet
+        if not 0 <= at <= packet.size - size:
+            self.registers[0] = 0
+            return self._exit_slot()
+        self.registers[0] = int.from_bytes(packet.data[at : at + size], "big")
+        self.registers[1:6] = [None] * 5
+        return step.next
+
+    def _exit_slot(self) -> int:
+        """Any exit of the program: where an early return of the entry function can go."""
+        self._frames = []
+        return next(step.slot for step in self.steps if step is not None and step.kind is Kind.EXIT)
+
+    def _alu(self, step: Step, a: Operand | None, b: Operand | None) -> Operand:
+        """Arithmetic in which a pointer or an unwritten register takes part."""
+        name = step.op.name
+        if name.startswith("mov64"):
+            return self._written(step.src, b)
+        if name.startswith("mov"):
+            return self._compute(step, 0, self._number(step.src, b))
+        if step.op.bits == 64 and name.startswith(("add64", "sub64")):
+            b = self._written(step.src, b)
+            a = self._written(step.dst, a)
+            moved = _moved(a, b, 1 if name.startswith("add") else -1)
+            if moved is not None:
+                return moved
+        first = self._number(step.dst, a)
+        second = self._number(step.src, b) if "src" in step.op.uses or "imm" in step.op.uses else 0
+        return self._compute(step, first, second)
+
+    def _compute(self, step: Step, a: int, b: int) -> int:
+        assert step.compute is not None
+        return int(step.compute(a & step.cut, b & step.cut, step.op.bits)) & step.cut
+
+    def _written(self, register: int | None, value: Operand | None) -> Operand:
+        if value is None:
+            raise Stop("uninit", f"r{register} is read before it is written")
+        return value
+
+    def _known(self, register: int | None) -> Operand:
+        assert register is not None
+        return self._written(register, self.registers[register])
+
+    def _number(self, register: int | None, value: Operand | None) -> int:
+        return _plain(self._written(register, value))
+
+    def _address(self, register: int | None) -> Pointer:
+        """What a register points to; a plain number is looked up."""
+        value = self._known(register)
+        return value if isinstance(value, Pointer) else self.resolve(value)
+
+    def resolve(self, address: int) -> Pointer:
+        """The pointer that a plain number is."""
+        assert self.context is not None
+        for region in (self.context.packet, self.context.region):
+            if region is not None and region.base <= address <= region.base + region.size:
+                return Pointer(region, address - region.base)
+        region = self.arena.find(address)
+        if region is None:
+            what = "the null pointer" if address < 1 << 16 else "no object"
+            raise Stop("access", f"access at address {address:#x}, which is {what}")
+        return Pointer(region, address - region.base)
+
+    def _place(self, pointer: Pointer, off: int, size: int, write: bool) -> tuple[Region, int]:
+        """The region and offset of an access, checked."""
+        region, at = pointer.region, pointer.offset + off
+        what = "write" if write else "read"
+        if at < 0 or at + size > region.size:
+            plus = f"+{at}" if at >= 0 else str(at)
+            raise Stop("access", f"{what} of {size} bytes at {region.name}{plus}, {region.name} is {region.size} bytes")
+        if not region.live:
+            raise Stop("access", f"{what} of {size} bytes at {region.name}+{at}, which was released")
+        if not (region.writable if write else region.readable):
+            raise Stop(
+                "access",
+                f"{what} of {size} bytes at {region.name}+{at}, which cannot be {'written' if write else 'read'}",
+            )
+        return region, at
+
+    def _load(self, pointer: Pointer, off: int, size: int) -> Operand:
+        region, at = self._place(pointer, off, size, write=False)
+        context = self.context
+        if size == 4 and context is not None and region is context.region and at in context.fields:
+            return context.fields[at]
+        if size == 8 and at in region.shadow:
+            return region.shadow[at]
+        return int.from_bytes(region.data[at : at + size], "little")
+
+    def _store(self, pointer: Pointer, off: int, size: int, value: Operand) -> None:
+        region, at = self._place(pointer, off, size, write=True)
+        if region.shadow:
+            for stale in range(at - 7, at + size):
+                region.shadow.pop(stale, None)
+        if size == 8 and isinstance(value, Pointer):
+            region.shadow[at] = value
+        region.data[at : at + size] = (_plain(value) & mask(8 * size)).to_bytes(size, "little")
+
+    def memory(self, value: Operand | None, size: int, what: str) -> bytes:
+        """`size` bytes that a helper's argument points to; a fault that names `what` where it does not."""
+        if value is None:
+            raise Stop("helper", f"{what} is in a register that was never written")
+        pointer = value if isinstance(value, Pointer) else self.resolve(value)
+        region, at = self._place(pointer, 0, size, write=False)
+        return bytes(region.data[at : at + size])
+
+
+def _plain(value: Operand) -> int:
+    return value if isinstance(value, int) else value.address
+
+
+def _moved(a: Operand, b: Operand, sign: int) -> Operand | None:
+    """a + b or a - b where a pointer stays a pointer, or two of one region give a number; else None."""
+    if isinstance(a, Pointer) and isinstance(b, int):
+        return Pointer(a.region, a.offset + sign * signed(b, 64))
+    if isinstance(b, Pointer) and isinstance(a, int) and sign > 0:
+        return Pointer(b.region, b.offset + signed(a, 64))
+    if isinstance(a, Pointer) and isinstance(b, Pointer) and sign < 0 and a.region is b.region:
+        return (a.offset - b.offset) & M64
+    return None
+
+
+OTHERS: Mapping[Kind, Callable[[Interpreter, Step], int]] = {
+    Kind.GOTO: Interpreter._goto,
+    Kind.MAY_GOTO: Interpreter._may_goto,
+    Kind.IMM64: Interpreter._imm64,
+    Kind.CALL: Interpreter._call,
+    Kind.LOAD_SX: Interpreter._load_sx,
+    Kind.LOAD_ACQUIRE: Interpreter._load_acquire,
+    Kind.STORE_RELEASE: Interpreter._store_release,
+    Kind.ATOMIC: Interpreter._atomic,
+    Kind.PACKET: Interpreter._packet,
+}

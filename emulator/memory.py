@@ -1,0 +1,111 @@
+"""The emulated kernel's memory: one 4 GiB arena, regions in it, and pointers that know their region.
+
+A guest pointer is an offset in the arena, so it fits 32 bits and is the same number in every tier and every run; u32
+context fields hold whole pointers. Offset 0 is never mapped. Regions lie 64 KiB apart, more than a 16-bit offset
+reaches, so that an access past one region's end never meets another one.
+"""
+
+from __future__ import annotations
+
+import mmap
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+SIZE = 1 << 32
+SMALLEST = 1 << 26
+MAP_NORESERVE = 0x4000  # mmap(2); Python names it from 3.13 on
+GAP = 1 << 16
+PAGE = 1 << 12
+
+
+@dataclass(slots=True, eq=False)
+class Region:
+    """An object in memory. base, size: bytes. kind: what messages call it.
+
+    shadow: pointers stored in it as 8 bytes, by offset; `live` is False once it is released.
+    """
+
+    name: str
+    base: int
+    size: int
+    kind: str
+    data: memoryview
+    writable: bool = True
+    readable: bool = True
+    live: bool = True
+    shadow: dict[int, Pointer] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Region {self.name} {self.base:#x}+{self.size}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """An address with its provenance: `offset` bytes from the region's start, which may lie outside of it."""
+
+    region: Region
+    offset: int
+
+    @property
+    def address(self) -> int:
+        """The guest's number for it, 64 bits."""
+        return (self.region.base + self.offset) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+class Arena:
+    """The memory of one machine. Regions are laid out in the order of their allocation, from 64 KiB on."""
+
+    def __init__(self) -> None:
+        self._memory, self.size = _reserve()
+        self._view = memoryview(self._memory)
+        self._next = GAP
+        self._bases: list[int] = []
+        self._regions: list[Region] = []
+
+    def close(self) -> None:
+        """Give the memory back. Views of it must not be used any more."""
+        for region in self._regions:
+            region.data.release()
+        self._view.release()
+        self._memory.close()
+
+    def allocate(self, name: str, size: int, kind: str, writable: bool = True, readable: bool = True) -> Region:
+        """A zeroed region of `size` bytes, page-aligned. MemoryError when the arena is full."""
+        base = self._next
+        end = base + max(size, 1)
+        if end + GAP > self.size:
+            raise MemoryError(f"{name} needs {size} bytes, the emulated memory holds {self.size}")
+        self._next = (end + GAP + PAGE - 1) // PAGE * PAGE
+        region = Region(name, base, size, kind, self._view[base : base + size], writable, readable)
+        self._bases.append(base)
+        self._regions.append(region)
+        return region
+
+    def find(self, address: int) -> Region | None:
+        """The region that holds `address`, or the nearest one below it within the gap; None where there is none."""
+        at = bisect_right(self._bases, address) - 1
+        if at < 0:
+            return None
+        region = self._regions[at]
+        return region if address < region.base + region.size + GAP else None
+
+    def read(self, address: int, size: int) -> bytes:
+        """`size` bytes at `address`, without any check: for the machine's own use."""
+        return bytes(self._view[address : address + size])
+
+    def write(self, address: int, data: bytes) -> None:
+        """Store `data` at `address`, without any check: for the machine's own use."""
+        self._view[address : address + len(data)] = data
+
+
+def _reserve() -> tuple[mmap.mmap, int]:
+    """Address space for the arena: 4 GiB, or the largest smaller power of two that the host grants."""
+    size = SIZE
+    while True:
+        try:
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
+            return mmap.mmap(-1, size, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE), size
+        except (OSError, ValueError, OverflowError):
+            if size <= SMALLEST:
+                raise MemoryError(f"the host refuses even {size} bytes of address space") from None
+            size //= 2

@@ -1,0 +1,115 @@
+"""The repository's own shape: links, import guards, imports, sizes."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("bpfvm", "compiler", "emulator")
+FILE_LIMIT, FUNCTION_LIMIT = 600, 60
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    """Every Python file below the folders, links not followed."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if not any(
+                parent.is_symlink() for parent in path.relative_to(ROOT).parents if (ROOT / parent).is_symlink()
+            ):
+                yield path
+
+
+@pytest.mark.parametrize("name", ["compiler", "emulator"])
+def test_links_point_to_the_real_folders(name: str) -> None:
+    link = ROOT / "bpfvm" / name
+    assert link.is_symlink()
+    assert link.readlink() == Path("..") / name
+    assert link.resolve() == ROOT / name
+
+
+def test_git_keeps_the_links_as_links() -> None:
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not a git checkout")
+    asked = ["git", "-c", "safe.directory=*", "ls-files", "-s", "bpfvm/compiler", "bpfvm/emulator"]
+    listed = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["120000", "120000"]
+
+
+@pytest.mark.parametrize("name", ["compiler", "emulator"])
+def test_the_packages_refuse_their_short_names(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {name}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert f"ImportError: import this package as 'bpfvm.{name}', not '{name}'" in done.stderr
+
+
+def test_imports_are_absolute() -> None:
+    seen = 0
+    for path in sources(*PACKAGES, "tests", "kernel_tests", "benchmarks", "examples"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path}:{node.lineno} imports relatively"
+        seen += 1
+    assert seen > 50
+
+
+def test_files_and_functions_stay_small() -> None:
+    files: list[tuple[int, str]] = []
+    functions: list[tuple[int, str]] = []
+    for path in sources(*PACKAGES):
+        text = path.read_text()
+        files.append((text.count("\n"), str(path.relative_to(ROOT))))
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                functions.append(((node.end_lineno or 0) - node.lineno + 1, f"{path.relative_to(ROOT)}:{node.name}"))
+    for rows in (files, functions):
+        for size, name in sorted(rows, reverse=True)[:10]:
+            print(f"{size:>5}  {name}")
+    assert max(files)[0] <= FILE_LIMIT, max(files)
+    assert max(functions)[0] <= FUNCTION_LIMIT, max(functions)
+
+
+HEAVY = ("numpy", "click", "rich", "llvmlite", "unicorn", "scapy")
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import bpfvm", (*HEAVY, "ctypes", "bpfvm.compiler", "bpfvm.emulator")),
+        ("from bpfvm import bpf, pkt, Array, u64", HEAVY),
+        ("import examples.proto as p; p.proto.emulate(bytes(64)); p.proto.cpython(bytes(64))", HEAVY),
+        ("from bpfvm.cli import status; status(['run', '--help'])", ("numpy", "rich", "llvmlite", "bpfvm.compiler")),
+    ],
+)
+def test_heavy_modules_are_not_loaded_before_they_are_needed(code: str, absent: tuple[str, ...]) -> None:
+    script = f"import sys\n{code}\nprint('loaded:', [name for name in {absent!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "loaded: []" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "blocked"),
+    [
+        ("bpfvm.emulator", "bpfvm.compiler"),
+        ("bpfvm.emulator", "bpfvm.kernel"),
+        ("bpfvm.compiler", "bpfvm.emulator"),
+        ("bpfvm.compiler", "bpfvm.kernel"),
+        ("bpfvm.kernel", "bpfvm.emulator"),
+        ("bpfvm.kernel", "bpfvm.compiler"),
+    ],
+)
+def test_siblings_stand_alone(module: str, blocked: str) -> None:
+    script = (
+        f"import sys, pkgutil, importlib\nsys.modules[{blocked!r}] = None\nimport {module} as package\n"
+        "names = [one.name for one in pkgutil.walk_packages(package.__path__, package.__name__ + '.')]\n"
+        "for name in names: importlib.import_module(name)\nprint(len(names), 'modules')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[0]) >= 3

@@ -1,0 +1,87 @@
+"""Building a function: values are appended to the current block, blocks are made as they are needed."""
+
+from __future__ import annotations
+
+from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, Return, Terminator
+from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS
+from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
+from bpfvm.core.bits import M64
+from bpfvm.core.machine import Location
+from bpfvm.lang.interval import U64, Interval
+
+WORD = Word(U64)
+
+
+class Builder:
+    """Appends to `block`, the current one. `span` is put on every value and terminator made from then on."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.span: Location | None = None
+        self._values = 0
+        self._blocks = 0
+        self.block = self.new_block()
+
+    def new_block(self) -> Block:
+        """A block without values, behind all others in the function."""
+        block = Block(self._blocks)
+        self._blocks += 1
+        self.function.blocks.append(block)
+        return block
+
+    def at(self, block: Block) -> None:
+        """Append to `block` from now on."""
+        self.block = block
+
+    def param(self, block: Block, type: Type) -> Value:
+        """A new parameter of `block`; every edge to it must give an argument more."""
+        value = self._value("param", [], type, 0, "")
+        block.params.append(value)
+        return value
+
+    def op(self, name: str, *args: Value, type: Type = WORD, imm: int = 0, named: str = "") -> Value:
+        """The value of the row `name` of ir.ops on `args`."""
+        row = IR_OPS[name]
+        if len(args) != row.args:
+            raise ValueError(f"{name} takes {row.args} operands, got {len(args)}")
+        value = self._value(name, list(args), type, imm, named)
+        self.block.values.append(value)
+        return value
+
+    def const(self, number: int, range: Interval | None = None) -> Value:
+        """The word `number` mod 2**64."""
+        return self.op("const", type=Word(range or Interval(number, number)), imm=number & M64)
+
+    def ctx(self) -> Value:
+        """The context pointer."""
+        return self.op("ctx", type=Ptr("ctx"))
+
+    def goto(self, block: Block, *args: Value) -> None:
+        """Close the current block."""
+        self._close(Goto(block, list(args), self.span))
+
+    def branch(self, cond: str, a: Value, b: Value, then: Block, other: Block) -> None:
+        """Close the current block; to `then` if `cond` holds. Arguments may be added to the terminator later."""
+        if cond not in CONDITIONS:
+            raise ValueError(f"{cond} is not a condition; they are {', '.join(CONDITIONS)}")
+        self._close(Branch(cond, a, b, then, other, span=self.span))
+
+    def ret(self, value: Value) -> None:
+        """Close the current block by the program's end."""
+        self._close(Return(value, self.span))
+
+    def fault(self, site: int) -> None:
+        """Close the current block by a fault exit."""
+        self._close(FaultExit(site, self.span))
+
+    def _close(self, terminator: Terminator) -> None:
+        if self.block.terminator is not None:
+            raise ValueError(f"{self.block} is closed already")
+        self.block.terminator = terminator
+
+    def _value(self, op: str, args: list[Value], type: Type, imm: int, name: str) -> Value:
+        self._values += 1
+        return Value(self._values, op, args, type, imm, name, self.span)
+
+
+__all__ = ["WORD", "Block", "Builder"]

@@ -1,0 +1,120 @@
+"""Functions of the IR: blocks of values, each closed by a terminator; block parameters stand where phis would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from bpfvm.compiler.ir.types import Value
+from bpfvm.core.machine import Location
+from bpfvm.obj.model import FaultSite, MapSpec
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """A run of values with one way in at its top. `terminator` is None only while the block is built."""
+
+    id: int
+    params: list[Value] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+    terminator: Terminator | None = None
+
+    def __repr__(self) -> str:
+        return f"b{self.id}"
+
+
+@dataclass(slots=True, eq=False)
+class Goto:
+    """Go to `block`; `args` become its parameters."""
+
+    block: Block
+    args: list[Value] = field(default_factory=list)
+    span: Location | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Branch:
+    """Go to `then` if `cond` (a name of ir.ops.CONDITIONS) holds for a and b, else to `other`."""
+
+    cond: str
+    a: Value
+    b: Value
+    then: Block
+    other: Block
+    then_args: list[Value] = field(default_factory=list)
+    other_args: list[Value] = field(default_factory=list)
+    span: Location | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Return:
+    """End the program; `value` is r0."""
+
+    value: Value
+    span: Location | None = None
+
+
+@dataclass(slots=True, eq=False)
+class FaultExit:
+    """End the program by a fault. site: an index of Function.fault_sites."""
+
+    site: int
+    span: Location | None = None
+
+
+Terminator: TypeAlias = Goto | Branch | Return | FaultExit
+
+
+@dataclass(slots=True, eq=False)
+class Function:
+    """One program. type, section: of its hook. The first block is the entry and has no parameters.
+
+    on_fault: what the program gives after a fault: r0, or, where `result_offset` is not None, the u64 at that offset of
+    the context (r0 is then 0).
+    maps: what the function's map operations name.
+    """
+
+    name: str
+    type: str
+    section: str
+    on_fault: int
+    blocks: list[Block] = field(default_factory=list)
+    maps: dict[str, MapSpec] = field(default_factory=dict)
+    fault_sites: list[FaultSite] = field(default_factory=list)
+    result_offset: int | None = None
+    source: Location | None = None
+
+    def values(self) -> Iterator[Value]:
+        """Every value that an operation computes, block by block."""
+        for block in self.blocks:
+            yield from block.values
+
+
+def edges(terminator: Terminator | None) -> list[tuple[Block, list[Value]]]:
+    """Where control may go, with the arguments that go along."""
+    if isinstance(terminator, Goto):
+        return [(terminator.block, terminator.args)]
+    if isinstance(terminator, Branch):
+        return [(terminator.then, terminator.then_args), (terminator.other, terminator.other_args)]
+    return []
+
+
+def operands(terminator: Terminator | None) -> list[Value]:
+    """Every value that a terminator reads, block arguments included."""
+    read = [value for _, args in edges(terminator) for value in args]
+    if isinstance(terminator, Branch):
+        read += [terminator.a, terminator.b]
+    if isinstance(terminator, Return):
+        read.append(terminator.value)
+    return read
+
+
+def replace_operands(terminator: Terminator | None, new: dict[Value, Value]) -> None:
+    """Put `new` values in place of old ones, in the terminator itself."""
+    for _, args in edges(terminator):
+        args[:] = [new.get(value, value) for value in args]
+    if isinstance(terminator, Branch):
+        terminator.a, terminator.b = new.get(terminator.a, terminator.a), new.get(terminator.b, terminator.b)
+    if isinstance(terminator, Return):
+        terminator.value = new.get(terminator.value, terminator.value)

@@ -1,0 +1,115 @@
+"""The IR op table: one row an operation, with what passes may assume of it.
+
+All operations are total, as BPF's are: shift counts are masked to 6 bits, division by zero gives 0, modulo by zero the
+dividend. Words are computed modulo 2**64. `fold` is the instruction table's own function: one semantics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bpfvm.core.bits import M64, mask, signed, swapped
+from bpfvm.isa.ops import BY_NAME as ISA
+
+
+@dataclass(frozen=True, slots=True)
+class IrOp:
+    """One row. args: the number of operands. imm, named: whether it carries a number, a map's name.
+
+    pure: depends on its operands alone. reads, writes: memory. insn: the ALU instruction that computes it, without its
+    width and operand form. bits: of the access or of the conversion.
+    """
+
+    name: str
+    args: int
+    pure: bool = False
+    reads: bool = False
+    writes: bool = False
+    commutes: bool = False
+    imm: bool = False
+    named: bool = False
+    insn: str = ""
+    bits: int = 64
+    fold: Callable[..., int] | None = None
+
+
+def _isa(insn: str) -> Callable[..., int]:
+    value = ISA[f"{insn}64_x"].value
+    assert value is not None, insn
+    return lambda a, b: value(a, b, 64) & M64
+
+
+def _binary(name: str, insn: str, commutes: bool = False) -> IrOp:
+    return IrOp(name, 2, pure=True, commutes=commutes, insn=insn, fold=_isa(insn))
+
+
+def _memory() -> list[IrOp]:
+    rows = []
+    for bits in (8, 16, 32, 64):
+        rows += [
+            IrOp(f"load{bits}", 1, reads=True, imm=True, bits=bits),
+            IrOp(f"store{bits}", 2, writes=True, imm=True, bits=bits),
+        ]
+    for bits in (32, 64):
+        rows += [
+            IrOp(f"atomic_{name}{bits}", 2, reads=True, writes=True, imm=True, bits=bits)
+            for name in ("add", "or", "and", "xor")
+        ]
+    return rows
+
+
+def _conversions() -> list[IrOp]:
+    rows = []
+    for bits in (8, 16, 32):
+        rows += [
+            IrOp(f"zext{bits}", 1, pure=True, bits=bits, fold=lambda a, bits=bits: a & mask(bits)),
+            IrOp(f"sext{bits}", 1, pure=True, bits=bits, fold=lambda a, bits=bits: signed(a, bits) & M64),
+        ]
+    for bits in (16, 32, 64):  # the low bits in the opposite byte order, zero-extended
+        rows.append(IrOp(f"bswap{bits}", 1, pure=True, bits=bits, fold=lambda a, bits=bits: swapped(a, bits)))
+    return rows
+
+
+_ROWS: tuple[IrOp, ...] = (
+    IrOp("const", 0, pure=True, imm=True),
+    _binary("add", "add", commutes=True),
+    _binary("sub", "sub"),
+    _binary("mul", "mul", commutes=True),
+    _binary("udiv", "div"),
+    _binary("umod", "mod"),
+    _binary("and", "and", commutes=True),
+    _binary("or", "or", commutes=True),
+    _binary("xor", "xor", commutes=True),
+    _binary("shl", "lsh"),
+    _binary("lshr", "rsh"),
+    _binary("ashr", "arsh"),
+    IrOp("neg", 1, pure=True, fold=lambda a: -a & M64),
+    *_conversions(),
+    IrOp("ctx", 0, pure=True),  # the context pointer
+    IrOp("map", 0, pure=True, named=True),  # a map itself
+    IrOp("map_value", 0, pure=True, imm=True, named=True),  # byte imm of the value of a map of one entry
+    IrOp("lookup", 2, reads=True),  # map, key (a word, cut to the key's size) -> map_value pointer or 0
+    IrOp("update", 3, reads=True, writes=True),  # map, key, value (words, cut to their sizes) -> 0 or -errno
+    *_memory(),
+)
+
+IR_OPS: Mapping[str, IrOp] = {row.name: row for row in _ROWS}
+
+# Conditions of a branch, with the jump instruction for each and its opposite.
+CONDITIONS: Mapping[str, str] = {
+    "eq": "jeq", "ne": "jne", "ult": "jlt", "ule": "jle", "ugt": "jgt", "uge": "jge",
+    "slt": "jslt", "sle": "jsle", "sgt": "jsgt", "sge": "jsge", "set": "jset",
+}  # fmt: skip
+
+OPPOSITES: Mapping[str, str] = {
+    "eq": "ne", "ne": "eq", "ult": "uge", "uge": "ult", "ule": "ugt", "ugt": "ule",
+    "slt": "sge", "sge": "slt", "sle": "sgt", "sgt": "sle",
+}  # fmt: skip
+
+
+def holds(condition: str, a: int, b: int) -> bool:
+    """Whether a branch on two unsigned 64-bit words is taken."""
+    test = ISA[f"{CONDITIONS[condition]}64_x"].test
+    assert test is not None, condition
+    return test(a & M64, b & M64, 64)

@@ -1,0 +1,182 @@
+"""The IR as text, out and in.
+
+    function proto xdp "xdp" on_fault 2
+    map hits array 4 8 256
+    b0:
+      v1: ctx* = ctx
+      v2: packet* = load32 v1 +0
+      v5: [0, 255] = load8 v2 +23
+      branch ugt v4 v3 b2() b1(v5)
+    b1(v6: [0, 255]):
+      return v6
+    b2:
+      fault 0
+
+Fault sites and source places are not part of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, Return, Terminator
+from bpfvm.compiler.ir.ops import IR_OPS
+from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
+from bpfvm.core.errors import LoadError
+from bpfvm.lang.interval import Interval
+from bpfvm.obj.model import MapSpec
+
+
+def to_text(function: Function) -> str:
+    """`function` as text that `parse` takes."""
+    result = "" if function.result_offset is None else f" result {function.result_offset}"
+    lines = [f'function {function.name} {function.type} "{function.section}" on_fault {function.on_fault}{result}']
+    for one in function.maps.values():
+        hidden = " hidden" if one.hidden else ""
+        lines.append(f"map {one.name} {one.type} {one.key_size} {one.value_size} {one.max_entries}{hidden}")
+    for block in function.blocks:
+        params = ", ".join(f"{param}: {param.type}" for param in block.params)
+        lines.append(f"{block}({params}):" if params else f"{block}:")
+        lines += [f"  {_value(value)}" for value in block.values]
+        lines.append(f"  {_terminator(block.terminator)}")
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Value) -> str:
+    row = IR_OPS[value.op]
+    words = [value.op, *([value.name] if row.named else []), *map(repr, value.args)]
+    if row.imm:
+        words.append(f"{value.imm:#x}" if value.op == "const" else f"{value.imm:+d}")
+    return f"{value}: {value.type} = {' '.join(words)}"
+
+
+def _terminator(end: Terminator | None) -> str:
+    if isinstance(end, Goto):
+        return f"goto {_target(end.block, end.args)}"
+    if isinstance(end, Branch):
+        ways = f"{_target(end.then, end.then_args)} {_target(end.other, end.other_args)}"
+        return f"branch {end.cond} {end.a} {end.b} {ways}"
+    if isinstance(end, Return):
+        return f"return {end.value}"
+    return f"fault {end.site}" if isinstance(end, FaultExit) else "open"
+
+
+def _target(block: Block, args: Sequence[Value]) -> str:
+    return f"{block}({', '.join(map(repr, args))})"
+
+
+_HEAD = re.compile(r'function (\S+) (\S+) "([^"]*)" on_fault (\d+)(?: result (\d+))?$')
+_MAP = re.compile(r"map (\S+) (\S+) (\d+) (\d+) (\d+)( hidden)?$")
+_BLOCK = re.compile(r"b(\d+)(?:\((.*)\))?:$")
+_PARAM = re.compile(r"v(\d+): (\[-?\d+, -?\d+\]|\S+)(?:, |$)")
+_VALUE = re.compile(r"v(\d+): (\[-?\d+, -?\d+\]|\S+) = (\S+)(.*)$")
+_TARGET = re.compile(r"b(\d+)\(([^)]*)\)")
+
+
+def parse(text: str) -> Function:
+    """The function that `text` is. LoadError names the line that is not of the form."""
+    return _Parser(text).function
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self._lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(";")]
+        self._values: dict[int, Value] = {}
+        self._blocks: dict[int, Block] = {}
+        head = self._match(_HEAD, self._lines[0] if self._lines else "")
+        offset = None if head[5] is None else int(head[5])
+        self.function = Function(head[1], head[2], head[3], int(head[4]), result_offset=offset)
+        self._scan()
+        self._fill()
+
+    def _match(self, form: re.Pattern[str], line: str) -> re.Match[str]:
+        found = form.match(line.strip())
+        if found is None:
+            raise LoadError(f"IR text: {line.strip()!r} is not of the form {form.pattern}")
+        return found
+
+    def _scan(self) -> None:
+        """First all blocks and values, so that uses may stand before definitions in the text."""
+        for line in self._lines[1:]:
+            if line.startswith("map "):
+                m = self._match(_MAP, line)
+                self.function.maps[m[1]] = MapSpec(m[1], m[2], int(m[3]), int(m[4]), int(m[5]), hidden=bool(m[6]))
+            elif line.startswith("b"):
+                m = self._match(_BLOCK, line)
+                block = self._blocks[int(m[1])] = Block(int(m[1]))
+                self.function.blocks.append(block)
+                for number, kind in _PARAM.findall(m[2] or ""):
+                    block.params.append(self._define(int(number), "param", kind))
+            elif line.lstrip().startswith("v"):
+                m = self._match(_VALUE, line)
+                if m[3] not in IR_OPS:
+                    raise LoadError(f"IR text: {m[3]!r} is not an operation")
+                self._define(int(m[1]), m[3], m[2])
+
+    def _define(self, number: int, op: str, kind: str) -> Value:
+        if number in self._values:
+            raise LoadError(f"IR text: v{number} is defined twice")
+        self._values[number] = Value(number, op, [], _type(kind))
+        return self._values[number]
+
+    def _fill(self) -> None:
+        block: Block | None = None
+        for line in self._lines[1:]:
+            words = line.split()
+            if line.startswith("b"):
+                block = self._blocks[int(self._match(_BLOCK, line)[1])]
+            elif not line.startswith("map "):
+                if block is None:
+                    raise LoadError(f"IR text: {line.strip()!r} stands in no block")
+                if words[0].startswith("v"):
+                    block.values.append(self._operands(line))
+                else:
+                    block.terminator = self._end(words, line)
+
+    def _operands(self, line: str) -> Value:
+        m = self._match(_VALUE, line)
+        value, row = self._values[int(m[1])], IR_OPS[m[3]]
+        words = m[4].split()
+        if len(words) != row.args + row.named + row.imm:
+            raise LoadError(f"IR text: {line.strip()!r}: {row.name} has other operands")
+        if row.named:
+            value.name = words.pop(0)
+        if row.imm:
+            value.imm = int(words.pop(), 0)
+        value.args = [self._use(word) for word in words]
+        return value
+
+    def _use(self, word: str) -> Value:
+        number = word.lstrip("v")
+        if not number.isdigit() or int(number) not in self._values:
+            raise LoadError(f"IR text: {word!r} is not a value of this function")
+        return self._values[int(number)]
+
+    def _end(self, words: list[str], line: str) -> Terminator:
+        ways = []
+        for number, args in _TARGET.findall(line):
+            if int(number) not in self._blocks:
+                raise LoadError(f"IR text: b{number} is not a block of this function")
+            ways.append(
+                (self._blocks[int(number)], [self._use(word.strip()) for word in args.split(",") if word.strip()])
+            )
+        match words[0], len(ways):
+            case "goto", 1:
+                return Goto(*ways[0])
+            case "branch", 2:
+                (then, then_args), (other, other_args) = ways
+                return Branch(words[1], self._use(words[2]), self._use(words[3]), then, other, then_args, other_args)
+            case "return", 0:
+                return Return(self._use(words[1]))
+            case "fault", 0:
+                return FaultExit(int(words[1]))
+        raise LoadError(f"IR text: {line.strip()!r} is no terminator")
+
+
+def _type(text: str) -> Type:
+    if text.startswith("["):
+        lo, hi = text[1:-1].split(", ")
+        return Word(Interval(int(lo), int(hi)))
+    space = text.rstrip("*?")
+    return Ptr(space, nullable="?" in text)

@@ -56,18 +56,17 @@ class Arena:
     """The memory of one machine. Regions are laid out in the order of their allocation, from 64 KiB on."""
 
     def __init__(self) -> None:
-        self._memory, self.size = _reserve()
-        self._view = memoryview(self._memory)
+        memory, self.size = _reserve()
+        self._view = memoryview(memory)
         self._next = GAP
         self._bases: list[int] = []
         self._regions: list[Region] = []
 
     def close(self) -> None:
-        """Give the memory back. Views of it must not be used any more."""
-        for region in self._regions:
-            region.data.release()
-        self._view.release()
-        self._memory.close()
+        """Let go of the memory; it is returned once the last view of it is gone."""
+        self._regions.clear()
+        self._bases.clear()
+        self._view = memoryview(b"")
 
     def allocate(self, name: str, size: int, kind: str, writable: bool = True, readable: bool = True) -> Region:
         """A zeroed region of `size` bytes, page-aligned. MemoryError when the arena is full."""

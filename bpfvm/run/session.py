@@ -8,14 +8,13 @@ from typing import Any
 
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entries, Fault, Input, Result
+from bpfvm.lang.faults import RECORD
 from bpfvm.lang.signature import Signature
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.values import decode_entries, encode_entries
 from bpfvm.run.backend import Backend
 from bpfvm.run.outcome import Outcome, action_name, value_of
 from bpfvm.tables.progs import BY_NAME, ProgramType
-
-FAULT_RECORD = "bpfvm.fault"  # the hidden map in which compiled programs note the site of a fault, plus one
 
 
 class Session:
@@ -80,12 +79,12 @@ class Session:
         return {name: one for name, one in self.spec.maps.items() if name in used and not one.hidden}
 
     def _recorded_fault(self) -> Fault | None:
-        (_, value), *_ = self._loaded.read_map(FAULT_RECORD)
+        (_, value), *_ = self._loaded.read_map(RECORD)
         assert isinstance(value, bytes), "the fault record is not per-CPU"
         number = int.from_bytes(value[:4], self.byte_order)
         if not number:
             return None
-        self._loaded.write_map(FAULT_RECORD, [(bytes(4), bytes(len(value)))])
+        self._loaded.write_map(RECORD, [(bytes(4), bytes(len(value)))])
         site = self.program.fault_sites[number - 1]
         return Fault(site.kind, site.message, source=site.source, machine=False)
 

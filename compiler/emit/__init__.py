@@ -1,0 +1,1 @@
+"""From allocated instructions to an object."""

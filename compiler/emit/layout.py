@@ -1,0 +1,79 @@
+"""Block order and jump offsets: allocated LIR to instructions of the table, with the source place of each slot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bpfvm.compiler.ir.ops import CONDITIONS, OPPOSITES
+from bpfvm.compiler.lower.lir import Lir, LirBlock, LirFunction
+from bpfvm.core.errors import Unavailable
+from bpfvm.core.machine import Location
+from bpfvm.isa.insn import Insn
+from bpfvm.isa.ops import BY_NAME, Kind
+
+REACH = 1 << 15  # slots that a 16-bit jump offset spans
+
+_INVERTED = {CONDITIONS[cond]: CONDITIONS[opposite] for cond, opposite in OPPOSITES.items()}
+
+
+def layout(function: LirFunction) -> tuple[tuple[Insn, ...], dict[int, Location]]:
+    """The instructions, and for each slot at which another source line begins its place."""
+    blocks = _in_order(function)
+    code = [_closed(block, following) for block, following in zip(blocks, [*blocks[1:], None], strict=True)]
+    starts: dict[LirBlock, int] = {}
+    slot = 0
+    for block, insns in zip(blocks, code, strict=True):
+        starts[block] = slot
+        slot += sum(_width(one) for one in insns)
+    out: list[Insn] = []
+    lines: dict[int, Location] = {}
+    slot, last = 0, None
+    for insns in code:
+        for one in insns:
+            if one.span is not None and one.span != last:
+                lines[slot] = last = one.span
+            slot += _width(one)
+            out.append(_insn(function, one, slot, starts))
+    return tuple(out), lines
+
+
+def _width(one: Lir) -> int:
+    return 2 if BY_NAME[one.op].kind is Kind.IMM64 else 1
+
+
+def _in_order(function: LirFunction) -> list[LirBlock]:
+    """Reached blocks, each behind one that jumps to it last where that can be; fault exits at the end."""
+    entry = function.blocks[0]
+    placed: dict[LirBlock, None] = {}
+    waiting = [entry]
+    while waiting:
+        block: LirBlock | None = waiting.pop()
+        while block is not None and block not in placed:
+            placed[block] = None
+            after = [one for one in block.successors() if one not in placed]
+            hot = [one for one in after if not one.cold]
+            waiting += [one for one in after if one.cold] + hot[:-1]
+            block = hot[-1] if hot else None
+    return [block for block in placed if not block.cold] + [block for block in placed if block.cold]
+
+
+def _closed(block: LirBlock, following: LirBlock | None) -> list[Lir]:
+    """The block's instructions without a jump to what follows anyway."""
+    insns = list(block.insns)
+    if insns and insns[-1].op == "ja" and insns[-1].target is following:
+        insns.pop()
+    elif len(insns) > 1 and insns[-1].op == "ja" and insns[-2].target is following:
+        jump, form = insns[-2].op[:-4], insns[-2].op[-4:]
+        if jump in _INVERTED:
+            insns[-2:] = [replace(insns[-2], op=f"{_INVERTED[jump]}{form}", target=insns[-1].target)]
+    return insns
+
+
+def _insn(function: LirFunction, one: Lir, behind: int, starts: dict[LirBlock, int]) -> Insn:
+    off, imm = one.off, one.imm
+    if one.target is not None:
+        off = starts[one.target] - behind
+        if not -REACH <= off < REACH:
+            raise Unavailable(f"{function.name}: a jump spans {off} slots, over {REACH}; split the function")
+    src = 0 if one.op == "call" else one.src
+    return Insn(BY_NAME[one.op], one.dst, src, off, imm, one.symbol, one.span)

@@ -1,0 +1,85 @@
+"""The object of a compilation: programs, maps with their BTF types, fault sites."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bpfvm.compiler.ir.function import Function
+from bpfvm.core.machine import Location
+from bpfvm.isa.insn import Insn
+from bpfvm.lang.maps import Map
+from bpfvm.lang.types import Storage
+from bpfvm.obj.btf import Btf
+from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+
+# C's names for the widths, as compilers for BPF write them into BTF.
+C_NAMES = {
+    (8, False): "unsigned char",
+    (16, False): "unsigned short",
+    (32, False): "unsigned int",
+    (64, False): "unsigned long long",
+    (8, True): "signed char",
+    (16, True): "short",
+    (32, True): "int",
+    (64, True): "long long",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A function's machine code. lines: slot -> source place. stack: bytes."""
+
+    function: Function
+    insns: tuple[Insn, ...]
+    lines: Mapping[int, Location]
+    stack: int
+
+
+def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec | None) -> ObjectSpec:
+    """One object of several programs. record: the map of fault records, where programs keep them."""
+    btf = Btf()
+    maps = {name: map_spec(btf, name, one) for name, one in declared.items()}
+    programs = {one.function.name: _program(one, record) for one in code}
+    if record is not None and any(one.fault_sites for one in programs.values()):
+        maps[record.name] = record
+    return ObjectSpec(programs, maps, btf, sources=_sources(code))
+
+
+def map_spec(btf: Btf, name: str, declared: Map) -> MapSpec:
+    """`declared` as an object holds it, its types added to `btf`."""
+    return MapSpec(
+        name,
+        declared.type,
+        declared.key.size,
+        declared.value.size,
+        declared.max_entries,
+        key_type=_btf_type(btf, declared.key),
+        value_type=_btf_type(btf, declared.value),
+    )
+
+
+def _btf_type(btf: Btf, kind: Storage) -> int:
+    """A typedef of the storage type's own name over C's."""
+    number = btf.add_int(C_NAMES[kind.bits, kind.is_signed], kind.size, is_signed=kind.is_signed)
+    return btf.add_typedef(kind.__name__, number)
+
+
+def _program(code: Code, record: MapSpec | None) -> ProgramSpec:
+    function = code.function
+    return ProgramSpec(
+        function.name,
+        function.section,
+        function.type,
+        code.insns,
+        code.lines,
+        fault_sites=tuple(function.fault_sites) if record is not None else (),
+        stack=code.stack,
+    )
+
+
+def _sources(code: Sequence[Code]) -> dict[tuple[str, int], str]:
+    """The text of every line that an instruction comes from."""
+    places = {(place.file, place.line) for one in code for place in one.lines.values()}
+    return {place: linecache.getline(*place).rstrip("\n") for place in sorted(places)}

@@ -1,0 +1,1 @@
+"""From the IR to machine instructions over virtual registers."""

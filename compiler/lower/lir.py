@@ -1,0 +1,95 @@
+"""LIR: rows of the instruction table over registers that may be virtual.
+
+Registers are numbers: 0 to 10 are the machine's, from VIRTUAL on they are virtual. A virtual register may be written
+more than once: BPF's arithmetic changes its first operand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from bpfvm.core.machine import Location
+from bpfvm.isa.ops import BY_NAME, Kind
+
+VIRTUAL = 11
+R0, R1, R2, R3, R4, R5, R6, R10 = 0, 1, 2, 3, 4, 5, 6, 10
+CLOBBERED = (0, 1, 2, 3, 4, 5)  # by a call (RFC 9669 section 2)
+ALLOCATABLE = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+
+Reg: TypeAlias = int
+
+
+@dataclass(slots=True, eq=False)
+class Lir:
+    """One instruction. op: a row's name in isa.ops. target: the block of a jump."""
+
+    op: str
+    dst: Reg = 0
+    src: Reg = 0
+    off: int = 0
+    imm: int = 0
+    symbol: str | None = None
+    target: LirBlock | None = None
+    span: Location | None = None
+
+    @property
+    def is_copy(self) -> bool:
+        """A move of a whole register."""
+        return self.op == "mov64_x"
+
+    def uses(self) -> set[Reg]:
+        """Registers that it reads. A call reads r1 up to its number of arguments, which `imm` and `off` do not tell:
+        its lowering notes that in `src`."""
+        row = BY_NAME[self.op]
+        if row.kind is Kind.CALL:
+            return set(range(1, self.src + 1))
+        if row.kind is Kind.EXIT:
+            return {R0}
+        read = set()
+        if "src" in row.uses:
+            read.add(self.src)
+        overwritten = row.kind in (Kind.LOAD, Kind.IMM64) or self.op.startswith("mov")
+        if "dst" in row.uses and not overwritten:
+            read.add(self.dst)
+        return read
+
+    def defs(self) -> set[Reg]:
+        """Registers that it writes, those that a call destroys included."""
+        row = BY_NAME[self.op]
+        if row.kind is Kind.CALL:
+            return set(CLOBBERED)
+        return {self.dst} if row.kind in (Kind.ALU, Kind.LOAD, Kind.IMM64) else set()
+
+
+@dataclass(slots=True, eq=False)
+class LirBlock:
+    """A run of instructions; control falls through to no other block: the last ones jump or exit."""
+
+    name: str
+    insns: list[Lir] = field(default_factory=list)
+    cold: bool = False  # laid out behind all others
+
+    def successors(self) -> list[LirBlock]:
+        """Where control may go."""
+        return [one.target for one in self.insns if one.target is not None]
+
+
+@dataclass(slots=True, eq=False)
+class LirFunction:
+    """A program's instructions. stack: bytes used below r10."""
+
+    name: str
+    blocks: list[LirBlock] = field(default_factory=list)
+    registers: int = VIRTUAL  # the next virtual register
+    stack: int = 0
+
+    def new(self) -> Reg:
+        """A new virtual register."""
+        self.registers += 1
+        return self.registers - 1
+
+    def slot(self, size: int) -> int:
+        """A new stack slot of `size` bytes, rounded up to 8: its offset from r10."""
+        self.stack += (size + 7) // 8 * 8
+        return -self.stack

@@ -1,0 +1,279 @@
+"""Instruction selection: one function of the IR to LIR, for BPF v3 (kernels from 5.10).
+
+Operands that are constants and fit become immediates; block parameters become copies on the edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, Return, edges
+from bpfvm.compiler.ir.graph import order
+from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS
+from bpfvm.compiler.ir.types import Value, Word
+from bpfvm.compiler.lower.copies import sequence
+from bpfvm.compiler.lower.lir import R0, R1, R2, R3, R4, R10, Lir, LirBlock, LirFunction, Reg
+from bpfvm.core.bits import M32, S32_MAX, S32_MIN, signed
+from bpfvm.core.machine import Location
+from bpfvm.lang.interval import of_bits
+from bpfvm.obj.model import MapSpec
+from bpfvm.tables.helpers import BY_NAME as HELPERS
+
+MIRRORED = {"ult": "ugt", "ugt": "ult", "ule": "uge", "uge": "ule", "slt": "sgt", "sgt": "slt", "sle": "sge",
+            "sge": "sle", "eq": "eq", "ne": "ne", "set": "set"}  # fmt: skip
+UNSIGNED = ("eq", "ne", "ult", "ule", "ugt", "uge")
+
+
+def select(function: Function, fault_record: MapSpec | None) -> LirFunction:
+    """`function` as LIR. fault_record: the map in which a fault exit notes its site, or None to note nothing."""
+    return _Selector(function, fault_record).lower()
+
+
+class _Selector:
+    def __init__(self, function: Function, fault_record: MapSpec | None) -> None:
+        self.function, self.record = function, fault_record
+        self.out = LirFunction(function.name)
+        self.registers: dict[Value, Reg] = {}
+        self.blocks: dict[Block, LirBlock] = {}
+        self.context = self.out.new()
+        self.span: Location | None = None
+        self._key: int | None = None
+        self._value: int | None = None
+        self.block = LirBlock("")
+
+    def lower(self) -> LirFunction:
+        reached = order(self.function)
+        for block in reached:
+            self.blocks[block] = LirBlock(repr(block), cold=isinstance(block.terminator, FaultExit))
+            self.out.blocks.append(self.blocks[block])
+        for block in reached:
+            self.block = self.blocks[block]
+            if block is reached[0]:
+                self.emit("mov64_x", self.context, R1)
+            for value in block.values:
+                self.span = value.span
+                self.lower_value(value)
+            self.span = block.terminator.span if block.terminator else None
+            self.lower_end(block)
+        return self.out
+
+    def emit(self, op: str, dst: Reg = 0, src: Reg = 0, off: int = 0, imm: int = 0, symbol: str | None = None) -> None:
+        self.block.insns.append(Lir(op, dst, src, off, imm, symbol, span=self.span))
+
+    def jump(self, op: str, target: LirBlock, dst: Reg = 0, src: Reg = 0, imm: int = 0) -> None:
+        self.block.insns.append(Lir(op, dst, src, imm=imm, target=target, span=self.span))
+
+    def register(self, value: Value) -> Reg:
+        """The register that holds `value`; a constant is made anew for every use: that is cheaper than a register."""
+        if value.op == "const":
+            made = self.out.new()
+            self.constant(made, value.imm)
+            return made
+        if value.op == "ctx":
+            return self.context
+        if value not in self.registers:
+            self.registers[value] = self.out.new()
+        return self.registers[value]
+
+    def constant(self, dst: Reg, number: int) -> None:
+        if immediate(number) is not None:
+            self.emit("mov64_k", dst, imm=signed(number, 64))
+        elif number <= M32:
+            self.emit("mov32_k", dst, imm=signed(number, 32))
+        else:
+            self.emit("lddw", dst, imm=number)
+
+    def lower_value(self, value: Value) -> None:
+        if value.op in ("const", "ctx", "map"):
+            return  # made where they are used
+        row = IR_OPS[value.op]
+        if row.insn:
+            self.arithmetic(value, row.insn)
+        elif value.op in UNARY:
+            dst = self.register(value)
+            self.emit("mov64_x", dst, self.register(value.args[0]))
+            UNARY[value.op](self, dst)
+        elif value.op.startswith("load"):
+            base, off = self.address(value.args[0], value.imm)
+            self.emit(f"ldx{row.bits}", self.register(value), base, off)
+        elif value.op.startswith("store"):
+            self.store(value, row.bits)
+        elif value.op.startswith("atomic"):
+            base, off = self.address(value.args[0], value.imm)
+            self.emit(value.op, base, self.register(value.args[1]), off)
+        elif value.op == "map_value":
+            self.emit("lddw_map_value", self.register(value), imm=value.imm << 32, symbol=value.name)
+        elif value.op == "lookup":
+            self.call("map_lookup_elem", value)
+        else:
+            self.call("map_update_elem", value)
+
+    def arithmetic(self, value: Value, insn: str) -> None:
+        a, b = value.args
+        if IR_OPS[value.op].commutes and a.op == "const":
+            a, b = b, a
+        dst = self.register(value)
+        number = immediate(b.imm) if b.op == "const" else None
+        if insn in ("lsh", "rsh", "arsh") and b.op == "const":
+            number = b.imm & 63
+        if insn in ("div", "mod") and number is not None and number <= 0:
+            number = None  # the kernel refuses an immediate 0, and would extend a negative one
+        if insn == "and" and b.op == "const" and b.imm == M32:
+            self.emit("mov32_x", dst, self.register(a))
+            return
+        if number is not None:
+            self.emit("mov64_x", dst, self.register(a))
+            self.emit(f"{insn}64_k", dst, imm=number)
+        else:
+            first, second = self.register(a), self.register(b)
+            self.emit("mov64_x", dst, first)
+            self.emit(f"{insn}64_x", dst, second)
+
+    def address(self, base: Value, off: int) -> tuple[Reg, int]:
+        """A base register and an offset that fits its 16 bits."""
+        if -(1 << 15) <= off < 1 << 15:
+            return self.register(base), off
+        moved = self.out.new()
+        self.emit("mov64_x", moved, self.register(base))
+        self.emit("add64_k", moved, imm=off)
+        return moved, 0
+
+    def store(self, value: Value, bits: int) -> None:
+        base, off = self.address(value.args[0], value.imm)
+        self.put(bits, base, off, value.args[1])
+
+    def put(self, bits: int, base: Reg, off: int, what: Value) -> None:
+        """Store the low `bits` bits of `what`."""
+        number = None
+        if what.op == "const":
+            number = signed(what.imm, bits) if bits <= 32 else immediate(what.imm)
+        if number is not None:
+            self.emit(f"st{bits}", base, off=off, imm=number)
+        else:
+            self.emit(f"stx{bits}", base, self.register(what), off)
+
+    def call(self, helper: str, value: Value) -> None:
+        """A map helper: key and value go through the stack, results come in r0."""
+        owner, key, *rest = value.args
+        spec = self.function.maps[owner.name]
+        if self._key is None:
+            self._key = self.out.slot(8)
+        self.put(8 * spec.key_size, R10, self._key, key)
+        if rest:
+            if self._value is None:
+                self._value = self.out.slot(8)
+            self.put(8 * spec.value_size, R10, self._value, rest[0])
+            self.emit("mov64_x", R3, R10)
+            self.emit("add64_k", R3, imm=self._value)
+            self.emit("mov64_k", R4, imm=0)
+        self.emit("mov64_x", R2, R10)
+        self.emit("add64_k", R2, imm=self._key)
+        self.emit("lddw_map", R1, symbol=owner.name)
+        self.emit("call", src=len(HELPERS[helper].args), imm=HELPERS[helper].id)
+        self.emit("mov64_x", self.register(value), R0)
+
+    def lower_end(self, block: Block) -> None:
+        end = block.terminator
+        if isinstance(end, Goto):
+            self.pass_arguments(end.args, end.block)
+            self.jump("ja", self.blocks[end.block])
+        elif isinstance(end, Branch):
+            self.branch(end)
+        elif isinstance(end, Return):
+            if end.value.op == "const":
+                self.constant(R0, end.value.imm)
+            else:
+                self.emit("mov64_x", R0, self.register(end.value))
+            self.emit("exit")
+        else:
+            assert isinstance(end, FaultExit), "every block has a terminator"
+            self.fault_exit(end.site)
+
+    def branch(self, end: Branch) -> None:
+        ways = [self.edge(*way) for way in edges(end)]
+        cond, a, b = end.cond, end.a, end.b
+        if a.op == "const" and b.op != "const":
+            cond, a, b = MIRRORED[cond], b, a
+        jump = CONDITIONS[cond]
+        number = immediate(b.imm) if b.op == "const" else None
+        if number is not None:
+            self.jump(f"{jump}64_k", ways[0], self.register(a), imm=number)
+        elif b.op == "const" and b.imm <= M32 and cond in UNSIGNED and _is_u32(a):
+            self.jump(f"{jump}32_k", ways[0], self.register(a), imm=signed(b.imm, 32))
+        else:
+            self.jump(f"{jump}64_x", ways[0], self.register(a), self.register(b))
+        self.jump("ja", ways[1])
+
+    def edge(self, target: Block, args: list[Value]) -> LirBlock:
+        """Where a branch jumps to: the target, or a block between that passes arguments to it."""
+        if not args:
+            return self.blocks[target]
+        between, here = LirBlock(f"{self.block.name}-{target}"), self.block
+        self.out.blocks.append(between)
+        self.block = between
+        self.pass_arguments(args, target)
+        self.jump("ja", self.blocks[target])
+        self.block = here
+        return between
+
+    def pass_arguments(self, args: list[Value], target: Block) -> None:
+        """All parameters of `target` get their arguments at once."""
+        moves, constants = [], []
+        for arg, param in zip(args, target.params, strict=True):
+            if arg.op == "const":
+                constants.append((self.register(param), arg.imm))
+            else:
+                moves.append((self.register(param), self.register(arg)))
+        for dst, src in sequence(moves, self.out.new):
+            self.emit("mov64_x", dst, src)
+        for dst, number in constants:
+            self.constant(dst, number)
+
+    def fault_exit(self, site: int) -> None:
+        if self.record is not None:
+            place = self.out.new()
+            self.emit("lddw_map_value", place, symbol=self.record.name)
+            self.emit("st32", place, imm=site + 1)
+        if self.function.result_offset is None:
+            self.constant(R0, self.function.on_fault)
+        else:
+            self.emit("st64", self.context, off=self.function.result_offset, imm=self.function.on_fault)
+            self.constant(R0, 0)
+        self.emit("exit")
+
+
+def immediate(number: int) -> int | None:
+    """The signed 32-bit immediate whose sign extension is the 64-bit word `number`, or None."""
+    value = signed(number, 64)
+    return value if S32_MIN <= value <= S32_MAX else None
+
+
+def _is_u32(value: Value) -> bool:
+    return isinstance(value.type, Word) and value.type.range.within(of_bits(32, False))
+
+
+def _extend(bits: int) -> Callable[[_Selector, Reg], None]:
+    def lower(to: _Selector, dst: Reg) -> None:
+        to.emit("lsh64_k", dst, imm=64 - bits)
+        to.emit("arsh64_k", dst, imm=64 - bits)
+
+    return lower
+
+
+def _one(op: str, imm: int = 0) -> Callable[[_Selector, Reg], None]:
+    return lambda to, dst: to.emit(op, dst, imm=imm)
+
+
+# What is done to a copy of the operand.
+UNARY: Mapping[str, Callable[[_Selector, Reg], None]] = {
+    "neg": _one("neg64"),
+    "zext8": _one("and64_k", 0xFF),
+    "zext16": _one("and64_k", 0xFFFF),
+    "zext32": lambda to, dst: to.emit("mov32_x", dst, dst),
+    "sext8": _extend(8),
+    "sext16": _extend(16),
+    "sext32": _extend(32),
+    "bswap16": _one("be16"),
+    "bswap32": _one("be32"),
+    "bswap64": _one("be64"),
+}

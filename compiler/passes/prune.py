@@ -1,0 +1,100 @@
+"""prune: branches on constants, blocks that nothing reaches, parameters that are one value, chains of blocks."""
+
+from __future__ import annotations
+
+from bpfvm.compiler.ir.function import Block, Branch, Function, Goto, edges, replace_operands
+from bpfvm.compiler.ir.graph import order, predecessors
+from bpfvm.compiler.ir.ops import holds
+from bpfvm.compiler.ir.types import Value
+
+
+def prune(function: Function) -> bool:
+    """Remove ways that are never taken. True when anything changed.
+
+    Needs: SSA.  Keeps: SSA, the entry. Never joins two blocks whose tests differ: a join loses what the kernel's
+    verifier knows of a value.
+    """
+    changed = _decide_branches(function)
+    reached = order(function)
+    changed = changed or len(reached) != len(function.blocks)
+    function.blocks = reached
+    while _drop_parameters(function) or _merge_chain(function):
+        changed = True
+    return changed
+
+
+def _decide_branches(function: Function) -> bool:
+    changed = False
+    for block in function.blocks:
+        end = block.terminator
+        if not isinstance(end, Branch):
+            continue
+        if end.a.op == "const" and end.b.op == "const":
+            then = holds(end.cond, end.a.imm, end.b.imm)
+        elif end.then is end.other and end.then_args == end.other_args:
+            then = True
+        else:
+            continue
+        way = (end.then, end.then_args) if then else (end.other, end.other_args)
+        block.terminator = Goto(*way, span=end.span)
+        changed = True
+    return changed
+
+
+def _drop_parameters(function: Function) -> bool:
+    """A parameter that gets the same value on every edge is that value."""
+    arriving: dict[Block, list[list[Value]]] = {block: [] for block in function.blocks}
+    for block in function.blocks:
+        for target, args in edges(block.terminator):
+            arriving[target].append(args)
+    for block in function.blocks:
+        for index, param in enumerate(block.params):
+            given = {args[index] for args in arriving[block]} - {param}
+            only = given.pop() if len(given) == 1 else _one_constant(given)
+            if only is None:
+                continue
+            del block.params[index]
+            for args in arriving[block]:
+                del args[index]
+            if only.op == "const":
+                only = _constant_in(block, only, param)
+            _replace(function, param, only)
+            return True
+    return False
+
+
+def _one_constant(given: set[Value]) -> Value | None:
+    """One of `given`, where all are the same constant."""
+    if given and all(value.op == "const" for value in given) and len({value.imm for value in given}) == 1:
+        return min(given, key=lambda value: value.id)
+    return None
+
+
+def _constant_in(block: Block, constant: Value, param: Value) -> Value:
+    """`constant` made anew at the top of `block`, under the parameter's number: it may be defined on one way only."""
+    made = Value(param.id, "const", [], param.type, constant.imm, span=constant.span)
+    block.values.insert(0, made)
+    return made
+
+
+def _merge_chain(function: Function) -> bool:
+    """A block with one way out, to a block with one way in, becomes one block with it."""
+    before = predecessors(function)
+    for block in function.blocks:
+        end = block.terminator
+        if isinstance(end, Goto) and len(before[end.block]) == 1 and end.block is not block:
+            target = end.block
+            for param, arg in zip(target.params, end.args, strict=True):
+                _replace(function, param, arg)
+            block.values += target.values
+            block.terminator = target.terminator
+            function.blocks.remove(target)
+            return True
+    return False
+
+
+def _replace(function: Function, old: Value, new: Value) -> None:
+    for block in function.blocks:
+        for value in block.values:
+            value.args = [new if arg is old else arg for arg in value.args]
+        replace_operands(block.terminator, {old: new})

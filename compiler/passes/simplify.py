@@ -1,0 +1,66 @@
+"""simplify: the rewrite rules, to a fixed point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bpfvm.compiler.ir.function import Function, replace_operands
+from bpfvm.compiler.ir.types import Value, Word
+from bpfvm.compiler.passes.rules import RULES
+from bpfvm.lang.interval import Interval
+
+Fired = Callable[[str, Value], None]
+
+
+def unheard(rule: str, value: Value) -> None:
+    """Takes the news of a rule that fired, for who does not want them."""
+
+
+def simplify(function: Function, fired: Fired = unheard) -> bool:
+    """Apply RULES until none fits. True when anything changed.
+
+    Needs: SSA.  Keeps: SSA, block structure.  Leaves dead values for dce.
+    """
+    changed = False
+    while _once(function, fired):
+        changed = True
+    return changed
+
+
+def _once(function: Function, fired: Fired) -> bool:
+    new: dict[Value, Value] = {}
+    changed = False
+    for block in function.blocks:
+        for value in block.values:
+            value.args = [_latest(new, arg) for arg in value.args]
+            for rule in RULES:
+                result = rule.apply(value)
+                if result is None or result is value:
+                    continue
+                changed = True
+                fired(rule.text, value)
+                if isinstance(result, int):
+                    _become_constant(value, result)
+                else:
+                    new[value] = result
+                break
+    for block in function.blocks:
+        block.values = [value for value in block.values if value not in new]
+        for value in block.values:
+            value.args = [_latest(new, arg) for arg in value.args]
+        replace_operands(block.terminator, {old: _latest(new, old) for old in new})
+    return changed
+
+
+def _latest(new: dict[Value, Value], value: Value) -> Value:
+    while value in new:
+        value = new[value]
+    return value
+
+
+def _become_constant(value: Value, word: int) -> None:
+    kind = value.type
+    fits = isinstance(kind, Word) and word in kind.range
+    value.op, value.args, value.imm = "const", [], word
+    if not fits:  # a negative number, whose word is not the number itself
+        value.type = Word(Interval(word, word))

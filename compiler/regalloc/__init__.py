@@ -1,0 +1,1 @@
+"""Machine registers for virtual ones."""

@@ -1,0 +1,103 @@
+"""Register allocation by graph colouring.
+
+Two registers that are live at once interfere; a virtual register gets a machine register that none of its neighbours
+has, by preference the one at the other end of a copy. What crosses a call interferes with r0 to r5 because the call
+writes them. A register for which none is left goes to the stack and the whole begins anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from bpfvm.compiler.lower.lir import ALLOCATABLE, R10, VIRTUAL, Lir, LirFunction, Reg
+from bpfvm.compiler.regalloc.check import verify
+from bpfvm.compiler.regalloc.live import backwards, live_out
+from bpfvm.compiler.regalloc.spill import spill
+
+ROUNDS = 60  # each round puts at least one register on the stack, whose pieces are short and are not spilled again
+
+Graph = dict[Reg, set[Reg]]
+
+
+def allocate(function: LirFunction) -> None:
+    """Replace every virtual register of `function` by a machine register, in place; copies to itself go away."""
+    short: set[Reg] = set()
+    for _ in range(ROUNDS):
+        graph, partners, weight = _interference(function)
+        colours, failed = _colour(graph, partners, weight, short)
+        if not failed:
+            _rewrite(function, colours)
+            return
+        short |= spill(function, failed)
+    raise AssertionError(f"{function.name}: no allocation after {ROUNDS} rounds")
+
+
+def _interference(function: LirFunction) -> tuple[Graph, dict[Reg, Counter[Reg]], Counter[Reg]]:
+    """Neighbours of each virtual register, ends of copies that would like to be one, and how often each is used."""
+    graph: Graph = defaultdict(set)
+    partners: dict[Reg, Counter[Reg]] = defaultdict(Counter)
+    weight: Counter[Reg] = Counter()
+    out = live_out(function)
+    for block in function.blocks:
+        for one, live in backwards(block, out[block]):
+            defs = one.defs()
+            for register in defs | one.uses():
+                weight[register] += 1
+                graph[register]
+            for register in defs:
+                for other in live | defs:
+                    if other != register and not (one.is_copy and other == one.src):
+                        graph[register].add(other)
+                        graph[other].add(register)
+            if one.is_copy and one.src != R10:
+                partners[one.dst][one.src] += 1
+                partners[one.src][one.dst] += 1
+    return graph, partners, weight
+
+
+def _colour(
+    graph: Graph, partners: dict[Reg, Counter[Reg]], weight: Counter[Reg], short: set[Reg]
+) -> tuple[dict[Reg, Reg], list[Reg]]:
+    """A machine register for each virtual one, and those for which there was none."""
+    colours: dict[Reg, Reg] = {register: register for register in range(VIRTUAL)}
+    failed = []
+    for register in _selection_order(graph, weight, short):
+        taken = {colours[other] for other in graph[register] if other in colours}
+        free = [colour for colour in ALLOCATABLE if colour not in taken]
+        if not free:
+            failed.append(register)
+            continue
+        wishes = Counter({colours[other]: n for other, n in partners[register].items() if other in colours})
+        colours[register] = max(free, key=lambda colour: (wishes[colour], -ALLOCATABLE.index(colour)))
+    return colours, failed
+
+
+def _selection_order(graph: Graph, weight: Counter[Reg], short: set[Reg]) -> list[Reg]:
+    """Last removed first: registers with few neighbours can wait; of the others the cheapest to spill waits longest."""
+    left = {register: len(graph[register]) for register in graph if register >= VIRTUAL}
+    removed = []
+    while left:
+        easy = [register for register, degree in left.items() if degree < len(ALLOCATABLE)]
+        if easy:
+            register = min(easy)
+        else:
+            register = min(left, key=lambda one: (one in short, weight[one] / max(left[one], 1), one))
+        removed.append(register)
+        del left[register]
+        for other in graph[register]:
+            if other in left:
+                left[other] -= 1
+    return removed[::-1]
+
+
+def _rewrite(function: LirFunction, colours: dict[Reg, Reg]) -> None:
+    verify(function, colours)
+    for block in function.blocks:
+        kept: list[Lir] = []
+        for one in block.insns:
+            one.dst = colours.get(one.dst, one.dst)
+            if one.op != "call":
+                one.src = colours.get(one.src, one.src)
+            if not (one.is_copy and one.dst == one.src):
+                kept.append(one)
+        block.insns = kept

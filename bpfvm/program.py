@@ -94,8 +94,9 @@ class Program:
 
     def session(self, engine_name: str = "auto", maps: Maps | None = None) -> Session:
         """The program loaded on one machine, its maps kept from run to run. Close it, or use it in a `with`."""
-        backend = self._cpython() if engine_name == "cpython" else engine(engine_name)
-        return Session(backend, self.runnable, self.name, self.signature, maps)
+        if engine_name == "cpython":
+            return Session(self._cpython(), self.runnable, self.name, self.signature, maps, recorded=False)
+        return Session(engine(engine_name), self.runnable, self.name, self.signature, maps)
 
     def cpython(self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None) -> Outcome:
         """Run the function itself in CPython, over simulated maps and packet."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from bpfvm.core.bits import M32, signed
+from bpfvm.core.bits import M32, M64, signed
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import BY_CODE, Kind, Op, find
@@ -56,6 +56,8 @@ def _decode_one(code: bytes, at: int, endian: str) -> Insn:
         raise LoadError(_unknown(slot, opcode, src, off, imm))
     if op.kind is Kind.IMM64:
         imm = _wide_imm(code, at, endian, imm)
+        if imm >> 32 and "high" not in op.uses:
+            raise LoadError(f"instruction {slot} ({op.name}): the upper half of imm is {imm >> 32}, and must be 0")
     for name, value in (("dst", dst), ("src", src), ("off", off), ("imm", imm)):
         _check_field(op, slot, name, value)
     return Insn(op, dst, src, off, imm)
@@ -94,8 +96,12 @@ def _encode_one(one: Insn, endian: str) -> bytes:
     src = op.src_is if op.src_is is not None else one.src
     off = op.off_is if op.off_is is not None else one.off
     imm = op.imm_is if op.imm_is is not None else one.imm
+    if not (0 <= one.dst <= 15 and 0 <= src <= 15):
+        raise struct.error("a register takes 4 bits")
     regs = one.dst | src << 4 if endian == "little" else one.dst << 4 | src
     if op.kind is not Kind.IMM64:
         return _SLOT[endian].pack(op.code, regs, off, imm)
+    if not 0 <= imm <= M64:
+        raise struct.error("a wide immediate takes 64 bits")
     low, high = signed(imm, 32), signed(imm >> 32, 32)
     return _SLOT[endian].pack(op.code, regs, off, low) + _SLOT[endian].pack(0, 0, 0, high)

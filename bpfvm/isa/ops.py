@@ -46,6 +46,22 @@ class Kind(enum.Enum):
     PACKET = "r0 = packet bytes at imm (+ src), from network byte order"
 
 
+# What stands for an operand in Op.text. A register is wN in 32-bit arithmetic and 32-bit jumps, else rN.
+PLACEHOLDERS: Mapping[str, str] = {
+    "d": "the register dst",
+    "s": "the register src",
+    "z": "r0",
+    "i": "imm, decimal",
+    "x": "imm, as an unsigned 32-bit number in hex",
+    "l": "the 64-bit imm, in hex",
+    "o": "off, with its sign",
+    "t": "the target of a jump or call, pc+3 or a label",
+    "f": "a helper, name#number",
+    "n": "a symbol, name or #number or both; the number is the low half of a wide imm",
+    "v": "the number behind a symbol: the upper half of a wide imm, or off",
+}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
     """One row. `uses` names the fields that are operands; all others must hold 0 or the selector's value."""
@@ -54,8 +70,8 @@ class Op:
     code: int
     kind: Kind
     bits: int  # of the operands; for memory, of the access
-    text: str  # the kernel's syntax: {d} {s} registers, {i} immediate, {o} offset, {t} jump target
-    uses: frozenset[str]
+    text: str  # the kernel's syntax, with the placeholders of PLACEHOLDERS
+    uses: frozenset[str]  # of dst, src, off, imm, and high: the upper half of a wide immediate
     off_is: int | None = None
     imm_is: int | None = None
     src_is: int | None = None
@@ -211,13 +227,13 @@ def _jump_rows() -> list[Op]:
         Op("may_goto", 0xE5, Kind.MAY_GOTO, 16, "may_goto {t}", _uses("off"), src_is=0, group="linux", since="6.9"),
         Op("call", 0x85, Kind.CALL, 64, "call {f}", _uses("imm"), src_is=0, rfc="4.3.1"),
         Op("call_local", 0x85, Kind.CALL, 64, "call {t}", _uses("imm"), src_is=1, since="4.16", rfc="4.3.2"),
-        Op("call_kfunc", 0x85, Kind.CALL, 64, "call kernel-function", _uses("imm", "off"), src_is=2, since="5.13",
+        Op("call_kfunc", 0x85, Kind.CALL, 64, "call kfunc[{n}]@{v}", _uses("imm", "off"), src_is=2, since="5.13",
            rfc="4.3.1"),
         Op("exit", 0x95, Kind.EXIT, 64, "exit", _uses(), rfc="4.3"),
     ]  # fmt: skip
     for name, operation, sign, test in _JUMPS:
         for bits, cls, since in ((64, JMP, "3.18"), (32, JMP32, "5.1")):
-            for form, operand, field in (("k", "{i}", "imm"), ("x", "{s}", "src")):
+            for form, operand, field in (("k", "{x}", "imm"), ("x", "{s}", "src")):
                 code = operation | cls | (X if field == "src" else K)
                 rows.append(
                     Op(f"{name}{bits}_{form}", code, Kind.JUMP, bits, f"if {{d}} {sign} {operand} goto {{t}}",
@@ -265,23 +281,26 @@ def _memory_rows() -> list[Op]:
     return rows
 
 
-# src selects what the 64-bit immediate of lddw means (RFC 9669 5.4); text by the disassembler's own symbols
+# src selects what the 64-bit immediate of lddw means (RFC 9669 5.4). The kernel prints a plain one without "ll", which
+# could then not be told from mov; symbols are ours, because the kernel prints addresses.
 _IMM64 = (
-    ("lddw", 0, "{d} = {i}", "3.18"),
-    ("lddw_map", 1, "{d} = {m}", "3.18"),
-    ("lddw_map_value", 2, "{d} = {m}", "5.2"),
-    ("lddw_btf_id", 3, "{d} = {m}", "5.10"),
-    ("lddw_func", 4, "{d} = {m}", "5.13"),
-    ("lddw_map_idx", 5, "{d} = {m}", "5.14"),
-    ("lddw_map_idx_value", 6, "{d} = {m}", "5.14"),
+    ("lddw", 0, "{d} = {l} ll", "3.18"),
+    ("lddw_map", 1, "{d} = map[{n}]", "3.18"),
+    ("lddw_map_value", 2, "{d} = map[{n}]+{v}", "5.2"),
+    ("lddw_btf_id", 3, "{d} = ksym[{n}]@{v}", "5.10"),  # @ the BTF object that numbers it, 0 for the kernel's own
+    ("lddw_func", 4, "{d} = func {t}", "5.13"),
+    ("lddw_map_idx", 5, "{d} = map_idx[{n}]", "5.14"),
+    ("lddw_map_idx_value", 6, "{d} = map_idx[{n}]+{v}", "5.14"),
 )
 
 
 def _imm64_rows() -> list[Op]:
     return [
-        Op(name, IMM | SIZES[64] | LD, Kind.IMM64, 64, text, _uses("dst", "imm"), src_is=src, since=since, rfc="5.4")
+        Op(name, IMM | SIZES[64] | LD, Kind.IMM64, 64, text,
+           _uses("dst", "imm", "high") if "{l}" in text or "{v}" in text else _uses("dst", "imm"),
+           src_is=src, since=since, rfc="5.4")
         for name, src, text, since in _IMM64
-    ]
+    ]  # fmt: skip
 
 
 OPS: tuple[Op, ...] = (*_alu_rows(), *_jump_rows(), *_memory_rows(), *_imm64_rows())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -27,11 +28,14 @@ class Session:
         program: str,
         signature: Signature | None = None,
         maps: Mapping[str, Mapping[Any, Any]] | None = None,
+        recorded: bool = True,
     ) -> None:
+        """recorded: a compiled program's faults are in its record map; False for a machine that names them itself."""
         self.engine = backend.name
         self.spec, self.signature = spec, signature
         self.program: ProgramSpec = spec.programs[program]
         self.type: ProgramType = BY_NAME[self.program.type]
+        self._recorded = recorded and bool(self.program.fault_sites)
         self._loaded = backend.load(spec, program, _given_maps(spec, maps or {}))
 
     def __enter__(self) -> Session:
@@ -47,10 +51,10 @@ class Session:
     def run(self, given: Input) -> Result:
         """One run, its fault named; maps are not read. The cheap form for many packets."""
         result = self._loaded.run(given)
-        if not self.program.fault_sites or result.fault is not None:
+        if not self._recorded or result.fault is not None:
             return result
         fault = self._recorded_fault()
-        return result if fault is None else _with_fault(result, fault)
+        return result if fault is None else replace(result, fault=fault)
 
     def outcome(self, given: Input) -> Outcome:
         """One run with everything that can be known after it."""
@@ -81,23 +85,12 @@ class Session:
     def _recorded_fault(self) -> Fault | None:
         (_, value), *_ = self._loaded.read_map(RECORD)
         assert isinstance(value, bytes), "the fault record is not per-CPU"
-        number = int.from_bytes(value[:4], self.byte_order)
+        number = int.from_bytes(value, "little")  # a compiled program is
         if not number:
             return None
         self._loaded.write_map(RECORD, [(bytes(4), bytes(len(value)))])
         site = self.program.fault_sites[number - 1]
         return Fault(site.kind, site.message, source=site.source, machine=False)
-
-    @property
-    def byte_order(self) -> Any:
-        """How the machine stores numbers: "little" or "big"."""
-        return self.spec.endian
-
-
-def _with_fault(result: Result, fault: Fault) -> Result:
-    from dataclasses import replace
-
-    return replace(result, fault=fault)
 
 
 def _given_maps(spec: ObjectSpec, maps: Mapping[str, Mapping[Any, Any]]) -> dict[str, Entries]:

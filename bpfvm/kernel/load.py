@@ -1,0 +1,169 @@
+"""One program of an object into the kernel: its maps made and filled, its symbols bound, then BPF_PROG_LOAD.
+
+The first load asks for no log, because writing one costs more than verifying. Only a program that was refused is
+loaded again with a buffer, which grows until the whole log fits.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+
+from bpfvm.core.bits import M32
+from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError
+from bpfvm.core.machine import Entries
+from bpfvm.isa.codec import SLOT, encode
+from bpfvm.isa.insn import Insn, slots
+from bpfvm.kernel import privilege
+from bpfvm.kernel.maps import BYTE_ORDER, KernelMap, kernel_name
+from bpfvm.kernel.rejection import rejection
+from bpfvm.kernel.run import LoadedProgram
+from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf, error_name, error_text, switched_off
+from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.tables.progs import BY_NAME, ProgramType
+
+_FLAGS: Mapping[str, int] = {"syscall": 1 << 4}  # BPF_F_SLEEPABLE: bpf_check takes syscall programs only with it
+
+_LICENSE_BYTES = 128  # bpf_prog_load copies this much, with the closing zero
+_FIRST_LOG = 1 << 16
+_LARGEST_LOG = (1 << 30) - 1  # UINT_MAX >> 2, bpf_verifier_log_attr_valid
+_TRIES = 5  # of a load that a signal interrupted: the verifier then gives up with EAGAIN
+
+
+class Refused(Exception):
+    """The kernel's no to BPF_PROG_LOAD: its errno, and what the verifier wrote ("" where it was never asked)."""
+
+    def __init__(self, number: int, log: str) -> None:
+        super().__init__(error_name(number))
+        self.number, self.log = number, log
+
+
+def load_object(spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> LoadedProgram:
+    """Load `program` with the maps that it refers to, or that `maps` gives contents for.
+
+    Raises LoadError for an object that no kernel can take, VerifierReject for a program that this one refuses,
+    Unavailable for what this host does not have or allow. On any error everything that was opened is closed.
+    """
+    reason = switched_off()
+    if reason is not None:
+        raise Unavailable(reason)
+    chosen, row = _chosen(spec, program)
+    with ExitStack() as opened:
+        made = {}
+        for one in _wanted_maps(spec, chosen, maps):
+            made[one.name] = KernelMap(one)
+            opened.callback(made[one.name].close)
+            made[one.name].fill(maps.get(one.name, []))
+        fd = opened.enter_context(_load_program(chosen, row, spec.license, made))
+        opened.pop_all()
+        return LoadedProgram(row, chosen, fd, made)
+
+
+def _chosen(spec: ObjectSpec, program: str) -> tuple[ProgramSpec, ProgramType]:
+    chosen = spec.programs.get(program)
+    if chosen is None:
+        raise UsageError(f"there is no program {program!r}; the programs are {', '.join(spec.programs) or 'none'}")
+    row = BY_NAME.get(chosen.type)
+    if row is None:
+        raise Unavailable(f"{program}: engine kernel has no program type {chosen.type!r}; it has {', '.join(BY_NAME)}")
+    if spec.endian != BYTE_ORDER:
+        raise LoadError(f"{program}: the object is {spec.endian}-endian, and this kernel is {BYTE_ORDER}-endian")
+    if not chosen.insns:
+        raise LoadError(f"{program}: a program needs at least one instruction, and this one has none")
+    return chosen, row
+
+
+def _wanted_maps(spec: ObjectSpec, program: ProgramSpec, given: Mapping[str, Entries]) -> Iterator[MapSpec]:
+    for name in dict.fromkeys((*program.map_names, *given)):
+        if name not in spec.maps:
+            kind: type[BpfvmError] = UsageError if name in given else LoadError
+            raise kind(f"{program.name}: there is no map {name!r}; the maps are {', '.join(spec.maps) or 'none'}")
+        yield spec.maps[name]
+
+
+def _load_program(program: ProgramSpec, row: ProgramType, license: str, maps: Mapping[str, KernelMap]) -> Fd:
+    code = encode(_bound(program.insns, maps), BYTE_ORDER)
+    words = _license(license)
+    attr = ProgLoad(
+        prog_type=row.number, insn_cnt=len(code) // SLOT, insns=address(code), license=address(words),
+        prog_flags=_FLAGS.get(row.name, 0), prog_name=kernel_name(program.name),
+    )  # fmt: skip
+    try:
+        return submit(attr)
+    except Refused as refused:
+        raise explained(refused, program, row) from None
+
+
+def _bound(insns: Iterable[Insn], maps: Mapping[str, KernelMap]) -> Iterator[Insn]:
+    """The instructions with descriptors in place of map names (RFC 9669 5.4: the low 32 bits of the immediate)."""
+    insns = tuple(insns)
+    for slot, one in zip(slots(insns), insns, strict=False):
+        if one.op.name in ("lddw_map_idx", "lddw_map_idx_value"):
+            raise Unavailable(f"instruction {slot}: engine kernel gives programs no table of maps ({one.op.name})")
+        if one.op.name not in ("lddw_map", "lddw_map_value"):
+            yield one
+            continue
+        if one.symbol is None:
+            raise LoadError(f"instruction {slot}: {one.op.name} names no map")
+        yield replace(one, imm=maps[one.symbol].fd.number | one.imm & ~M32)
+
+
+def _license(text: str) -> bytes:
+    words = text.encode()
+    if len(words) >= _LICENSE_BYTES or b"\0" in words:
+        raise LoadError(f"the license has {len(words)} bytes, and the kernel takes {_LICENSE_BYTES - 1} and no zero")
+    return words
+
+
+def submit(attr: ProgLoad) -> Fd:
+    """BPF_PROG_LOAD without a log, and after a refusal again with one. Raises Refused."""
+    try:
+        return _attempt(attr)
+    except OSError as error:
+        first = error.errno or 0
+    size = _FIRST_LOG
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        attr.log_level, attr.log_size, attr.log_buf = 1, size, address(buffer)
+        try:
+            return _attempt(attr)
+        except OSError as error:
+            number = error.errno or first
+        if number != errno.ENOSPC or size == _LARGEST_LOG:
+            raise Refused(number, buffer.value.decode(errors="replace"))
+        # kernels from 6.4 on say how much they needed; others are asked again until it fits
+        size = min(max(attr.log_true_size + 1, size * 4), _LARGEST_LOG)
+
+
+def _attempt(attr: ProgLoad) -> Fd:
+    for left in reversed(range(_TRIES)):
+        try:
+            return Fd(bpf(PROG_LOAD, attr))
+        except OSError as error:
+            if error.errno != errno.EAGAIN or not left:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def explained(refused: Refused, program: ProgramSpec, row: ProgramType) -> BpfvmError:
+    """The error that users meet for a load that the kernel refused."""
+    number, log = refused.number, refused.log
+    what = f"{error_text(number)} ({error_name(number)})"
+    if log.strip():
+        return rejection(program, log, what)
+    if number == errno.EPERM:
+        return privilege.refusal(f"loading a program of type {row.name}", privilege.program_needs(row.name))
+    if number == errno.E2BIG:
+        return LoadError(
+            f"{program.name}: {program.slot_count} instruction slots are more than this kernel takes (E2BIG); "
+            f"the limit is 1000000 with CAP_BPF and 4096 without"
+        )
+    if number == errno.EINVAL:
+        return Unavailable(
+            f"{program.name}: this kernel takes no {row.name} program in this form (EINVAL, before verification); "
+            f"the type is there since {row.since}, if the kernel is built with it"
+        )
+    return Unavailable(f"{program.name}: the kernel cannot load this program: {what}")

@@ -1,0 +1,76 @@
+"""Why the kernel said EPERM: a capability that this process lacks, or a rule of the host.
+
+The kernel gives one errno for both. What is lacking is read from the process itself; when nothing is, the refusal
+comes from something that stands before the verifier: a seccomp profile, an LSM, lockdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bpfvm.core.errors import Unavailable
+
+# include/uapi/linux/capability.h
+_BITS = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
+
+MAP_NEEDS = ("CAP_BPF",)
+
+# What bpf_prog_load asks for beside CAP_BPF, by program type; CAP_SYS_ADMIN stands for any of them
+_PROGRAM_NEEDS: Mapping[str, tuple[str, ...]] = {"xdp": ("CAP_BPF", "CAP_NET_ADMIN"), "syscall": ("CAP_BPF",)}
+
+_WHOLE_HOST = [b"0", b"0", b"4294967295"]  # uid_map of a process that is in no user namespace
+
+
+def program_needs(kind: str) -> tuple[str, ...]:
+    """The capabilities that loading a program of type `kind` takes."""
+    return _PROGRAM_NEEDS.get(kind, ("CAP_BPF",))
+
+
+def refusal(action: str, needs: tuple[str, ...]) -> Unavailable:
+    """The error for an EPERM without a verifier log. action: what was refused ("loading an xdp program")."""
+    effective = _effective()
+    if effective is None:
+        return Unavailable(f"{action} is refused (EPERM); it takes {_listed(needs)}: run as root")
+    lacking = () if _has(effective, "CAP_SYS_ADMIN") else tuple(name for name in needs if not _has(effective, name))
+    if lacking:
+        return Unavailable(
+            f"{action} takes {_listed(needs)}, and this process lacks {_listed(lacking)} (EPERM): run as root, or give "
+            f"its interpreter what it lacks"
+        )
+    if _in_user_namespace():
+        return Unavailable(
+            f"{action} takes {_listed(needs)} on the host itself, and this process has its capabilities in a user "
+            f"namespace only (EPERM): run as root of the host"
+        )
+    return Unavailable(
+        f"refused by this host's policy: {action} gives EPERM without a verifier log, though this process has "
+        f"{_listed(needs)}; a seccomp profile, an LSM or lockdown forbids it, which only the host's owner can change"
+    )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(names)
+
+
+def _has(effective: int, name: str) -> bool:
+    return bool(effective >> _BITS[name] & 1)
+
+
+def _effective() -> int | None:
+    """The calling thread's effective capabilities, or None where /proc does not tell."""
+    try:
+        with open("/proc/thread-self/status", "rb") as status:  # as bytes: a codec may be out of this user's reach
+            for line in status:
+                if line.startswith(b"CapEff:"):
+                    return int(line.split()[1], 16)
+    except OSError:
+        return None
+    return None
+
+
+def _in_user_namespace() -> bool:
+    try:
+        with open("/proc/self/uid_map", "rb") as rows:
+            return rows.read().split() != _WHOLE_HOST
+    except OSError:
+        return False

@@ -1,0 +1,78 @@
+"""What the verifier's log says, in one line: the reason, the source line, the instruction.
+
+A log of level 1 lists the instructions as the verifier walks them, with what it knows of the registers, and ends with
+the reason and a line of statistics (measured on 6.18):
+
+    0: R1=ctx() R10=fp0
+    0: (61) r2 = *(u32 *)(r1 +0)          ; R1=ctx() R2=pkt(r=0)
+    1: (71) r0 = *(u8 *)(r2 +14)
+    invalid access to packet, off=14 size=1, R2(id=0,off=14,r=0)
+    R2 offset is outside of the packet
+    processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+
+Checks made before that walk (jumps out of range, unreachable code) name the instruction in the reason itself.
+"""
+
+from __future__ import annotations
+
+import linecache
+import re
+from dataclasses import dataclass
+
+from bpfvm.core.errors import VerifierReject
+from bpfvm.obj.model import ProgramSpec
+
+# An instruction, and what stands behind it: `;` and the registers that it changed; behind a jump without `;` also the
+# state at its target, or the reason itself
+_INSTRUCTION = re.compile(r"(\d+): \([0-9a-f]{2}\) (.*?gotol? pc[+-]\d+|[^;]*)(.*)")
+_NAMED = re.compile(r"\binsn (\d+)")
+
+# Lines that are no reason: source comments, what is known of registers, statistics, the walk's own progress
+_PROGRESS = re.compile(
+    r"\s*(;|\d+: |R\d+(_\w+)?=|from \d+ to \d+|(cur|old) state:|processed \d+ insns|verification time|stack depth|"
+    r"func#|Validating |caller:|callee:|returning from callee|to caller|mark_precise|last_idx|regs=|parent )"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A log, read. reasons: its last words, most telling first. slot, text: the instruction blamed, where one is."""
+
+    reasons: tuple[str, ...]
+    slot: int | None = None
+    text: str | None = None
+
+
+def read_log(log: str) -> Reading:
+    """Find the reason and the instruction that a verifier log of level 1 ends with."""
+    lines = log.splitlines()
+    ends, slot, texts = lines, None, {}
+    for number, line in enumerate(lines, 1):
+        found = _INSTRUCTION.match(line)
+        if found:
+            ends, slot = [found[3], *lines[number:]], int(found[1])
+            texts[slot] = found[2].strip()
+    reasons = tuple(line.strip() for line in ends if line.strip() and not _PROGRESS.match(line))
+    named = _NAMED.search(" ".join(reasons))
+    if named:  # the walk may have ended before the instruction was listed
+        slot = int(named[1])
+    return Reading(reasons, slot, texts.get(slot) if slot is not None else None)
+
+
+def rejection(program: ProgramSpec, log: str, error: str) -> VerifierReject:
+    """The error for a program whose refusal the verifier explained in `log`. error: what its errno means."""
+    reading = read_log(log)
+    reason = "; ".join(reading.reasons) or f"the verifier gave no reason ({error})"
+    if reading.slot is None:
+        return VerifierReject(reason, log)
+    instruction = f"instruction {reading.slot}" + (f": {reading.text}" if reading.text else "")
+    return VerifierReject(f"{reason}, at {_source(program, reading.slot)}{instruction}", log)
+
+
+def _source(program: ProgramSpec, slot: int) -> str:
+    """The source place of `slot` and its text, with a comma behind it; "" where none is known."""
+    place = program.source_of(slot)
+    if place is None:
+        return ""
+    line = linecache.getline(place.file, place.line).strip()
+    return f"{place} `{line}`, " if line else f"{place}, "

@@ -1,0 +1,199 @@
+"""Runs of a loaded program by BPF_PROG_TEST_RUN.
+
+What the kernel shows of a run is the low 32 bits of r0, the packet after it, and for syscall programs their context
+buffer. It counts no instructions, and clock and random numbers are its own, whatever the input says of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import mmap
+import struct
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+from bpfvm.core.bits import M32
+from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
+from bpfvm.core.machine import Entries, Input, Result
+from bpfvm.isa.codec import encode
+from bpfvm.isa.insn import insn
+from bpfvm.kernel.maps import BYTE_ORDER, KernelMap
+from bpfvm.kernel.sys import PROG_LOAD, PROG_TEST_RUN, Fd, ProgLoad, TestRun, address, bpf, error_name, error_text
+from bpfvm.obj.model import ProgramSpec
+from bpfvm.tables.ctx import CONTEXTS
+from bpfvm.tables.progs import BY_NAME, ProgramType
+
+# Measured on 6.18: XDP frames of 14 to 73152 bytes are taken (ETH_HLEN; with 4 KiB pages 3520 bytes in the first page
+# and 17 pages behind it), 13 give EINVAL, 73153 ENOMEM. Only the bytes of the first page lie between data and data_end.
+_LEAST_FRAME = 14
+_SURE_FRAME = 2048  # fits the first page with its headroom of 256 bytes and its skb_shared_info on every architecture
+
+_LARGEST_CTX = (1 << 16) - 1  # U16_MAX, bpf_prog_test_run_syscall
+
+# A program can put at most a page before and behind what it was given (bpf_xdp_adjust_head, bpf_xdp_adjust_tail)
+_GROWTH = 2 * mmap.PAGESIZE
+
+_XDP_MD = struct.Struct("=6I")  # data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
+
+
+class LoadedProgram:
+    """A program in the kernel with its maps, which keep their contents from run to run. Close it, or use `with`."""
+
+    def __init__(self, row: ProgramType, program: ProgramSpec, fd: Fd, maps: Mapping[str, KernelMap]) -> None:
+        self._row, self._program, self._fd, self._maps = row, program, fd, maps
+
+    def __enter__(self) -> LoadedProgram:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the program and its maps; again does nothing."""
+        self._fd.close()
+        for one in self._maps.values():
+            one.close()
+
+    def run(self, given: Input) -> Result:
+        """Run once.
+
+        Raises UsageError for an input that the program's type does not have, Unavailable for one that the kernel does
+        not take. `clock` and `seed` are not the kernel's to follow.
+        """
+        runner = _RUNNERS.get(self._row.name)
+        if runner is None:
+            raise Unavailable(f"engine kernel runs programs of type {', '.join(_RUNNERS)}, not {self._row.name}")
+        return runner(self._fd.number, given)
+
+    def read_map(self, name: str) -> Entries:
+        """Every entry of the map, in index order. Raises UsageError for a map that the program does not use."""
+        return self._map(name).read()
+
+    def write_map(self, name: str, entries: Entries) -> None:
+        """Store the entries; others stay. Raises UsageError for one that does not fit the map."""
+        self._map(name).write(entries)
+
+    def _map(self, name: str) -> KernelMap:
+        one = self._maps.get(name)
+        if one is None:
+            used = ", ".join(self._maps) or "none"
+            raise UsageError(f"{self._program.name} does not use a map {name!r}; its maps are {used}")
+        return one
+
+
+def _run_xdp(fd: int, given: Input) -> Result:
+    frame = given.packet
+    if frame is None:
+        raise UsageError("an xdp program runs on a packet, and the input has none")
+    if given.ctx is not None:
+        raise UsageError("the context of an xdp program is given by its fields, not as bytes")
+    _check_frame(len(frame))
+    context = _xdp_context(frame, given.fields)
+    room = len(frame) + _GROWTH  # never 0: for "no room" the kernel copies the whole packet, however long it is
+    out, after = ctypes.create_string_buffer(room), ctypes.create_string_buffer(_XDP_MD.size)
+    attr = TestRun(
+        prog_fd=fd, data_in=address(frame), data_size_in=len(frame), data_out=address(out), data_size_out=room,
+        ctx_in=address(context), ctx_size_in=len(context), ctx_out=address(after), ctx_size_out=len(after),
+    )  # fmt: skip
+    try:
+        bpf(PROG_TEST_RUN, attr)
+    except OSError as error:
+        raise _xdp_error(error.errno or 0, given, attr.data_size_out) from None
+    # data counts from data_meta: what bpf_xdp_adjust_meta put before the frame is given out with it
+    meta: int = _XDP_MD.unpack(after.raw)[0]
+    return Result(r0=attr.retval, r0_bits=32, packet=out.raw[meta : attr.data_size_out])
+
+
+def _check_frame(size: int) -> None:
+    """Raise Unavailable for a frame that the kernel refuses, or of which it shows a program a part only."""
+    if size < _LEAST_FRAME:
+        raise Unavailable(f"BPF_PROG_TEST_RUN takes no frame under {_LEAST_FRAME} bytes, and this one has {size}")
+    if size <= _SURE_FRAME:
+        return
+    shown = _shown_bytes(size)
+    if shown is None:
+        raise Unavailable(f"BPF_PROG_TEST_RUN takes no frame of {size} bytes on this kernel")
+    if shown < size:
+        raise Unavailable(f"BPF_PROG_TEST_RUN shows a program {shown} bytes of a frame, and this one has {size}")
+
+
+@functools.lru_cache(maxsize=1024)
+def _shown_bytes(size: int) -> int | None:
+    """What a program sees between data and data_end of a frame of `size` bytes, asked of the kernel itself.
+
+    None where it takes no such frame.
+    """
+    measure = (insn("ldx32", 0, 1, 4), insn("ldx32", 1, 1, 0), insn("sub64_x", 0, 1), insn("exit"))
+    code, frame, license = encode(measure, BYTE_ORDER), bytes(size), b"GPL"
+    attr = ProgLoad(
+        prog_type=BY_NAME["xdp"].number, insn_cnt=len(measure), insns=address(code), license=address(license)
+    )  # fmt: skip
+    with Fd(bpf(PROG_LOAD, attr)) as fd:
+        run = TestRun(prog_fd=fd.number, data_in=address(frame), data_size_in=size)
+        try:
+            bpf(PROG_TEST_RUN, run)
+        except OSError:
+            return None
+    return int(run.retval)
+
+
+def _xdp_context(frame: bytes, fields: Mapping[str, int]) -> bytes:
+    """struct xdp_md as BPF_PROG_TEST_RUN takes it: data 0, data_end the frame's length, then the fields given."""
+    row = CONTEXTS["xdp_md"]
+    values = {one.name: one.default for one in row.fields}
+    for name, value in fields.items():
+        known = row.field(name)
+        if known is None or known.pointer is not None:
+            settable = ", ".join(one.name for one in row.fields if one.pointer is None)
+            raise UsageError(f"xdp_md has no field {name!r} that can be given; it has {settable}")
+        if not 0 <= value <= M32:
+            raise UsageError(f"xdp_md.{name} = {value} does not fit its 32 bits")
+        values[name] = value
+    if values["ingress_ifindex"] == 0:
+        raise Unavailable("ingress_ifindex = 0: BPF_PROG_TEST_RUN puts 1, the loopback interface, in its place")
+    if values["egress_ifindex"] != 0:
+        raise Unavailable(f"egress_ifindex = {values['egress_ifindex']}: BPF_PROG_TEST_RUN takes no other than 0")
+    values["data_end"] = len(frame)
+    return _XDP_MD.pack(*(values[one.name] for one in row.fields))
+
+
+def _xdp_error(number: int, given: Input, size_out: int) -> BpfvmError:
+    place = ", ".join(f"{name} = {value}" for name, value in given.fields.items())
+    if number == errno.ENODEV:
+        return Unavailable(f"{place}: this network namespace has no interface of that number (ENODEV)")
+    if number == errno.EINVAL and given.fields:
+        return Unavailable(f"{place}: the interface has no such receive queue, or none that XDP can use (EINVAL)")
+    if number == errno.ENOSPC:
+        return Unavailable(f"the packet has {size_out} bytes after the run, more than was made room for (ENOSPC)")
+    return Unavailable(f"BPF_PROG_TEST_RUN of this xdp program: {error_text(number)} ({error_name(number)})")
+
+
+def _run_syscall(fd: int, given: Input) -> Result:
+    if given.packet is not None:
+        raise UsageError("a syscall program runs on a context buffer, and the input has a packet")
+    if given.fields:
+        raise UsageError(f"a syscall program's context has no field {next(iter(given.fields))!r}: give it as bytes")
+    size = len(given.ctx) if given.ctx is not None else 0
+    if size > _LARGEST_CTX:
+        raise Unavailable(f"BPF_PROG_TEST_RUN takes a context of at most {_LARGEST_CTX} bytes, and this one has {size}")
+    attr = TestRun(prog_fd=fd)
+    buffer = ctypes.create_string_buffer(given.ctx or b"", size) if size else None
+    if buffer is not None:  # an address with a size of 0 gives EINVAL
+        attr.ctx_in, attr.ctx_size_in = address(buffer), size
+    try:
+        bpf(PROG_TEST_RUN, attr)
+    except OSError as error:
+        raise _syscall_error(error.errno or 0, size) from None
+    after = buffer.raw if buffer is not None else given.ctx
+    return Result(r0=attr.retval, r0_bits=32, ctx=after)
+
+
+def _syscall_error(number: int, size: int) -> BpfvmError:
+    if number == errno.EINVAL:
+        return Unavailable(f"the program uses more of its context than the {size} bytes given (EINVAL)")
+    return Unavailable(f"BPF_PROG_TEST_RUN of this syscall program: {error_text(number)} ({error_name(number)})")
+
+
+_RUNNERS: Mapping[str, Callable[[int, Input], Result]] = {"xdp": _run_xdp, "syscall": _run_syscall}

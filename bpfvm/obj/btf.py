@@ -1,0 +1,284 @@
+"""The types of an object (BTF): a list that only grows, so that an id stays what it is.
+
+Types are made with the add methods; each returns the type's id, and asking for an equal type again returns the same
+id, so that callers need no bookkeeping:
+
+    btf = Btf()
+    u32 = btf.add_typedef("u32", btf.add_int("unsigned int", 4))
+    u64 = btf.add_int("unsigned long long", 8)
+    char = btf.add_int("char", 1, is_signed=True, is_char=True)
+    name = btf.add_array(char, 16)
+    stats = btf.add_struct("stats", 24, [("packets", u64, 0), ("comm", name, 8)])     # (name, type, byte offset)
+    ctx = btf.add_ptr(btf.add_struct("xdp_md", 24, [...]))
+    btf.add_func("count", btf.add_func_proto(btf.add_int("int", 4, is_signed=True), [("ctx", ctx)]))
+
+`MapSpec.key_type` and `value_type` are such ids. Types that refer to themselves are made with `reserve`. The
+declarations that a loader wants (section .maps, functions of programs) are added when an object is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bpfvm.core.errors import LoadError, UsageError
+from bpfvm.obj.btf_types import (
+    GLOBAL,
+    Array,
+    Const,
+    DataSec,
+    DeclTag,
+    Enum,
+    Enum64,
+    Float,
+    Func,
+    FuncProto,
+    Fwd,
+    Int,
+    Member,
+    Ptr,
+    Restrict,
+    SecVar,
+    Struct,
+    Type,
+    Typedef,
+    TypeTag,
+    Union,
+    Var,
+    Volatile,
+)
+
+MAX_DEPTH = 64  # of typedefs, qualifiers and arrays in one another; the kernel resolves 32 (kernel/bpf/btf.c)
+POINTER_SIZE = 8
+
+
+class Btf:
+    """Types by id, from 1; id 0 is void. Two are equal when they hold equal types under equal ids."""
+
+    def __init__(self, types: Iterable[Type] = ()) -> None:
+        self._types: list[Type] = list(types)
+        self._ids: dict[Type, int] | None = None  # both indexes are made when they are first asked for
+        self._names: dict[tuple[type[Type], str], int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def __iter__(self) -> Iterator[Type]:
+        return iter(self._types)
+
+    def __eq__(self, other: object) -> bool:
+        return self._types == other._types if isinstance(other, Btf) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+    def __repr__(self) -> str:
+        return f"<Btf of {len(self._types)} types>"
+
+    def __getitem__(self, number: int) -> Type:
+        """The type of id `number`; LoadError for void and for ids that are not there."""
+        if not 0 < number <= len(self._types):
+            raise LoadError(f"there is no BTF type {number}: ids go from 1 to {len(self._types)}")
+        return self._types[number - 1]
+
+    def copy(self) -> Btf:
+        """An equal list that grows on its own."""
+        return Btf(self._types)
+
+    def find(self, kind: type[Type], name: str) -> int | None:
+        """The id of the first type of this kind and name, or None."""
+        if self._names is None:
+            self._names = {}
+            for number, one in enumerate(self._types, 1):
+                self._names.setdefault((type(one), getattr(one, "name", "")), number)
+        return self._names.get((kind, name))
+
+    # Adding
+
+    def add(self, one: Type) -> int:
+        """The id of a type equal to `one`, appended if there is none yet."""
+        if self._ids is None:
+            self._ids = {}
+            for number, old in enumerate(self._types, 1):
+                self._ids.setdefault(old, number)
+        known = self._ids.get(one)
+        if known is not None:
+            return known
+        self._ids[one] = len(self._types) + 1
+        return self._append(one)
+
+    def _append(self, one: Type) -> int:
+        self._types.append(one)
+        if self._names is not None:
+            self._names.setdefault((type(one), getattr(one, "name", "")), len(self._types))
+        return len(self._types)
+
+    def reserve(self, name: str) -> int:
+        """An id for a struct that is defined later with `define`, so that it can hold pointers to itself."""
+        return self._append(Fwd(name))
+
+    def define(self, number: int, one: Type) -> None:
+        """Put `one` in the place of type `number`."""
+        if not 0 < number <= len(self._types):
+            raise UsageError(f"there is no BTF type {number} to define")
+        self._types[number - 1] = one
+        self._ids = self._names = None
+
+    def add_int(
+        self,
+        name: str,
+        size: int,
+        *,
+        is_signed: bool = False,
+        is_char: bool = False,
+        is_bool: bool = False,
+    ) -> int:
+        """An integer of `size` bytes that uses all its bits."""
+        return self.add(Int(name, size, size * 8, 0, is_signed, is_char, is_bool))
+
+    def add_float(self, name: str, size: int) -> int:
+        return self.add(Float(name, size))
+
+    def add_ptr(self, target: int) -> int:
+        """A pointer to type `target`, 0 for void."""
+        return self.add(Ptr(target))
+
+    def add_array(self, element: int, count: int) -> int:
+        """`count` elements, indexed by the same unsigned integer that clang names __ARRAY_SIZE_TYPE__."""
+        return self.add(Array(element, self.add_int("__ARRAY_SIZE_TYPE__", 4), count))
+
+    def add_struct(self, name: str, size: int, members: Iterable[Member | tuple[str, int, int]]) -> int:
+        """members: Member, or (name, type id, offset in bytes)."""
+        return self.add(Struct(name, size, _members(members)))
+
+    def add_union(self, name: str, size: int, members: Iterable[Member | tuple[str, int, int]]) -> int:
+        """members as in add_struct; offsets are 0."""
+        return self.add(Union(name, size, _members(members)))
+
+    def add_enum(self, name: str, size: int, values: Iterable[tuple[str, int]]) -> int:
+        """Signed where a value is negative. size 8 makes an ENUM64, which kernels know since 6.0."""
+        rows = tuple(values)
+        kind = Enum64 if size > 4 else Enum
+        return self.add(kind(name, size, rows, any(number < 0 for _, number in rows)))
+
+    def add_fwd(self, name: str, *, is_union: bool = False) -> int:
+        return self.add(Fwd(name, is_union))
+
+    def add_typedef(self, name: str, target: int) -> int:
+        return self.add(Typedef(name, target))
+
+    def add_const(self, target: int) -> int:
+        return self.add(Const(target))
+
+    def add_volatile(self, target: int) -> int:
+        return self.add(Volatile(target))
+
+    def add_restrict(self, target: int) -> int:
+        return self.add(Restrict(target))
+
+    def add_func_proto(self, returns: int, params: Iterable[tuple[str, int]] = ()) -> int:
+        """params: (name, type id) in order."""
+        return self.add(FuncProto(returns, tuple(params)))
+
+    def add_func(self, name: str, proto: int, linkage: int = GLOBAL) -> int:
+        return self.add(Func(name, proto, linkage))
+
+    def add_var(self, name: str, kind: int, linkage: int = GLOBAL) -> int:
+        return self.add(Var(name, kind, linkage))
+
+    def add_datasec(self, name: str, size: int, variables: Iterable[SecVar]) -> int:
+        return self.add(DataSec(name, size, tuple(variables)))
+
+    def add_decl_tag(self, name: str, target: int, component: int = -1) -> int:
+        return self.add(DeclTag(name, target, component))
+
+    def add_type_tag(self, name: str, target: int) -> int:
+        return self.add(TypeTag(name, target))
+
+    # Asking
+
+    def strip(self, number: int) -> int:
+        """The id behind typedefs, qualifiers and type tags; 0 where that is void."""
+        for _ in range(MAX_DEPTH):
+            if not number:
+                return 0
+            match self[number]:
+                case Typedef(type=inner) | Const(inner) | Volatile(inner) | Restrict(inner) | TypeTag(type=inner):
+                    number = inner
+                case _:
+                    return number
+        raise LoadError(f"BTF type {number} is behind more than {MAX_DEPTH} typedefs and qualifiers")
+
+    def size_of(self, number: int) -> int:
+        """Bytes of a value of type `number`; LoadError where it has no size."""
+        count = 1
+        for _ in range(MAX_DEPTH):
+            number = self.strip(number)
+            if not number:
+                raise LoadError("a BTF type is void where a size is needed")
+            one = self[number]
+            if not isinstance(one, Array):
+                return count * _size(number, one)
+            count *= one.count
+            number = one.type
+        raise LoadError(f"BTF type {number} is in more than {MAX_DEPTH} arrays of arrays")
+
+    def name_of(self, number: int) -> str:
+        """Type `number` as C names it in a message: "struct stats", "u64", "char[16]", "struct xdp_md *"."""
+        suffixes: list[str] = []
+        for _ in range(MAX_DEPTH):
+            if not number:
+                return "void" + _declarator(suffixes)
+            match self[number]:
+                case Ptr(inner):
+                    number = inner
+                    suffixes.insert(0, "*")
+                case Array(inner, _, count):
+                    number = inner
+                    behind = next(
+                        (at for at, one in enumerate(suffixes) if one == "*"),
+                        len(suffixes),
+                    )
+                    suffixes.insert(behind, f"[{count}]")
+                case Const(inner) | Volatile(inner) | Restrict(inner) | TypeTag(type=inner):
+                    number = inner
+                case one:
+                    return _c_name(one) + _declarator(suffixes)
+        return "…" + _declarator(suffixes)
+
+
+def _declarator(suffixes: Sequence[str]) -> str:
+    """ "*" and "[3]" from the inside out, as text behind a name: " *[3]" is an array of pointers."""
+    text = "".join(suffixes)
+    return f" {text}" if text.startswith("*") else text.replace("*", " *", 1)
+
+
+def _members(members: Iterable[Member | tuple[str, int, int]]) -> tuple[Member, ...]:
+    return tuple(one if isinstance(one, Member) else Member(one[0], one[1], one[2] * 8) for one in members)
+
+
+def _size(number: int, one: Type) -> int:
+    match one:
+        case Int(size=size) | Struct(size=size) | Union(size=size) | Enum(size=size) | Enum64(size=size):
+            return size
+        case Float(size=size) | DataSec(size=size):
+            return size
+        case Ptr():
+            return POINTER_SIZE
+        case _:
+            raise LoadError(f"BTF type {number} ({_c_name(one)}) has no size")
+
+
+_TAGS: Sequence[tuple[type[Type], str]] = (
+    (Struct, "struct"),
+    (Union, "union"),
+    (Enum, "enum"),
+    (Enum64, "enum"),
+)
+
+
+def _c_name(one: Type) -> str:
+    name = getattr(one, "name", "") or "(anonymous)"
+    if isinstance(one, Fwd):
+        return f"{'union' if one.is_union else 'struct'} {name}"
+    if isinstance(one, FuncProto):
+        return "function"
+    return next((f"{tag} {name}" for kind, tag in _TAGS if isinstance(one, kind)), name)

@@ -1,0 +1,128 @@
+"""The bytes of section .BTF.ext, both ways: which function and which source line stands at which instruction.
+
+    header        magic 0xeb9f, version, flags, header length; offset and length of functions, lines, CO-RE relocations
+    each of them  record size, then for each code section: its name, how many, the records
+
+(include/uapi/linux/btf.h has the magic, include/uapi/linux/bpf.h bpf_func_info and bpf_line_info; in a file
+insn_off counts bytes of the section, in the kernel slots of the program.)
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from bpfvm.obj.btf_codec import MAGIC, VERSION
+from bpfvm.obj.cursor import Bytes, Strings, StringTable
+
+HEADER, HEADER_NO_CORE = 32, 24
+FUNC_SIZE, LINE_SIZE, CORE_SIZE = 8, 16, 16
+COLUMN_BITS = 10
+MAX_COLUMN, MAX_LINE = (1 << COLUMN_BITS) - 1, (1 << 32 - COLUMN_BITS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FuncInfo:
+    """A function starts at byte `offset` of its section; type: id of its Func."""
+
+    offset: int
+    type: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineInfo:
+    """The code from byte `offset` of its section on comes from this line; text: the line itself."""
+
+    offset: int
+    file: str
+    text: str
+    line: int
+    col: int
+
+
+Record = TypeVar("Record", FuncInfo, LineInfo)
+
+
+@dataclass(frozen=True, slots=True)
+class Ext:
+    """By section name, in file order. core: byte offsets of the instructions that CO-RE changes."""
+
+    functions: Mapping[str, Sequence[FuncInfo]] = field(default_factory=dict)
+    lines: Mapping[str, Sequence[LineInfo]] = field(default_factory=dict)
+    core: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+
+def decode(section: Bytes, strings: Strings) -> Ext:
+    """strings: those of .BTF."""
+    magic, version, _, header = section.unpack("HBBI", 0, "the header")
+    if magic != MAGIC or version != VERSION or header < HEADER_NO_CORE:
+        raise section.error(
+            0, f"magic {magic:#06x} version {version} header {header} is no BTF.ext of version {VERSION}"
+        )
+    places = section.unpack("IIII" if header < HEADER else "IIIIII", 8, "the header")
+    parts = [
+        section.part(header + at, size, f"{section.name} {what}")
+        for what, at, size in zip(("functions", "lines", "CO-RE relocations"), places[::2], places[1::2], strict=False)
+    ]
+    functions = _blocks(parts[0], strings, FUNC_SIZE, "II")
+    lines = _blocks(parts[1], strings, LINE_SIZE, "IIII")
+    core = _blocks(parts[2], strings, CORE_SIZE, "IIII") if len(parts) > 2 else {}
+    return Ext(
+        {name: [FuncInfo(*row) for row in rows] for name, rows in functions.items()},
+        {name: [_line(row, strings) for row in rows] for name, rows in lines.items()},
+        {name: [row[0] for row in rows] for name, rows in core.items()},
+    )
+
+
+def _line(row: tuple[int, ...], strings: Strings) -> LineInfo:
+    offset, file, text, place = row
+    return LineInfo(offset, strings.at(file), strings.at(text), place >> COLUMN_BITS, place & MAX_COLUMN)
+
+
+def _blocks(part: Bytes, strings: Strings, least: int, layout: str) -> dict[str, list[tuple[int, ...]]]:
+    """Rows by section. Records may be longer than we know; what follows our part of one is for newer readers."""
+    found: dict[str, list[tuple[int, ...]]] = {}
+    if not len(part):
+        return found
+    size = part.u32(0, "the record size")
+    if size < least or size % 4:
+        raise part.error(0, f"records of {size} bytes; they have {least} or more, a multiple of 4")
+    layout += f"{size - least}x"
+    at = 4
+    while at < len(part):
+        name, count = part.unpack("II", at, "a section's records")
+        found.setdefault(strings.at(name), []).extend(part.table(layout, at + 8, count, "records"))
+        at += 8 + size * count
+    return found
+
+
+def encode(ext: Ext, strings: StringTable, endian: str) -> bytes:
+    """The bytes of section .BTF.ext without CO-RE relocations; its strings go to `strings`, before .BTF is encoded."""
+    order = "<" if endian == "little" else ">"
+    functions = _encode_blocks(ext.functions, strings, order, FUNC_SIZE, lambda one: (one.offset, one.type))
+    lines = _encode_blocks(ext.lines, strings, order, LINE_SIZE, lambda one: _line_row(one, strings))
+    places = (0, len(functions), len(functions), len(lines), len(functions) + len(lines), 0)
+    return struct.pack(order + "HBBI6I", MAGIC, VERSION, 0, HEADER, *places) + functions + lines
+
+
+def _line_row(one: LineInfo, strings: StringTable) -> tuple[int, ...]:
+    return one.offset, strings.add(one.file), strings.add(one.text), one.line << COLUMN_BITS | one.col
+
+
+def _encode_blocks(
+    blocks: Mapping[str, Sequence[Record]],
+    strings: StringTable,
+    order: str,
+    size: int,
+    row: Callable[[Record], tuple[int, ...]],
+) -> bytes:
+    if not blocks:
+        return b""
+    out = bytearray(struct.pack(order + "I", size))
+    for name, records in blocks.items():
+        out += struct.pack(order + "II", strings.add(name), len(records))
+        for one in records:
+            out += struct.pack(f"{order}{size // 4}I", *row(one))
+    return bytes(out)

@@ -1,0 +1,1 @@
+"""Plain Python functions, read from their text, to IR."""

@@ -1,0 +1,175 @@
+"""Arithmetic on numbers, by the operator table: rule R1 gives the kind and the range, rule R2 says what must be exact.
+
+Every function takes operands that are already evaluated, in Python's order, and emits what CPython would do next:
+first the tests for the exceptions that the operator can raise, then the operation.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TypeAlias
+
+from bpfvm.compiler.frontend.divide import divide
+from bpfvm.compiler.frontend.kinds import Mixed, result_kinds, settled, unary_kinds
+from bpfvm.compiler.frontend.operation import Operation, finished
+from bpfvm.compiler.frontend.power import power
+from bpfvm.compiler.frontend.shift import shift
+from bpfvm.compiler.frontend.translation import Register, Translation
+from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Number, Value
+from bpfvm.lang.interval import Interval, abs_
+from bpfvm.lang.operators import BINARY_BY_NODE, UNARY_BY_NODE
+
+Operand: TypeAlias = tuple[Value, ast.expr]
+
+
+def binary(f: Translation, node: ast.AST, op: ast.operator, left: Operand, right: Operand) -> Value:
+    """`left op right`. node: the whole expression, or the statement of an augmented assignment."""
+    (a, a_node), (b, b_node) = left, right
+    if isinstance(a, Bad) or isinstance(b, Bad):
+        return BAD
+    if isinstance(op, ast.Div):
+        return _float(f, node, left, right)
+    row = BINARY_BY_NODE.get(type(op).__name__)
+    symbol = row.symbol if row else "**" if isinstance(op, ast.Pow) else "@"
+    for value, place in (left, right):
+        if not isinstance(value, Number):
+            return f.error(
+                "E022",
+                f"`{symbol}` takes numbers, and `{f.quoted(place)}` is {value.described}",
+                place,
+                help="use a number, or a field of it",
+            )
+    assert isinstance(a, Number)
+    assert isinstance(b, Number)
+    a, b = f.state.known(a), f.state.known(b)
+    if isinstance(op, ast.Pow):
+        return power(f, node, (a, a_node), (b, b_node))
+    if row is None:
+        return f.error("E062", "`@` is not available in BPF programs", node, help="numbers take `*`")
+    try:
+        kinds = result_kinds(row.name, a.kinds, b.kinds)
+    except Mixed as mixed:
+        return _mixed(f, node, symbol, mixed, left, right)
+    operation = Operation(row, a, b, kinds, a_node, b_node, node)
+    if Kind.FLAG in kinds and not _flags_fit(f, operation):
+        return BAD
+    if row.name in ("floordiv", "mod"):
+        return divide(f, operation)
+    if row.name in ("lshift", "rshift"):
+        return shift(f, operation)
+    return _ring(f, operation)
+
+
+def _ring(f: Translation, op: Operation) -> Value:
+    def emit() -> Register:
+        return f.op(op.row.name, f.register(op.a), f.register(op.b))
+
+    return finished(f, op, op.exact, emit)
+
+
+def _float(f: Translation, node: ast.AST, left: Operand, right: Operand) -> Value:
+    a, b = f.quoted(left[1]), f.quoted(right[1])
+    return f.error(
+        "E042",
+        "`/` makes a float; BPF has no floating point",
+        node,
+        why="Python divides to a float here even where the result is whole",
+        help=f"{a} //= {b}" if isinstance(node, ast.AugAssign) else f"{a} // {b}",
+    )
+
+
+def _mixed(f: Translation, node: ast.AST, symbol: str, mixed: Mixed, left: Operand, right: Operand) -> Value:
+    a, b = f.quoted(left[1]), f.quoted(right[1])
+    one, other = mixed.left, mixed.right
+    if one.wraps:
+        why = f"a {one.value} wraps at other numbers than a {other.value}, and nothing says which of them is meant"
+        text = f"`{symbol}` has a {one.value} on its left and a {other.value} on its right"
+        remedy = f"{one.value}({b})"
+    else:
+        why = f"CPython asks the {one.value} first and gives a plain int here, which does not wrap"
+        text = f"`{symbol}` has {_article(one)} on its left and a {other.value} on its right"
+        remedy = f"int({a})"
+    fix = f"{remedy} {symbol} {b}" if not one.wraps else f"{a} {symbol} {remedy}"
+    return f.error("E041", text, node, why=why, help=fix)
+
+
+def _article(kind: Kind) -> str:
+    return f"an {kind.value}" if kind is Kind.ENUM else f"a {kind.value}"
+
+
+def _flags_fit(f: Translation, op: Operation) -> bool:
+    """An IntFlag's own `& | ^` give what int's give, for numbers that are not negative."""
+    for number, place in ((op.a, op.left), (op.b, op.right)):
+        if number.range.lo < 0:
+            f.error(
+                "E063",
+                f"`{op.row.symbol}` of a flag and a maybe negative number is not available in this version",
+                place,
+                why=f"`{f.quoted(place)}` lies in {f.shown(number.range)}, where IntFlag has its own way",
+                help=f"int({f.quoted(op.right)})",
+            )
+            return False
+    return True
+
+
+def unary(f: Translation, node: ast.UnaryOp, op: ast.unaryop, value: Value) -> Value:
+    """`-x`, `+x`, `~x`."""
+    if isinstance(value, Bad):
+        return BAD
+    row = UNARY_BY_NODE[type(op).__name__]
+    if not isinstance(value, Number):
+        return f.error("E022", f"`{row.symbol}` takes a number, and `{f.quoted(node.operand)}` is {value.described}",
+                       node.operand, help="use a number, or a field of it")  # fmt: skip
+    number = f.state.known(value)
+    if row.name == "invert" and not _invertible(f, node, number):
+        return BAD
+    known = number.constant
+    exact = row.range(number.range) if known is None else Interval(row.exact(known), row.exact(known))
+    kinds = unary_kinds(number.kinds)
+    range = settled(kinds, exact)
+    if range is None:
+        return f.disagreement(node, kinds, exact)
+    if range.constant is not None:
+        return Number(kinds, range)
+    register = f.register(number)
+    if row.name != "pos":
+        register = f.op("neg", register) if row.name == "neg" else f.op("xor", register, f.number(-1))
+    return Number(kinds, range, f.typed(range, register))
+
+
+def _invertible(f: Translation, node: ast.UnaryOp, number: Number) -> bool:
+    if Kind.FLAG in number.kinds:
+        f.error(
+            "E063",
+            "`~` of a flag is not available in this version",
+            node,
+            why="IntFlag inverts within its members",
+            help=f"~int({f.quoted(node.operand)})",
+        )
+        return False
+    if Kind.BOOL in number.kinds:
+        f.warn(
+            "W110",
+            "`~` of a truth value gives -1 or -2, which are both true",
+            node,
+            help=f"not {f.quoted(node.operand)}",
+        )
+    return True
+
+
+def absolute(f: Translation, node: ast.Call, number: Number) -> Value:
+    """`abs(x)`; of s64.min it is s64.min, as the class has it."""
+    if not f.exact(number, node.args[0]):
+        return BAD
+    kinds = unary_kinds(number.kinds)
+    exact = abs_(number.range)
+    range = settled(kinds, exact)
+    if range is None:
+        return f.disagreement(node, kinds, exact)
+    if range.constant is not None:
+        return Number(kinds, range)
+    register = f.register(number)
+    if number.range.lo < 0:
+        sign = f.op("ashr", register, f.number(63))
+        register = f.op("sub", f.op("xor", register, sign), sign)
+    return Number(kinds, range, f.typed(range, register))

@@ -1,0 +1,180 @@
+"""Comparisons and truth: where control goes, and what each way knows of the operands from then on."""
+
+from __future__ import annotations
+
+import ast
+from typing import TypeAlias
+
+from bpfvm.compiler.frontend.ranges import COMPARISONS, Comparison, Pair
+from bpfvm.compiler.frontend.state import End
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.types import BOOLEAN, Bad, Kind, Nothing, Number, Static, Tuple, Value
+from bpfvm.core.bits import S64_MAX
+from bpfvm.lang.interval import Interval
+
+# The ends at which a condition holds, and those at which it does not.
+Branches: TypeAlias = tuple[list[End], list[End]]
+Operand: TypeAlias = tuple[Value, ast.expr]
+Known: TypeAlias = tuple[Number, ast.expr]
+
+_ZERO = Interval(0, 0)
+
+
+def truth(f: Translation, value: Value, node: ast.expr) -> Branches:
+    """Branch on `bool(value)`."""
+    match value:
+        case Bad():
+            return unknown(f)
+        case Number():
+            return _nonzero(f, f.state.known(value), node)
+        case Nothing():
+            return _decided(f, False)
+        case Tuple():
+            return _decided(f, bool(value.items))
+        case Static():
+            return _decided(f, bool(value.object))
+    return _decided(f, True)
+
+
+def _nonzero(f: Translation, number: Number, node: ast.expr) -> Branches:
+    if 0 not in number.range:
+        return _decided(f, True)
+    if number.constant == 0:
+        return _decided(f, False)
+    if not f.exact(number, node):
+        return unknown(f)
+    holds, fails = f.split("ne", f.register(number), f.number(0))
+    lo, hi = number.range.lo, number.range.hi
+    holds.state.learn(number, Interval(lo + (lo == 0), hi - (hi == 0)))
+    fails.state.learn(number, _ZERO)
+    return [holds], [fails]
+
+
+def compare(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, right: Operand) -> Branches:
+    """Branch on `left op right`."""
+    a, b = left[0], right[0]
+    if isinstance(a, Bad) or isinstance(b, Bad):
+        return unknown(f)
+    if isinstance(op, ast.Is | ast.IsNot):
+        return _identity(f, isinstance(op, ast.Is), left, right)
+    comparison = COMPARISONS.get(type(op))
+    if comparison is None:
+        f.error("E063", "`in` is not available in this version", node, help="write comparisons: x == 1 or x == 2")
+        return unknown(f)
+    for value, place in (left, right):
+        if not isinstance(value, Number):
+            f.error(
+                "E022",
+                f"`{comparison.symbol}` compares numbers, and `{f.quoted(place)}` is {value.described}",
+                place,
+                help="compare its fields" if not isinstance(value, Nothing) else "test it with `is None`",
+            )
+            return unknown(f)
+    assert isinstance(a, Number)
+    assert isinstance(b, Number)
+    return _values(f, node, comparison, (f.state.known(a), left[1]), (f.state.known(b), right[1]))
+
+
+def _values(f: Translation, node: ast.Compare, comparison: Comparison, left: Known, right: Known) -> Branches:
+    (a, a_node), (b, b_node) = left, right
+    outcome = _outcome(comparison, a, b)
+    if outcome is not None:
+        if a.constant is None or b.constant is None:
+            text = f"`{f.quoted(a_node)} {comparison.symbol} {f.quoted(b_node)}` is always {outcome}"
+            why = f"the left side lies in {f.shown(a.range)}, the right side in {f.shown(b.range)}"
+            f.warn("W130", text, node, why=why)
+        return _decided(f, outcome)
+    if not (f.exact(a, a_node) and f.exact(b, b_node)):
+        return unknown(f)
+    return ordered(f, comparison, a, b)
+
+
+def _outcome(comparison: Comparison, a: Number, b: Number) -> bool | None:
+    """What the intervals alone say of a comparison."""
+    if comparison.holds(a.range, b.range) is None:
+        return False
+    return True if COMPARISONS[comparison.inverse].holds(a.range, b.range) is None else None
+
+
+def ordered(f: Translation, comparison: Comparison, a: Number, b: Number) -> Branches:
+    """Branch on two exact numbers, without a word where their intervals decide."""
+    outcome = _outcome(comparison, a, b)
+    if outcome is not None:
+        return _decided(f, outcome)
+    holds, fails = _emit(f, comparison.jump, a, b)
+    for ends, test in ((holds, comparison), (fails, COMPARISONS[comparison.inverse])):
+        pair = test.holds(a.range, b.range)
+        for end in ends:
+            assert pair is not None, "a test that may go this way leaves values on it"
+            _learn(end, a, b, pair)
+    return holds, fails
+
+
+def _learn(end: End, a: Number, b: Number, pair: Pair) -> None:
+    end.state.learn(a, pair[0])
+    end.state.learn(b, pair[1])
+
+
+def _emit(f: Translation, jump: str, a: Number, b: Number) -> Branches:
+    """One test, or two where one side may be negative and the other past every signed number."""
+    if a.range.lo < 0 and b.range.hi > S64_MAX:
+        return _across(f, jump, a, b, a, jump in ("lt", "le", "ne"))
+    if b.range.lo < 0 and a.range.hi > S64_MAX:
+        return _across(f, jump, a, b, b, jump in ("gt", "ge", "ne"))
+    signed = a.range.lo < 0 or b.range.lo < 0
+    holds, fails = f.split(_test(jump, signed), f.register(a), f.register(b))
+    return [holds], [fails]
+
+
+def _across(f: Translation, jump: str, a: Number, b: Number, negative: Number, outcome: bool) -> Branches:
+    """`outcome` where the operand that may be negative is so, else an unsigned test: values compare, not bits."""
+    below, above = f.split("slt", f.register(negative), f.number(0))
+    f.resume(above)
+    holds, fails = f.split(_test(jump, signed=False), f.register(a), f.register(b))
+    return ([below, holds], [fails]) if outcome else ([holds], [below, fails])
+
+
+def _test(jump: str, signed: bool) -> str:
+    return jump if jump in ("eq", "ne") else ("s" if signed else "u") + jump
+
+
+def _identity(f: Translation, wanted: bool, left: Operand, right: Operand) -> Branches:
+    """`is` and `is not`: with None, True and False alone, whose identity is their value."""
+    for (value, _), other in ((left, right), (right, left)):
+        if isinstance(value, Nothing):
+            return _decided(f, isinstance(other[0], Nothing) is wanted)
+        if isinstance(value, Number) and value.kinds == BOOLEAN and value.constant is not None:
+            return _is_bool(f, wanted, value.constant, other)
+    f.error(
+        "E044",
+        "`is` compares identities, and only None, True and False have one here",
+        right[1],
+        help=f"compare values: {f.quoted(left[1])} == {f.quoted(right[1])}",
+    )
+    return unknown(f)
+
+
+def _is_bool(f: Translation, wanted: bool, truth_value: int, other: Operand) -> Branches:
+    value, node = other
+    if not isinstance(value, Number) or Kind.BOOL not in value.kinds:
+        return _decided(f, not wanted)
+    if value.kinds != BOOLEAN:
+        f.error(
+            "E044",
+            f"`is` on a value that is {value.described}: its identity depends on the path",
+            node,
+            help=f"compare values: {f.quoted(node)} == {bool(truth_value)}",
+        )
+        return unknown(f)
+    true, false = truth(f, value, node)
+    return (true, false) if bool(truth_value) is wanted else (false, true)
+
+
+def _decided(f: Translation, outcome: bool) -> Branches:
+    return ([f.end()], []) if outcome else ([], [f.end()])
+
+
+def unknown(f: Translation) -> Branches:
+    """After an error: both ways are looked at, for their own errors."""
+    holds, fails = f.split("ne", f.number(0), f.number(0))
+    return [holds], [fails]

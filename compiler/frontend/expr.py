@@ -1,0 +1,176 @@
+"""Expressions, in CPython's order of evaluation. One handler for each class of node; the rest is refused by name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bpfvm.compiler.frontend import arith, calls, compare, flow, maps, names
+from bpfvm.compiler.frontend.compare import Branches
+from bpfvm.compiler.frontend.state import End
+from bpfvm.compiler.frontend.subset import refuse
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.types import BAD, Bad, MapValue, Tuple, Value
+
+
+def value(f: Translation, node: ast.expr) -> Value:
+    """The value of an expression, BAD after an error."""
+    handler = EXPRESSIONS.get(type(node))
+    if handler is None:
+        refuse(f, node)
+        return BAD
+    with f.at(node):
+        return handler(f, node)
+
+
+def _constant(f: Translation, node: ast.Constant) -> Value:
+    return names.captured(f, node.value, repr(node.value), node)
+
+
+def _name(f: Translation, node: ast.Name) -> Value:
+    return names.read(f, node)
+
+
+def _attribute(f: Translation, node: ast.Attribute) -> Value:
+    owner = value(f, node.value)
+    return names.attribute(f, owner, node)
+
+
+def _subscript(f: Translation, node: ast.Subscript) -> Value:
+    owner = value(f, node.value)
+    index = value(f, node.slice)
+    if isinstance(owner, Bad) or isinstance(index, Bad):
+        return BAD
+    if not isinstance(owner, MapValue):
+        return f.error(
+            "E022", f"{owner.described} has no items", node.value, help="only a map has: hits = Array(u64, 256)"
+        )
+    element = maps.element(f, owner, index, node)
+    return maps.load(f, element) if element is not None else BAD
+
+
+def _binary(f: Translation, node: ast.BinOp) -> Value:
+    left = value(f, node.left)
+    right = value(f, node.right)
+    return arith.binary(f, node, node.op, (left, node.left), (right, node.right))
+
+
+def _unary(f: Translation, node: ast.UnaryOp) -> Value:
+    if isinstance(node.op, ast.Not):
+        return _truth_value(f, node)
+    return arith.unary(f, node, node.op, value(f, node.operand))
+
+
+def _bool_op(f: Translation, node: ast.BoolOp) -> Value:
+    """`a and b`, `a or b`: the operand that decided."""
+    ends: list[End] = []
+    results: list[Value] = []
+    for item in node.values[:-1]:
+        operand = value(f, item)
+        holds, fails = compare.truth(f, operand, item)
+        leave, stay = (fails, holds) if isinstance(node.op, ast.And) else (holds, fails)
+        ends += leave
+        results += [operand] * len(leave)
+        if not stay:
+            return flow.join_values(f, ends, results, node)
+        flow.enter(f, stay)
+    last = value(f, node.values[-1])
+    return flow.join_values(f, [*ends, f.end()], [*results, last], node)
+
+
+def _if_exp(f: Translation, node: ast.IfExp) -> Value:
+    ends: list[End] = []
+    results: list[Value] = []
+    for arm, way in zip((node.body, node.orelse), branch(f, node.test), strict=True):
+        if way:
+            flow.enter(f, way)
+            results.append(value(f, arm))
+            ends.append(f.end())
+    return flow.join_values(f, ends, results, node)
+
+
+def _truth_value(f: Translation, node: ast.expr) -> Value:
+    """A condition where a bool is wanted."""
+    return flow.truth_value(f, branch(f, node), node)
+
+
+def _named(f: Translation, node: ast.NamedExpr) -> Value:
+    result = value(f, node.value)
+    names.bind(f, node.target, result)
+    return result
+
+
+def _tuple(f: Translation, node: ast.Tuple) -> Value:
+    items = tuple(value(f, item) for item in node.elts)
+    return BAD if any(isinstance(item, Bad) for item in items) else Tuple(items)
+
+
+def _call(f: Translation, node: ast.Call) -> Value:
+    callee = value(f, node.func)
+    arguments = [value(f, argument) for argument in node.args]
+    for keyword in node.keywords:
+        value(f, keyword.value)
+    if isinstance(callee, Bad) or any(isinstance(argument, Bad) for argument in arguments):
+        return BAD
+    return calls.call(f, node, callee, arguments)
+
+
+def branch(f: Translation, node: ast.expr) -> Branches:
+    """Evaluate a condition: the ends where it is true, and those where it is false."""
+    with f.at(node):
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            holds, fails = branch(f, node.operand)
+            return fails, holds
+        if isinstance(node, ast.BoolOp):
+            return _branch_bool(f, node)
+        if isinstance(node, ast.Compare):
+            return _branch_chain(f, node)
+    return compare.truth(f, value(f, node), node)
+
+
+def _branch_bool(f: Translation, node: ast.BoolOp) -> Branches:
+    is_and = isinstance(node.op, ast.And)
+    leaving: list[End] = []
+    for item in node.values[:-1]:
+        holds, fails = branch(f, item)
+        leave, stay = (fails, holds) if is_and else (holds, fails)
+        leaving += leave
+        if not stay:
+            return ([], leaving) if is_and else (leaving, [])
+        flow.enter(f, stay)
+    holds, fails = branch(f, node.values[-1])
+    return (holds, [*leaving, *fails]) if is_and else ([*leaving, *holds], fails)
+
+
+def _branch_chain(f: Translation, node: ast.Compare) -> Branches:
+    """`a < b < c`: each operand once, and no further than the first comparison that fails."""
+    left_node, left = node.left, value(f, node.left)
+    failing: list[End] = []
+    for place, (op, right_node) in enumerate(zip(node.ops, node.comparators, strict=True), 1):
+        right = value(f, right_node)
+        holds, fails = compare.compare(f, node, op, (left, left_node), (right, right_node))
+        failing += fails
+        if place == len(node.ops) or not holds:
+            return holds, failing
+        flow.enter(f, holds)
+        left_node, left = right_node, right
+    raise AssertionError("a comparison has at least one operator")
+
+
+Handler = Callable[[Translation, Any], Value]
+
+EXPRESSIONS: Mapping[type[ast.expr], Handler] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _bool_op,
+    ast.Compare: _truth_value,
+    ast.IfExp: _if_exp,
+    ast.NamedExpr: _named,
+    ast.Tuple: _tuple,
+    ast.Call: _call,
+}

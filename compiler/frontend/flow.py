@@ -1,0 +1,156 @@
+"""Where ways meet: what names are after a join, and which values need a register of their own."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bpfvm.compiler.frontend.ranges import bounded
+from bpfvm.compiler.frontend.state import End, PacketEnds, State
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.types import BAD, BOOLEAN, Bad, Binding, Conflict, Kinds, Number, Unbound, Value
+from bpfvm.lang.interval import Interval
+
+
+def enter(f: Translation, ends: Sequence[End]) -> None:
+    """Go on where all of `ends` lead. With none, what follows is never reached."""
+    _join(f, ends, None)
+
+
+def join_values(f: Translation, ends: Sequence[End], results: Sequence[Value], node: ast.expr) -> Value:
+    """Go on where all of `ends` lead, with the one of `results` that stands for the way taken."""
+    joined = _join(f, ends, results)
+    if isinstance(joined, Conflict):
+        return f.error(
+            "E047",
+            f"`{f.quoted(node)}` is {joined.first.described} on one path and {joined.second.described} on another",
+            node,
+            why="a value that an operation uses must be of one kind",
+            help="use if and else, and two names",
+        )
+    if joined is None or isinstance(joined, Unbound):
+        raise AssertionError("a result has a value on every path")
+    return joined
+
+
+def truth_value(f: Translation, branches: tuple[Sequence[End], Sequence[End]], node: ast.expr) -> Value:
+    """A bool: True where the first ends lead, False where the second do."""
+    holds, fails = branches
+    results = [f.constant(1, BOOLEAN)] * len(holds) + [f.constant(0, BOOLEAN)] * len(fails)
+    return join_values(f, [*holds, *fails], results, node)
+
+
+@dataclass(frozen=True, slots=True)
+class _Phi:
+    """A number that is another register on each way: what it is there, in the order of the ways."""
+
+    numbers: tuple[Number, ...]
+
+
+def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) -> Binding | None:
+    if not ends:
+        f.leave()
+        return None
+    if len(ends) == 1:
+        f.resume(ends[0])
+        return results[0] if results else None
+    states = [end.state for end in ends]
+    names = dict.fromkeys(name for state in states for name in state.names)
+    columns = {name: _meet([_known(state, state.names.get(name)) for state in states]) for name in names}
+    result = _meet([_known(*pair) for pair in zip(states, results, strict=True)]) if results else None
+    phis = [one for one in (*columns.values(), result) if isinstance(one, _Phi)]
+    made = dict(zip(map(id, phis), _merge(f, ends, phis), strict=True))
+    f.state = State(
+        {name: made[id(one)] if isinstance(one, _Phi) else one for name, one in columns.items()},
+        _common_facts(states),
+        _common_packet(states),
+    )
+    return made[id(result)] if isinstance(result, _Phi) else result
+
+
+def _known(state: State, bound: Binding | None) -> Binding:
+    if bound is None:
+        return Unbound(always=True)
+    return state.known(bound) if isinstance(bound, Number) else bound
+
+
+def _meet(column: Sequence[Binding]) -> Binding | _Phi:
+    """One name's binding after the join."""
+    first = column[0]
+    if all(one == first for one in column):
+        return first
+    if any(isinstance(one, Bad) for one in column):
+        return BAD
+    if any(isinstance(one, Unbound) for one in column):
+        return Unbound(always=False)
+    numbers = [one for one in column if isinstance(one, Number)]
+    if len(numbers) == len(column):
+        return _meet_numbers(numbers)
+    return next((one for one in column if isinstance(one, Conflict)), None) or _conflict(column)
+
+
+def _conflict(column: Sequence[Binding]) -> Conflict:
+    first = column[0]
+    other = next(one for one in column if one != first)
+    if isinstance(first, Unbound | Conflict) or isinstance(other, Unbound | Conflict):
+        raise AssertionError("unbound names and conflicts have met before")
+    return Conflict(first, other)
+
+
+def _meet_numbers(numbers: Sequence[Number]) -> Number | _Phi:
+    first = numbers[0]
+    kinds = _kinds(numbers)
+    if all(one.origin == first.origin for one in numbers):
+        return Number(kinds, _union(numbers), first.register, first.origin)
+    if len({one.constant for one in numbers}) == 1 and first.constant is not None:
+        return first.as_kinds(kinds)
+    return _Phi(tuple(numbers))
+
+
+def _kinds(numbers: Sequence[Number]) -> Kinds:
+    return frozenset(kind for one in numbers for kind in one.kinds)
+
+
+def _union(numbers: Sequence[Number]) -> Interval:
+    range = numbers[0].range
+    for one in numbers[1:]:
+        range = range.union(one.range)
+    return bounded(range)
+
+
+def _merge(f: Translation, ends: Sequence[End], phis: Sequence[_Phi]) -> list[Number]:
+    """Lead all ways into one block that takes the phis' numbers."""
+    ways = []
+    for place, end in enumerate(ends):
+        f.resume(end)
+        ways.append([f.register(phi.numbers[place]) for phi in phis])
+    ranges = [_union(phi.numbers) for phi in phis]
+    registers = f.meet(ends, ways, ranges)
+    return [
+        Number(_kinds(phi.numbers), range, register)
+        for phi, range, register in zip(phis, ranges, registers, strict=True)
+    ]
+
+
+def _common_facts(states: Sequence[State]) -> dict[int, Interval]:
+    """What is known on every way: of each value the union."""
+    first, *others = states
+    facts = {}
+    for origin, range in first.facts.items():
+        ranges = [state.facts.get(origin) for state in others]
+        if all(one is not None for one in ranges):
+            for one in ranges:
+                assert one is not None
+                range = range.union(one)
+            facts[origin] = range
+    return facts
+
+
+def _common_packet(states: Sequence[State]) -> PacketEnds | None:
+    """The packet's addresses, where all ways have the same; the shortest of what they have proven."""
+    known = [state.packet for state in states]
+    first = known[0]
+    if first is None or any(one is None or one.data is not first.data for one in known):
+        return None
+    return min((one for one in known if one is not None), key=lambda one: one.proven)

@@ -1,0 +1,155 @@
+"""Names and attributes: local bindings, and the objects around the function captured by value."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import types
+from typing import Any
+
+from bpfvm.compiler.frontend import context, packet
+from bpfvm.compiler.frontend.scope import Unfit, Unknown
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    INT,
+    Bad,
+    Conflict,
+    ContextValue,
+    Kind,
+    MapValue,
+    Number,
+    Static,
+    Unbound,
+    Value,
+    View,
+)
+
+
+def read(f: Translation, node: ast.Name) -> Value:
+    """What the name stands for here."""
+    if node.id not in f.scope.local:
+        return _outside(f, node)
+    bound = f.state.names.get(node.id, Unbound(always=True))
+    match bound:
+        case Unbound():
+            return _unbound(f, node, bound)
+        case Conflict():
+            return f.error(
+                "E047",
+                f"`{node.id}` is {bound.first.described} on one path to here and {bound.second.described} on another",
+                node,
+                why="each use of a name must see one kind of value",
+                help="use two names, or return on one of the paths",
+            )
+        case Number():
+            return f.state.known(bound)
+    return bound
+
+
+def _unbound(f: Translation, node: ast.Name, bound: Unbound) -> Value:
+    way = "has no value yet" if bound.always else "has a value on some paths to here only"
+    f.state.names[node.id] = BAD  # said once
+    return f.error(
+        "E050",
+        f"`{node.id}` {way}",
+        node,
+        why="Python would raise UnboundLocalError here" + ("" if bound.always else " on the other paths"),
+        help=f"bind it first: {node.id} = 0",
+    )
+
+
+def _outside(f: Translation, node: ast.Name) -> Value:
+    try:
+        found = f.scope.lookup(node.id)
+    except Unknown as error:
+        near = difflib.get_close_matches(node.id, [*f.scope.local, *f.scope.cells, *f.scope.space], 1)
+        hint = f"did you mean `{near[0]}`?" if near else "import or define it before the program is compiled"
+        if node.id == "pkt":
+            hint = "from bpfvm import pkt"
+        return f.error("E010", str(error), node, help=hint)
+    return captured(f, found, node.id, node)
+
+
+def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
+    """The value of an object of the interpreter, found under `name`."""
+    try:
+        value = f.scope.value(found, name)
+    except Unfit as error:
+        return f.error(
+            "E045",
+            f"`{name}` cannot be a constant of a BPF program: {error}",
+            node,
+            help="use an int of at most 64 bits",
+        )
+    if isinstance(value, View) and f.hook.program_type.layer is None:
+        return f.error(
+            "E011",
+            f"`{name}` has no packet here: a {f.hook.type} program sees none",
+            node,
+            help="compile the function for a hook with packets: @bpf.xdp",
+        )
+    return value
+
+
+def attribute(f: Translation, owner: Value, node: ast.Attribute) -> Value:
+    """`owner.name`."""
+    match owner:
+        case Bad():
+            return BAD
+        case View():
+            return packet.attribute(f, owner, node)
+        case ContextValue():
+            return context.attribute(f, node)
+        case Static():
+            return _of_object(f, owner.object, node)
+        case MapValue() if node.attr == "max_entries":
+            return captured(f, owner.declared.max_entries, f.quoted(node), node)
+        case Number() if owner.kinds in ({Kind.ENUM}, {Kind.FLAG}) and node.attr == "value":
+            return owner.as_kinds(INT)
+    return no_attribute(f, owner, node, _offers(owner))
+
+
+def no_attribute(f: Translation, owner: Value, node: ast.Attribute, offers: str) -> Value:
+    """E037, with what there is."""
+    return f.error("E037", f"{owner.described} has no attribute `{node.attr}`", f.last_name(node), help=offers)
+
+
+def _offers(owner: Value) -> str:
+    if isinstance(owner, MapValue):
+        return f"a map offers {owner.name}[i] and {owner.name}.max_entries"
+    return "attributes are those of modules, enums, packet headers and the context"
+
+
+def _of_object(f: Translation, owner: Any, node: ast.Attribute) -> Value:
+    """An attribute of a module or of a class, such as `socket.IPPROTO_UDP` or `Proto.UDP`."""
+    if not isinstance(owner, types.ModuleType | type):
+        return f.error(
+            "E063",
+            f"attributes of {Static(owner).described} are not read in this version",
+            node,
+            help="bind the attribute to a global name before",
+        )
+    try:
+        found = f.scope.attribute(owner, node.attr, ast.unparse(node))
+    except AttributeError:
+        near = difflib.get_close_matches(node.attr, dir(owner), 1)
+        hint = f"did you mean `{near[0]}`?" if near else "the name is looked up when the program is compiled"
+        return no_attribute(f, Static(owner), node, hint)
+    return captured(f, found, node.attr, node)
+
+
+def bind(f: Translation, node: ast.Name, value: Value) -> None:
+    """`name = value`."""
+    if node.id in f.scope.local:
+        f.state.names[node.id] = value
+        return
+    declared = f.declared_global.get(node.id)
+    f.error(
+        "E051",
+        f"a BPF program cannot rebind `{node.id}` of the module or of an enclosing function",
+        node,
+        why="the program holds the value that the name had when it was compiled",
+        help="keep what changes in a map: state = Array(u64, 1)",
+        notes=[(f"declared here: `{f.quoted(declared)}`", declared)] if declared is not None else (),
+    )

@@ -1,0 +1,128 @@
+"""How a program begins and ends: its parameters taken from the context, its result given as the hook says."""
+
+from __future__ import annotations
+
+import ast
+
+from bpfvm.compiler.frontend import compare, flow
+from bpfvm.compiler.frontend.cast import cast
+from bpfvm.compiler.frontend.translation import Register, Translation
+from bpfvm.compiler.frontend.types import (
+    BOOLEAN,
+    INT,
+    MODULAR,
+    Bad,
+    ContextValue,
+    Nothing,
+    Number,
+    Value,
+)
+from bpfvm.core.span import Span
+from bpfvm.lang.interval import BOOL, U64, of_bits
+from bpfvm.lang.signature import RESULT_OFFSET, Scalar, Signature, argument_offset
+from bpfvm.lang.types import Storage
+
+_WORD = 64
+_R0 = of_bits(32, signed=False)  # the kernel reads the low 32 bits of r0
+
+
+def bind_context(f: Translation, parameter: str | None) -> None:
+    """The parameter of a program with a context structure."""
+    if parameter is not None:
+        f.state.names[parameter] = ContextValue()
+
+
+def bind_scalars(f: Translation, signature: Signature, used: frozenset[str]) -> None:
+    """The parameters of a function of scalars that its body names, loaded from the context."""
+    for place, (name, scalar) in enumerate(signature.params):
+        if name in used:
+            f.state.names[name] = _argument(f, scalar, argument_offset(place))
+
+
+def _argument(f: Translation, scalar: Scalar, offset: int) -> Number:
+    """What Scalar.value makes of the word at `offset`: the number cut to its type."""
+    kind = scalar.annotation
+    if kind is bool:
+        word = f.load_context(offset, _WORD)
+        some = f.op("or", word, f.op("neg", word))  # its top bit is set unless the word is 0
+        return Number(BOOLEAN, BOOL, f.typed(BOOL, f.op("lshr", some, f.number(63))))
+    if isinstance(kind, Storage) and kind.is_big:
+        return Number(INT, U64, f.load_context(offset, _WORD))
+    if not isinstance(kind, Storage):
+        return Number(INT, scalar.range, f.load_context(offset, _WORD))
+    register = f.load_context(offset, kind.bits)
+    if kind.is_signed and kind.bits < _WORD:
+        register = f.op(f"sext{kind.bits}", register)
+    kinds = frozenset({MODULAR[kind]}) if kind.is_modular else INT
+    return Number(kinds, kind.range, f.typed(kind.range, register))
+
+
+def leave(f: Translation, node: ast.AST, given: Value | None, place: ast.expr | None) -> None:
+    """End the program with `given`, None for none at all. place: the node of the value."""
+    match given:
+        case Bad():
+            f.ret(f.number(0))
+        case None | Nothing():
+            _nothing(f, node)
+        case Number():
+            assert place is not None, "a value has a node"
+            _number(f, f.state.known(given), place)
+        case _:
+            f.error(
+                "E024",
+                f"a program returns a number, and `{f.quoted(place or node)}` is {given.described}",
+                place or node,
+                help="return a number, or nothing",
+            )
+            f.ret(f.number(0))
+
+
+def _nothing(f: Translation, node: ast.AST) -> None:
+    scalar = f.returns
+    if scalar is not None:
+        f.error(
+            "E024",
+            f"the function must return a {scalar.annotation.__name__}, and returns nothing here",
+            f.head(node),
+            why="its result is declared, and None is no number",
+            help="return 0",
+        )
+    f.ret(f.number(f.hook.on_fault))
+
+
+def fall_off(f: Translation, place: Span) -> None:
+    """The end of a body that control can reach."""
+    scalar = f.returns
+    if scalar is not None:
+        f.error(
+            "E024",
+            f"the function must return a {scalar.annotation.__name__}, and can end without one",
+            place,
+            why="Python returns None there, which is no number",
+            help="end it with: return 0",
+        )
+    f.ret(f.number(f.hook.on_fault))
+
+
+def _number(f: Translation, number: Number, place: ast.expr) -> None:
+    scalar = f.returns
+    if not f.exact(number, place):
+        f.ret(f.number(0))
+        return
+    if scalar is None:
+        register = f.register(number)
+        f.ret(register if number.range.within(_R0) else f.op("zext32", register))
+        return
+    f.store_context(RESULT_OFFSET, _word(f, number, place, scalar))
+    f.ret(f.number(0))
+
+
+def _word(f: Translation, number: Number, place: ast.expr, scalar: Scalar) -> Register:
+    """What Scalar.word makes of the result."""
+    kind = scalar.annotation
+    if kind is bool and number.kinds != BOOLEAN:
+        truth = flow.truth_value(f, compare.truth(f, number, place), place)
+        return f.register(truth) if isinstance(truth, Number) else f.number(0)
+    if isinstance(kind, Storage) and not kind.is_big:
+        return f.register(cast(f, kind, number))
+    return f.register(number)

@@ -1,0 +1,237 @@
+"""A function's syntax tree, found in its file and proved to be what runs.
+
+The whole file is parsed and the function's node picked by name, first line and columns. Then the whole text is
+compiled again: one of the code objects that come of it must equal the function's own, or the text is not what runs.
+Bytecode is compared here and read nowhere.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import functools
+import hashlib
+import linecache
+import re
+import sys
+import types
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bpfvm.compiler.frontend.span import Source
+from bpfvm.core.diag import CompileError, Diag
+from bpfvm.core.span import Span
+
+_FUTURES = functools.reduce(lambda mask, name: mask | getattr(__future__, name).compiler_flag,
+                            __future__.all_feature_names, 0)  # fmt: skip
+_KEPT_TEXTS = 64
+_LINE_END = re.compile(r"\r\n|\r|\n")  # what the tokenizer takes for one: not form feeds, not U+2028
+LAMBDA = "<lambda>"
+
+_PASS_TEXT = 'put the function into a file, or give bpfvm its text: bpf("lambda ...: ...")'
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A function's node and the file that it stands in."""
+
+    node: ast.FunctionDef | ast.Lambda
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """One version of one file: its syntax tree and every code object that it compiles to."""
+
+    source: Source
+    tree: ast.Module
+    codes: tuple[types.CodeType, ...]
+
+
+def locate(function: Any) -> Located:
+    """The syntax tree of `function`.
+
+    Raises CompileError: E001 the text is another version, E002 there is no text, E003 two functions in one place,
+    E062 a coroutine or generator, E063 something callable that is not a plain function.
+    """
+    plain = _plain_function(function)
+    code = plain.__code__
+    for lines in _versions(plain):
+        text = _parsed(code.co_filename, "".join(lines), code.co_flags & _FUTURES)
+        found = _match(text, code) if text is not None else None
+        if found is not None and text is not None:
+            return Located(_plain_node(found, text.source), text.source)
+    raise _stale(plain) if linecache.getlines(code.co_filename, plain.__globals__) else _no_source(plain)
+
+
+def _plain_function(function: Any) -> types.FunctionType:
+    name = getattr(function, "__name__", type(function).__name__)
+    if isinstance(function, types.MethodType):
+        raise _error(
+            "E063",
+            f"`{name}` is a bound method, and methods are not compiled in this version",
+            help="make it a function outside of its class",
+        )
+    if isinstance(function, functools.partial):
+        raise _error(
+            "E063",
+            f"`{function!r}` is a functools.partial, not compiled in this version",
+            help="write a function that makes the call, with the bound arguments as constants",
+        )
+    if not isinstance(function, types.FunctionType):
+        raise _error(
+            "E002",
+            f"`{name}` is a {type(function).__name__}, not a function written in Python",
+            help="give bpfvm a function: def or lambda",
+        )
+    if hasattr(function, "__wrapped__"):
+        raise _error("E063", f"`{name}` wraps another function, which is not compiled in this version",
+                     _first_line(function), help=f"give bpfvm the inner function: {name}.__wrapped__")  # fmt: skip
+    return function
+
+
+def _versions(function: types.FunctionType) -> Iterator[list[str]]:
+    """The texts that may be the function's: as remembered since its import, then as the file is now."""
+    name = function.__code__.co_filename
+    remembered = linecache.getlines(name, function.__globals__)
+    if remembered:
+        yield remembered
+    linecache.checkcache(name)
+    now = linecache.getlines(name, function.__globals__)
+    if now and now != remembered:
+        yield now
+
+
+_texts: dict[tuple[str, bytes, int], _Text | None] = {}
+
+
+def _parsed(file: str, text: str, flags: int) -> _Text | None:
+    """The file parsed and compiled, or None where it is no Python any more. Kept by file, text and future flags."""
+    key = (file, hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), flags)
+    if key not in _texts:
+        if len(_texts) >= _KEPT_TEXTS:
+            del _texts[next(iter(_texts))]
+        _texts[key] = _parse(file, text, flags)
+    return _texts[key]
+
+
+def _parse(file: str, text: str, flags: int) -> _Text | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the interpreter gave them when it first compiled the file
+            tree = ast.parse(text, file)
+            top = compile(text, file, "exec", flags=flags, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return _Text(Source(file, tuple(_LINE_END.split(text))), tree, tuple(_codes(top)))
+
+
+def _codes(top: types.CodeType) -> Iterator[types.CodeType]:
+    stack = [top]
+    while stack:
+        code = stack.pop()
+        yield code
+        stack += [inner for inner in code.co_consts if isinstance(inner, types.CodeType)]
+
+
+def _match(text: _Text, code: types.CodeType) -> ast.AST | None:
+    """The node of `code` in this text, or None where the text is not what runs."""
+    candidates = [node for node in ast.walk(text.tree) if _may_be(node, code)]
+    if len(candidates) > 1:
+        candidates = _by_columns(candidates, code)
+    if not candidates or not (any(code == one for one in text.codes) or _rewritten(code, text)):
+        return None
+    if len({ast.dump(node) for node in candidates}) > 1:
+        raise _error(
+            "E003",
+            f"{len(candidates)} functions on this line cannot be told apart",
+            text.source.span(candidates[0]),
+            why="this interpreter keeps no columns (-X no_debug_ranges), and the functions differ",
+            help="put each lambda on a line of its own",
+        )
+    return candidates[0]
+
+
+def _may_be(node: ast.AST, code: types.CodeType) -> bool:
+    if isinstance(node, ast.Lambda):
+        return code.co_name == LAMBDA and node.lineno == code.co_firstlineno
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+        return node.name == code.co_name and first == code.co_firstlineno
+    return False
+
+
+def _by_columns(candidates: list[ast.AST], code: types.CodeType) -> list[ast.AST]:
+    """The innermost of the nodes whose body holds every instruction's place."""
+    places = [place for place in code.co_positions() if None not in place and place[2:] != (0, 0)]
+    holding = [node for node in candidates if all(_holds(node, place) for place in places)]
+    if not any(None not in place for place in places):
+        return holding
+    return [node for node in holding if not any(other is not node and other in ast.walk(node) for other in holding)]
+
+
+def _holds(node: ast.AST, place: tuple[int | None, int | None, int | None, int | None]) -> bool:
+    body: Any = node.body if isinstance(node, ast.Lambda) else node
+    line, end_line, col, end_col = place
+    start, end = (body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)
+    return bool(start <= (line, col) and (end_line, end_col) <= end)
+
+
+def _rewritten(code: types.CodeType, text: _Text) -> bool:
+    """Whether pytest's assertion rewriting is at work: the function is there by name and line, with other code."""
+    rewriters = any(type(finder).__name__ == "AssertionRewritingHook" for finder in sys.meta_path)
+    return rewriters and any(
+        (one.co_name, one.co_firstlineno, one.co_argcount) == (code.co_name, code.co_firstlineno, code.co_argcount)
+        for one in text.codes
+    )
+
+
+def _plain_node(node: ast.AST, source: Source) -> ast.FunctionDef | ast.Lambda:
+    if isinstance(node, ast.AsyncFunctionDef):
+        span = source.header(node)
+        raise _error(
+            "E062",
+            "`async def` is not available in BPF programs",
+            span,
+            why="a BPF program runs to its end and never waits",
+            help="write a plain `def`",
+        )
+    assert isinstance(node, ast.FunctionDef | ast.Lambda), "candidates are functions"
+    return node
+
+
+def _first_line(function: types.FunctionType) -> Span:
+    """The line on which the code starts, with its text where there is one."""
+    code = function.__code__
+    text = linecache.getline(code.co_filename, code.co_firstlineno, function.__globals__).rstrip("\n")
+    indent = len(text) - len(text.lstrip())
+    return Span(code.co_filename, code.co_firstlineno, indent, code.co_firstlineno, len(text), text)
+
+
+def _stale(function: types.FunctionType) -> CompileError:
+    name = function.__name__
+    return _error(
+        "E001",
+        f"the text of `{name}` on disk is not the code that is running",
+        _first_line(function),
+        why="the file has changed since it was imported, or an import hook rewrote its code",
+        help="restart the process; where a hook rewrites the code, keep the function out of its reach",
+    )
+
+
+def _no_source(function: types.FunctionType) -> CompileError:
+    version = ".".join(map(str, sys.version_info[:2]))
+    file = function.__code__.co_filename
+    return _error(
+        "E002",
+        f'no source text for {function.__name__} (file "{file}", Python {version})',
+        why="the compiler reads a function's text, and this interpreter kept none for it (text given to exec, "
+        "a prompt before Python 3.13, a .pyc without its .py)",
+        help=_PASS_TEXT,
+    )
+
+
+def _error(code: str, message: str, span: Span | None = None, why: str = "", help: str = "") -> CompileError:
+    return CompileError([Diag(code, message, span, why=why, help=help)])

@@ -1,0 +1,185 @@
+"""Statements. One handler for each class of node; the rest is refused by name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bpfvm.compiler.frontend import annotate, arith, flow, maps, names, result
+from bpfvm.compiler.frontend.expr import branch, value
+from bpfvm.compiler.frontend.kinds import Mixed, result_kinds
+from bpfvm.compiler.frontend.state import End
+from bpfvm.compiler.frontend.subset import refuse
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.types import Bad, Number, Tuple, Value
+from bpfvm.lang.operators import BINARY_BY_NODE
+
+
+def block(f: Translation, body: Sequence[ast.stmt]) -> None:
+    """Statements one after the other, as far as control can reach."""
+    for node in body:
+        if not f.reachable:
+            return
+        handler = STATEMENTS.get(type(node))
+        if handler is None:
+            refuse(f, node)
+            continue
+        with f.at(node):
+            handler(f, node)
+
+
+def _assign(f: Translation, node: ast.Assign) -> None:
+    assigned = value(f, node.value)
+    for target in node.targets:
+        _store(f, target, assigned, node.value)
+
+
+def _store(f: Translation, target: ast.expr, assigned: Value, source: ast.expr) -> None:
+    """`target = assigned`; source: the node that the value came from, for messages."""
+    match target:
+        case ast.Name():
+            names.bind(f, target, assigned)
+        case ast.Tuple() | ast.List():
+            _unpack(f, target, assigned, source)
+        case ast.Subscript():
+            owner = value(f, target.value)
+            index = value(f, target.slice)
+            one = maps.element(f, owner, index, target)
+            if one is not None:
+                maps.store(f, one, assigned, source)
+        case ast.Attribute():
+            value(f, target.value)
+            f.error(
+                "E063",
+                f"`{f.quoted(target)}` cannot be assigned to in this version",
+                target,
+                help="what can be: names, and elements of maps: hits[i] = 1",
+            )
+        case _:
+            refuse(f, target)
+
+
+def _unpack(f: Translation, target: ast.Tuple | ast.List, assigned: Value, source: ast.expr) -> None:
+    starred = next((one for one in target.elts if isinstance(one, ast.Starred)), None)
+    if starred is not None:
+        refuse(f, starred)
+        return
+    if isinstance(assigned, Bad):
+        items: Sequence[Value] = [assigned] * len(target.elts)
+    elif not isinstance(assigned, Tuple):
+        f.error(
+            "E022",
+            f"`{f.quoted(source)}` is {assigned.described}, which cannot be unpacked",
+            source,
+            help="only tuples of known length can: a, b = b, a",
+        )
+        items = [Bad()] * len(target.elts)
+    elif len(assigned.items) != len(target.elts):
+        f.error(
+            "E013",
+            f"{len(target.elts)} names are to take {len(assigned.items)} values",
+            target,
+            why="CPython would raise ValueError here",
+            help="give each value a name",
+        )
+        items = [Bad()] * len(target.elts)
+    else:
+        items = assigned.items
+    nodes = source.elts if isinstance(source, ast.Tuple) and len(source.elts) == len(items) else [source] * len(items)
+    for one, item, place in zip(target.elts, items, nodes, strict=True):
+        _store(f, one, item, place)
+
+
+def _annotated(f: Translation, node: ast.AnnAssign) -> None:
+    if node.value is None:
+        return  # `x: u32` says nothing at run time
+    assigned = value(f, node.value)
+    if isinstance(node.target, ast.Name):
+        annotate.check(f, node.annotation, assigned, node.value, node.target.id)
+    _store(f, node.target, assigned, node.value)
+
+
+def _augmented(f: Translation, node: ast.AugAssign) -> None:
+    if isinstance(node.target, ast.Subscript):
+        _update(f, node, node.target)
+    elif isinstance(node.target, ast.Name):
+        old = names.read(f, ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target))
+        operand = value(f, node.value)
+        names.bind(f, node.target, arith.binary(f, node, node.op, (old, node.target), (operand, node.value)))
+    else:
+        value(f, node.value)
+        _store(f, node.target, Bad(), node.value)
+
+
+def _update(f: Translation, node: ast.AugAssign, target: ast.Subscript) -> None:
+    """`m[i] op= v`: in CPython the element is read, then v evaluated, then stored. Atomic where it can be."""
+    owner = value(f, target.value)
+    index = value(f, target.slice)
+    one = maps.element(f, owner, index, target)
+    if one is not None and maps.is_atomic(one, node.op):
+        fitting = _fitting(f, node, one, value(f, node.value))
+        if fitting is not None:
+            maps.update(f, one, node.op, fitting)
+        return
+    old: Value = maps.load(f, one) if one is not None else Bad()
+    operand = value(f, node.value)
+    computed = arith.binary(f, node, node.op, (old, target), (operand, node.value))
+    if one is not None:
+        maps.store(f, one, computed, node)
+
+
+def _fitting(f: Translation, node: ast.AugAssign, one: maps.Element, operand: Value) -> Number | None:
+    """The operand of an atomic update, or None after the error that the plain operator would give."""
+    old = Number(one.kinds, one.type.range, f.number(0))
+    if isinstance(operand, Number):
+        try:
+            result_kinds(BINARY_BY_NODE[type(node.op).__name__].name, old.kinds, operand.kinds)
+            return operand
+        except Mixed:
+            pass
+    arith.binary(f, node, node.op, (old, node.target), (operand, node.value))
+    return None
+
+
+def _if(f: Translation, node: ast.If) -> None:
+    ends: list[End] = []
+    for body, way in zip((node.body, node.orelse), branch(f, node.test), strict=True):
+        if way:
+            flow.enter(f, way)
+            block(f, body)
+            if f.reachable:
+                ends.append(f.end())
+    flow.enter(f, ends)
+
+
+def _return(f: Translation, node: ast.Return) -> None:
+    given = value(f, node.value) if node.value is not None else None
+    result.leave(f, node, given, node.value)
+
+
+def _expression(f: Translation, node: ast.Expr) -> None:
+    if not isinstance(node.value, ast.Constant):
+        value(f, node.value)
+
+
+def _pass(f: Translation, node: ast.Pass) -> None:
+    """Nothing happens."""
+
+
+def _declaration(f: Translation, node: ast.Global | ast.Nonlocal) -> None:
+    """`global x` alone changes nothing; an assignment to x is the error, with this line beside it."""
+    f.declared_global.update(dict.fromkeys(node.names, node))
+
+
+STATEMENTS: Mapping[type[ast.stmt], Callable[[Translation, Any], None]] = {
+    ast.Assign: _assign,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented,
+    ast.If: _if,
+    ast.Return: _return,
+    ast.Expr: _expression,
+    ast.Pass: _pass,
+    ast.Global: _declaration,
+    ast.Nonlocal: _declaration,
+}

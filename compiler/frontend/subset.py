@@ -1,0 +1,75 @@
+"""Syntax that is refused by name: one row a node class of the ast module that no handler compiles.
+
+Together with the handlers of expr and stmt the table is closed: a class on neither side is a class of a newer Python,
+and is refused by its own name.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bpfvm.compiler.frontend.translation import Translation
+
+NEVER, NOT_YET = "E062", "E063"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """node: the class's name. code: NEVER or NOT_YET. what: the construct as a user would call it."""
+
+    node: str
+    code: str
+    what: str
+    help: str
+
+
+_ROWS: tuple[Refused, ...] = (
+    Refused("For", NOT_YET, "a `for` loop", "write the steps out, or leave the loop to the program's next version"),
+    Refused("While", NOT_YET, "a `while` loop", "write the steps out"),
+    Refused("Break", NOT_YET, "`break`", "loops are not compiled in this version"),
+    Refused("Continue", NOT_YET, "`continue`", "loops are not compiled in this version"),
+    Refused("Match", NOT_YET, "`match`", "write if and elif"),
+    Refused("Assert", NOT_YET, "`assert`", "test it: if not ...: return"),
+    Refused("Raise", NOT_YET, "`raise`", "return a value"),
+    Refused("Delete", NOT_YET, "`del`", "store 0 instead, or use another name"),
+    Refused("With", NOT_YET, "`with`", "there is nothing to hold in this version"),
+    Refused("Try", NEVER, "`try`", "test first: if len(pkt) < 34: return"),
+    Refused("TryStar", NEVER, "`try` with `except*`", "test first: if len(pkt) < 34: return"),
+    Refused("FunctionDef", NOT_YET, "a function inside a function", "write its body in place"),
+    Refused("AsyncFunctionDef", NEVER, "`async def`", "write a plain `def`: a BPF program never waits"),
+    Refused("AsyncFor", NEVER, "`async for`", "a BPF program never waits"),
+    Refused("AsyncWith", NEVER, "`async with`", "a BPF program never waits"),
+    Refused("Await", NEVER, "`await`", "a BPF program never waits"),
+    Refused("ClassDef", NEVER, "a class inside a function", "define it outside of the function"),
+    Refused("Import", NEVER, "`import` inside a function", "import at the top of the file"),
+    Refused("ImportFrom", NEVER, "`import` inside a function", "import at the top of the file"),
+    Refused("TypeAlias", NEVER, "`type` inside a function", "define it outside of the function"),
+    Refused("Yield", NEVER, "`yield`", "return one value: a BPF program runs to its end"),
+    Refused("YieldFrom", NEVER, "`yield from`", "return one value: a BPF program runs to its end"),
+    Refused("Lambda", NEVER, "a lambda as a value", "write its body in place"),
+    Refused("List", NEVER, "a list", "use names of their own, or a map: Array(u64, 16)"),
+    Refused("Set", NEVER, "a set", "write comparisons: x == 1 or x == 2"),
+    Refused("Dict", NEVER, "a dict", "use a map: Array(u64, 16)"),
+    Refused("ListComp", NEVER, "a list comprehension", "use names of their own, or a map: Array(u64, 16)"),
+    Refused("SetComp", NEVER, "a set comprehension", "write comparisons: x == 1 or x == 2"),
+    Refused("DictComp", NEVER, "a dict comprehension", "use a map: Array(u64, 16)"),
+    Refused("GeneratorExp", NOT_YET, "a generator expression", "write the terms out"),
+    Refused("JoinedStr", NOT_YET, "an f-string", "count it in a map: hits[i] += 1"),
+    Refused("FormattedValue", NOT_YET, "an f-string", "count it in a map: hits[i] += 1"),
+    Refused("TemplateStr", NEVER, "a template string", "count it in a map: hits[i] += 1"),
+    Refused("Interpolation", NEVER, "a template string", "count it in a map: hits[i] += 1"),
+    Refused("Starred", NOT_YET, "`*` before an operand", "write the items out"),
+    Refused("Slice", NOT_YET, "a slice", "read the fields one by one"),
+)
+
+REFUSED: Mapping[str, Refused] = {row.node: row for row in _ROWS}
+
+
+def refuse(f: Translation, node: ast.AST) -> None:
+    """The error for a node that no handler compiles."""
+    name = type(node).__name__
+    row = REFUSED.get(name, Refused(name, NEVER, f"the syntax {name}", "write it with statements of Python 3.11"))
+    later = " in this version" if row.code == NOT_YET else " in BPF programs"
+    f.error(row.code, f"{row.what} is not available{later}", f.head(node), help=row.help)

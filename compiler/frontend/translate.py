@@ -1,0 +1,121 @@
+"""From a function object to IR: its text, its parameters, its body."""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bpfvm.compiler.frontend import result, stmt
+from bpfvm.compiler.frontend.expr import value
+from bpfvm.compiler.frontend.scope import Scope
+from bpfvm.compiler.frontend.source import LAMBDA, Located, locate
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.ir.function import Function
+from bpfvm.core.diag import CompileError, Diag
+from bpfvm.core.errors import UsageError
+from bpfvm.core.span import Span
+from bpfvm.lang.hooks import Hook
+from bpfvm.lang.maps import Map
+from bpfvm.lang.signature import RESULT_OFFSET, Signature, signature
+from bpfvm.lang.types import s32, u32
+
+# What the annotation of a program's result may say, where the hook and not the annotation decides what it is.
+_RESULTS = (int, u32, s32, None, int | None)
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A function's IR, and what was found on the way. captured: (name, value) as of its compilation."""
+
+    function: Function
+    warnings: tuple[Diag, ...]
+    maps: Mapping[str, Map]
+    captured: tuple[tuple[str, Any], ...]
+
+
+def translate(function: types.FunctionType, hook: Hook, name: str | None = None) -> Translated:
+    """The IR of `function`. Raises CompileError with every error of the function, in the order of its source."""
+    located = locate(function)
+    scope = Scope.of(function)
+    target = Function(
+        name or _name(function),
+        hook.type,
+        hook.section,
+        hook.on_fault,
+        result_offset=RESULT_OFFSET if hook.scalars else None,
+        source=located.source.span(located.node).location,
+    )
+    f = Translation(located.source, hook, scope, target)
+    head = _head(located)
+    declared = _signature(f, function, head) if hook.scalars else None
+    if not hook.scalars:
+        _context(f, function, located.node, head)
+    if not f.diags:
+        _body(f, located.node, declared, head)
+    if any(one.severity == "error" for one in f.diags):
+        raise CompileError(f.diags)
+    return Translated(target, tuple(f.diags), dict(scope.maps), tuple(scope.captured.items()))
+
+
+def _name(function: types.FunctionType) -> str:
+    return "anonymous" if function.__name__ == LAMBDA else function.__name__
+
+
+def _head(located: Located) -> Span:
+    node = located.node
+    return located.source.span(node) if isinstance(node, ast.Lambda) else located.source.header(node)
+
+
+def _signature(f: Translation, function: types.FunctionType, head: Span) -> Signature | None:
+    try:
+        return signature(function)
+    except UsageError as error:
+        f.error("E014", str(error), head, help="def f(a: u32, b: u64) -> u64:")
+        return None
+
+
+def _context(f: Translation, function: types.FunctionType, node: ast.FunctionDef | ast.Lambda, head: Span) -> None:
+    """Bind the parameter of a program with a context structure."""
+    arguments = node.args
+    extra = [*arguments.posonlyargs, *arguments.kwonlyargs, *arguments.args[1:], arguments.vararg, arguments.kwarg]
+    wrong = next((one for one in (*extra, *arguments.defaults) if one is not None), None)
+    if wrong is not None:
+        f.error(
+            "E014",
+            f"a program of type {f.hook.type} takes one parameter, its context, or none",
+            wrong,
+            help=f"def {_name(function)}(ctx):",
+        )
+        return
+    first = arguments.args[0] if arguments.args else None
+    if first is not None and first.annotation is not None:
+        f.error(
+            "E014",
+            f"the context of a {f.hook.type} program takes no annotation in this version",
+            first.annotation,
+            help=f"def {_name(function)}({first.arg}):",
+        )
+    declared = function.__annotations__.get("return")
+    if declared not in _RESULTS and declared not in ("int", "u32", "s32", "None", "int | None"):
+        returns = node.returns if isinstance(node, ast.FunctionDef) and node.returns is not None else head
+        f.error("E014", f"a program of type {f.hook.type} returns an int, not {declared!r}", returns, help="-> int")
+    result.bind_context(f, first.arg if first is not None else None)
+
+
+def _body(f: Translation, node: ast.FunctionDef | ast.Lambda, declared: Signature | None, head: Span) -> None:
+    f.returns = declared.result if declared is not None else None
+    if declared is not None:
+        result.bind_scalars(f, declared, _named(node))
+    if isinstance(node, ast.Lambda):
+        result.leave(f, node.body, value(f, node.body), node.body)
+        return
+    stmt.block(f, node.body)
+    if f.reachable:
+        result.fall_off(f, head)
+
+
+def _named(node: ast.AST) -> frozenset[str]:
+    return frozenset(one.id for one in ast.walk(node) if isinstance(one, ast.Name))

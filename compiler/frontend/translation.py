@@ -1,0 +1,292 @@
+"""One function's translation: the IR that is built, the state at the point reached, the errors met on the way."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from bpfvm.compiler.frontend.scope import Scope
+from bpfvm.compiler.frontend.span import Source
+from bpfvm.compiler.frontend.state import End, PacketEnds, State
+from bpfvm.compiler.frontend.types import BAD, INT, Bad, Kinds, Number, kind_names
+from bpfvm.compiler.ir.build import WORD, Block, Builder
+from bpfvm.compiler.ir.function import Function
+from bpfvm.compiler.ir.types import Ptr, Value, Word
+from bpfvm.core.diag import Diag, Note
+from bpfvm.core.span import Span
+from bpfvm.lang.hooks import Hook
+from bpfvm.lang.interval import Interval
+from bpfvm.lang.signature import Scalar
+from bpfvm.obj.model import FaultSite, MapSpec
+from bpfvm.tables.ctx import CONTEXTS
+
+Register = Value
+_CONSTANT_TEXT = 1 << 128
+
+
+class Translation:
+    """Everything that the translation of one function shares. Expressions append at the builder's current block."""
+
+    def __init__(self, source: Source, hook: Hook, scope: Scope, target: Function) -> None:
+        self.source: Final = source
+        self.hook: Final = hook
+        self.scope: Final = scope
+        self.target: Final = target
+        self.declared_global: dict[str, ast.stmt] = {}
+        self.returns: Scalar | None = None  # how the result is declared, for functions of scalars
+        self._diags: dict[tuple[str, str, Span], Diag] = {}
+        self._builder = Builder(target)
+        self._fault_blocks: dict[FaultSite, Block] = {}
+        self._state: State | None = State()
+
+    # The text
+
+    def span(self, node: ast.AST) -> Span:
+        return self.source.span(node)
+
+    def head(self, node: ast.AST) -> Span:
+        """A statement's first line, or all of an expression."""
+        return self.source.header(node) if isinstance(node, ast.stmt) else self.source.span(node)
+
+    def last_name(self, node: ast.Attribute) -> Span:
+        """The name at the end of a chain of attributes."""
+        return self.source.last_name(node)
+
+    def quoted(self, node: ast.AST) -> str:
+        """A node's text, for messages."""
+        return self.source.quoted(node)
+
+    def shown(self, range: Interval) -> str:
+        """An interval for messages: numbers past 128 bits by their size."""
+        return f"[{_shown(range.lo)}, {_shown(range.hi)}]"
+
+    # Errors
+
+    @property
+    def diags(self) -> list[Diag]:
+        """Everything found, in the order of the source."""
+        found = self._diags.values()
+        return sorted(found, key=lambda one: (one.span.line, one.span.col, one.code) if one.span else (0, 0, one.code))
+
+    def error(
+        self, code: str, message: str, place: ast.AST | Span, *, why: str = "", help: str = "",
+        notes: Sequence[tuple[str, ast.AST]] = (),
+    ) -> Bad:  # fmt: skip
+        """Note an error, once at each place. Its value is BAD, which silences what is made of it."""
+        span = place if isinstance(place, Span) else self.span(place)
+        beside = tuple(Note(text, self.span(node)) for text, node in notes)
+        self._diags.setdefault((code, message, span), Diag(code, message, span, why, help, beside))
+        return BAD
+
+    def warn(self, code: str, message: str, place: ast.AST | Span, *, why: str = "", help: str = "") -> None:
+        """Note a warning."""
+        self.error(code, message, place, why=why, help=help)
+
+    def exact(self, number: Number, node: ast.expr) -> bool:
+        """Rule R2: whether a register holds the exact value of `node`. E040 where it may not."""
+        if number.range.exact:
+            return True
+        if len(number.kinds) > 1:
+            self.disagreement(node, number.kinds, number.range)
+            return False
+        text = self.quoted(node)
+        self.error(
+            "E040",
+            f"`{text}` may not fit in 64 bits, and its exact value is needed here",
+            node,
+            why=f"Python integers do not wrap: this one lies in {self.shown(number.range)}, a register holds 64 bits",
+            help=f"wrap explicitly: u64({text})\nor test the operands' bounds before",
+        )
+        return False
+
+    def disagreement(self, node: ast.AST, kinds: Kinds, exact: Interval) -> Bad:
+        """E046: the classes that the value may have give different numbers."""
+        names = kind_names(kinds)
+        return self.error(
+            "E046",
+            f"`{self.quoted(node)}` is {names} depending on the path, and they give different numbers here",
+            node,
+            why=f"the exact value lies in {self.shown(exact)}: u64 and s64 wrap what does not fit, int does not",
+            help="make it one class on all paths, with u64(...), s64(...) or int(...)",
+        )
+
+    # Where the translation stands
+
+    @property
+    def reachable(self) -> bool:
+        """Whether control can come here."""
+        return self._state is not None
+
+    @property
+    def state(self) -> State:
+        """What is known here."""
+        assert self._state is not None, "nothing is translated where control cannot come"
+        return self._state
+
+    @state.setter
+    def state(self, new: State) -> None:
+        self._state = new
+
+    def end(self) -> End:
+        """This point as an end that a join takes."""
+        return End(self._builder.block, self.state)
+
+    def resume(self, end: End) -> None:
+        """Go on at `end`."""
+        self._builder.at(end.block)
+        self._state = end.state
+
+    def leave(self) -> None:
+        """What follows is never reached."""
+        self._state = None
+
+    @contextmanager
+    def at(self, node: ast.AST) -> Iterator[None]:
+        """Instructions made inside are those of `node`."""
+        before = self._builder.span
+        self._builder.span = self.span(node).location
+        try:
+            yield
+        finally:
+            self._builder.span = before
+
+    # Instructions
+
+    def op(self, name: str, *args: Register) -> Register:
+        """The word that an IR op computes."""
+        return self._builder.op(name, *args)
+
+    def number(self, value: int) -> Register:
+        """A constant word."""
+        return self._builder.const(value)
+
+    def register(self, number: Number) -> Register:
+        """The word of a number."""
+        if number.constant is not None or number.register is None:
+            assert number.constant is not None, "a number without a register is a constant"
+            return self.number(number.constant)
+        return number.register
+
+    def typed(self, range: Interval, register: Register) -> Register:
+        """`register`, whose word is now known to stand for a number in `range` if it was made just here."""
+        made = self._builder.block.values
+        if range.exact and made and made[-1] is register and register.type is WORD:
+            register.type = Word(range)
+        return register
+
+    def constant(self, value: int, kinds: Kinds = INT) -> Number:
+        """A known number."""
+        return Number(kinds, Interval(value, value))
+
+    def split(self, condition: str, a: Register, b: Register) -> tuple[End, End]:
+        """Branch on two words: the ends where the condition holds and where it does not."""
+        then, other = self._builder.new_block(), self._builder.new_block()
+        self._builder.branch(condition, a, b, then, other)
+        before = self.state
+        self._state = None
+        return End(then, before.copy()), End(other, before.copy())
+
+    def meet(
+        self, ends: Sequence[End], ways: Sequence[Sequence[Register]], ranges: Sequence[Interval]
+    ) -> list[Register]:
+        """Lead all ends into one block; ways: for each end the words that it brings, ranges: what they are there."""
+        block = self._builder.new_block()
+        params = [self._builder.param(block, Word(one) if one.exact else WORD) for one in ranges]
+        for end, words in zip(ends, ways, strict=True):
+            self._builder.at(end.block)
+            self._builder.goto(block, *words)
+        self._builder.at(block)
+        return params
+
+    def fault_if(
+        self, condition: str, a: Register, b: Register, kind: str, message: str, place: ast.AST | Span
+    ) -> None:
+        """End the program by a fault where the condition holds. kind: the exception that CPython raises at `place`."""
+        onward = self._builder.new_block()
+        self._builder.branch(condition, a, b, self._fault_block(kind, message, place), onward)
+        self._builder.at(onward)
+
+    def _fault_block(self, kind: str, message: str, place: ast.AST | Span) -> Block:
+        span = place if isinstance(place, Span) else self.span(place)
+        site = FaultSite(kind, message, span.location)
+        if site not in self._fault_blocks:
+            block = self._builder.new_block()
+            self.target.fault_sites.append(site)
+            here, self._builder.block = self._builder.block, block
+            self._builder.fault(len(self.target.fault_sites) - 1)
+            self._builder.block = here
+            self._fault_blocks[site] = block
+        return self._fault_blocks[site]
+
+    def ret(self, value: Register) -> None:
+        """End the program with r0 = value."""
+        self._builder.ret(value)
+        self._state = None
+
+    # Memory
+
+    def load_context(self, offset: int, bits: int) -> Register:
+        """A word of the context, zero-extended."""
+        return self._builder.op(f"load{bits}", self._builder.ctx(), imm=offset)
+
+    def store_context(self, offset: int, word: Register) -> None:
+        """Store a u64 into the context."""
+        self._builder.op("store64", self._builder.ctx(), word, imm=offset)
+
+    def load_packet(self, offset: int, bits: int, message: str, place: Span) -> Register:
+        """A number of the packet as it is stored, zero-extended; PacketError where the packet ends before it."""
+        ends = self._packet()
+        limit = offset + bits // 8
+        if ends.proven < limit:
+            past = self._builder.op("add", ends.data, self.number(limit), type=Ptr("packet"))
+            self.fault_if("ugt", past, ends.end, "PacketError", message, place)
+            self.state.packet = PacketEnds(ends.data, ends.end, limit)
+        return self._builder.op(f"load{bits}", ends.data, imm=offset)
+
+    def packet_length(self) -> Register:
+        """Bytes of the packet."""
+        ends = self._packet()
+        return self.op("sub", ends.end, ends.data)
+
+    def _packet(self) -> PacketEnds:
+        """Where the packet starts and ends, loaded once on each way: nothing here moves it."""
+        if self.state.packet is None:
+            structure = CONTEXTS[self.hook.program_type.context or ""]
+            fields = {one.pointer: one for one in structure.fields if one.pointer}
+            data, end = (
+                self._builder.op(f"load{one.size * 8}", self._builder.ctx(), type=Ptr(space), imm=one.offset)
+                for space, one in ((space, fields[space]) for space in ("packet", "packet_end"))
+            )
+            self.state.packet = PacketEnds(data, end, 0)
+        return self.state.packet
+
+    def lookup(self, spec: MapSpec, key: Register, message: str, place: ast.AST) -> Register:
+        """The address of a map's value. The test for null is the verifier's; a null is an IndexError."""
+        self.target.maps[spec.name] = spec
+        declared = self._builder.op("map", type=Ptr("map"), named=spec.name)
+        address = self._builder.op("lookup", declared, key, type=Ptr("map_value", nullable=True))
+        self.fault_if("eq", address, self.number(0), "IndexError", message, place)
+        return address
+
+    def load(self, address: Register, bits: int) -> Register:
+        """A word of `bits` bits, zero-extended."""
+        return self._builder.op(f"load{bits}", address)
+
+    def store(self, address: Register, word: Register, bits: int) -> None:
+        """Store a word's low bits."""
+        self._builder.op(f"store{bits}", address, word)
+
+    def atomic(self, name: str, address: Register, word: Register, bits: int) -> None:
+        """One atomic operation on memory."""
+        self._builder.op(f"atomic_{name}{bits}", address, word)
+
+
+def _shown(value: int) -> str:
+    if abs(value) < _CONSTANT_TEXT:
+        return str(value)
+    sign, size = "-" if value < 0 else "", abs(value)
+    if size & (size - 1) == 0:
+        return f"{sign}2**{size.bit_length() - 1}"
+    return f"{sign}(2**{size.bit_length()} - 1)" if size & (size + 1) == 0 else f"about {sign}2**{size.bit_length()}"

@@ -1,0 +1,201 @@
+"""What an expression can be while it is compiled: numbers in registers, and things known at compile time only."""
+
+from __future__ import annotations
+
+import enum
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any, TypeAlias
+
+from bpfvm.compiler.ir.types import Value as Register
+from bpfvm.core.span import Span
+from bpfvm.lang.interval import S64, U64, Interval
+from bpfvm.lang.maps import Map
+from bpfvm.lang.packet import Header
+from bpfvm.lang.types import Storage, s64, u64
+
+
+class Kind(enum.Enum):
+    """The Python class of a number. Which one it is decides whether results wrap."""
+
+    INT = "int"
+    BOOL = "bool"
+    ENUM = "enum member"  # an IntEnum's: as an operand it acts as int does
+    FLAG = "flag"  # an IntFlag's: `& | ^ ~` are its own
+    U64 = "u64"
+    S64 = "s64"
+
+    @property
+    def wraps(self) -> Interval | None:
+        """The range to which results wrap, None for kinds whose results are exact."""
+        return {Kind.U64: U64, Kind.S64: S64}.get(self)
+
+
+Kinds: TypeAlias = frozenset[Kind]
+
+INT, BOOLEAN = frozenset({Kind.INT}), frozenset({Kind.BOOL})
+MODULAR: dict[Storage, Kind] = {u64: Kind.U64, s64: Kind.S64}
+
+_origins = count()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Number:
+    """An integer. kinds: the classes that it may have in CPython, more than one after a join of branches.
+
+    range:    holds the exact value. Where it does not fit a register the value is known modulo 2**64 only.
+    register: the value mod 2**64; None for a constant that no instruction has made yet.
+    origin:   equal for two Numbers that are one value: what a test says of one then holds for the other.
+    """
+
+    kinds: Kinds
+    range: Interval
+    register: Register | None = None
+    origin: int = field(default_factory=_origins.__next__)
+
+    @property
+    def constant(self) -> int | None:
+        """The value, where it is known."""
+        return self.range.constant
+
+    def within(self, known: Interval | None) -> Number:
+        """The same value with what is known of it besides."""
+        both = self.range.meet(known) if known is not None else None
+        return self if both is None or both == self.range else replace(self, range=both)
+
+    def as_kinds(self, kinds: Kinds) -> Number:
+        """The same value as another class of number."""
+        return self if kinds == self.kinds else replace(self, kinds=kinds)
+
+    @property
+    def described(self) -> str:
+        """For messages: `int`, `u64`, `int or u64`."""
+        return kind_names(self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The value None."""
+
+    described = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A packet header at a constant distance from the packet's start."""
+
+    header: Header
+    base: int
+
+    @property
+    def described(self) -> str:
+        return "the packet" if self.header.name == "pkt" else f"a packet view of `{self.header.name}`"
+
+
+@dataclass(frozen=True, slots=True)
+class ContextValue:
+    """The program's context: its first parameter."""
+
+    described = "the program's context"
+
+
+@dataclass(frozen=True, slots=True)
+class MapValue:
+    """A declared map, under the name by which machines know it."""
+
+    name: str
+    declared: Map
+
+    @property
+    def described(self) -> str:
+        return f"the map `{self.name}`"
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple:
+    """A tuple of known length: its items stand in registers of their own."""
+
+    items: tuple[Value, ...]
+
+    @property
+    def described(self) -> str:
+        return f"a tuple of {len(self.items)}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Static:
+    """A Python object known at compile time that is no number: a module, a class, a function, a text."""
+
+    object: Any
+
+    @property
+    def described(self) -> str:
+        if isinstance(self.object, types.ModuleType):
+            return f"the module `{self.object.__name__}`"
+        if isinstance(self.object, type):
+            return f"the type `{self.object.__name__}`"
+        if callable(self.object) and hasattr(self.object, "__name__"):
+            return f"the function `{self.object.__name__}`"
+        return f"{type(self.object).__name__} {self.object!r}"[:60]
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """An expression that has had its error. Whatever is made of it is Bad too, and silent."""
+
+    described = "an error"
+
+
+Value: TypeAlias = Number | Nothing | View | ContextValue | MapValue | Tuple | Static | Bad
+
+
+@dataclass(frozen=True, slots=True)
+class Unbound:
+    """A name without a value: on all paths to here, or only on some."""
+
+    always: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A name that branches left with values of different kinds. An error only where it is read."""
+
+    first: Value
+    second: Value
+
+
+Binding: TypeAlias = Value | Unbound | Conflict
+
+NOTHING, BAD = Nothing(), Bad()
+
+
+def constant(value: int, kinds: Kinds = INT) -> Number:
+    """A known number."""
+    return Number(kinds, Interval(int(value), int(value)))
+
+
+def kind_of(value: int) -> Kind:
+    """The kind of a Python integer object."""
+    if isinstance(value, bool):
+        return Kind.BOOL
+    if isinstance(value, enum.Flag):
+        return Kind.FLAG
+    if isinstance(value, enum.Enum):
+        return Kind.ENUM
+    return MODULAR.get(type(value), Kind.INT)  # type: ignore[call-overload, no-any-return]
+
+
+def kind_names(kinds: Iterable[Kind]) -> str:
+    """`int or u64`, in one order always."""
+    present = set(kinds)
+    return " or ".join(kind.value for kind in Kind if kind in present)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a name was bound or declared, for notes."""
+
+    name: str
+    span: Span

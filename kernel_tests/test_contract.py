@@ -1,0 +1,95 @@
+"""The contract between machines, with the kernel among them: one function, one data file, the same answer everywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bpfvm import bpf
+from bpfvm.cli import status
+from bpfvm.core.machine import Input
+from bpfvm.obj.pcap import open_capture, write_capture
+from bpfvm.run.backend import engine
+from bpfvm.testing.datafile import load_cases
+from examples.proto import proto
+from examples.traffic import frames, ipv4
+from tests.contract.captures import external
+from tests.programs.functions import CASES
+
+ROOT = Path(__file__).resolve().parents[1]
+SHORTEST = 14  # BPF_PROG_TEST_RUN of an XDP program refuses shorter frames (EINVAL)
+
+
+@pytest.mark.parametrize("name", ["cpython", "interp", "kernel"])
+def test_one_function_on_every_machine(name: str) -> None:
+    with proto.session(name) as session:
+        for number in (6, 17, 17):
+            outcome = session.outcome(proto.input((ipv4(0, number),)))
+            assert outcome.action == "XDP_PASS"
+            assert outcome.fault is None
+        assert {key: count for key, count in outcome.maps["hits"].items() if count} == {6: 1, 17: 2}
+        short = session.outcome(proto.input((ipv4(0, 6)[:20],)))
+        assert (short.action, short.fault and short.fault.kind) == ("XDP_PASS", "PacketError")
+
+
+@pytest.mark.parametrize("name", ["interp", "kernel"])
+def test_one_data_file_on_every_machine(name: str) -> None:
+    cases = load_cases(ROOT / "tests/isa")
+    backend = engine(name)
+    compared = 0
+    for case in cases:
+        spec = case.spec(store_result=True)
+        loaded = backend.load(spec, next(iter(spec.programs)), {})
+        try:
+            assert case.check(loaded.run(Input(ctx=case.context()))) == [], f"{case.name} on {name}"
+        finally:
+            loaded.close()
+        compared += 1
+    print(f"{compared} cases on {name}")
+    assert compared >= 50
+
+
+def test_check_agrees_on_twenty_functions() -> None:
+    compared = 0
+    for function, inputs in CASES:
+        program = bpf.function(function)
+        for given in inputs:
+            assert program.check(*given).engines == ("cpython", "interp", "kernel")
+            compared += 1
+    print(f"{len(CASES)} functions, {compared} inputs on three machines")
+    assert len(CASES) >= 20
+    assert compared >= 100
+
+
+def counts(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert status(["run", *arguments, "--json"]) == 0, capsys.readouterr().err
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return {key: document[key] for key in ("packets", "bytes", "actions", "maps")}
+
+
+def test_c_and_python_count_as_the_kernel_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    captures, reason = external()
+    made = tmp_path / "made.pcap"
+    write_capture(str(made), [(1000 * number, frame) for number, frame in enumerate(frames())])
+    total = left_out = 0
+    for path in [made, *captures]:
+        with open_capture(str(path)) as capture:
+            every = [bytes(data) for _, data, _ in capture]
+        taken = [data for data in every if len(data) >= SHORTEST]
+        kept = tmp_path / f"kept-{path.name}"
+        write_capture(str(kept), [(1000 * number, data) for number, data in enumerate(taken)])
+        python, c = str(ROOT / "examples/proto.py"), str(ROOT / "tests/objects/xdp_count.o")
+        runs = {
+            (target, name): counts(capsys, target, "--packet", str(kept), "--engine", name)
+            for target, name in ((c, "interp"), (c, "kernel"), (python, "cpython"), (python, "interp"), (python, "kernel"))
+        }
+        first = runs[c, "kernel"]
+        assert first["packets"] == len(taken) > 0
+        for run, found in runs.items():
+            assert found == first, f"{path.name}: {run}"
+        total, left_out = total + len(taken), left_out + len(every) - len(taken)
+    print(f"{total} packets of {1 + len(captures)} captures compared; {left_out} under {SHORTEST} bytes; {reason}")
+    assert total >= 24

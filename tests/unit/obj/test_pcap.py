@@ -1,0 +1,139 @@
+"""Captures: every form that is read, what is damaged, what is refused."""
+
+from __future__ import annotations
+
+import os
+import struct
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bpfvm.core.errors import LoadError
+from bpfvm.obj.pcap import MAX_PACKET, Capture, encode_capture, open_capture, write_capture
+
+PACKETS = [(1_500_000_000_123_456_789, b"x" * 60), (1_500_000_001_000_000_000, b""), (0, b"\0\1\2")]
+FORMS = [(endian, nanoseconds) for endian in ("little", "big") for nanoseconds in (True, False)]
+
+
+def encoded(endian: str = "little", nanoseconds: bool = True) -> bytes:
+    return b"".join(encode_capture(PACKETS, nanoseconds=nanoseconds, endian=endian))
+
+
+def read(data: bytes) -> tuple[list[tuple[int, bytes, int]], str | None]:
+    with Capture(data, "f.pcap") as capture:
+        return [(stamp, bytes(packet), length) for stamp, packet, length in capture], capture.lost
+
+
+@pytest.mark.parametrize(("endian", "nanoseconds"), FORMS)
+def test_all_four_magics(tmp_path: Path, endian: str, nanoseconds: bool) -> None:
+    path = tmp_path / "all.pcap"
+    write_capture(path, PACKETS, nanoseconds=nanoseconds, endian=endian)
+    unit = 1 if nanoseconds else 1000
+    with open_capture(path) as capture:
+        assert (capture.endian, capture.nanoseconds) == (endian, nanoseconds)
+        for _ in range(2):  # as often as one likes
+            found = [(stamp, bytes(packet), length) for stamp, packet, length in capture]
+            assert found == [(stamp // unit * unit, data, len(data)) for stamp, data in PACKETS]
+            assert capture.lost is None
+
+
+def test_magics_are_those_of_the_format() -> None:
+    magics = {encoded(endian, nanoseconds)[:4].hex() for endian, nanoseconds in FORMS}
+    assert magics == {"a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, (1 << 32) * 10**9 - 1), st.binary(max_size=80), st.integers(0, (1 << 32) - 1))),
+    st.sampled_from(["little", "big"]),
+)
+def test_written_packets_come_back_equal(packets: list[tuple[int, bytes, int]], endian: str) -> None:
+    assert read(b"".join(encode_capture(packets, endian=endian))) == (packets, None)
+
+
+def test_a_packet_that_is_kept_outlives_the_capture(tmp_path: Path) -> None:
+    path = tmp_path / "kept.pcap"
+    write_capture(path, PACKETS)
+    with open_capture(path) as capture:
+        kept = next(iter(capture))[1]
+        assert kept.readonly
+    assert bytes(kept) == PACKETS[0][1]
+
+
+def test_everything_before_a_cut_is_read() -> None:
+    data = encoded()
+    ends = [24, 24 + 16 + 60, 24 + 16 + 60 + 16, len(data)]
+    cuts = 0
+    for end in range(24, len(data) + 1):
+        packets, lost = read(data[:end])
+        assert len(packets) == sum(one <= end for one in ends[1:])
+        assert (lost is None) == (end in ends)
+        cuts += lost is not None
+    print(f"{cuts} cuts")
+    assert cuts == len(data) - 24 + 1 - len(ends)
+    assert read(data[:30])[1] == "packet 1 at offset 24: the file ends 6 bytes into its header"
+    assert read(data[:50])[1] == "packet 1 at offset 24 is cut off: 10 of its 60 bytes are in the file"
+    assert all(low < high for low, high in pairwise(ends))
+
+
+def test_a_size_without_sense_ends_reading_and_is_told() -> None:
+    data = bytearray(encoded())
+    struct.pack_into("<I", data, 24 + 16 + 60 + 8, 1 << 30)
+    packets, lost = read(bytes(data))
+    assert len(packets) == 1
+    assert lost == (
+        f"packet 2 at offset 100 claims 1073741824 bytes, more than the {MAX_PACKET} that a packet can have: "
+        "the last 35 bytes of the file are not read"
+    )
+
+
+def test_the_upper_half_of_the_link_type_is_no_part_of_it() -> None:
+    data = bytearray(encoded())
+    struct.pack_into("<I", data, 20, 0x3000_0001)
+    assert len(read(bytes(data))[0]) == len(PACKETS)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "f.pcap: not a capture: 0 bytes, and a pcap header has 24"),
+        (encoded()[:23], "f.pcap: not a capture: 23 bytes"),
+        (b"\x7fELF" + bytes(60), "f.pcap: not a pcap capture: it begins with 0x7f454c46"),
+        (b"\x34\xcd\xb2\xa1" + bytes(60), "it begins with 0x34cdb2a1"),
+        (b"\x0a\x0d\x0d\x0a" + bytes(60), "a pcapng capture, not read in this version; convert it"),
+        (encoded()[:20] + struct.pack("<I", 101), "link type 101 (RAW) is not Ethernet (1)"),
+        (encoded()[:20] + struct.pack("<I", 4711), "link type 4711 is not Ethernet (1)"),
+        (encoded()[:4] + struct.pack("<HH", 3, 9) + encoded()[8:], "pcap version 3.9 is not read"),
+    ],
+)
+def test_what_is_refused_is_named(data: bytes, reason: str) -> None:
+    with pytest.raises(LoadError) as caught:
+        Capture(data, "f.pcap")
+    assert reason in str(caught.value)
+
+
+def test_files_that_are_none_are_named_and_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "empty").touch()
+    for path, reason in (
+        (tmp_path, "not a regular file"),
+        (tmp_path / "pipe", "not a regular file"),
+        (tmp_path / "none\n", "No such file"),
+        (tmp_path / "empty", "0 bytes"),
+        ("a\0b", "null"),
+        ("/dev/zero", "not a regular file"),
+    ):
+        with pytest.raises(LoadError, match=reason) as caught:
+            open_capture(path)
+        assert str(caught.value).isprintable()
+    with pytest.raises(LoadError, match="directory"):
+        write_capture(tmp_path, [])
+
+
+def test_what_does_not_fit_is_not_written() -> None:
+    for packet in ((-1, b""), ((1 << 32) * 10**9, b""), (0, b"", 1 << 32), (0, bytes(MAX_PACKET + 1))):
+        with pytest.raises(LoadError, match=r"^packet 1"):
+            list(encode_capture([packet]))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
-from bpfvm.core.errors import BpfvmError, Mismatch, Unavailable, UsageError
+from bpfvm.core.errors import Mismatch, Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.lang import hooks
 from bpfvm.lang.hooks import Hook
@@ -169,6 +169,21 @@ class Program:
         return CPython(self.function, self.hook, self._recorded.maps)
 
 
+def compile_object(
+    programs: Sequence[Program], dump: Callable[[str, str], None] | None = None
+) -> tuple[ObjectSpec, list[str]]:
+    """One object of several decorated functions, and the compiler's warnings as text. dump: see `compile_program`."""
+    from bpfvm.compiler import compile_programs
+
+    functions = []
+    for one in programs:
+        if one.function is None or one.hook is None:
+            raise UsageError(f"{one.name} comes from an object file and is compiled already")
+        functions.append((one.function, one.hook))
+    compiled = compile_programs(functions, dump=dump)
+    return compiled.spec, [str(warning) for warning in compiled.warnings]
+
+
 class Object:
     """An object file: its programs and maps by name."""
 
@@ -241,6 +256,3 @@ def _shown(value: Any) -> str:
         return str(int(value))
     data = bytes(value)
     return f"<packet of {len(data)} bytes: {data[:24].hex()}{'…' if len(data) > 24 else ''}>"
-
-
-__all__ = ["Bpf", "BpfvmError", "Object", "Program", "bpf", "load"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bpfvm.compiler.frontend.translate import translate
 from bpfvm.compiler.pipeline import compile_functions
 from bpfvm.core.diag import Diag
+from bpfvm.core.errors import UsageError
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
 from bpfvm.obj.model import ObjectSpec
@@ -28,6 +29,30 @@ class Compiled:
     warnings: tuple[Diag, ...]
     maps: Mapping[str, Map]
     captured: tuple[tuple[str, Any], ...]
+
+
+def compile_programs(
+    programs: Sequence[tuple[types.FunctionType, Hook]],
+    *,
+    record_faults: bool = False,
+    dump: Callable[[str, str], None] | None = None,
+) -> Compiled:
+    """Compile several programs into one object, as `compile_program` does one. Programs share maps by their names."""
+    translated = [translate(function, hook) for function, hook in programs]
+    maps: dict[str, Map] = {}
+    for one in translated:
+        for known, declared in one.maps.items():
+            if maps.setdefault(known, declared) is not declared:
+                raise UsageError(f"two maps are called {known!r} in one object; name one of them: Array(…, name='…')")
+    names = [one.function.name for one in translated]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two programs are called {twice!r} in one object; rename one of the functions")
+    spec = compile_functions([one.function for one in translated], maps, record_faults, dump)
+    for known, declared in maps.items():
+        declared.name = declared.name or known
+    warnings = tuple(diag for one in translated for diag in one.warnings)
+    return Compiled(spec, warnings, maps, tuple(pair for one in translated for pair in one.captured))
 
 
 def compile_program(

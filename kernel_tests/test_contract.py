@@ -1,4 +1,4 @@
-"""The contract between machines, with the kernel among them: one function, one data file, the same answer everywhere."""
+"""The contract between machines, the kernel among them: one function, one data file, the same answer."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ def test_check_agrees_on_twenty_functions() -> None:
 
 
 def counts(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    capsys.readouterr()  # what the test itself has printed
     assert status(["run", *arguments, "--json"]) == 0, capsys.readouterr().err
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     return {key: document[key] for key in ("packets", "bytes", "actions", "maps")}
@@ -84,7 +85,13 @@ def test_c_and_python_count_as_the_kernel_does(tmp_path: Path, capsys: pytest.Ca
         python, c = str(ROOT / "examples/proto.py"), str(ROOT / "tests/objects/xdp_count.o")
         runs = {
             (target, name): counts(capsys, target, "--packet", str(kept), "--engine", name)
-            for target, name in ((c, "interp"), (c, "kernel"), (python, "cpython"), (python, "interp"), (python, "kernel"))
+            for target, name in (
+                (c, "interp"),
+                (c, "kernel"),
+                (python, "cpython"),
+                (python, "interp"),
+                (python, "kernel"),
+            )
         }
         first = runs[c, "kernel"]
         assert first["packets"] == len(taken) > 0

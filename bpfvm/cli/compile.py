@@ -37,7 +37,9 @@ def command(
         raise UsageError(f"{target_name} is not a Python file; what is compiled is FILE.py or FILE.py:FUNCTION")
     chosen = [target.one(target_name, program, arguments)] if program else target.programs(target_name, arguments)
     printing = as_text or dump_ir is not None
-    spec = compile_object(chosen, dump=_dump(dump_ir) if dump_ir is not None else None, warn=_warn)
+    spec, warnings = compile_object(chosen, dump=_dump(dump_ir) if dump_ir is not None else None)
+    for text in warnings:
+        click.echo(text, err=True)
     if as_text:
         _print_text(chosen, spec)
     if output is not None or not printing:
@@ -57,10 +59,6 @@ def _dump(wanted: str) -> Any:
             click.echo(f"; after {name}\n{text}")
 
     return dump
-
-
-def _warn(text: str) -> None:
-    click.echo(text, err=True)
 
 
 def _print_text(chosen: list[Program], spec: ObjectSpec) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from typing import Any
 import click
 
 from bpfvm.cli import FAULTED, target
-from bpfvm.core.errors import LoadError, Unavailable, UsageError
+from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Fault, Input
 from bpfvm.obj.pcap import open_capture
 from bpfvm.obj.values import to_json
@@ -174,13 +173,24 @@ def _print(document: Mapping[str, Any], captures: tuple[str, ...], session: Sess
     for action, count in document["actions"].items():
         click.echo(f"  {action:<14} {count:>8}")
     for fault in document["faults"][:SHOWN_FAULTS]:
-        click.echo(f"  fault in packet {fault['packet']}: {fault['source'] or fault['insn']}: {fault['message']}")
+        click.echo(f"  fault in packet {fault['packet']}: {_near(fault)}: {fault['message']}")
     if len(document["faults"]) > SHOWN_FAULTS:
         click.echo(f"  … and {len(document['faults']) - SHOWN_FAULTS} more faults")
     for name, entries in document["maps"].items():
         _print_map(name, entries, session)
     for line in document["trace"]:
         click.echo(line)
+
+
+def _near(fault: Mapping[str, Any]) -> str:
+    """Where a fault happened, a file below this folder by its relative path."""
+    if fault["source"] is None:
+        return f"instruction {fault['insn']}"
+    path, _, line = fault["source"].rpartition(":")
+    try:
+        return f"{Path(path).relative_to(Path.cwd())}:{line}"
+    except ValueError:
+        return str(fault["source"])
 
 
 def _print_map(name: str, entries: list[dict[str, Any]], session: Session) -> None:
@@ -205,6 +215,3 @@ def _matters(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-__all__ = ["LoadError", "command", "sys"]

@@ -32,13 +32,14 @@ from bpfvm.isa.ops import OPS, Kind, Op
 Resolver = Callable[[str], int | None]
 
 _COMMENT = re.compile(r"(?:(?<!\S)#|;|//).*")
-_LABEL = re.compile(r"\s*([\w.$]+):")
+_LABEL = re.compile(r"\s*([\w.$]+):", re.ASCII)
 _TOKEN = re.compile(
     r"(?P<number>(?:\+\s*-|[+-])?\s*[0-9]\w*)"
     r"|(?P<sign>s>>=|s>=|s<=|s/=|s%=|s>|s<|<<=|>>=|[-+*/|&%^=!<>]=|[-+*/|&%^=<>(),@\[\]])"
     r"|(?P<place>pc\s*[+-]\s*\w+)"
     r"|(?P<word>[A-Za-z_.$][\w.$]*(?:#-?\w+)?)"
-    r"|(?P<other>\S)"
+    r"|(?P<other>\S)",
+    re.ASCII,
 )
 # Operand classes: what a token of the tree stands for, and how an error calls it
 _WANTED = {
@@ -54,6 +55,7 @@ _BEFORE_TARGET = frozenset({"goto", "gotol", "may_goto", "call", "func"})
 _BEFORE_NAME = frozenset(re.findall(r"(\w+)\[\{n\}", " ".join(op.text for op in OPS)))
 _REGISTER = re.compile(r"[rw](\d+)")
 _IN_BRACKETS = re.compile(r"\[([^\]]*)\]")
+_LONGEST = 80  # characters of what was met that an error shows
 _SYMBOL = re.compile(r"([^#]*)(?:#(-?\w+))?")
 
 
@@ -75,7 +77,7 @@ class _Line:
 
     def error(self, what: str) -> LoadError:
         where = f"{self.file}:{self.number}" if self.file else f"line {self.number}"
-        return LoadError(f"{where}: `{self.text.strip()}`: {what}")
+        return LoadError(f"{where}: `{_shown(self.text.strip())}`: {what}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,7 @@ class _Parsed:
     slot: int
 
 
-def assemble(
-    text: str, *, helper: Resolver | None = None, file: str | None = None, first_line: int = 1
-) -> list[Insn]:
+def assemble(text: str, *, helper: Resolver | None = None, file: str | None = None, first_line: int = 1) -> list[Insn]:
     """The instructions of `text`, with the fields that select a row set, as `decode` gives them.
 
     helper: a helper's number by its name ("bpf_map_lookup_elem"), or None for a name that is none.
@@ -131,7 +131,7 @@ def _parse(line: _Line, rest: str, slot: int) -> _Parsed:
             operands.append("+0")
         following = node.after.get(kind)
         if following is None:
-            raise line.error(f"met {token!r} where {_choices(node)} is wanted")
+            raise line.error(f"met {_shown(token)!r} where {_choices(node)} is wanted")
         if kind in _WANTED:
             operands.append(token)
         node, last = following, kind
@@ -144,8 +144,9 @@ def _tokens(rest: str) -> Iterator[tuple[str, str]]:
     """(class or literal, token) of a line or of a template without its placeholders."""
     at, wants = 0, ""
     while found := _TOKEN.search(rest, at):
-        kind, token, at = found.lastgroup, found[0], found.end()
-        if wants == "T":
+        kind, token, at = found.lastgroup, found[0].strip(), found.end()
+        inside = _IN_BRACKETS.match(rest, at) if token in _BEFORE_NAME else None
+        if wants == "T" and not rest.startswith("[", at):
             yield "T", token
         elif kind == "number":
             yield "N", token
@@ -154,7 +155,6 @@ def _tokens(rest: str) -> Iterator[tuple[str, str]]:
         else:
             yield token, token
         wants = "T" if token in _BEFORE_TARGET and wants != "T" else ""
-        inside = _IN_BRACKETS.match(rest, at) if token in _BEFORE_NAME else None
         if inside:
             yield from (("[", "["), ("S", inside[1]), ("]", "]"))
             at = inside.end()
@@ -215,14 +215,13 @@ def _bind(one: _Parsed, labels: dict[str, int], helper: Resolver | None) -> Insn
 def _set(line: _Line, op: Op, values: dict[str, int], name: str, number: int) -> None:
     """Keep an operand; one that a template has twice must be the same both times."""
     if values.setdefault(name, number) != number:
-        raise line.error(f"met registers {values[name]} and {number} where {op.text} has one and the same")
+        raise line.error(f"met registers {values[name]} and {number} where {op.name} wants the same one twice")
 
 
 def _call(one: _Parsed, labels: dict[str, int], helper: Resolver | None) -> tuple[Op, tuple[str, ...], tuple[str, ...]]:
     """Which call a line is: of a helper by number or name, or of a place in the program."""
     rows = {op.name: (op, placeholders) for op, placeholders in one.ends}
     (token,) = one.operands
-    local = token.startswith(("pc", "+", "-")) or token in labels
     if token in labels or re.fullmatch(r"(pc)?\s*[+-].*", token):
         return *rows["call_local"], one.operands
     if "#" in token or token.isdigit():
@@ -243,17 +242,17 @@ def _value(one: _Parsed, op: Op, placeholder: str, token: str, labels: dict[str,
                 raise line.error(f"met {token} where r0 is wanted")
             return {"d": "dst", "s": "src", "z": "r0"}[placeholder], number
         case "o":
-            if token[0] not in "+-":
+            if not token.startswith(("+", "-")):
                 raise line.error(f"met {token!r} where an offset with its sign is wanted")
-            return "off", _ranged(line, token, -0x8000, 0x7FFF, "offset")
+            return "off", _ranged(line, token, -0x8000, 0x7FFF, "an offset")
         case "t":
             return _target(one, op, token, labels)
         case "l":
-            return "imm", _ranged(line, token, S64_MIN, M64, "64-bit immediate") & M64
+            return "imm", _ranged(line, token, S64_MIN, M64, "a 64-bit number") & M64
         case "v" if op.kind is Kind.CALL:
-            return "off", _ranged(line, token, -0x8000, 0x7FFF, "number of a BTF object")
+            return "off", _ranged(line, token, -0x8000, 0x7FFF, "the number of a BTF object")
         case "v":
-            return "high", _ranged(line, token, 0, M32, "number of the upper half")
+            return "high", _ranged(line, token, 0, M32, "a number")
     return "imm", _immediate(line, op, token)
 
 
@@ -268,7 +267,8 @@ def _immediate(line: _Line, op: Op, token: str) -> int:
     """The signed 32 bits of an immediate."""
     narrow = op.bits <= 32 and op.kind in (Kind.ALU, Kind.JUMP, Kind.STORE)
     printed = op.kind is Kind.JUMP and token[:2].lower() == "0x"
-    number = _ranged(line, token, S32_MIN, M32 if narrow or printed else S32_MAX, "immediate of this operation")
+    what = "a number without `ll` behind it" if op.name == "mov64_k" else "a number"
+    number = _ranged(line, token, S32_MIN, M32 if narrow or printed else S32_MAX, what)
     return number - (1 << 32) if number > S32_MAX else number
 
 
@@ -282,9 +282,9 @@ def _target(one: _Parsed, op: Op, token: str, labels: dict[str, int]) -> tuple[s
             raise one.line.error(f"{token} is {reach} slots away, and this operation reaches {low} to {high}")
     else:
         distance = token.removeprefix("pc").strip()
-        if distance[0] not in "+-":
+        if not distance.startswith(("+", "-")):
             raise one.line.error(f"met {token!r} where a label of this program or a distance like pc+3 is wanted")
-        reach = _ranged(one.line, distance, low, high, "distance")
+        reach = _ranged(one.line, distance, low, high, "a distance")
     return ("off", reach) if short else ("imm", reach & M32 if op.kind is Kind.IMM64 else reach)
 
 
@@ -294,7 +294,7 @@ def _symbol(line: _Line, op: Op, token: str) -> tuple[str | None, int]:
     if found is None or not (found[1] or found[2]):
         raise line.error(f"met {token!r} where {_WANTED['S']} is wanted")
     low, high = (S32_MIN, S32_MAX) if op.kind is Kind.CALL else (0, M32)
-    return found[1] or None, _ranged(line, found[2], low, high, "number") if found[2] else 0
+    return found[1] or None, _ranged(line, found[2], low, high, "a number") if found[2] else 0
 
 
 def _ranged(line: _Line, token: str, low: int, high: int, what: str) -> int:
@@ -302,7 +302,13 @@ def _ranged(line: _Line, token: str, low: int, high: int, what: str) -> int:
     try:
         number = int("".join(token.split()).replace("+-", "-"), 0)
     except ValueError:
-        raise line.error(f"met {token!r} where a decimal or hex number is wanted") from None
+        raise line.error(f"met {_shown(token)!r} where a decimal or hex number is wanted") from None
     if not low <= number <= high:
-        raise line.error(f"{token} does not fit the {what}, which is {low} to {high} ({low:#x} to {high:#x})")
+        raise line.error(f"met {_shown(token)} where {what} from {low} to {high} ({low:#x} to {high:#x}) is wanted")
     return number
+
+
+def _shown(text: str) -> str:
+    """`text` for an error: on one line, and not longer than that."""
+    plain = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"

@@ -265,9 +265,9 @@ def _memory_rows() -> list[Op]:
             rows += [
                 Op(f"ldsx{bits}", MEMSX | size | LDX, Kind.LOAD_SX, bits, f"{{d}} = *(s{bits} *)({{s}} {{o}})",
                    _uses("dst", "src", "off"), group="base64", since="6.6", rfc="5.2"),
-                Op(f"ldabs{bits}", ABS | size | LD, Kind.PACKET, bits, f"r0 = *({unsigned} *)skb[{{i}}]",
+                Op(f"ldabs{bits}", ABS | size | LD, Kind.PACKET, bits, f"{{z}} = *({unsigned} *)skb[{{i}}]",
                    _uses("imm"), group="packet", rfc="5.5"),
-                Op(f"ldind{bits}", IND | size | LD, Kind.PACKET, bits, f"r0 = *({unsigned} *)skb[{{s}} + {{i}}]",
+                Op(f"ldind{bits}", IND | size | LD, Kind.PACKET, bits, f"{{z}} = *({unsigned} *)skb[{{s}} + {{i}}]",
                    _uses("src", "imm"), group="packet", rfc="5.5"),
             ]  # fmt: skip
         if bits >= 32:

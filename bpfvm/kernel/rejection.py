@@ -46,12 +46,13 @@ class Reading:
 def read_log(log: str) -> Reading:
     """Find the reason and the instruction that a verifier log of level 1 ends with."""
     lines = log.splitlines()
-    ends, slot, texts = lines, None, {}
+    walked, behind, slot, texts = 0, "", None, {}
     for number, line in enumerate(lines, 1):
         found = _INSTRUCTION.match(line)
         if found:
-            ends, slot = [found[3], *lines[number:]], int(found[1])
+            walked, behind, slot = number, found[3], int(found[1])
             texts[slot] = found[2].strip()
+    ends = [behind, *lines[walked:]]
     reasons = tuple(line.strip() for line in ends if line.strip() and not _PROGRESS.match(line))
     named = _NAMED.search(" ".join(reasons))
     if named:  # the walk may have ended before the instruction was listed

@@ -133,18 +133,25 @@ class _Code:
             insns = list(body.insns)
             for number, slot in enumerate(slots(insns)[:-1]):
                 if slot in body.calls:
-                    insns[number] = replace(insns[number], imm=self._addend(body.calls[slot]))
+                    insns[number] = replace(insns[number], imm=self._call_imm(body, slot))
                 elif insns[number].op.name == "lddw_map":
                     insns[number] = replace(insns[number], op=_LDDW, src=0)
             out += encode(insns, self._spec.endian)
         return bytes(out)
 
-    def _addend(self, callee: str) -> int:
-        """imm of a call: slots from the relocation's symbol to the function, less one."""
-        return (self._starts[callee] if self._is_static(callee) else 0) - 1
+    def _call_imm(self, body: Body, slot: int) -> int:
+        """As clang does: within .text the distance to a static function, else what stands beside the relocation."""
+        start = self._starts[body.calls[slot]]
+        if self._is_near(body, slot):
+            return start - (self._starts[body.name] + slot + 1)
+        return (start if self._is_static(body.calls[slot]) else 0) - 1  # slots from the relocation's symbol, less one
 
     def _is_static(self, name: str) -> bool:
         return self._symbols[name].binding == elf.LOCAL
+
+    def _is_near(self, body: Body, slot: int) -> bool:
+        """Whether the call at `slot` needs no relocation."""
+        return self._is_static(body.calls[slot]) and self._symbols[body.name].section == TEXT
 
     def _relocations(self, section: str) -> list[elf.NewRelocation]:
         found = []
@@ -154,7 +161,7 @@ class _Code:
                 place = (base + slot) * SLOT
                 if one.op.name == "lddw_map":
                     found.append(elf.NewRelocation(place, elf.R_64_64, self._maps[one.symbol or ""]))
-                elif slot in body.calls:
+                elif slot in body.calls and not self._is_near(body, slot):
                     callee = body.calls[slot]
                     symbol = self._text if self._is_static(callee) else self._symbols[callee]
                     found.append(elf.NewRelocation(place, elf.R_64_32, symbol))

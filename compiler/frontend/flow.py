@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bpfvm.compiler.frontend.ranges import bounded
 from bpfvm.compiler.frontend.state import End, PacketEnds, State
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, BOOLEAN, Bad, Binding, Conflict, Kinds, Number, Unbound, Value
+from bpfvm.compiler.frontend.types import BAD, BOOLEAN, Bad, Binding, Conflict, Kinds, Number, Unbound, Value, constant
 from bpfvm.lang.interval import Interval
 
 
@@ -104,7 +104,7 @@ def _meet_numbers(numbers: Sequence[Number]) -> Number | _Phi:
     if all(one.origin == first.origin for one in numbers):
         return Number(kinds, _union(numbers), first.register, first.origin)
     if len({one.constant for one in numbers}) == 1 and first.constant is not None:
-        return first.as_kinds(kinds)
+        return constant(first.constant, kinds)  # a value of its own: what `first` is elsewhere says nothing of it
     return _Phi(tuple(numbers))
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
 
-
-@pytest.mark.xfail(strict=True, reason="there is no `check` yet")
 def test_check_agrees_on_twenty_functions() -> None:
     from bpfvm import bpf
     from tests.programs.functions import CASES

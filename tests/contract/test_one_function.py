@@ -9,7 +9,6 @@ import pytest
 ISA = Path(__file__).resolve().parents[1] / "isa"
 
 
-@pytest.mark.xfail(strict=True, reason="there is no machine yet")
 @pytest.mark.parametrize("engine", ["cpython", "interp"])
 def test_counter_on_each_machine(engine: str) -> None:
     from bpfvm.run.outcome import Outcome

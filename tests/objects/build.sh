@@ -1,11 +1,12 @@
 #!/bin/sh
-# Rebuild the committed objects: tests/objects/build.sh. Needs clang-19 (or CLANG=…) and the headers of libbpf-dev.
+# Rebuild the committed objects: tests/objects/build.sh [FOLDER]. Needs clang-19 (or CLANG=…) and libbpf-dev's headers.
 # Paths in debug information are kept relative, so that the objects are the same wherever they are built.
 set -eu
+folder=$(realpath "${1:-$(dirname "$0")}")
 cd "$(dirname "$0")"
 include="-I/usr/include/$(uname -m)-linux-gnu"
 build() { # output, source, options
-	output=$1 source=$2
+	output=$folder/$1 source=$2
 	shift 2
 	"${CLANG:-clang-19}" -O2 -g -target bpf -Wall -Werror $include -fdebug-compilation-dir=. "$@" -c "$source" -o "$output"
 	"${STRIP:-llvm-strip-19}" --strip-debug "$output" # DWARF; BTF stays

@@ -1,4 +1,4 @@
-"""What is installed from the wheel: all packages, under one name, running away from the checkout. Run by `tox -e wheel`."""
+"""What is installed from the wheel: all packages, under one name, away from the checkout. For `tox -e wheel`."""
 
 from __future__ import annotations
 

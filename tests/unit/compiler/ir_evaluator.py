@@ -60,7 +60,13 @@ def _word(value: Value, args: list[object], context: bytearray, maps: dict[str, 
         return old
     operand = args[1]
     assert isinstance(operand, int)
-    new = {"store": lambda: operand, "atomic_add": lambda: old + operand, "atomic_or": lambda: old | operand,
-           "atomic_and": lambda: old & operand, "atomic_xor": lambda: old ^ operand}[value.op.rstrip("0123456789")]()  # fmt: skip
+    update = {
+        "store": lambda: operand,
+        "atomic_add": lambda: old + operand,
+        "atomic_or": lambda: old | operand,
+        "atomic_and": lambda: old & operand,
+        "atomic_xor": lambda: old ^ operand,
+    }
+    new = update[value.op.rstrip("0123456789")]()
     memory[at : at + size] = (new & ((1 << row.bits) - 1)).to_bytes(size, "little")
     return 0

@@ -16,7 +16,7 @@ PLAIN = tuple(one for one in OPS if one.name not in LINKED)
 EXIT = Insn(BY_NAME["exit"])
 
 names = st.from_regex(r"[a-z_][a-z0-9_.]{0,14}", fullmatch=True)
-texts = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=20)
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 registers = st.integers(0, 10)
 
 
@@ -87,9 +87,9 @@ def maps(draw: st.DrawFn, name: str, btf: Btf | None) -> MapSpec:
 @st.composite
 def functions(draw: st.DrawFn, map_names: list[str], callees: int) -> list[list[Insn]]:
     """The code of an entry and of `callees` functions behind it, calls not filled in; each is called by the entry."""
-    code = [draw(st.lists(instructions(), max_size=6)) for _ in range(callees + 1)]
+    code: list[list[Insn]] = [draw(st.lists(instructions(), max_size=6)) for _ in range(callees + 1)]
     for body in code:
-        if map_names and draw(st.booleans()):
+        if draw(st.booleans()) and map_names:
             body.append(Insn(BY_NAME["lddw_map"], 1, 1, symbol=draw(st.sampled_from(map_names))))
     for number in range(1, callees + 1):
         code[0].append(Insn(BY_NAME["call_local"], 0, 1, symbol=str(number)))
@@ -100,7 +100,8 @@ def functions(draw: st.DrawFn, map_names: list[str], callees: int) -> list[list[
 
 @st.composite
 def programs(draw: st.DrawFn, name: str, map_names: list[str]) -> ProgramSpec:
-    code = draw(functions(map_names, draw(st.integers(0, 2))))
+    callees: int = draw(st.integers(0, 2))
+    code = draw(functions(map_names, callees))
     starts = [0]
     for body in code:
         starts.append(starts[-1] + slots(body)[-1])

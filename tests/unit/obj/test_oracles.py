@@ -6,8 +6,8 @@ import importlib.util
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +50,7 @@ def compiled() -> ObjectSpec:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Path, Path | None]]]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path | None]]:
     """Each written file with the committed one that it was read from."""
     folder = tmp_path_factory.mktemp("written")
     pairs: list[tuple[Path, Path | None]] = []
@@ -58,7 +58,20 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Pat
         (folder / path.name).write_bytes(write_object(read_object(path)))
         pairs.append((folder / path.name, path))
     (folder / "compiled.o").write_bytes(write_object(compiled()))
-    yield [*pairs, (folder / "compiled.o", None)]
+    return [*pairs, (folder / "compiled.o", None)]
+
+
+@needs("clang-19")
+@needs("llvm-strip-19")
+@pytest.mark.skipif(
+    not Path("/usr/include/bpf/bpf_helpers.h").exists(), reason="the headers of libbpf are not installed"
+)
+def test_committed_objects_are_what_their_sources_make(tmp_path: Path) -> None:
+    output(OBJECTS[0].parent / "build.sh", tmp_path)
+    made = {path.name: path.read_bytes() for path in tmp_path.glob("*.o")}
+    assert made == {path.name: path.read_bytes() for path in OBJECTS}
+    print(f"{len(made)} objects compared")
+    assert len(made) >= 9
 
 
 @needs("llvm-readelf-19")
@@ -165,7 +178,7 @@ def test_pyelftools_reads_what_is_written(written: list[tuple[Path, Path | None]
     for mine, _ in written:
         spec = read_object(mine)
         with mine.open("rb") as file:
-            elf = ELFFile(file)
+            elf: Any = ELFFile(file)
             assert elf["e_machine"] == "EM_BPF"
             assert elf.little_endian == (spec.endian == "little")
             symbols = {one.name: one for one in elf.get_section_by_name(".symtab").iter_symbols()}

@@ -68,33 +68,35 @@ def _ring(f: Translation, op: Operation) -> Value:
 
 
 def _float(f: Translation, node: ast.AST, left: Operand, right: Operand) -> Value:
-    a, b = f.quoted(left[1]), f.quoted(right[1])
+    a, b = f.operand(left[1]), f.operand(right[1])
     return f.error(
         "E042",
         "`/` makes a float; BPF has no floating point",
         node,
         why="Python divides to a float here even where the result is whole",
-        help=f"{a} //= {b}" if isinstance(node, ast.AugAssign) else f"{a} // {b}",
+        help=_written(node, a, "//", b),
     )
 
 
+def _written(node: ast.AST, left: str, symbol: str, right: str) -> str:
+    return f"{left} {symbol}{'=' if isinstance(node, ast.AugAssign) else ''} {right}"
+
+
 def _mixed(f: Translation, node: ast.AST, symbol: str, mixed: Mixed, left: Operand, right: Operand) -> Value:
-    a, b = f.quoted(left[1]), f.quoted(right[1])
+    a, b = f.operand(left[1]), f.operand(right[1])
     one, other = mixed.left, mixed.right
     if one.wraps:
         why = f"a {one.value} wraps at other numbers than a {other.value}, and nothing says which of them is meant"
-        text = f"`{symbol}` has a {one.value} on its left and a {other.value} on its right"
-        remedy = f"{one.value}({b})"
+        fix = _written(node, a, symbol, f"{one.value}({f.quoted(right[1])})")
     else:
         why = f"CPython asks the {one.value} first and gives a plain int here, which does not wrap"
-        text = f"`{symbol}` has {_article(one)} on its left and a {other.value} on its right"
-        remedy = f"int({a})"
-    fix = f"{remedy} {symbol} {b}" if not one.wraps else f"{a} {symbol} {remedy}"
+        fix = f"int({f.quoted(left[1])}) {symbol} {b}"
+    text = f"`{symbol}` has {_article(one)} on its left and {_article(other)} on its right"
     return f.error("E041", text, node, why=why, help=fix)
 
 
 def _article(kind: Kind) -> str:
-    return f"an {kind.value}" if kind is Kind.ENUM else f"a {kind.value}"
+    return f"an {kind.value}" if kind in (Kind.ENUM, Kind.S64, Kind.INT) else f"a {kind.value}"
 
 
 def _flags_fit(f: Translation, op: Operation) -> bool:

@@ -72,17 +72,17 @@ def compare(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, rig
             return unknown(f)
     assert isinstance(a, Number)
     assert isinstance(b, Number)
-    return _values(f, node, comparison, (f.state.known(a), left[1]), (f.state.known(b), right[1]))
+    return _values(f, comparison, (f.state.known(a), left[1]), (f.state.known(b), right[1]))
 
 
-def _values(f: Translation, node: ast.Compare, comparison: Comparison, left: Known, right: Known) -> Branches:
+def _values(f: Translation, comparison: Comparison, left: Known, right: Known) -> Branches:
     (a, a_node), (b, b_node) = left, right
     outcome = _outcome(comparison, a, b)
     if outcome is not None:
         if a.constant is None or b.constant is None:
             text = f"`{f.quoted(a_node)} {comparison.symbol} {f.quoted(b_node)}` is always {outcome}"
             why = f"the left side lies in {f.shown(a.range)}, the right side in {f.shown(b.range)}"
-            f.warn("W130", text, node, why=why)
+            f.warn("W130", text, f.between(a_node, b_node), why=why)
         return _decided(f, outcome)
     if not (f.exact(a, a_node) and f.exact(b, b_node)):
         return unknown(f)
@@ -149,7 +149,7 @@ def _identity(f: Translation, wanted: bool, left: Operand, right: Operand) -> Br
         "E044",
         "`is` compares identities, and only None, True and False have one here",
         right[1],
-        help=f"compare values: {f.quoted(left[1])} == {f.quoted(right[1])}",
+        help=f"compare values: {f.operand(left[1])} == {f.operand(right[1])}",
     )
     return unknown(f)
 
@@ -163,7 +163,7 @@ def _is_bool(f: Translation, wanted: bool, truth_value: int, other: Operand) -> 
             "E044",
             f"`is` on a value that is {value.described}: its identity depends on the path",
             node,
-            help=f"compare values: {f.quoted(node)} == {bool(truth_value)}",
+            help=f"compare values: {f.operand(node)} == {bool(truth_value)}",
         )
         return unknown(f)
     true, false = truth(f, value, node)

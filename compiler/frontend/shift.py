@@ -37,8 +37,8 @@ def _unbounded(f: Translation, op: Operation) -> Value:
         f"the exact value of `{f.quoted(op.node)}` needs a bound for its count, and `{count}` can be {op.b.range.hi}",
         op.right,
         why=f"Python integers do not wrap, so every count gives another value (interval of the count: {op.b.range})",
-        help=f"wrap explicitly: u64({f.quoted(op.left)}) << {count}\n"
-        f"or bound the count: ... if {count} <= {_WIDTH - 1} else 0",
+        help=f"wrap explicitly: u64({f.quoted(op.left)}) << {f.operand(op.right)}\n"
+        f"or bound the count: ... if {f.operand(op.right)} <= {_WIDTH - 1} else 0",
     )
     return BAD
 

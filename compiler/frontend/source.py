@@ -190,7 +190,7 @@ def _rewritten(code: types.CodeType, text: _Text) -> bool:
 
 def _plain_node(node: ast.AST, source: Source) -> ast.FunctionDef | ast.Lambda:
     if isinstance(node, ast.AsyncFunctionDef):
-        span = source.header(node)
+        span = source.keyword(node)
         raise _error(
             "E062",
             "`async def` is not available in BPF programs",

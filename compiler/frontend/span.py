@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 
 from bpfvm.core.span import Span
+
+_KEYWORD = re.compile(r"(?:async\s+)?(?:(?:def|class)\s+)?\w+")
+
+
+_TIGHT = (ast.Name, ast.Constant, ast.Call, ast.Attribute, ast.Subscript, ast.Tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +33,18 @@ class Source:
         line, end = whole.end_line, whole.end_col
         return Span(self.file, line, max(0, end - len(node.attr)), line, end, self._line(line))
 
-    def header(self, node: ast.stmt) -> Span:
-        """The first line of a statement that has a body: `if x > 3:` and no more of it."""
+    def between(self, first: ast.AST, last: ast.AST) -> Span:
+        """From the start of one node to the end of another."""
+        start, end = self.span(first), self.span(last)
+        return Span(self.file, start.line, start.col, end.end_line, end.end_col, start.text)
+
+    def keyword(self, node: ast.stmt) -> Span:
+        """The word by which a statement with a body starts: `while`, `def name`. All of one without a body."""
         whole = self.span(node)
-        return Span(self.file, whole.line, whole.col, whole.line, len(whole.text.rstrip()), whole.text)
+        word = _KEYWORD.match(whole.text, whole.col)
+        if not hasattr(node, "body") or word is None:
+            return whole
+        return Span(self.file, whole.line, whole.col, whole.line, word.end(), whole.text)
 
     def quoted(self, node: ast.AST) -> str:
         """The node's own text for a message; as the parser would write it where it stands on several lines."""
@@ -38,6 +52,10 @@ class Source:
         if span.line == span.end_line:
             return span.text[span.col : span.end_col]
         return ast.unparse(node)
+
+    def operand(self, node: ast.AST) -> str:
+        """The node's text as an operand of another operator: in parentheses where it needs them."""
+        return self.quoted(node) if isinstance(node, _TIGHT) else f"({self.quoted(node)})"
 
     def _line(self, number: int) -> str:
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""

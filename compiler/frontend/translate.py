@@ -66,7 +66,7 @@ def _name(function: types.FunctionType) -> str:
 
 def _head(located: Located) -> Span:
     node = located.node
-    return located.source.span(node) if isinstance(node, ast.Lambda) else located.source.header(node)
+    return located.source.span(node) if isinstance(node, ast.Lambda) else located.source.keyword(node)
 
 
 def _signature(f: Translation, function: types.FunctionType, head: Span) -> Signature | None:

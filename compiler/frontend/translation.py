@@ -47,8 +47,8 @@ class Translation:
         return self.source.span(node)
 
     def head(self, node: ast.AST) -> Span:
-        """A statement's first line, or all of an expression."""
-        return self.source.header(node) if isinstance(node, ast.stmt) else self.source.span(node)
+        """A statement's first word where it has a body, else all of the node."""
+        return self.source.keyword(node) if isinstance(node, ast.stmt) else self.source.span(node)
 
     def last_name(self, node: ast.Attribute) -> Span:
         """The name at the end of a chain of attributes."""
@@ -57,6 +57,14 @@ class Translation:
     def quoted(self, node: ast.AST) -> str:
         """A node's text, for messages."""
         return self.source.quoted(node)
+
+    def operand(self, node: ast.AST) -> str:
+        """A node's text as an operand, in parentheses where it needs them."""
+        return self.source.operand(node)
+
+    def between(self, first: ast.AST, last: ast.AST) -> Span:
+        """From the start of one node to the end of another."""
+        return self.source.between(first, last)
 
     def shown(self, range: Interval) -> str:
         """An interval for messages: numbers past 128 bits by their size."""

@@ -1,0 +1,7 @@
+"""Something that cannot be called."""
+
+from bpfvm.lang.types import u32
+
+
+def program(a: u32) -> u32:
+    return a(3)  #~ E012 `a` is int, which cannot be called

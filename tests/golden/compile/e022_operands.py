@@ -1,0 +1,19 @@
+"""Operands, indexes and stored values must be numbers."""
+
+from bpfvm.lang.maps import Array
+from bpfvm.lang.packet import pkt
+from bpfvm.lang.types import u64
+
+hits = Array(u64, 256)
+
+
+def program(ctx):  # hook: xdp
+    a = pkt.ip + 1  #~ E022 `+` takes numbers
+    b = None * 2  #~ E022 `None` is None
+    c = -hits  #~ E022 `-` takes a number
+    if pkt.ip < 5:  #~ E022 `<` compares numbers
+        hits[None] = 1  #~ E022 takes a number as its index
+    hits[0] = pkt  #~ E022 holds u64
+    x, y = ctx.ingress_ifindex  #~ E022 cannot be unpacked
+    z = len(pkt.ip)  #~ E022 `len` gives the packet's length
+    return a + b + c + x + y + z + u64(hits) + ctx[3]  #~ E022 `u64` takes numbers #~ E022 is the program's context, which has no items

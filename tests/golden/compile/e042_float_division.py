@@ -1,0 +1,9 @@
+"""`/` makes a float."""
+
+from bpfvm.lang.types import u32
+
+
+def program(a: u32, b: u32) -> u32:
+    c = a / b  #~ E042 `/` makes a float
+    c /= 2  #~ E042 `/` makes a float
+    return (a + b) / 1000  #~ E042 `/` makes a float

@@ -1,0 +1,21 @@
+"""Constructs that this version does not compile."""
+
+from bpfvm.lang.maps import Array
+from bpfvm.lang.packet import pkt
+from bpfvm.lang.types import u32, u64
+
+hits = Array(u64, 16)
+
+
+def program(ctx):  # hook: xdp
+    for i in range(4):  #~ E063 a `for` loop
+        hits[i] += 1
+    while len(pkt) > 3:  #~ E063 a `while` loop
+        break
+    assert len(pkt) > 3  #~ E063 `assert`
+    a, *b = 1, 2  #~ E063 `*` before an operand
+    pkt.ip.ttl = 3  #~ E063 cannot be assigned to
+    print(f"{a}")  #~ E063 the function `print` #~ E063 an f-string
+    if a in (1, 2):  #~ E063 `in`
+        del a  #~ E063 `del`
+    return 2

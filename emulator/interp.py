@@ -79,6 +79,7 @@ class Interpreter:
 
     def _loop(self) -> int:
         steps, registers, slot, executed, budget = self.steps, self.registers, 0, 0, self.budget
+        alu, jump, load, store, leave = Kind.ALU, Kind.JUMP, Kind.LOAD, Kind.STORE, Kind.EXIT
         try:
             while True:
                 step = steps[slot]
@@ -87,7 +88,7 @@ class Interpreter:
                 if executed > budget:
                     raise Stop("budget", f"{budget} instructions were executed without reaching an end")
                 kind = step.kind
-                if kind is Kind.ALU:
+                if kind is alu:
                     a = registers[step.dst]
                     b = step.operand if step.src is None else registers[step.src]
                     if a.__class__ is int and b.__class__ is int:
@@ -96,21 +97,21 @@ class Interpreter:
                     else:
                         registers[step.dst] = self._alu(step, a, b)
                     slot = step.next
-                elif kind is Kind.JUMP:
+                elif kind is jump:
                     a = registers[step.dst]
                     b = step.operand if step.src is None else registers[step.src]
                     if a.__class__ is not int or b.__class__ is not int:
                         a, b = self._number(step.dst, a), self._number(step.src, b)
                     cut = step.cut
                     slot = step.target if step.compute(a & cut, b & cut, step.op.bits) else step.next  # type: ignore[misc]
-                elif kind is Kind.LOAD:
+                elif kind is load:
                     registers[step.dst] = self._load(self._address(step.src), step.off, step.op.bits // 8)
                     slot = step.next
-                elif kind is Kind.STORE:
+                elif kind is store:
                     value = step.operand if step.src is None else self._known(step.src)
                     self._store(self._address(step.dst), step.off, step.op.bits // 8, value)
                     slot = step.next
-                elif kind is Kind.EXIT:
+                elif kind is leave:
                     if not self._frames:
                         return self._number(0, registers[0])
                     slot = self._return()

@@ -69,7 +69,7 @@ def _names(found: list[Program]) -> str:
 def _imported(path: Path, arguments: Sequence[str]) -> ModuleType:
     if not path.is_file():
         raise LoadError(f"{path}: no such file")
-    spec = importlib.util.spec_from_file_location(MODULE_NAME, path)
+    spec = importlib.util.spec_from_file_location(MODULE_NAME, path.resolve())
     if spec is None or spec.loader is None:
         raise LoadError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
@@ -93,7 +93,7 @@ def _place(path: Path, error: BaseException) -> str:
         return f"{error.filename}:{error.lineno}"
     line, at = 0, error.__traceback__
     while at is not None:
-        if at.tb_frame.f_code.co_filename == str(path):
+        if Path(at.tb_frame.f_code.co_filename) == path.resolve():
             line = at.tb_lineno
         at = at.tb_next
     return f"{path}:{line}" if line else str(path)

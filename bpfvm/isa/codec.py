@@ -70,7 +70,7 @@ def _wide_imm(code: bytes, at: int, endian: str, low: int) -> int:
     opcode, regs, off, high = _SLOT[endian].unpack_from(code, at + SLOT)
     if opcode or regs or off:
         raise LoadError(f"instruction {slot}: the second half of this 64-bit load has a field that is not 0")
-    return (low & M32) | (high & M32) << 32
+    return (low & M32) | (int(high) & M32) << 32
 
 
 def _check_field(op: Op, slot: int, name: str, value: int) -> None:

@@ -60,14 +60,14 @@ from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 NAME = "case"  # of the program in a case's object
 WORD = 8
 UNSTORED = b"\xa5" * WORD  # where r0 goes; what stays there was never stored
-_REACH = 0x7FFF  # of a 16-bit offset
+_MOST = 0x7FF0  # bytes of mem: r0 is stored behind them, at an offset of 16 bits
 
 _SECTIONS = ("case", "asm", "mem", "type", "result", "rows", "fault", "refused", "mem-after", "kernel")
 _ENDS = ("result", "rows", "fault", "refused")
 _HEADER = re.compile(r"--\s+([\w-]+)\s*(.*)")
 _COMMENT = re.compile(r"(?:^|\s)#(?:\s.*|$)")
 _ROW = re.compile(r"(.*?)\s*->\s*(\S+)")
-_INTEGER = re.compile(r"-?(?:0[xX][0-9a-fA-F]+|[0-9]+)")
+_INTEGER = re.compile(r"-?(?:0[xX][0-9a-fA-F]+|0|[1-9][0-9]{,19})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,15 +268,16 @@ def _cases(raw: _Raw, stem: str) -> Iterator[Case]:
         raise LoadError(f"{place}: case {name!r} has no section asm")
     ends = [end for end in _ENDS if end in raw]
     if len(ends) != 1:
-        raise LoadError(f"{place}: case {name!r} has {' and '.join(ends) or 'none'} of {', '.join(_ENDS)}, and must have one")
+        has = " and ".join(ends) or "none"
+        raise LoadError(f"{place}: case {name!r} has {has} of {', '.join(_ENDS)}, and must have one")
     body = _assembled(raw["asm"])
     expect = Expectation(
         memory=raw["mem-after"].bytes() if "mem-after" in raw else None,
         kernel=raw["kernel"].one()[1] if "kernel" in raw else None,
     )
     case = Case(name, _type(raw), body, raw["mem"].bytes() if "mem" in raw else b"", expect, place)
-    if len(case.context()) > _REACH:
-        raise LoadError(f"{place}: {len(case.mem)} bytes of memory are more than the {_REACH - 2 * WORD} that a case can have")
+    if len(case.mem) > _MOST:
+        raise LoadError(f"{place}: {len(case.mem)} bytes of memory are more than the {_MOST} that a case can have")
     if expect.memory is not None and not case.has_packet and len(expect.memory) != len(case.mem):
         raise LoadError(f"{place}: mem-after has {len(expect.memory)} bytes, and mem has {len(case.mem)}")
     if "rows" in raw:
@@ -329,7 +330,9 @@ def _rows(case: Case, raw: _Raw) -> Iterator[Case]:
         if not re.fullmatch("r[0-9]", name) or registers.count(name) > 1:
             raise LoadError(f"{section.place}: met {name} where registers r0 to r9, each once, are wanted")
     if "mem" in raw or case.type != "syscall":
-        raise LoadError(f"{section.place}: rows use the memory of a syscall program, so they go with no mem and no type")
+        raise LoadError(
+            f"{section.place}: rows make the memory of a syscall program, so mem and type do not go with them"
+        )
     rows = list(section.words())
     if not rows:
         raise LoadError(f"{section.place}: there is no row")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bpfvm.compiler.frontend import arith, flow, packet
@@ -13,45 +13,41 @@ from bpfvm.compiler.frontend.compare import ordered, truth
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, BOOLEAN, INT, Number, Static, Tuple, Value, View, constant
+from bpfvm.compiler.frontend.types import BAD, BOOLEAN, INT, Bad, Number, Static, Tuple, Value, View, constant
 from bpfvm.lang.types import Storage
 
 Arguments = Sequence[Value]
 
+_CALLABLE = "call what can be: casts (u32), abs, min, max, divmod, int, bool, len(pkt)"
 
-def call(f: Translation, node: ast.Call, callee: Value, arguments: Arguments) -> Value:
-    """Call `callee`, which is evaluated like its arguments."""
+
+Handler = Callable[[Translation, ast.Call, Arguments], Value]
+
+
+def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
+    """What a call of `callee` does, once its arguments are evaluated. None after an error."""
     name = f.quoted(node.func)
+    if isinstance(callee, Bad):
+        return None
     if not isinstance(callee, Static) or not callable(callee.object):
-        return f.error(
-            "E012",
-            f"`{name}` is {callee.described}, which cannot be called",
-            node.func,
-            help="call a cast (u32), abs, min, max, divmod, int, bool or len",
-        )
+        f.error("E012", f"`{name}` is {callee.described}, which cannot be called", node.func, help=_CALLABLE)
+        return None
     target = callee.object
     if isinstance(target, Storage):
-        return _with_numbers(f, node, arguments, (0, 1), lambda numbers: _cast(f, target, numbers))
-    handler = _BUILTINS.get(target) if _hashable(target) else None
+        return lambda f, node, arguments: _with_numbers(
+            f, node, arguments, (0, 1), lambda numbers: cast(f, target, numbers[0] if numbers else constant(0))
+        )
+    handler = next((handler for builtin, handler in _BUILTINS if builtin is target), None)
     if handler is None:
-        return _refused(f, node, callee, name)
-    return handler(f, node, arguments)
+        _refuse(f, node, callee, name)
+    return handler
 
 
-def _hashable(target: Any) -> bool:
-    return type(target).__hash__ is not None
-
-
-def _refused(f: Translation, node: ast.Call, callee: Static, name: str) -> Value:
+def _refuse(f: Translation, node: ast.Call, callee: Static, name: str) -> None:
     target = callee.object
     never = getattr(builtins, getattr(target, "__name__", ""), None) is target and name not in _LATER
     text = f"{callee.described} is not available in " + ("BPF programs" if never else "this version")
-    return f.error(
-        "E062" if never else "E063",
-        text,
-        node.func,
-        help="write its steps in place; casts (u32), abs, min, max, divmod, int, bool and len(pkt) can be called",
-    )
+    f.error("E062" if never else "E063", text, node.func, help=f"write its steps in place, or {_CALLABLE}")
 
 
 _LATER = ("print", "range", "sum", "any", "all", "enumerate", "zip", "isinstance", "hasattr", "getattr", "pow", "len")
@@ -85,10 +81,6 @@ def _with_numbers(
         return f.error("E022", f"`{name}` takes numbers, and `{f.quoted(node.args[at])}` is {arguments[at].described}",
                        node.args[at], help="name a number")  # fmt: skip
     return compute([f.state.known(number) for number in numbers])
-
-
-def _cast(f: Translation, target: Storage, numbers: list[Number]) -> Value:
-    return cast(f, target, numbers[0] if numbers else constant(0))
 
 
 def _int(f: Translation, node: ast.Call, arguments: Arguments) -> Value:
@@ -154,12 +146,12 @@ def _len(f: Translation, node: ast.Call, arguments: Arguments) -> Value:
     return f.error("E022", f"`len` gives the packet's length here, len(pkt), and got {what}", node, help="len(pkt)")
 
 
-_BUILTINS: Mapping[Any, Callable[[Translation, ast.Call, Arguments], Value]] = {
-    int: _int,
-    bool: _bool,
-    abs: _abs,
-    divmod: _divmod,
-    min: _min,
-    max: _max,
-    len: _len,
-}
+_BUILTINS: tuple[tuple[Any, Handler], ...] = (
+    (int, _int),
+    (bool, _bool),
+    (abs, _abs),
+    (divmod, _divmod),
+    (min, _min),
+    (max, _max),
+    (len, _len),
+)

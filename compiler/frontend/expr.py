@@ -107,13 +107,13 @@ def _tuple(f: Translation, node: ast.Tuple) -> Value:
 
 
 def _call(f: Translation, node: ast.Call) -> Value:
-    callee = value(f, node.func)
+    handler = calls.handler_of(f, node, value(f, node.func))
     arguments = [value(f, argument) for argument in node.args]
     for keyword in node.keywords:
         value(f, keyword.value)
-    if isinstance(callee, Bad) or any(isinstance(argument, Bad) for argument in arguments):
+    if handler is None or any(isinstance(argument, Bad) for argument in arguments):
         return BAD
-    return calls.call(f, node, callee, arguments)
+    return handler(f, node, arguments)
 
 
 def branch(f: Translation, node: ast.expr) -> Branches:

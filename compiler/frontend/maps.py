@@ -10,6 +10,7 @@ from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, MODULAR, Bad, Kinds, MapValue, Number, Value
 from bpfvm.lang.interval import Interval
 from bpfvm.lang.maps import Array
+from bpfvm.lang.operators import BINARY_BY_NODE
 from bpfvm.lang.types import Storage
 from bpfvm.obj.model import MapSpec
 
@@ -120,12 +121,19 @@ def store(f: Translation, one: Element, value: Value, place: ast.AST) -> None:
             f"`{text}` may not fit {storage!r}; the element keeps it mod 2**{storage.bits}",
             place,
             why=f"its value lies in {f.shown(known.range)}",
-            help=f"cut it knowingly: {storage!r}({text})",
+            help=f"cut it knowingly: {_cut(f, place, storage)}",
         )
     register = f.register(known)
     if storage.is_big:
         register = f.op(f"bswap{storage.bits}", register)
     f.store(one.address, register, storage.bits)
+
+
+def _cut(f: Translation, place: ast.AST, storage: Storage) -> str:
+    if not isinstance(place, ast.AugAssign):
+        return f"{storage!r}({f.quoted(place)})"
+    target, symbol = f.quoted(place.target), BINARY_BY_NODE[type(place.op).__name__].symbol
+    return f"{target} = {storage!r}({target} {symbol} {f.operand(place.value)})"
 
 
 def is_atomic(one: Element, op: ast.operator) -> bool:

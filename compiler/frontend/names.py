@@ -73,6 +73,13 @@ def _outside(f: Translation, node: ast.Name) -> Value:
 
 def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
     """The value of an object of the interpreter, found under `name`."""
+    if isinstance(found, float | complex):
+        return f.error(
+            "E045",
+            f"`{name}` is a {type(found).__name__}; BPF has no floating point",
+            node,
+            help="use an int, scaled: 1500 for 1.5 thousandths",
+        )
     try:
         value = f.scope.value(found, name)
     except Unfit as error:
@@ -153,3 +160,20 @@ def bind(f: Translation, node: ast.Name, value: Value) -> None:
         help="keep what changes in a map: state = Array(u64, 1)",
         notes=[(f"declared here: `{f.quoted(declared)}`", declared)] if declared is not None else (),
     )
+
+
+def spoil(f: Translation, node: ast.AST) -> None:
+    """After an error: every name that `node` would bind has a value, of which nothing more is said."""
+    for one in ast.walk(node):
+        match one:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.ExceptHandler(name=str(name)):
+                bound = [name]
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                bound = [name]
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                bound = [alias.asname or alias.name.partition(".")[0] for alias in aliases]
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+                bound = [name]
+            case _:
+                continue
+        f.state.names.update(dict.fromkeys(bound, BAD))

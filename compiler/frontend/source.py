@@ -180,9 +180,12 @@ def _holds(node: ast.AST, place: tuple[int | None, int | None, int | None, int |
 
 
 def _rewritten(code: types.CodeType, text: _Text) -> bool:
-    """Whether pytest's assertion rewriting is at work: the function is there by name and line, with other code."""
+    """Whether pytest rewrote an assertion of this function: it is there by name and line, with code of pytest's."""
     rewriters = any(type(finder).__name__ == "AssertionRewritingHook" for finder in sys.meta_path)
-    return rewriters and any(
+    names = (name for one in _codes(code) for name in (*one.co_names, *one.co_varnames))
+    if not rewriters or not any(name.startswith(("@py_", "@pytest_")) for name in names):
+        return False
+    return any(
         (one.co_name, one.co_firstlineno, one.co_argcount) == (code.co_name, code.co_firstlineno, code.co_argcount)
         for one in text.codes
     )

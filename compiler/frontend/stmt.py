@@ -24,6 +24,7 @@ def block(f: Translation, body: Sequence[ast.stmt]) -> None:
         handler = STATEMENTS.get(type(node))
         if handler is None:
             refuse(f, node)
+            names.spoil(f, node)
             continue
         with f.at(node):
             handler(f, node)
@@ -64,6 +65,7 @@ def _unpack(f: Translation, target: ast.Tuple | ast.List, assigned: Value, sourc
     starred = next((one for one in target.elts if isinstance(one, ast.Starred)), None)
     if starred is not None:
         refuse(f, starred)
+        names.spoil(f, target)
         return
     if isinstance(assigned, Bad):
         items: Sequence[Value] = [assigned] * len(target.elts)

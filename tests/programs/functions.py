@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable
 from typing import Any
 
-from bpfvm.lang.types import be16, s8, s16, s32, s64, u8, u16, u32, u64
+from bpfvm import be16, s8, s16, s32, s64, u8, u16, u32, u64
 
 M32, M64 = 2**32 - 1, 2**64 - 1
 MIN64 = 2**63  # the word of s64's least value

@@ -16,4 +16,4 @@ def program(ctx):  # hook: xdp
     hits[0] = pkt  #~ E022 holds u64
     x, y = ctx.ingress_ifindex  #~ E022 cannot be unpacked
     z = len(pkt.ip)  #~ E022 `len` gives the packet's length
-    return a + b + c + x + y + z + u64(hits) + ctx[3]  #~ E022 `u64` takes numbers #~ E022 is the program's context, which has no items
+    return a + b + c + x + y + z + u64(hits) + ctx[3]  #~ E022 `u64` takes numbers #~ E022 context has no items

@@ -9,7 +9,7 @@ def program(n: u32, size: u32, limit: u8) -> u32:
     big = n * n * size
     a = big // 3 + 5 % (big + 1)  #~ E040 `big` may not #~ E040 `big + 1` may not
     b = big >> 2  #~ E040 `big` may not
-    c = abs(big) + min(1, big)  #~ E040 abs(big) #~ E040 `big` may not
+    c = abs(big) + min(1, big)  #~ E040 `big` may not #~ E040 `big` may not
     d = 1 << n  #~ E040 needs a bound for its count
     if big:  #~ E040 `big` may not
         return a + b + c + d

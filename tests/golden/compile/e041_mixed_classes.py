@@ -10,7 +10,7 @@ class Level(enum.IntEnum):
 
 
 def program(a: u64, b: s64, c: bool) -> u64:
-    d = a + b  #~ E041 `+` has a u64 on its left and a s64 on its right
+    d = a + b  #~ E041 `+` has a u64 on its left and an s64 on its right
     e = c + a  #~ E041 has a bool on its left
     f = Level.LOW | a  #~ E041 has an enum member on its left
     a -= b  #~ E041 `-` has a u64

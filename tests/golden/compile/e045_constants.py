@@ -17,4 +17,4 @@ def program(a: u32) -> u32:
     if a > HUGE:  #~ E045 it needs 71 bits
         return 1
     b = a + 0x1_0000_0000_0000_0001  #~ E045 it needs 65 bits
-    return a * 1.5 + b + ODD  #~ E045 floating point #~ E045 operators of its own
+    return a * 1.5 + b + ODD  #~ E045 BPF has no floating point #~ E045 operators of its own

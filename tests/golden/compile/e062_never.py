@@ -7,7 +7,7 @@ def program(a: u32) -> u32:
     import socket  #~ E062 `import` inside a function
 
     try:  #~ E062 `try`
-        a = a + 1
+        e = a + 1
     except ValueError:
         pass
     b = [a]  #~ E062 a list

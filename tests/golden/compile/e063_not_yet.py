@@ -15,7 +15,8 @@ def program(ctx):  # hook: xdp
     assert len(pkt) > 3  #~ E063 `assert`
     a, *b = 1, 2  #~ E063 `*` before an operand
     pkt.ip.ttl = 3  #~ E063 cannot be assigned to
-    print(f"{a}")  #~ E063 the function `print` #~ E063 an f-string
-    if a in (1, 2):  #~ E063 `in`
-        del a  #~ E063 `del`
+    print(f"{a}")  #~ E063 `print` #~ E063 an f-string
+    c = 1
+    if c in (1, 2):  #~ E063 `in`
+        del c  #~ E063 `del`
     return 2

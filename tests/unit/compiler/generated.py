@@ -29,7 +29,29 @@ NARROW = ("u8", "u16", "u32", "s8", "s16", "s32", "bool", "int")
 CASTS = ("u8", "u16", "u32", "s8", "s16", "s32", "be16", "be32")
 KINDS = ("int", "u64", "s64")
 EDGES = sorted({(sign * (1 << bit) + near) & M64 for bit in range(64) for sign in (1, -1) for near in (-1, 0, 1)} | {0})
-LITERALS = (0, 1, 2, 3, 5, 7, 8, 10, 63, 64, 100, 255, 256, 1000, 65535, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1)
+LITERALS = (
+    0,
+    1,
+    2,
+    3,
+    5,
+    7,
+    8,
+    10,
+    63,
+    64,
+    100,
+    255,
+    256,
+    1000,
+    65535,
+    2**31,
+    2**32 - 1,
+    2**32,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+)
 SMALL = (1, 2, 3, 4, 7, 8, 10, 16, 31, 32, 63, 64, 100)
 _numbers = count()
 
@@ -258,7 +280,9 @@ def in_cpython(function: types.FunctionType, words: Sequence[int]) -> Ending:
     try:
         return Ending(declared.result.word(function(*arguments)))
     except FAULTS as error:
-        frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == function.__code__.co_filename]
+        frames = [
+            one for one in traceback.extract_tb(error.__traceback__) if one.filename == function.__code__.co_filename
+        ]
         line = frames[-1].lineno
         assert line is not None
         return Ending(None, (type(error).__name__, line))

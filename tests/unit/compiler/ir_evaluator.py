@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bpfvm.compiler.ir.function import Branch, Function, Goto, Return
 from bpfvm.compiler.ir.ops import IR_OPS, holds
 from bpfvm.compiler.ir.types import Value
@@ -9,7 +11,7 @@ from bpfvm.compiler.ir.types import Value
 
 def evaluate(function: Function, context: bytearray, maps: dict[str, dict[int, bytearray]]) -> int | None:
     """r0, or None after a fault exit. Memory: the context at (ctx, 0), values of `maps` at (name, index)."""
-    words: dict[Value, object] = {}
+    words: dict[Value, Any] = {}
     block, steps = function.blocks[0], 0
     while True:
         for value in block.values:
@@ -32,14 +34,14 @@ def evaluate(function: Function, context: bytearray, maps: dict[str, dict[int, b
         words.update(zip(params, args, strict=True))
 
 
-def _holds(cond: str, a: object, b: object) -> bool:
+def _holds(cond: str, a: Any, b: Any) -> bool:
     number = [1 if isinstance(one, tuple) else one for one in (a, b)]  # a pointer is only compared with 0 here
     assert isinstance(number[0], int)
     assert isinstance(number[1], int)
     return holds(cond, number[0], number[1])
 
 
-def _word(value: Value, args: list[object], context: bytearray, maps: dict[str, dict[int, bytearray]]) -> object:
+def _word(value: Value, args: list[Any], context: bytearray, maps: dict[str, dict[int, bytearray]]) -> Any:
     row = IR_OPS[value.op]
     if value.op == "const":
         return value.imm
@@ -49,11 +51,11 @@ def _word(value: Value, args: list[object], context: bytearray, maps: dict[str, 
         return value.name
     if value.op == "lookup":
         name, key = args
-        found = maps[str(name)].get(int(key) & 0xFFFF_FFFF)  # type: ignore[call-overload]
+        found = maps[str(name)].get(int(key) & 0xFFFF_FFFF)
         return 0 if found is None else (found, 0)
     if row.fold is not None:
         return row.fold(*args)
-    memory, base = args[0]  # type: ignore[misc]
+    memory, base = args[0]
     at, size = base + value.imm, row.bits // 8
     old = int.from_bytes(memory[at : at + size], "little")
     if value.op.startswith("load"):

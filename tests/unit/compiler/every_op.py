@@ -1,0 +1,48 @@
+"""One function in which every row of the IR op table occurs, and that means something when it runs."""
+
+from __future__ import annotations
+
+from bpfvm.compiler.ir.build import Builder
+from bpfvm.compiler.ir.function import Function
+from bpfvm.compiler.ir.ops import IR_OPS
+from bpfvm.compiler.ir.types import Ptr, Value
+from bpfvm.obj.model import MapSpec
+
+CELL = MapSpec("cell", "array", 4, 8, 1)
+ARGUMENTS = 2
+
+
+def every_op() -> tuple[Function, dict[str, int]]:
+    """The function, and the offset in its context at which the result of each pure operation is stored."""
+    function = Function("every", "syscall", "syscall", 0, maps={CELL.name: CELL})
+    b = Builder(function)
+    ctx = b.ctx()
+    words = [b.op("load64", ctx, imm=8 * (i + 1)) for i in range(ARGUMENTS)]
+    places: dict[str, int] = {}
+    for name, row in IR_OPS.items():
+        if row.fold is not None:
+            places[name] = 8 * (ARGUMENTS + 1 + len(places))
+            b.op("store64", ctx, b.op(name, *words[: row.args]), imm=places[name])
+    _memory(b, words)
+    owner = b.op("map", type=Ptr("map"), named=CELL.name)
+    b.op("update", owner, b.const(0), words[0])
+    found = b.op("lookup", owner, b.const(0), type=Ptr("map_value", nullable=True))
+    there, missing = b.new_block(), b.new_block()
+    b.branch("eq", found, b.const(0), missing, there)
+    b.at(there)
+    b.op("atomic_add64", found, words[1])
+    b.ret(b.const(0))
+    b.at(missing)
+    b.ret(b.const(1))
+    return function, places
+
+
+def _memory(b: Builder, words: list[Value]) -> None:
+    """Every access and every atomic operation, on the value of a map of one entry."""
+    cell = b.op("map_value", type=Ptr("map_value"), named=CELL.name)
+    for bits in (64, 32, 16, 8):
+        b.op(f"store{bits}", cell, words[0])
+        b.op(f"load{bits}", cell)
+    for name in IR_OPS:
+        if name.startswith("atomic"):
+            b.op(name, cell, words[1])

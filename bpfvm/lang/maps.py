@@ -16,14 +16,16 @@ class Map:
 
     type: str  # a row of tables.maps
 
-    def __init__(self, key: Storage, value: Storage, max_entries: int, name: str | None = None) -> None:
+    def __init__(self, key: Storage, value: type[int] | Storage, max_entries: int, name: str | None = None) -> None:
+        """value: a storage type, which to type checkers is int."""
         for role, kind in (("key", key), ("value", value)):
-            if not isinstance(kind, Storage):
+            if not isinstance(kind, Storage) or kind.is_big:
                 raise UsageError(
-                    f"{type(self).__name__}: the {role} type must be a storage type such as u64, not {kind!r}"
+                    f"{type(self).__name__}: the {role} type must be a storage type in host order, such as u64, not {kind!r}"
                 )
         if not isinstance(max_entries, int) or not 0 < max_entries <= MAX_ENTRIES:
             raise UsageError(f"{type(self).__name__}: max_entries must be from 1 to {MAX_ENTRIES}, not {max_entries!r}")
+        assert isinstance(value, Storage), "checked above"
         self.key, self.value, self.max_entries, self.name = key, value, max_entries, name
 
     def __repr__(self) -> str:
@@ -47,7 +49,7 @@ class Array(Map):
 
     type = "array"
 
-    def __init__(self, value: Storage, max_entries: int, name: str | None = None) -> None:
+    def __init__(self, value: type[int] | Storage, max_entries: int, name: str | None = None) -> None:
         super().__init__(u32, value, max_entries, name)
 
     def _key(self, index: Any) -> bytes:

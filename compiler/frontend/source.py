@@ -143,12 +143,14 @@ def _match(text: _Text, code: types.CodeType) -> ast.AST | None:
         candidates = _by_columns(candidates, code)
     if not candidates or not (any(code == one for one in text.codes) or _rewritten(code, text)):
         return None
-    if len({ast.dump(node) for node in candidates}) > 1:
+    if _differ(candidates):
+        candidates = [node for node in candidates if _compiles_to(node, code)] or candidates
+    if _differ(candidates):
         raise _error(
             "E003",
             f"{len(candidates)} functions on this line cannot be told apart",
             text.source.span(candidates[0]),
-            why="this interpreter keeps no columns (-X no_debug_ranges), and the functions differ",
+            why="their code has no columns to tell them by, and they differ",
             help="put each lambda on a line of its own",
         )
     return candidates[0]
@@ -170,6 +172,25 @@ def _by_columns(candidates: list[ast.AST], code: types.CodeType) -> list[ast.AST
     if not any(None not in place for place in places):
         return holding
     return [node for node in holding if not any(other is not node and other in ast.walk(node) for other in holding)]
+
+
+def _differ(candidates: list[ast.AST]) -> bool:
+    return len({ast.dump(node) for node in candidates}) > 1
+
+
+def _compiles_to(node: ast.AST, code: types.CodeType) -> bool:
+    """Whether a lambda compiled by itself does the same: for code without columns (3.12 gives constants none)."""
+    if not isinstance(node, ast.Lambda):
+        return False
+    alone = compile(ast.Expression(node), code.co_filename, "eval", dont_inherit=True).co_consts[0]
+    return bool(_behaviour(alone) == _behaviour(code))
+
+
+def _behaviour(code: types.CodeType) -> tuple[object, ...]:
+    constants = tuple(
+        _behaviour(one) if isinstance(one, types.CodeType) else (type(one), one) for one in code.co_consts
+    )
+    return code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars
 
 
 def _holds(node: ast.AST, place: tuple[int | None, int | None, int | None, int | None]) -> bool:

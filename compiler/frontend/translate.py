@@ -91,11 +91,11 @@ def _context(f: Translation, function: types.FunctionType, node: ast.FunctionDef
         )
         return
     first = arguments.args[0] if arguments.args else None
-    if first is not None and first.annotation is not None:
+    if first is not None and function.__annotations__.get(first.arg, Any) not in (Any, "Any", "typing.Any"):
         f.error(
             "E014",
             f"the context of a {f.hook.type} program takes no annotation in this version",
-            first.annotation,
+            first.annotation or first,
             help=f"def {_name(function)}({first.arg}):",
         )
     declared = function.__annotations__.get("return")

@@ -182,15 +182,15 @@ def test_no_columns() -> None:
         "from bpfvm.compiler.frontend.source import locate\n"
         "from bpfvm.core.diag import CompileError\n"
         "import linecache\n"
-        "text = 'a = [lambda: 1, lambda: 2]\\nb = [lambda: 3, lambda: 3]\\n'\n"
+        "text = 'def f(x): return [lambda: x + 1, lambda: x + 2]\\na = f(0)\\nb = [lambda: 3, lambda: 3, lambda: 4]\\n'\n"
         "linecache.cache['<t>'] = (len(text), None, text.splitlines(keepends=True), '<t>')\n"
         "exec(compile(text, '<t>', 'exec'))\n"
         "try:\n    locate(a[0])\nexcept CompileError as error:\n    print(error.diags[0].code)\n"
-        "print(locate(b[1]).node.body.value)\n"
+        "print(locate(b[1]).node.body.value, locate(b[2]).node.body.value)\n"
     )
     command = [sys.executable, "-X", "no_debug_ranges", "-c", program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["E003", "3"], done.stderr
+    assert done.stdout.split() == ["E003", "3", "4"], done.stderr
 
 
 def test_refused_callables() -> None:

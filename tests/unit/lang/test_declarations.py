@@ -27,6 +27,7 @@ def test_outside_of_a_run_maps_and_packets_say_so() -> None:
     ("make", "message"),
     [
         (lambda: Array(int, 4), "the value type must be a storage type"),
+        (lambda: Array(be16, 4), "in host order"),
         (lambda: Array(u64, 0), "max_entries must be from 1"),
         (lambda: Array(u64, 1 << 32), "max_entries must be from 1"),
         (lambda: len(Array(u64, 4)), "use .max_entries"),

@@ -1,0 +1,135 @@
+"""Programs as users hold them: runs, checks, inputs, objects, and how each refusal reads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bpfvm
+from bpfvm import XDP_DROP, XDP_PASS, Array, Mismatch, Unavailable, UsageError, bpf, pkt, u32, u64
+from bpfvm.isa import ops
+from bpfvm.lang.active import running
+
+ROOT = Path(__file__).resolve().parents[2]
+
+seen = Array(u64, 8, name="seen_lengths")
+
+
+@bpf.xdp(on_fault=XDP_DROP)
+def lengths(ctx: Any) -> int:
+    """Count packets by length, shared out over eight slots."""
+    seen[len(pkt) % 8] += ctx.ingress_ifindex
+    if pkt.ip.ttl == 0:
+        return XDP_DROP
+    return XDP_PASS
+
+
+@bpf.function
+def scaled(a: u32, b: u64) -> u64:
+    return a * 3 + b
+
+
+FRAME = bytes(22) + b"\x40" + bytes(41)
+
+
+@pytest.mark.parametrize("run", [lengths.cpython, lengths.emulate, lengths.check])
+def test_a_packet_program(run: Any) -> None:
+    outcome = run(FRAME, ctx={"ingress_ifindex": 5}, maps={"seen_lengths": {0: 2}})
+    assert (outcome.value, outcome.action, outcome.fault) == (XDP_PASS, "XDP_PASS", None)
+    assert outcome.packet == FRAME
+    assert outcome.maps["seen_lengths"][0] == 7
+    assert run(FRAME).maps["seen_lengths"][0] == 1  # afresh, from the default context
+
+
+@pytest.mark.parametrize("run", [lengths.cpython, lengths.emulate, lengths.check])
+def test_a_fault_ends_the_run_with_its_value_and_keeps_what_was_done(run: Any) -> None:
+    outcome = run(b"short")
+    assert outcome.action == "XDP_DROP"
+    assert outcome.fault.kind == "PacketError"
+    assert outcome.fault.source.line == lengths.function.__code__.co_firstlineno + 4  # type: ignore[union-attr]
+    assert outcome.maps["seen_lengths"][5] == 1
+
+
+def test_a_session_keeps_maps() -> None:
+    for name in ("cpython", "interp"):
+        with lengths.session(name) as session:
+            for _ in range(3):
+                session.run(lengths.input((FRAME,)))
+            assert session.maps()["seen_lengths"][0] == 3
+
+
+def test_functions_of_scalars() -> None:
+    assert scaled.check(5, 2**64 - 1).value == 14
+    assert scaled(5, 6) == 21
+    assert type(scaled.cpython(1, 1).value) is int
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: lengths.emulate(), UsageError, "lengths takes one packet, got 0 arguments"),
+        (lambda: lengths.emulate(5), UsageError, "takes a packet, something that bytes() accepts, not 5"),
+        (lambda: lengths.emulate("text"), UsageError, "something that bytes() accepts, not 'text'"),
+        (lambda: lengths.emulate(FRAME, maps={"other": {}}), UsageError, "there is no map 'other'"),
+        (lambda: lengths.emulate(FRAME, engine="fast"), UsageError, "there is no engine 'fast'"),
+        (lambda: scaled.emulate(1), UsageError, "scaled takes (a: u32, b: u64), got 1 arguments"),
+        (lambda: scaled.emulate(1, 2.5), UsageError, "b takes an integer, not 2.5"),
+        (lambda: bpf.xdp(3), UsageError, "a plain Python function, not of 3"),  # type: ignore[call-overload]
+        (lambda: bpf.kprobe, AttributeError, "bpf has no 'kprobe' in this version"),
+        (lambda: bpfvm.Histogram, AttributeError, "bpfvm has no 'Histogram' in this version"),
+        (lambda: bpfvm.load(str(ROOT / "README.md")), bpfvm.LoadError, "README.md"),
+    ],
+)
+def test_refusals_say_what_to_do(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        call()
+
+
+def test_the_kernel_says_why_it_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BPFVM_KERNEL", "off")
+    with pytest.raises(Unavailable, match="engine kernel: .*BPFVM_KERNEL"):
+        lengths.kernel(FRAME)
+    assert lengths.check(FRAME).engines == ("cpython", "interp")
+
+
+def test_an_object_file() -> None:
+    found = bpfvm.load(str(ROOT / "tests/objects/xdp_count.o"))
+    assert list(found.programs) == ["count"]
+    assert found.maps["hits"].max_entries == 256
+    outcome = found.programs["count"].emulate(bytes(23) + b"\x06" + bytes(40))
+    assert (outcome.action, outcome.maps["hits"][6]) == ("XDP_PASS", 1)
+    with pytest.raises(Unavailable, match="comes from an object file"):
+        found.programs["count"].cpython(FRAME)
+
+
+def test_a_wrong_row_of_the_table_is_a_mismatch_that_shows_the_difference() -> None:
+    row = ops.BY_NAME["mul64_k"]
+    right = row.value
+    object.__setattr__(row, "value", lambda d, s, bits: d * s + 1)  # rows are frozen: planted past that
+    try:
+        with pytest.raises(Mismatch, match=r"scaled\(5, 6\):\n  value: cpython 21 \(0x15\), interp 22 \(0x16\)"):
+            scaled.check(5, 6)
+    finally:
+        object.__setattr__(row, "value", right)
+    assert scaled.check(5, 6).value == 21
+
+
+def test_disassembly_names_maps_helpers_and_lines() -> None:
+    text = lengths.disasm()
+    assert "map[seen_lengths]" in text
+    assert "bpf_map_lookup_elem#1" in text
+    assert "seen[len(pkt) % 8] += ctx.ingress_ifindex" in text
+
+
+def test_a_machine_is_active_only_while_a_program_runs() -> None:
+    class Nothing:
+        def packet_length(self) -> int:
+            return 9
+
+    with running(Nothing()):  # type: ignore[arg-type]
+        assert len(pkt) == 9
+    with pytest.raises(UsageError):
+        len(pkt)

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 from bpfvm.core.errors import UsageError
 
-if TYPE_CHECKING:
-    from bpfvm.lang.maps import Map
-
 
 class Machine(Protocol):
-    """What declarations ask of the machine that runs them. Keys and values are bytes as in BPF memory."""
+    """What declarations ask of the machine that runs them. Keys and values are bytes as in BPF memory.
+
+    declared: the map that asks, by its identity.
+    """
 
     def packet_length(self) -> int: ...
 
     def packet_read(self, offset: int, size: int) -> bytes:
         """`size` bytes from `offset` on. Raises PacketError past the end."""
 
-    def lookup(self, declared: Map, key: bytes) -> bytes | None:
+    def lookup(self, declared: Any, key: bytes) -> bytes | None:
         """The value under `key`, or None."""
 
-    def update(self, declared: Map, key: bytes, value: bytes) -> None: ...
+    def update(self, declared: Any, key: bytes, value: bytes) -> None: ...
 
 
 _active: ContextVar[Machine | None] = ContextVar("bpfvm_machine", default=None)

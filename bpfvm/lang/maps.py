@@ -18,10 +18,11 @@ class Map:
 
     def __init__(self, key: Storage, value: type[int] | Storage, max_entries: int, name: str | None = None) -> None:
         """value: a storage type, which to type checkers is int."""
+        made = type(self).__name__
         for role, kind in (("key", key), ("value", value)):
             if not isinstance(kind, Storage) or kind.is_big:
                 raise UsageError(
-                    f"{type(self).__name__}: the {role} type must be a storage type in host order, such as u64, not {kind!r}"
+                    f"{made}: the {role} type must be a storage type such as u64, in host order, not {kind!r}"
                 )
         if not isinstance(max_entries, int) or not 0 < max_entries <= MAX_ENTRIES:
             raise UsageError(f"{type(self).__name__}: max_entries must be from 1 to {MAX_ENTRIES}, not {max_entries!r}")

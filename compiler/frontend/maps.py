@@ -94,9 +94,7 @@ def load(f: Translation, one: Element) -> Number:
     """The element's value."""
     storage = one.type
     register = f.load(one.address, storage.bits)
-    if storage.is_big:
-        register = f.op(f"bswap{storage.bits}", register)
-    elif storage.is_signed and storage.bits < 64:
+    if storage.is_signed and storage.bits < 64:
         register = f.op(f"sext{storage.bits}", register)
     return Number(one.kinds, storage.range, register)
 
@@ -123,10 +121,7 @@ def store(f: Translation, one: Element, value: Value, place: ast.AST) -> None:
             why=f"its value lies in {f.shown(known.range)}",
             help=f"cut it knowingly: {_cut(f, place, storage)}",
         )
-    register = f.register(known)
-    if storage.is_big:
-        register = f.op(f"bswap{storage.bits}", register)
-    f.store(one.address, register, storage.bits)
+    f.store(one.address, f.register(known), storage.bits)
 
 
 def _cut(f: Translation, place: ast.AST, storage: Storage) -> str:
@@ -138,7 +133,7 @@ def _cut(f: Translation, place: ast.AST, storage: Storage) -> str:
 
 def is_atomic(one: Element, op: ast.operator) -> bool:
     """Whether `m[i] op= v` is one atomic operation."""
-    return type(op) in ATOMIC and one.type.bits in _ATOMIC_BITS and not one.type.is_big
+    return type(op) in ATOMIC and one.type.bits in _ATOMIC_BITS
 
 
 def update(f: Translation, one: Element, op: ast.operator, value: Number) -> None:

@@ -42,10 +42,7 @@ class _Selector:
         self.block = LirBlock("")
 
     def lower(self) -> LirFunction:
-        reached = order(self.function)
-        for block in reached:
-            self.blocks[block] = LirBlock(repr(block), cold=isinstance(block.terminator, FaultExit))
-            self.out.blocks.append(self.blocks[block])
+        reached = self.make_blocks()
         for block in reached:
             self.block = self.blocks[block]
             if block is reached[0]:
@@ -56,6 +53,22 @@ class _Selector:
             self.span = block.terminator.span if block.terminator else None
             self.lower_end(block)
         return self.out
+
+    def make_blocks(self) -> list[Block]:
+        """A LIR block for each block that is reached. Fault exits that note nothing are all the same, hence one."""
+        reached: list[Block] = []
+        shared: LirBlock | None = None
+        for block in order(self.function):
+            fault = isinstance(block.terminator, FaultExit)
+            alike = fault and self.record is None and not block.values and not block.params
+            if alike and shared is not None:
+                self.blocks[block] = shared
+                continue
+            self.blocks[block] = LirBlock(repr(block), cold=fault)
+            self.out.blocks.append(self.blocks[block])
+            reached.append(block)
+            shared = self.blocks[block] if alike else shared
+        return reached
 
     def emit(self, op: str, dst: Reg = 0, src: Reg = 0, off: int = 0, imm: int = 0, symbol: str | None = None) -> None:
         self.block.insns.append(Lir(op, dst, src, off, imm, symbol, span=self.span))

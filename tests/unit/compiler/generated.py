@@ -1,4 +1,4 @@
-"""Random functions of scalars as source text, and what CPython and the compiled program make of an input.
+"""Random functions as source text, and what CPython and the compiled program make of an input.
 
 Texts are made of choices that a caller supplies, so that Hypothesis can shrink them and a plain random generator can
 make many. Most are accepted by the compiler; what it refuses, it must refuse by a diagnostic.
@@ -15,15 +15,22 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
-from bpfvm.core.bits import M64
-from bpfvm.core.machine import Input
+from bpfvm.compiler import compile_program
+from bpfvm.core.bits import M32, M64
+from bpfvm.core.machine import Input, Result
 from bpfvm.emulator import INTERP
+from bpfvm.lang import hooks
 from bpfvm.lang import types as storage
-from bpfvm.lang.faults import FAULTS, RECORD
-from bpfvm.lang.hooks import function as scalars
+from bpfvm.lang.active import running
+from bpfvm.lang.faults import FAULTS, RECORD, PacketError
+from bpfvm.lang.hooks import Hook
+from bpfvm.lang.maps import Array, Map
+from bpfvm.lang.packet import HEADERS, pkt
 from bpfvm.lang.signature import signature
 
 T = TypeVar("T")
+
+SCALARS, XDP = hooks.function(), hooks.xdp()
 
 NARROW = ("u8", "u16", "u32", "s8", "s16", "s32", "bool", "int")
 CASTS = ("u8", "u16", "u32", "s8", "s16", "s32", "be16", "be32")
@@ -54,6 +61,11 @@ LITERALS = (
 )
 SMALL = (1, 2, 3, 4, 7, 8, 10, 16, 31, 32, 63, 64, 100)
 _numbers = count()
+
+
+FIELDS = [f"pkt.ip.{field.name}" for field in HEADERS["ip"].fields] + ["pkt.eth.type", "len(pkt)", "ctx.ingress_ifindex"]
+ELEMENTS = (storage.u64, storage.s64, storage.u32, storage.s32, storage.u16, storage.s8)
+ENTRIES = 16
 
 
 class Choices(Protocol):
@@ -249,11 +261,53 @@ class Text:
         return self.pick(("<", "<=", ">", ">=", "==", "!="))
 
 
+class PacketText(Text):
+    """Grows one XDP program: packet fields among the numbers, elements of maps read and written."""
+
+    def function(self) -> str:
+        self.block(1, self.pick((1, 2, 3, 4)))
+        if self.pick((0, 1, 1)):
+            self.lines.append(f"    return {self.exact(2)}")
+        return "def f(ctx):\n" + "\n".join(self.lines) + "\n"
+
+    def statement(self, depth: int) -> None:
+        way = self.pick(("update", "update", "store", "other", "other", "leave"))
+        indent = "    " * depth
+        if way == "update":
+            op = self.pick(("+", "-", "&", "|", "^", "*", "//", "%", "<<", ">>"))
+            self.lines.append(f"{indent}{self.element()} {op}= {self.exact(1)}")
+        elif way == "store":
+            self.lines.append(f"{indent}{self.element()} = {self.number(self.pick(KINDS), 2)}")
+        elif way == "leave" and depth > 1:
+            self.lines.append(f"{indent}return")
+        else:
+            super().statement(depth)
+
+    def element(self) -> str:
+        index = self.pick((f"{self.pick(range(ENTRIES))}", f"u8({self.leaf('int')}) % {ENTRIES}", "pkt.ip.ihl", self.exact(1)))
+        return f"m_{self.pick(ELEMENTS).__name__}[{index}]"
+
+    def leaf(self, kind: str) -> str:
+        if kind == "int" and self.pick((0, 0, 1)):
+            return self.pick(FIELDS)
+        if self.pick((0, 0, 0, 1)):
+            named = {"u64": "m_u64", "s64": "m_s64"}.get(kind, "m_u32")
+            return f"{named}[{self.pick(range(ENTRIES))}]"
+        return super().leaf(kind)
+
+
+def arrays() -> dict[str, Array]:
+    """One map of each kind of element, under the names that packet programs use."""
+    return {f"m_{one.__name__}": Array(one, ENTRIES, name=f"m_{one.__name__}") for one in ELEMENTS}
+
+
 def function_of(text: str) -> types.FunctionType:
     """The function `f` of `text`, with its source where the compiler finds it."""
     file = f"<generated {next(_numbers)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     space: dict[str, Any] = {one.__name__: one for one in storage.SCALARS}
+    space |= arrays()
+    space["pkt"] = pkt
     exec(compile(text, file, "exec"), space)
     made = space["f"]
     assert isinstance(made, types.FunctionType)
@@ -267,10 +321,11 @@ def forget(function: types.FunctionType) -> None:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: with the result's word, or by a fault of a kind at a line."""
+    """How a run ended: with the result's word, or by a fault of a kind at a line. maps: contents after, by name."""
 
     word: int | None
     fault: tuple[str, int] | None = None
+    maps: dict[str, list[bytes]] = field(default_factory=dict)
 
 
 def in_cpython(function: types.FunctionType, words: Sequence[int]) -> Ending:
@@ -280,53 +335,110 @@ def in_cpython(function: types.FunctionType, words: Sequence[int]) -> Ending:
     try:
         return Ending(declared.result.word(function(*arguments)))
     except FAULTS as error:
-        frames = [
-            one for one in traceback.extract_tb(error.__traceback__) if one.filename == function.__code__.co_filename
-        ]
-        line = frames[-1].lineno
-        assert line is not None
-        return Ending(None, (type(error).__name__, line))
+        return Ending(None, _place(function, error))
+
+
+def _place(function: types.FunctionType, error: Exception) -> tuple[str, int]:
+    """The fault's name, and the function's line that raised it."""
+    file = function.__code__.co_filename
+    lines = [one.lineno for one in traceback.extract_tb(error.__traceback__) if one.filename == file]
+    assert lines[-1] is not None
+    return type(error).__name__, lines[-1]
+
+
+class Simulated:
+    """What declarations ask while a function runs in CPython: a packet, and maps as lists of bytes."""
+
+    def __init__(self, packet: bytes, maps: dict[str, list[bytes]]) -> None:
+        self.packet, self.maps = packet, {name: list(values) for name, values in maps.items()}
+
+    def packet_length(self) -> int:
+        return len(self.packet)
+
+    def packet_read(self, offset: int, size: int) -> bytes:
+        if offset + size > len(self.packet):
+            raise PacketError(f"{size} bytes at {offset} lie past the packet's end")
+        return self.packet[offset : offset + size]
+
+    def lookup(self, declared: Map, key: bytes) -> bytes | None:
+        assert declared.name is not None
+        return self.maps[declared.name][int.from_bytes(key, "little")]
+
+    def update(self, declared: Map, key: bytes, value: bytes) -> None:
+        assert declared.name is not None
+        self.maps[declared.name][int.from_bytes(key, "little")] = value
+
+
+def on_packet(function: types.FunctionType, packet: bytes, maps: dict[str, list[bytes]], ifindex: int) -> Ending:
+    """Run an XDP program in CPython."""
+    simulated = Simulated(packet, maps)
+    context = types.SimpleNamespace(ingress_ifindex=ifindex)
+    fault, value = None, None
+    try:
+        with running(simulated):
+            value = function(*[context] * function.__code__.co_argcount)
+    except FAULTS as error:
+        fault = _place(function, error)
+    word = None if fault else (XDP.on_fault if value is None else int(value) & M32)
+    return Ending(word, fault, simulated.maps)
 
 
 class Machine:
     """A compiled function in the reference tier."""
 
-    def __init__(self, function: types.FunctionType) -> None:
-        from bpfvm.compiler import compile_program
-
-        self.compiled = compile_program(function, scalars(), record_faults=True)
+    def __init__(self, function: types.FunctionType, hook: Hook = SCALARS) -> None:
+        self.compiled = compile_program(function, hook, record_faults=True)
         (self._program,) = self.compiled.spec.programs.values()
+        self._hook = hook
         self._loaded = INTERP.load(self.compiled.spec, self._program.name, {})
+        self._maps = [name for name in self._program.map_names if name != RECORD]
 
     def run(self, words: Sequence[int]) -> Ending:
-        """One run; fault sites are named by the record map."""
+        """One run of a function of scalars."""
+        result = self._run(Input(ctx=bytes(8) + b"".join(word.to_bytes(8, "little") for word in words)))
+        fault = self._fault()
+        assert result.ctx is not None
+        return Ending(None, fault) if fault else Ending(int.from_bytes(result.ctx[:8], "little"))
+
+    def on_packet(self, packet: bytes, maps: dict[str, list[bytes]], ifindex: int) -> Ending:
+        """One run of an XDP program; maps that it does not name stay as they are given."""
+        for name in self._maps:
+            entries = [(place.to_bytes(4, "little"), value) for place, value in enumerate(maps[name])]
+            self._loaded.write_map(name, list(entries))
+        result = self._run(Input(packet=packet, fields={"ingress_ifindex": ifindex}))
+        fault = self._fault()
+        after = maps | {name: [bytes(value) for _, value in self._loaded.read_map(name)] for name in self._maps}
+        assert result.r0 >> 32 == 0 or fault
+        assert not fault or result.r0 == self._hook.on_fault
+        return Ending(None if fault else result.r0, fault, after)
+
+    def _run(self, given: Input) -> Result:
         if RECORD in self._program.map_names:
             self._loaded.write_map(RECORD, [(bytes(4), bytes(4))])
-        result = self._loaded.run(Input(ctx=bytes(8) + b"".join(word.to_bytes(8, "little") for word in words)))
+        result = self._loaded.run(given)
         assert result.fault is None, f"{result.fault}"
-        site = self._fault_site()
-        if site:
-            fault = self._program.fault_sites[site - 1]
-            return Ending(None, (fault.kind, fault.source.line))
-        assert result.ctx is not None
-        return Ending(int.from_bytes(result.ctx[:8], "little"))
+        return result
 
-    def _fault_site(self) -> int:
-        """The number of the fault site that ended the run, from 1; 0 for none."""
+    def _fault(self) -> tuple[str, int] | None:
+        """The kind and line of the language fault that ended the run."""
         if RECORD not in self._program.map_names:
-            return 0
+            return None
         ((_, record),) = self._loaded.read_map(RECORD)
         assert isinstance(record, bytes)
-        return int.from_bytes(record, "little")
+        site = int.from_bytes(record, "little")
+        if not site:
+            return None
+        found = self._program.fault_sites[site - 1]
+        return found.kind, found.source.line
 
     def close(self) -> None:
         self._loaded.close()
 
 
 @contextmanager
-def machine(function: types.FunctionType) -> Iterator[Machine]:
+def machine(function: types.FunctionType, hook: Hook = SCALARS) -> Iterator[Machine]:
     """The compiled function, loaded until the block ends."""
-    made = Machine(function)
+    made = Machine(function, hook)
     try:
         yield made
     finally:

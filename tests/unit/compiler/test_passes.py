@@ -49,11 +49,14 @@ def _on(op: str, operands: tuple[int | str, ...]) -> Function:
 def _forms(op: str) -> Iterator[tuple[int | str, ...]]:
     """Every form of operands that a rule may look at: constants on each side, one value on both."""
     if IR_OPS[op].args == 1:
-        yield from (("x",), ("narrow",), *((word,) for word in EDGES))
+        for operand in ("x", "narrow", *EDGES):
+            yield (operand,)
         return
-    yield from (("x", "y"), ("x", "x"))
+    yield "x", "y"
+    yield "x", "x"
     for word in EDGES:
-        yield from (("x", word), (word, "x"))
+        yield "x", word
+        yield word, "x"
     yield from itertools.product(EDGES, repeat=2)
 
 
@@ -77,8 +80,11 @@ def test_every_rule_fires_and_keeps_the_meaning() -> None:
 
 def test_a_rule_needs_its_own_operand() -> None:
     """What looks like a law and is none stays as it is."""
-    for op, form in (("sub", (0, "x")), ("shl", (0, "x")), ("udiv", ("x", "x")), ("umod", ("x", "x")), ("and", ("x", 1)),
-                     ("add", ("x", "x")), ("sub", ("x", "y")), ("mul", ("x", (1 << 64) - 1)), ("sext8", ("x",))):  # fmt: skip
+    no_laws: tuple[tuple[str, tuple[int | str, ...]], ...] = (
+        ("sub", (0, "x")), ("shl", (0, "x")), ("udiv", ("x", "x")), ("umod", ("x", "x")), ("and", ("x", 1)),
+        ("add", ("x", "x")), ("sub", ("x", "y")), ("mul", ("x", (1 << 64) - 1)), ("sext8", ("x",)),
+    )  # fmt: skip
+    for op, form in no_laws:
         function = _on(op, form)
         assert not simplify(function), (op, form)
 

@@ -1,0 +1,156 @@
+"""Layout: where control goes is the same before and after, jumps to what follows are gone, places keep their slots."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from bpfvm.compiler.emit.layout import REACH, layout
+from bpfvm.compiler.ir.ops import CONDITIONS, OPPOSITES
+from bpfvm.compiler.lower.lir import R0, Lir, LirBlock, LirFunction
+from bpfvm.core.errors import Unavailable
+from bpfvm.core.machine import Location
+from bpfvm.isa.insn import Insn, slots
+from bpfvm.isa.ops import BY_NAME, Kind, taken
+
+GRAPHS = 300
+JUMPS = [f"{jump}64_k" for jump in CONDITIONS.values()]
+
+
+def _random(seed: int) -> LirFunction:
+    """Blocks that each say their number and go on at random; loops among them, some cold."""
+    chooser = random.Random(seed)
+    blocks = [LirBlock(f"b{i}", cold=i > 0 and chooser.random() < 0.2) for i in range(chooser.randint(2, 12))]
+    for number, block in enumerate(blocks):
+        block.insns = [Lir("mov64_k", R0, imm=number)]
+        if chooser.random() < 0.3:
+            block.insns.append(Lir("lddw", R0, imm=number << 40 | number))
+        way = chooser.randrange(4)
+        targets = [chooser.choice(blocks), chooser.choice(blocks)]
+        if way == 0:
+            block.insns.append(Lir("exit"))
+        elif way == 1:
+            block.insns.append(Lir("ja", target=targets[0]))
+        else:
+            block.insns.append(Lir(chooser.choice(JUMPS), 1, imm=chooser.randint(-3, 9), target=targets[0]))
+            block.insns.append(Lir("ja", target=targets[1]))
+    return LirFunction(f"g{seed}", blocks)
+
+
+def _path_of_blocks(function: LirFunction, inputs: list[int]) -> list[int]:
+    """The numbers of the blocks on the way, one input for each conditional jump."""
+    block, path = function.blocks[0], []
+    for word in inputs:
+        path.append(block.insns[0].imm)
+        end = next(one for one in block.insns if one.target is not None or one.op == "exit")
+        if end.op == "exit":
+            break
+        if end.op != "ja" and not taken(BY_NAME[end.op], word, end.imm & (1 << 64) - 1):
+            end = block.insns[-1]
+        assert end.target is not None
+        block = end.target
+    return path
+
+
+def _path_of_code(insns: tuple[Insn, ...], inputs: list[int]) -> list[int]:
+    number_of = {slot: number for number, slot in enumerate(slots(insns))}
+    path: list[int] = []
+    at, word, left = 0, 0, list(inputs)
+    while True:
+        one = insns[at]
+        following = slots(insns)[at + 1]
+        if one.op.name == "mov64_k":
+            if not left:
+                return path
+            word = left.pop(0)
+            path.append(one.imm)
+        if one.op.kind is Kind.EXIT:
+            return path
+        jumps = one.op.kind is Kind.GOTO or (one.op.kind is Kind.JUMP and taken(one.op, word, one.imm & (1 << 64) - 1))
+        at = number_of[following + (one.off if jumps else 0)]
+
+
+def test_control_goes_where_it_went() -> None:
+    compared = inverted = dropped = 0
+    for seed in range(GRAPHS):
+        function = _random(seed)
+        before = sum(len(block.insns) for block in function.blocks)
+        insns, _ = layout(_random(seed))
+        chooser = random.Random(seed)
+        for _ in range(8):
+            inputs = [chooser.choice([0, 1, 3, 9, (1 << 64) - 1]) for _ in range(20)]
+            assert _path_of_code(insns, inputs) == _path_of_blocks(function, inputs), f"graph {seed}"
+            compared += 1
+        dropped += len(insns) < before
+        old = {one.op for block in function.blocks for one in block.insns}
+        inverted += bool({one.op.name for one in insns if one.op.kind is Kind.JUMP} - old)
+        assert not any(one.op.name == "ja" and one.off == 0 for one in insns), f"graph {seed} jumps to what follows"
+        assert insns[-1].op.kind in (Kind.EXIT, Kind.GOTO), f"graph {seed} falls off its end"
+    print(f"{compared} ways compared; {dropped} graphs became shorter, {inverted} have an inverted condition")
+    assert compared >= 2000
+    assert dropped > 200
+    assert inverted > 30
+
+
+def test_cold_blocks_come_last() -> None:
+    mixed = 0
+    for seed in range(GRAPHS):
+        function = _random(seed)
+        cold = {block.insns[0].imm for block in function.blocks if block.cold}
+        order = [one.imm in cold for one in layout(function)[0] if one.op.name == "mov64_k"]
+        assert order == sorted(order), f"graph {seed}"
+        mixed += any(order) and not all(order)
+    assert mixed > 50
+
+
+def test_what_nothing_reaches_is_left_out() -> None:
+    lost = LirBlock("lost", [Lir("mov64_k", R0, imm=9), Lir("exit")])
+    insns, _ = layout(LirFunction("f", [LirBlock("b0", [Lir("mov64_k", R0), Lir("exit")]), lost]))
+    assert [one.op.name for one in insns] == ["mov64_k", "exit"]
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_a_condition_is_inverted_only_where_it_has_an_opposite(condition: str) -> None:
+    jump = f"{CONDITIONS[condition]}64_k"
+    near = LirBlock("near", [Lir("exit")])
+    far = LirBlock("far", [Lir("mov64_k", R0, imm=1), Lir("exit")], cold=True)
+    entry = LirBlock("entry", [Lir(jump, 1, imm=4, target=near), Lir("ja", target=far)])
+    insns, _ = layout(LirFunction("f", [entry, near, far]))
+    opposite = OPPOSITES.get(condition)
+    if opposite is None:
+        assert [one.op.name for one in insns[:2]] == [jump, "ja"]
+    else:
+        assert insns[0].op.name == f"{CONDITIONS[opposite]}64_k"
+        assert insns[0].off == 1
+        for word in (0, 3, 4, 5, 1 << 63, (1 << 64) - 1):
+            assert taken(insns[0].op, word, 4) is not taken(BY_NAME[jump], word, 4)
+
+
+def test_a_jump_that_is_too_long_is_an_error() -> None:
+    for length, fits in ((REACH - 2, True), (REACH - 1, True), (REACH, False)):
+        end = LirBlock("end", [Lir("exit")], cold=True)
+        between = LirBlock("between", [Lir("mov64_k", R0, imm=1)] * (length - 1) + [Lir("exit")])
+        entry = LirBlock("entry", [Lir("jeq64_k", 1, imm=0, target=end), Lir("ja", target=between)])
+        function = LirFunction("long", [entry, between, end])
+        if fits:
+            assert layout(function)[0][0].off == length
+            continue
+        with pytest.raises(Unavailable, match=f"long: a jump spans {length} slots, over {REACH}"):
+            layout(function)
+
+
+def test_each_place_stands_at_its_first_slot() -> None:
+    one, two = Location("f.py", 1, 5), Location("f.py", 2, 5)
+    insns = [
+        Lir("lddw", 2, imm=1 << 40, span=one),
+        Lir("mov64_k", R0, imm=1, span=one),
+        Lir("add64_x", R0, 2, span=two),
+        Lir("mov64_k", 3),  # has no place of its own
+        Lir("neg64", R0, span=two),
+        Lir("exit", span=one),
+    ]
+    code, lines = layout(LirFunction("f", [LirBlock("b0", insns)]))
+    assert lines == {0: one, 3: two, 6: one}
+    assert slots(code) == [0, 2, 3, 4, 5, 6, 7]
+    assert [one.source for one in code] == [lir.span for lir in insns]

@@ -51,14 +51,14 @@ class Step:
     value: Any = None
 
 
-def prepare(program: ProgramSpec, maps: Mapping[str, Any], value_of: Callable[[str, int], Any]) -> list[Step | None]:
-    """The steps of `program` by slot (None for a wide instruction's second slot).
+def prepare(program: ProgramSpec, maps: Mapping[str, Any], value_of: Callable[[str, int], Any]) -> list[Step]:
+    """The steps of `program` by slot; a wide instruction stands in both of its slots.
 
     maps: what an lddw of a map's name loads. value_of: what one of a map's value, at a byte offset, loads.
     """
     insns = program.insns
     at = slots(insns)
-    steps: list[Step | None] = [None] * at[-1]
+    steps: list[Step] = []
     starts = set(at[:-1])
     if not insns:
         raise LoadError(f"{program.name}: the program has no instructions")
@@ -70,11 +70,12 @@ def prepare(program: ProgramSpec, maps: Mapping[str, Any], value_of: Callable[[s
             raise LoadError(f"{program.name}: instruction {slot} jumps to {_wrong(target, at[-1])}")
         if following == at[-1] and insn.op.kind not in (Kind.EXIT, Kind.GOTO):
             raise LoadError(f"{program.name}: instruction {slot} is the last one and is no exit or jump back")
-        steps[slot] = Step(
+        step = Step(
             insn.op.kind, insn.op, slot, following, insn.dst, insn.src if insn.op.operand == "src" else None, insn.off,
             insn.imm & M64, target, M32 if insn.op.bits == 32 else M64, insn.op.value or insn.op.test,
             _loaded(program, insn, slot, maps, value_of),
         )  # fmt: skip
+        steps += [step] * insn.width
     return steps
 
 

@@ -47,7 +47,7 @@ class Frame:
 class Interpreter:
     """Runs the steps of one program. Memory, maps and helpers are the machine's."""
 
-    def __init__(self, steps: list[Step | None], arena: Arena, helpers: Mapping[int, Helper], budget: int) -> None:
+    def __init__(self, steps: list[Step], arena: Arena, helpers: Mapping[int, Helper], budget: int) -> None:
         self.steps, self.arena, self.helpers, self.budget = steps, arena, helpers, budget
         self.context: Context | None = None
         self.registers: list[Operand | None] = [None] * 11
@@ -83,7 +83,6 @@ class Interpreter:
         try:
             while True:
                 step = steps[slot]
-                assert step is not None, "targets are checked at load"
                 executed += 1
                 if executed > budget:
                     raise Stop("budget", f"{budget} instructions were executed without reaching an end")
@@ -102,8 +101,8 @@ class Interpreter:
                     b = step.operand if step.src is None else registers[step.src]
                     if a.__class__ is not int or b.__class__ is not int:
                         a, b = self._number(step.dst, a), self._number(step.src, b)
-                    cut = step.cut
-                    slot = step.target if step.compute(a & cut, b & cut, step.op.bits) else step.next  # type: ignore[misc]
+                    a, b = a & step.cut, b & step.cut
+                    slot = step.target if step.compute(a, b, step.op.bits) else step.next  # type: ignore[misc]
                 elif kind is load:
                     registers[step.dst] = self._load(self._address(step.src), step.off, step.op.bits // 8)
                     slot = step.next
@@ -219,7 +218,7 @@ class Interpreter:
     def _exit_slot(self) -> int:
         """Any exit of the program: where an early return of the entry function can go."""
         self._frames = []
-        return next(step.slot for step in self.steps if step is not None and step.kind is Kind.EXIT)
+        return next(step.slot for step in self.steps if step.kind is Kind.EXIT)
 
     def _alu(self, step: Step, a: Operand | None, b: Operand | None) -> Operand:
         """Arithmetic in which a pointer or an unwritten register takes part."""

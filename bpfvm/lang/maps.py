@@ -16,7 +16,7 @@ class Map:
 
     type: str  # a row of tables.maps
 
-    def __init__(self, key: Storage, value: type[int] | Storage, max_entries: int, name: str | None = None) -> None:
+    def __init__(self, key: Storage, value: Any, max_entries: int, name: str | None = None) -> None:
         """value: a storage type, which to type checkers is int."""
         made = type(self).__name__
         for role, kind in (("key", key), ("value", value)):
@@ -50,7 +50,7 @@ class Array(Map):
 
     type = "array"
 
-    def __init__(self, value: type[int] | Storage, max_entries: int, name: str | None = None) -> None:
+    def __init__(self, value: Any, max_entries: int, name: str | None = None) -> None:
         super().__init__(u32, value, max_entries, name)
 
     def _key(self, index: Any) -> bytes:

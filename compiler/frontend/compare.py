@@ -31,8 +31,16 @@ def truth(f: Translation, value: Value, node: ast.expr) -> Branches:
             return _decided(f, False)
         case Tuple():
             return _decided(f, bool(value.items))
-        case Static():
-            return _decided(f, bool(value.object))
+        case Static(truth=None):
+            f.error(
+                "E063",
+                f"`{f.quoted(node)}` is {value.described}, which is not tested in this version",
+                node,
+                help="bind its truth to a global name: ENABLED = bool(...)",
+            )
+            return unknown(f)
+        case Static(truth=outcome):
+            return _decided(f, bool(outcome))
     return _decided(f, True)
 
 

@@ -139,7 +139,10 @@ def _of_object(f: Translation, owner: Any, node: ast.Attribute) -> Value:
         )
     try:
         found = f.scope.attribute(owner, node.attr, ast.unparse(node))
-    except AttributeError:
+    except Exception as error:  # a module's own __getattr__ may raise anything
+        if not isinstance(error, AttributeError):
+            text = f"`{f.quoted(node)}` fails with {type(error).__name__}: {error}"
+            return f.error("E037", text, f.last_name(node), help="bind the value to a global name before")
         near = difflib.get_close_matches(node.attr, dir(owner), 1)
         hint = f"did you mean `{near[0]}`?" if near else "the name is looked up when the program is compiled"
         return no_attribute(f, Static(owner), node, hint)

@@ -23,7 +23,7 @@ from bpfvm.lang.signature import RESULT_OFFSET, Signature, signature
 from bpfvm.lang.types import s32, u32
 
 # What the annotation of a program's result may say, where the hook and not the annotation decides what it is.
-_RESULTS = (int, u32, s32, None, int | None)
+_RESULTS = (int, u32, s32, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,18 @@ def _context(f: Translation, function: types.FunctionType, node: ast.FunctionDef
             help=f"def {_name(function)}({first.arg}):",
         )
     declared = function.__annotations__.get("return")
-    if declared not in _RESULTS and declared not in ("int", "u32", "s32", "None", "int | None"):
+    if not _is_result(declared):
         returns = node.returns if isinstance(node, ast.FunctionDef) and node.returns is not None else head
         f.error("E014", f"a program of type {f.hook.type} returns an int, not {declared!r}", returns, help="-> int")
     result.bind_context(f, first.arg if first is not None else None)
+
+
+def _is_result(declared: Any) -> bool:
+    if isinstance(declared, str):
+        return declared in ("int", "u32", "s32", "None", "int | None")
+    return any(declared is one for one in _RESULTS) or (
+        isinstance(declared, types.UnionType) and declared == int | None
+    )
 
 
 def _body(f: Translation, node: ast.FunctionDef | ast.Lambda, declared: Signature | None, head: Span) -> None:

@@ -136,9 +136,18 @@ class Static:
             return f"the module `{self.object.__name__}`"
         if isinstance(self.object, type):
             return f"the type `{self.object.__name__}`"
-        if callable(self.object) and hasattr(self.object, "__name__"):
+        if isinstance(self.object, types.FunctionType | types.BuiltinFunctionType):
             return f"the function `{self.object.__name__}`"
-        return f"{type(self.object).__name__} {self.object!r}"[:60]
+        if isinstance(self.object, str | bytes | float | complex):
+            return f"the {type(self.object).__name__} {self.object!r:.40}"
+        return f"an object of type {type(self.object).__name__}"
+
+    @property
+    def truth(self) -> bool | None:
+        """What bool() gives, None for objects that may answer anything."""
+        if isinstance(self.object, types.ModuleType | types.FunctionType | types.BuiltinFunctionType | type):
+            return True
+        return bool(self.object) if isinstance(self.object, str | bytes | tuple) else None
 
 
 @dataclass(frozen=True, slots=True)

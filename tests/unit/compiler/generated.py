@@ -63,7 +63,11 @@ SMALL = (1, 2, 3, 4, 7, 8, 10, 16, 31, 32, 63, 64, 100)
 _numbers = count()
 
 
-FIELDS = [f"pkt.ip.{field.name}" for field in HEADERS["ip"].fields] + ["pkt.eth.type", "len(pkt)", "ctx.ingress_ifindex"]
+FIELDS = [f"pkt.ip.{field.name}" for field in HEADERS["ip"].fields] + [
+    "pkt.eth.type",
+    "len(pkt)",
+    "ctx.ingress_ifindex",
+]
 ELEMENTS = (storage.u64, storage.s64, storage.u32, storage.s32, storage.u16, storage.s8)
 ENTRIES = 16
 
@@ -284,7 +288,9 @@ class PacketText(Text):
             super().statement(depth)
 
     def element(self) -> str:
-        index = self.pick((f"{self.pick(range(ENTRIES))}", f"u8({self.leaf('int')}) % {ENTRIES}", "pkt.ip.ihl", self.exact(1)))
+        index = self.pick(
+            (f"{self.pick(range(ENTRIES))}", f"u8({self.leaf('int')}) % {ENTRIES}", "pkt.ip.ihl", self.exact(1))
+        )
         return f"m_{self.pick(ELEMENTS).__name__}[{index}]"
 
     def leaf(self, kind: str) -> str:

@@ -8,12 +8,13 @@ Measured on 6.18 against the log of each row; `tests/unit/isa` compares with llv
 
 llvm-objdump 19 spells otherwise, for the same bytes:
 
-    immediates, offsets, jumps in hex with their sign   r1 += -0x5    *(u64 *)(r1 - 0x8) = r2    goto -0x2 <.text+0x8>
-    a 32-bit load or fetching atomic names w registers  w1 = *(u32 *)(r2 + 0x0)    w1 = atomic_fetch_add(…, w1)
+    numbers in hex with their sign, also in lddw        r1 += -0x5    *(u64 *)(r1 - 0x8) = r2    goto -0x2 <.text+0x8>
+    loads, stores, atomics under 64 bits name w         w1 = *(u32 *)(r2 + 0x0)    *(u8 *)(r2 + 0x0) = w1
     64-bit fetching atomics are not called atomic64     r1 = atomic_fetch_add((u64 *)(r2 + 0x0), r1)
     exchanges have a form of their own                  r1 = xchg_64(r2 + 0x0, r1)    w0 = cmpxchg32_32(…)
-    helpers and local calls are numbers                 call 0x1    call -0x1
-    a packet load cannot have a displacement            r0 = *(u8 *)skb[r1]
+    every call is a number                              call 0x1    call -0x1
+    a packet load of a register shows no displacement   r0 = *(u8 *)skb[r1]
+    a symbol's load                                     ld_pseudo r1, 0x1, 0x5
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Loaded:
     def packet_read(self, offset: int, size: int) -> bytes:
         """Part of bpfvm.lang.active.Machine: bytes of the packet, or PacketError."""
         if offset + size > len(self._packet):
-            raise PacketError(f"read of {size} bytes at packet+{offset}, packet is {len(self._packet)} bytes")
+            raise PacketError(f"{size}-byte read at packet+{offset}, packet is {len(self._packet)} bytes")
         return self._packet[offset : offset + size]
 
     def lookup(self, declared: Map, key: bytes) -> bytes | None:

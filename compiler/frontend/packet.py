@@ -32,7 +32,7 @@ def attribute(f: Translation, view: View, node: ast.Attribute) -> Value:
 def _read(f: Translation, field: HeaderField, offset: int, node: ast.Attribute) -> Number:
     bits = field.type.bits
     place = f.last_name(node)
-    message = f"{field.type.size} bytes at {offset} lie past the packet's end"
+    message = f"{field.type.size}-byte read at packet+{offset}, past the packet's end"
     stored = f.load_packet(offset, bits, message, place)
     if field.type.is_big:
         stored = f.op(f"bswap{bits}", stored) if bits > 8 else stored

@@ -42,8 +42,12 @@ class Insn:
 
 
 def insn(name: str, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0, symbol: str | None = None) -> Insn:
-    """The instruction of the row `name`; KeyError where the table has none."""
-    return Insn(BY_NAME[name], dst, src, off, imm, symbol)
+    """The instruction of the row `name`, its selectors filled as decoding gives them. KeyError without such a row."""
+    op = BY_NAME[name]
+    src = op.src_is if op.src_is is not None else src
+    off = op.off_is if op.off_is is not None else off
+    imm = op.imm_is if op.imm_is is not None else imm
+    return Insn(op, dst, src, off, imm, symbol)
 
 
 def slots(insns: Sequence[Insn]) -> list[int]:

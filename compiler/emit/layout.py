@@ -8,7 +8,7 @@ from bpfvm.compiler.ir.ops import CONDITIONS, OPPOSITES
 from bpfvm.compiler.lower.lir import Lir, LirBlock, LirFunction
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Location
-from bpfvm.isa.insn import Insn
+from bpfvm.isa.insn import Insn, insn
 from bpfvm.isa.ops import BY_NAME, Kind
 
 REACH = 1 << 15  # slots that a 16-bit jump offset spans
@@ -75,5 +75,5 @@ def _insn(function: LirFunction, one: Lir, behind: int, starts: dict[LirBlock, i
         off = starts[one.target] - behind
         if not -REACH <= off < REACH:
             raise Unavailable(f"{function.name}: a jump spans {off} slots, over {REACH}; split the function")
-    src = 0 if one.op == "call" else one.src
-    return Insn(BY_NAME[one.op], one.dst, src, off, imm, one.symbol, one.span)
+    src = 0 if one.op == "call" else one.src  # there it counts the arguments
+    return replace(insn(one.op, one.dst, src, off, imm, one.symbol), source=one.span)

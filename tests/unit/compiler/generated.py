@@ -334,8 +334,9 @@ class Ending:
     maps: dict[str, list[bytes]] = field(default_factory=dict)
 
 
-def in_cpython(function: types.FunctionType, words: Sequence[int]) -> Ending:
+def in_cpython(function: Any, words: Sequence[int]) -> Ending:
     """Run the function itself."""
+    assert isinstance(function, types.FunctionType)
     declared = signature(function)
     arguments = [scalar.value(word) for (_, scalar), word in zip(declared.params, words, strict=True)]
     try:

@@ -199,6 +199,27 @@ def test_a_value_must_arrive_by_every_way() -> None:
         verify(function, {A: 2, B: 3, C: 2})
 
 
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_what_only_one_way_writes_is_not_there_after_both(exchanged: bool) -> None:
+    """Where ways meet a register holds what it holds on all of them: here A on both, its copy B on one."""
+    after = LirBlock("after", [Lir("mov64_x", R0, B), Lir("exit")])
+    copied = LirBlock("copied", [Lir("mov64_x", B, A), Lir("ja", target=after)])
+    plain = LirBlock("plain", [Lir("ja", target=after)])
+    first, second = (plain, copied) if exchanged else (copied, plain)
+    entry = LirBlock("entry", [*_loads(A), Lir("jeq64_k", A, target=first), Lir("ja", target=second)])
+    with pytest.raises(BadAllocation, match=f"one, after: mov64_x reads v{B} in r2, which holds"):
+        verify(LirFunction("one", [entry, copied, plain, after]), {A: 2, B: 2})
+
+
+def test_a_copy_is_not_the_value_after_the_value_changed() -> None:
+    """B keeps what A was; brought back into A's register, it is not A."""
+    changed = [*_loads(A), Lir("mov64_x", B, A), Lir("add64_k", A, imm=1), Lir("mov64_x", C, B)]
+    function = LirFunction("old", [LirBlock("b0", [*changed, *RESULT_OF_A])])
+    verify(function, {A: 2, B: 3, C: 4})
+    with pytest.raises(BadAllocation, match=f"old, b0: mov64_x reads v{A} in r2, which holds"):
+        verify(function, {A: 2, B: 3, C: 2})
+
+
 def test_a_value_must_survive_the_way_round_a_loop() -> None:
     body, end = LirBlock("body"), LirBlock("end", list(RESULT_OF_A))
     body.insns = [Lir("add64_k", A, imm=1), Lir("mov64_k", B, imm=0), Lir("jne64_k", A, target=body),

@@ -17,7 +17,7 @@ _INVERTED = {CONDITIONS[cond]: CONDITIONS[opposite] for cond, opposite in OPPOSI
 
 
 def layout(function: LirFunction) -> tuple[tuple[Insn, ...], dict[int, Location]]:
-    """The instructions, and for each slot at which another source line begins its place."""
+    """The instructions, and for each slot at which another source line begins its place; slot 0 has one always."""
     blocks = _in_order(function)
     code = [_closed(block, following) for block, following in zip(blocks, [*blocks[1:], None], strict=True)]
     starts: dict[LirBlock, int] = {}
@@ -34,6 +34,8 @@ def layout(function: LirFunction) -> tuple[tuple[Insn, ...], dict[int, Location]
                 lines[slot] = last = one.span
             slot += _width(one)
             out.append(_insn(function, one, slot, starts))
+    if lines:  # the kernel refuses line information that leaves out a program's first instruction
+        lines = {0: lines[min(lines)]} | lines
     return tuple(out), lines
 
 

@@ -127,7 +127,7 @@ class _Parser:
             if line.startswith("b"):
                 block = self._blocks[int(self._match(_BLOCK, line)[1])]
             elif not line.startswith("map "):
-                if block is None:
+                if block is None or not words:
                     raise LoadError(f"IR text: {line.strip()!r} stands in no block")
                 if words[0].startswith("v"):
                     block.values.append(self._operands(line))
@@ -143,7 +143,7 @@ class _Parser:
         if row.named:
             value.name = words.pop(0)
         if row.imm:
-            value.imm = int(words.pop(), 0)
+            value.imm = _number(words.pop())
         value.args = [self._use(word) for word in words]
         return value
 
@@ -161,22 +161,33 @@ class _Parser:
             ways.append(
                 (self._blocks[int(number)], [self._use(word.strip()) for word in args.split(",") if word.strip()])
             )
-        match words[0], len(ways):
-            case "goto", 1:
+        before = line.split("b", 1)[0].split() if words[0] == "goto" else words
+        match before[0], len(ways), before[1:]:
+            case "goto", 1, []:
                 return Goto(*ways[0])
-            case "branch", 2:
+            case "branch", 2, [cond, a, b, *_]:
                 (then, then_args), (other, other_args) = ways
-                return Branch(words[1], self._use(words[2]), self._use(words[3]), then, other, then_args, other_args)
-            case "return", 0:
-                return Return(self._use(words[1]))
-            case "fault", 0:
-                return FaultExit(int(words[1]))
+                return Branch(cond, self._use(a), self._use(b), then, other, then_args, other_args)
+            case "return", 0, [value]:
+                return Return(self._use(value))
+            case "fault", 0, [site]:
+                return FaultExit(_number(site))
         raise LoadError(f"IR text: {line.strip()!r} is no terminator")
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise LoadError(f"IR text: {text!r} is not a number") from None
 
 
 def _type(text: str) -> Type:
     if text.startswith("["):
-        lo, hi = text[1:-1].split(", ")
-        return Word(Interval(int(lo), int(hi)))
+        lo, _, hi = text[1:-1].partition(", ")
+        low, high = _number(lo), _number(hi)
+        if low > high:
+            raise LoadError(f"IR text: {text} is an empty interval")
+        return Word(Interval(low, high))
     space = text.rstrip("*?")
     return Ptr(space, nullable="?" in text)

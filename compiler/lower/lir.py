@@ -32,6 +32,7 @@ class Lir:
     symbol: str | None = None
     target: LirBlock | None = None
     span: Location | None = None
+    spill: bool = False  # a load or store that only moves a value between a register and its stack slot
 
     @property
     def is_copy(self) -> bool:
@@ -83,6 +84,7 @@ class LirFunction:
     blocks: list[LirBlock] = field(default_factory=list)
     registers: int = VIRTUAL  # the next virtual register
     stack: int = 0
+    stands_for: dict[Reg, Reg] = field(default_factory=dict)  # short-lived register -> the one whose value it holds
 
     def new(self) -> Reg:
         """A new virtual register."""

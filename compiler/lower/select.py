@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, Return, edges
 from bpfvm.compiler.ir.graph import order
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS
-from bpfvm.compiler.ir.types import Value, Word
+from bpfvm.compiler.ir.types import Ptr, Value, Word
 from bpfvm.compiler.lower.copies import sequence
 from bpfvm.compiler.lower.lir import R0, R1, R2, R3, R4, R10, Lir, LirBlock, LirFunction, Reg
-from bpfvm.core.bits import M32, S32_MAX, S32_MIN, signed
+from bpfvm.core.bits import M32, M64, S32_MAX, S32_MIN, signed
 from bpfvm.core.machine import Location
 from bpfvm.lang.interval import of_bits
 from bpfvm.obj.model import MapSpec
@@ -152,8 +152,12 @@ class _Selector:
         return moved, 0
 
     def store(self, value: Value, bits: int) -> None:
-        base, off = self.address(value.args[0], value.imm)
-        self.put(bits, base, off, value.args[1])
+        pointer, what = value.args
+        base, off = self.address(pointer, value.imm)
+        if pointer.type == Ptr("ctx"):  # which takes immediates since 6.4 only
+            self.emit(f"stx{bits}", base, self.register(what), off)
+        else:
+            self.put(bits, base, off, what)
 
     def put(self, bits: int, base: Reg, off: int, what: Value) -> None:
         """Store the low `bits` bits of `what`."""
@@ -250,7 +254,9 @@ class _Selector:
         if self.function.result_offset is None:
             self.constant(R0, self.function.on_fault)
         else:
-            self.emit("st64", self.context, off=self.function.result_offset, imm=self.function.on_fault)
+            result = self.out.new()
+            self.constant(result, self.function.on_fault & M64)
+            self.emit("stx64", self.context, result, off=self.function.result_offset)
             self.constant(R0, 0)
         self.emit("exit")
 

@@ -14,12 +14,18 @@ def prune(function: Function) -> bool:
     Needs: SSA.  Keeps: SSA, the entry. Never joins two blocks whose tests differ: a join loses what the kernel's
     verifier knows of a value.
     """
-    changed = _decide_branches(function)
-    reached = order(function)
-    changed = changed or len(reached) != len(function.blocks)
-    function.blocks = reached
-    while _drop_parameters(function) or _merge_chain(function):
+    changed = False
+    while (
+        _decide_branches(function) or _drop_unreached(function) or _drop_parameters(function) or _merge_chain(function)
+    ):
         changed = True
+    return changed
+
+
+def _drop_unreached(function: Function) -> bool:
+    reached = order(function)
+    changed = len(reached) != len(function.blocks)
+    function.blocks = reached
     return changed
 
 

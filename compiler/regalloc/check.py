@@ -1,16 +1,18 @@
-"""A check of every allocation: each use must find, in its machine register, the virtual register that it means.
+"""A check of every allocation: each use must find, in its machine register, the value that it means.
 
-It walks the code with, for each machine register, the set of virtual registers whose value it holds for certain on
-every way there. It shares nothing with the allocator but the code.
+It walks the code with, for each machine register and stack slot, the registers of the code before allocation whose
+value it holds for certain on every way there. Spills and reloads count as moves, whatever they were meant to do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bpfvm.compiler.lower.lir import VIRTUAL, Lir, LirBlock, LirFunction, Reg
+from bpfvm.compiler.lower.lir import R0, R1, R10, VIRTUAL, Lir, LirBlock, LirFunction, Reg
 
-State = dict[Reg, frozenset[Reg]]  # machine register -> the virtual registers that it holds
+# Machine register, or offset of a stack slot (below 0) -> registers that it holds. A machine register of the code
+# itself (an argument, a result) stands for itself, and so is lost when something else is put there.
+State = dict[int, frozenset[Reg]]
 
 
 class BadAllocation(Exception):
@@ -19,7 +21,8 @@ class BadAllocation(Exception):
 
 def verify(function: LirFunction, colours: Mapping[Reg, Reg]) -> None:
     """Raise BadAllocation for the first use that may read a wrong value. `colours`: virtual to machine register."""
-    entry: dict[LirBlock, State] = {function.blocks[0]: {}}
+    start = {R1: frozenset({R1}), R10: frozenset({R10})}
+    entry: dict[LirBlock, State] = {function.blocks[0]: start}
     waiting = [function.blocks[0]]
     while waiting:
         block = waiting.pop()
@@ -35,22 +38,37 @@ def verify(function: LirFunction, colours: Mapping[Reg, Reg]) -> None:
 
 
 def _meet(a: State, b: State) -> State:
-    return {register: a[register] & b[register] for register in a if register in b and a[register] & b[register]}
+    return {place: a[place] & b[place] for place in a if place in b and a[place] & b[place]}
 
 
 def _step(function: LirFunction, block: LirBlock, one: Lir, state: State, colours: Mapping[Reg, Reg]) -> None:
+    if one.spill and one.op == "ldx64":
+        state[colours[one.dst]] = state.get(one.off, frozenset())
+        return
     for register in one.uses():
-        if register >= VIRTUAL and register not in state.get(colours[register], frozenset()):
+        place, meant = colours.get(register, register), function.stands_for.get(register, register)
+        if meant not in state.get(place, frozenset()):
             raise BadAllocation(
-                f"{function.name}, {block.name}: {one.op} reads v{register} in r{colours[register]}, which holds "
-                f"{sorted(state.get(colours[register], ())) or 'nothing'}"
+                f"{function.name}, {block.name}: {one.op} reads {_name(meant)} in r{place}, which holds "
+                f"{sorted(state.get(place, ())) or 'nothing'}"
             )
-    copied: frozenset[Reg] = frozenset()
-    if one.is_copy:
-        copied = state.get(colours.get(one.src, one.src), frozenset())
-    written = one.defs()
+    if one.op.startswith("st") and one.dst == R10:
+        state[one.off] = state.get(colours.get(one.src, one.src), frozenset()) if one.spill else frozenset()
+        return
+    copied = state.get(colours.get(one.src, one.src), frozenset()) if one.is_copy else frozenset()
+    _write(function, one, copied, state, colours)
+
+
+def _write(function: LirFunction, one: Lir, copied: frozenset[Reg], state: State, colours: Mapping[Reg, Reg]) -> None:
+    """What `one` writes is new: no place holds the old value any more. copied: what its source holds, of a move."""
+    meant = {register: function.stands_for.get(register, register) for register in one.defs()}
+    written = frozenset(meant.values())
     for place in list(state):
         state[place] -= written
-    for register in written:
-        place = colours.get(register, register)
-        state[place] = ((copied - written) | {register}) if register >= VIRTUAL else copied - written
+    for register, value in meant.items():
+        destroyed = one.op == "call" and register != R0
+        state[colours.get(register, register)] = frozenset() if destroyed else (copied - written) | {value}
+
+
+def _name(register: Reg) -> str:
+    return f"v{register}" if register >= VIRTUAL else f"r{register}"

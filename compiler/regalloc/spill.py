@@ -43,9 +43,10 @@ def _around(function: LirFunction, one: Lir, register: Reg, slot: int, recipe: L
         return []  # made where it is used
     temp = function.new()
     made.add(temp)
+    function.stands_for[temp] = function.stands_for.get(register, register)
     out = []
     if reads:
-        load = Lir("ldx64", temp, R10, slot) if recipe is None else replace(recipe, dst=temp)
+        load = Lir("ldx64", temp, R10, slot, spill=True) if recipe is None else replace(recipe, dst=temp)
         load.span = one.span
         out.append(load)
     if one.dst == register:
@@ -54,5 +55,5 @@ def _around(function: LirFunction, one: Lir, register: Reg, slot: int, recipe: L
         one.src = temp
     out.append(one)
     if writes:
-        out.append(Lir("stx64", R10, temp, slot, span=one.span))
+        out.append(Lir("stx64", R10, temp, slot, span=one.span, spill=True))
     return out

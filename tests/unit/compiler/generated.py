@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from bpfvm.compiler import compile_program
 from bpfvm.core.bits import M32, M64
-from bpfvm.core.machine import Input, Result
+from bpfvm.core.machine import Entries, Input, Result
 from bpfvm.emulator import INTERP
 from bpfvm.lang import hooks
 from bpfvm.lang import types as storage
@@ -167,7 +167,7 @@ class Text:
 
     def leaf(self, kind: str) -> str:
         known = [name for name, holds in self.names.items() if holds == kind]
-        if known and self.pick((0, 1, 1)):
+        if self.pick((0, 1, 1)) and known:
             return self.pick(known)
         literal = str(self.pick(LITERALS if self.pick((0, 1)) else SMALL))
         return literal if kind == "int" else f"{kind}({literal})"
@@ -390,6 +390,12 @@ def on_packet(function: types.FunctionType, packet: bytes, maps: dict[str, list[
     return Ending(word, fault, simulated.maps)
 
 
+def _one(value: bytes | list[bytes]) -> bytes:
+    """The value of a map that is not per-CPU."""
+    assert isinstance(value, bytes)
+    return value
+
+
 class Machine:
     """A compiled function in the reference tier."""
 
@@ -410,11 +416,11 @@ class Machine:
     def on_packet(self, packet: bytes, maps: dict[str, list[bytes]], ifindex: int) -> Ending:
         """One run of an XDP program; maps that it does not name stay as they are given."""
         for name in self._maps:
-            entries = [(place.to_bytes(4, "little"), value) for place, value in enumerate(maps[name])]
-            self._loaded.write_map(name, list(entries))
+            entries: Entries = [(place.to_bytes(4, "little"), value) for place, value in enumerate(maps[name])]
+            self._loaded.write_map(name, entries)
         result = self._run(Input(packet=packet, fields={"ingress_ifindex": ifindex}))
         fault = self._fault()
-        after = maps | {name: [bytes(value) for _, value in self._loaded.read_map(name)] for name in self._maps}
+        after = maps | {name: [_one(value) for _, value in self._loaded.read_map(name)] for name in self._maps}
         assert result.r0 >> 32 == 0 or fault
         assert not fault or result.r0 == self._hook.on_fault
         return Ending(None if fault else result.r0, fault, after)

@@ -50,11 +50,11 @@ def _decorated(x: int) -> int:
 
 _PAIR = [lambda x: x + 1, lambda x: x + 2]
 _TWINS = [lambda x: x + 3, lambda x: x + 3]
-_NESTED = lambda x: lambda y: y + x  # noqa: E731
+_NESTED: Any = lambda x: lambda y: y + x  # noqa: E731
 _CONTINUED = keep(
     lambda x: x + 4,
 )
-_AROUND = [lambda: lambda: 1, lambda: 2]
+_AROUND: list[Any] = [lambda: lambda: 1, lambda: 2]
 
 
 def _maker(n: int) -> Callable[[int], int]:

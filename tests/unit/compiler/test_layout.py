@@ -154,3 +154,12 @@ def test_each_place_stands_at_its_first_slot() -> None:
     assert lines == {0: one, 3: two, 6: one}
     assert slots(code) == [0, 2, 3, 4, 5, 6, 7]
     assert [one.source for one in code] == [lir.span for lir in insns]
+
+
+def test_the_first_slot_always_has_a_place() -> None:
+    """The kernel refuses line information that leaves out slot 0 ("missing bpf_line_info for func#0")."""
+    place = Location("f.py", 3)
+    block = LirBlock("b0", [Lir("mov64_x", 6, 1), Lir("mov64_k", R0, imm=1, span=place), Lir("exit")])
+    _, lines = layout(LirFunction("f", [block]))
+    assert list(lines.items()) == [(0, place), (1, place)]
+    assert layout(LirFunction("f", [LirBlock("b0", [Lir("exit")])]))[1] == {}

@@ -187,6 +187,8 @@ def test_passes_come_to_an_end() -> None:
         function = Generator(seed).make()
         simplify(function)
         assert not simplify(function), f"function {seed}"
+        prune(function)
+        assert not prune(function), f"function {seed}"
         dce(function)
         assert not dce(function), f"function {seed}"
         texts = [""]

@@ -15,6 +15,7 @@ from bpfvm.compiler.lower.lir import ALLOCATABLE, CLOBBERED, R0, R1, R10, VIRTUA
 from bpfvm.compiler.lower.select import select
 from bpfvm.compiler.pipeline import generate
 from bpfvm.compiler.regalloc import alloc
+from bpfvm.compiler.regalloc import spill as spilling
 from bpfvm.compiler.regalloc.check import BadAllocation, verify
 from bpfvm.compiler.regalloc.live import backwards, live_out
 from bpfvm.core.diag import CompileError
@@ -228,3 +229,50 @@ def test_a_value_must_survive_the_way_round_a_loop() -> None:
     verify(function, {A: 7, B: 8})
     with pytest.raises(BadAllocation, match="loop, body: jne64_k reads"):
         verify(function, {A: 7, B: 7})
+
+
+SPILL_ERRORS = ("reload from another slot", "reload left out", "store into another slot", "store left out")
+
+
+@pytest.mark.parametrize("kind", SPILL_ERRORS)
+def test_planted_errors_of_spills_are_found(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = 0
+    for seed in range(FUNCTIONS):
+        chooser = random.Random(seed)
+        wrong: list[Lir] = []
+
+        def spill(
+            function: LirFunction, registers: list[int], chooser: random.Random = chooser, wrong: list[Lir] = wrong
+        ) -> set[int]:
+            made = spilling.spill(function, registers)
+            op = "ldx64" if kind.startswith("reload") else "stx64"
+            places = [(block, one) for block in function.blocks for one in block.insns if one.spill and one.op == op]
+            if places and not wrong:
+                block, one = chooser.choice(places)
+                wrong.append(one)
+                one.off -= 8
+                if kind.endswith("left out"):
+                    block.insns.remove(one)
+            return made
+
+        monkeypatch.setattr(alloc, "spill", spill)
+        lowered = select(Generator(seed).make(), None)
+        try:
+            alloc.allocate(lowered)
+        except BadAllocation:
+            planted += 1
+        else:
+            assert not wrong, f"function {seed}: {kind}"
+    print(f"{planted} spills with an error: {kind}")
+    assert planted >= 10
+
+
+@pytest.mark.parametrize("lost", CLOBBERED[1:3])
+def test_a_call_must_find_its_arguments(lost: int) -> None:
+    arguments = [Lir("lddw_map", 1, symbol="m"), Lir("mov64_x", 2, R10)]
+    call = [Lir("call", src=2, imm=1), Lir("exit")]
+    right = LirFunction("f", [LirBlock("b0", [*_loads(A), *arguments, *call])])
+    verify(right, {A: lost})
+    wrong = LirFunction("f", [LirBlock("b0", [*arguments, Lir("mov64_k", A, imm=1), *call])])
+    with pytest.raises(BadAllocation, match=f"f, b0: call reads r{lost} in r{lost}, which holds"):
+        verify(wrong, {A: lost})

@@ -217,3 +217,22 @@ def test_parallel_copies_in_sequence() -> None:
             assert {place: registers[place] for place in range(4)} == want, moves
             compared += 1
     assert compared == 192
+
+
+@pytest.mark.parametrize("number", [0, 7, M64, 1 << 40])
+def test_the_context_takes_no_immediates(number: int) -> None:
+    """Kernels before 6.4 refuse them: "BPF_ST stores into R1 ctx is not allowed"."""
+    site = FaultSite("IndexError", "one", Location("f.py", 1))
+    function = Function("context", "syscall", "syscall", number, fault_sites=[site], result_offset=0)
+    b = Builder(function)
+    ctx, there, missing = b.ctx(), b.new_block(), b.new_block()
+    b.branch("eq", b.op("load64", ctx, imm=8), b.const(0), missing, there)
+    b.at(missing)
+    b.fault(0)
+    b.at(there)
+    b.op("store64", ctx, b.const(number), imm=0)
+    b.ret(b.const(0))
+    code = generate(function, record_faults=False)
+    assert not any(one.op.kind is Kind.STORE and one.op.operand == "imm" for one in code.insns)
+    for word in (0, 1):
+        assert _word(_run(code, bytes(8) + word.to_bytes(8, "little")).ctx, 0) == number

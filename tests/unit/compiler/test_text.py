@@ -63,6 +63,13 @@ HEAD = 'function f xdp "xdp" on_fault 2\n'
         (HEAD + "b0:\n  goto b7()\n", "b7 is not a block"),
         (HEAD + "b0:\n  stop\n", "is no terminator"),
         (HEAD + "map m array 4\nb0:\n", "is not of the form"),
+        (HEAD + "b0:\n  fault\n", "is no terminator"),
+        (HEAD + "b0:\n  fault x\n", "'x' is not a number"),
+        (HEAD + "b0:\n  return\n", "is no terminator"),
+        (HEAD + "b0:\n  branch eq b0() b0()\n", "'b0()' is not a value"),
+        (HEAD + "b0:\n  v1: [0, 0] = const zero\n", "'zero' is not a number"),
+        (HEAD + "b0:\n  v1: [0 = const 0x0\n", "is not a number"),
+        (HEAD + "b0:\n  v1: [3, 2] = const 0x0\n", "[3, 2] is an empty interval"),
     ],
 )
 def test_damage_is_named(text: str, reason: str) -> None:

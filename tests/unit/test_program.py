@@ -90,7 +90,7 @@ def test_refusals_say_what_to_do(call: Any, error: type[Exception], message: str
 
 def test_the_kernel_says_why_it_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BPFVM_KERNEL", "off")
-    with pytest.raises(Unavailable, match="engine kernel: .*BPFVM_KERNEL"):
+    with pytest.raises(Unavailable, match=r"engine kernel: .*BPFVM_KERNEL"):
         lengths.kernel(FRAME)
     assert lengths.check(FRAME).engines == ("cpython", "interp")
 

@@ -7,6 +7,7 @@ emulator tier has.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,18 +59,23 @@ def prepare(program: ProgramSpec, maps: Mapping[str, Any], value_of: Callable[[s
     """
     insns = program.insns
     at = slots(insns)
-    steps: list[Step] = []
-    starts = set(at[:-1])
     if not insns:
         raise LoadError(f"{program.name}: the program has no instructions")
+    steps: list[Step] = []
+    starts = set(at[:-1])
+    bounds = _functions(program, at)
     for index, insn in enumerate(insns):
         slot, following = at[index], at[index + 1]
         _check(program, insn, slot)
         target = slot + 1 + insn.jump if insn.jump is not None else following
         if insn.jump is not None and target not in starts:
             raise LoadError(f"{program.name}: instruction {slot} jumps to {_wrong(target, at[-1])}")
-        if following == at[-1] and insn.op.kind not in (Kind.EXIT, Kind.GOTO):
-            raise LoadError(f"{program.name}: instruction {slot} is the last one and is no exit or jump back")
+        if insn.jump is not None and insn.op.kind is not Kind.CALL and bisect(bounds, slot) != bisect(bounds, target):
+            raise LoadError(f"{program.name}: instruction {slot} jumps to {target}, which is in another function")
+        if following in bounds and insn.op.kind not in (Kind.EXIT, Kind.GOTO):
+            raise LoadError(
+                f"{program.name}: instruction {slot} is the last one of its function and is no exit or jump"
+            )
         step = Step(
             insn.op.kind, insn.op, slot, following, insn.dst, insn.src if insn.op.operand == "src" else None, insn.off,
             insn.imm & M64, target, M32 if insn.op.bits == 32 else M64, insn.op.value or insn.op.test,
@@ -77,6 +83,12 @@ def prepare(program: ProgramSpec, maps: Mapping[str, Any], value_of: Callable[[s
         )  # fmt: skip
         steps += [step] * insn.width
     return steps
+
+
+def _functions(program: ProgramSpec, at: list[int]) -> list[int]:
+    """Where functions begin: the entry, what local calls name; and the end of the program. In order."""
+    calls = [slot + 1 + one.imm for slot, one in zip(at, program.insns, strict=False) if one.op.name == "call_local"]
+    return sorted({0, at[-1], *calls})
 
 
 def _wrong(target: int, size: int) -> str:

@@ -101,6 +101,8 @@ def test_poison_is_seeded() -> None:
         ("r0 = 0\n goto pc+5\n exit", LoadError, "instruction 1 jumps to 7, outside of the 3 slots"),
         ("goto pc+1\n r0 = 1 ll\n exit", LoadError, "jumps to 2, the second half of a 64-bit load"),
         ("r0 = 0", LoadError, "instruction 0 is the last one"),
+        ("call f\n exit\n f: goto pc-2", LoadError, "instruction 2 jumps to 1, which is in another function"),
+        ("call f\n r0 = 0\n f: exit", LoadError, "instruction 1 is the last one of its function"),
         ("r10 = 0\n exit", LoadError, "writes to r10"),
         ("r10 = *(u64 *)(r1 +0)\n exit", LoadError, "writes to r10"),
         ("r0 = 1\n r0 /= 0\n exit", LoadError, "divides by the constant 0"),

@@ -47,7 +47,7 @@ class Scope:
         """The scope of `function`."""
         code = function.__code__
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
-        builtins: Mapping[str, Any] = function.__builtins__  # type: ignore[attr-defined]
+        builtins: Mapping[str, Any] = function.__getattribute__("__builtins__")  # newer than some type stubs
         return cls(frozenset((*code.co_varnames, *code.co_cellvars)), cells, function.__globals__, builtins)
 
     def lookup(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Tests on this machine's kernel: run, skipped with the reason, or forced, by BPFVM_KERNEL=auto|off|require."""
+"""Tests on this machine's kernel: BPFVM_KERNEL=auto skips with the reason, require fails, off refuses to start."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ MODES = ("auto", "off", "require")
 
 
 def reason() -> str | None:
-    """Why nothing here can run, or None. Raises where BPFVM_KERNEL=require says that it must."""
+    """Why nothing here can run, or None. Raises where BPFVM_KERNEL forbids or demands what is not so."""
     mode = os.environ.get("BPFVM_KERNEL", "auto")
     if mode not in MODES:
         raise pytest.UsageError(f"BPFVM_KERNEL={mode}: it is one of {', '.join(MODES)}")
+    if mode == "off":
+        raise pytest.UsageError("BPFVM_KERNEL=off, but all tests here ask the kernel; auto skips what it refuses")
     missing = available()
     if missing is not None and mode == "require":
         raise pytest.UsageError(f"BPFVM_KERNEL=require, but {missing}")

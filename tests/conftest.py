@@ -17,5 +17,10 @@ if os.environ.get("BPFVM_KERNEL") == "off":
     GUARD_MISSING = offline.install()
 
 
+def pytest_configure() -> None:
+    if GUARD_MISSING is None:
+        offline.show_trapped_calls()  # again: while this file was imported pytest kept standard error to itself
+
+
 def pytest_report_header() -> str:
     return f"offline guard: {'not in force: ' + GUARD_MISSING if GUARD_MISSING else 'in force'}"

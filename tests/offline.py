@@ -1,8 +1,9 @@
 """A filter that makes a process unable to reach the kernel's BPF or the network, and kills it when it tries.
 
 Installed by tests/conftest.py when BPFVM_KERNEL=off, and inherited by every process that a test starts. bpf(2),
-perf_event_open(2) and socket(2) raise SIGSYS; free are sockets of AF_NETLINK (scapy reads routes there) and
-socketpair(2); AF_UNIX gets an errno, because glibc asks nscd for names and does without it.
+perf_event_open(2), socket(2) and every call by another ABI's numbers (32 bits, x32) raise SIGSYS. Free are sockets of
+AF_NETLINK (scapy reads routes there) and socketpair(2); AF_UNIX gets an errno, because glibc asks nscd for names and
+does without it.
 
 Facts: seccomp(2), linux/seccomp.h, linux/filter.h, asm/unistd.h.
 """
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import os
 import platform
+import signal
 import struct
 
 # AUDIT_ARCH number, and the system call numbers of bpf, perf_event_open and socket
@@ -22,8 +25,9 @@ ARCHITECTURES = {
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 ALLOW, TRAP, ERRNO = 0x7FFF0000, 0x00030000, 0x00050000
 EAFNOSUPPORT, AF_UNIX, AF_NETLINK = 97, 1, 16
-LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06  # classic BPF: ld abs word, jeq, ret
+LOAD, EQUAL, ABOVE, RETURN = 0x20, 0x15, 0x25, 0x06  # classic BPF: ld abs word, jeq, jgt, ret
 NUMBER, ARCH, FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+LAST_NUMBER = 0x3FFFFFFF  # x32 numbers have __X32_SYSCALL_BIT, 0x40000000
 
 
 def program(machine: str) -> bytes:
@@ -31,10 +35,10 @@ def program(machine: str) -> bytes:
     arch, bpf, perf, socket = ARCHITECTURES[machine]
     steps = [
         (LOAD, 0, 0, ARCH),
-        (EQUAL, 1, 0, arch),
-        (RETURN, 0, 0, ALLOW),  # another ABI: nothing here is built for it
+        (EQUAL, 0, 9, arch),  # to TRAP
         (LOAD, 0, 0, NUMBER),
-        (EQUAL, 6, 0, bpf),  # to TRAP
+        (ABOVE, 7, 0, LAST_NUMBER),
+        (EQUAL, 6, 0, bpf),
         (EQUAL, 5, 0, perf),
         (EQUAL, 1, 0, socket),
         (RETURN, 0, 0, ALLOW),
@@ -48,12 +52,17 @@ def program(machine: str) -> bytes:
     return b"".join(struct.pack("<HBBI", *step) for step in steps)
 
 
+def show_trapped_calls() -> None:
+    """From now on a trapped call shows the Python line that made it, on what is standard error now."""
+    faulthandler.register(signal.SIGSYS, file=os.dup(2), all_threads=False, chain=True)  # chain: then it kills
+
+
 def install() -> str | None:
     """Put the filter on this process for good. The reason in one line where it cannot be, else None."""
     machine = platform.machine()
     if machine not in ARCHITECTURES:
         return f"no system call numbers for {machine} in tests/offline.py"
-    faulthandler.enable()  # a trapped call shows the Python line that made it
+    show_trapped_calls()
     code = program(machine)
     filters = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("H6xQ", len(code) // 8, ctypes.addressof(filters))

@@ -15,7 +15,10 @@ def external() -> tuple[list[Path], str]:
     if not folder:
         return [], "BPFVM_CAPTURES names no folder of captures"
     found = [Path(folder) / name for name in WANTED]
-    missing = [path.name for path in found if not path.is_file()]
+    try:
+        missing = [path.name for path in found if not path.is_file()]
+    except PermissionError:
+        return [], f"this user may not enter BPFVM_CAPTURES={folder}"
     if missing:
         return [], f"BPFVM_CAPTURES={folder} lacks {', '.join(missing)}"
     return found, ""

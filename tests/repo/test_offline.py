@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 # system call numbers as in asm/unistd.h
+X32_GETPID = 0x40000000 + 39
 _, BPF, PERF_EVENT_OPEN, _ = offline.ARCHITECTURES.get(platform.machine(), (0, 0, 0, 0))
 
 
@@ -49,11 +50,42 @@ def test_the_guard_is_in_force_here_and_in_children() -> None:
         "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
         "socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
         "socket.socket(socket.AF_INET6, socket.SOCK_STREAM)",
+        pytest.param(
+            f"ctypes.CDLL(None).syscall({X32_GETPID})",
+            marks=pytest.mark.skipif(platform.machine() != "x86_64", reason="only x86_64 has x32 numbers"),
+        ),
     ],
 )
 def test_a_forbidden_call_kills_the_process_and_shows_the_line(call: str) -> None:
     done = guarded(call)
     assert done.returncode == -signal.SIGSYS, done.stderr
+    assert 'File "<string>", line 4 in <module>' in done.stderr
+
+
+def test_a_forbidden_call_in_a_test_shows_the_test(tmp_path: Path) -> None:
+    """pytest itself dies, and its standard error names the line, though it was capturing."""
+    planted = tmp_path / "test_planted.py"
+    planted.write_text("import socket\n\n\ndef test_planted():\n    socket.socket(socket.AF_INET)\n")
+    options = ["-p", "tests.conftest", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, str(planted)],
+        cwd=ROOT, env={**os.environ, "BPFVM_KERNEL": "off"}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGSYS, done.stdout
+    assert f'File "{planted}", line 5 in test_planted' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("mode", "error"), [("off", "but all tests here ask the kernel"), ("of", "it is one of auto, off, require")]
+)
+def test_the_kernel_tests_refuse_to_start_where_the_kernel_is_forbidden(mode: str, error: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "kernel_tests"],
+        cwd=ROOT, env={**os.environ, "BPFVM_KERNEL": mode}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert f"BPFVM_KERNEL={mode}" in done.stderr
+    assert error in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,60 @@ def test_header_fields(field: str, value: int) -> None:
     assert len(faults) >= 13
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return pkt.ip.ttl + pkt.ip.proto",
+        "return pkt.ip.proto + pkt.ip.ttl",
+        "a = pkt.ip.dst if len(pkt) > 40 else pkt.eth.type\n    return pkt.ip.ttl + a",
+        "a = pkt.eth.type if len(pkt) > 20 else 3\n    return pkt.ip.src + a",
+        "if len(pkt) > 30 and pkt.ip.ttl > 3 or pkt.ip.csum:\n        return pkt.ip.csum\n    return pkt.ip.dst",
+        "m_u64[pkt.eth.type & 7] += pkt.ip.len\n    m_u64[1] += pkt.ip.id\n    return pkt.ip.len",
+    ],
+)
+def test_each_way_has_its_own_bounds(body: str) -> None:
+    """Every cut of a frame faults where CPython does, whatever was read before on the way."""
+    cuts = [FRAME[:size] for size in range(len(FRAME) + 1)] + [FRAME + bytes(size) for size in (1, 6, 7, 66)]
+    found = endings(f"def f(ctx):\n    {body}\n", cuts)
+    assert {fault is None for _, fault in found} == {True, False}
+
+
+@pytest.mark.parametrize("one", ELEMENTS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("op", ["+", "-", "*", "&", "|", "^", "//", "%", "<<", ">>", ""])
+def test_updates_of_elements(one: Any, op: str) -> None:
+    """`m[i] op= v` and `m[i] = v` for every kind of element, from edge contents."""
+    name, signed = f"m_{one.__name__}", one.__name__ == "s64"
+    text = f"def f(ctx):\n    {name}[pkt.ip.ihl] {op}= {'s8' if signed else 'u8'}(pkt.ip.tos)\n    return {name}[1]\n"
+    function, compared = function_of(text), 0
+    maps = {f"m_{other.__name__}": [bytes(other.size)] * ENTRIES for other in ELEMENTS}
+    try:
+        with machine(function, XDP) as made:
+            for content in EDGES[::12]:
+                maps[name] = [(content & (1 << one.bits) - 1).to_bytes(one.size, "little")] * ENTRIES
+                for operand in (0, 1, 3, 64, 127, 128, 255):
+                    packet = FRAME[:15] + bytes([operand]) + FRAME[16:]
+                    want = on_packet(function, packet, maps, 1)
+                    assert made.on_packet(packet, maps, 1) == want, (content, operand)
+                    compared += 1
+    finally:
+        forget(function)
+    print(f"{compared} updates")
+    assert compared >= 100
+
+
+def test_indexes_outside_fault() -> None:
+    for index, outside in (
+        ("pkt.ip.proto", True),
+        ("pkt.ip.ihl", False),
+        ("-1", True),
+        ("16", True),
+        ("u64(1) << 63", True),
+    ):
+        for statement in ("return m_u64[{}]", "m_u64[{}] = 5", "m_u64[{}] += 5", "m_u32[{}] *= 5"):
+            text = f"def f(ctx):\n    {statement.format(index)}\n"
+            assert (endings(text, [FRAME])[0][1] == ("IndexError", 2)) == outside
+
+
 def test_a_chain_on_several_lines_faults_at_its_last() -> None:
     assert endings("def f(ctx):\n    return (pkt\n        .ip\n        .proto)\n", [b""]) == [
         (None, ("PacketError", 4))

@@ -21,8 +21,12 @@ class MapSpec:
     """A map as declared. `type` is the kernel's name in lower case ("array"), sizes are bytes.
 
     key_type, value_type: type ids in the object's BTF, 0 where unknown.
-    initial: contents at load for data sections (one value), else None.
+    initial: contents at load of a data section (its one value; zero bytes for .bss and .kconfig), else None.
     hidden: made by the compiler, not by the user; not shown among an outcome's maps.
+    extra, numa_node: as BPF_MAP_CREATE's map_extra and numa_node. pin: "by_name" (LIBBPF_PIN_BY_NAME) or "".
+    inner: what the maps inside a map of maps look like, its name being the outer one's and ".inner", else None.
+    contents: index -> name of the map (maps of maps) or the program (prog arrays) that stands there at load.
+    section: the ELF section that the map stands for (".rodata.str1.1") or was declared in (".maps", old "maps").
     """
 
     name: str
@@ -35,6 +39,44 @@ class MapSpec:
     value_type: int = 0
     initial: bytes | None = None
     hidden: bool = False
+    extra: int = 0
+    numa_node: int = 0
+    pin: str = ""
+    inner: MapSpec | None = None
+    contents: tuple[tuple[int, str], ...] = ()
+    section: str = ".maps"
+
+
+@dataclass(frozen=True, slots=True)
+class ExternSpec:
+    """A name that the object does not define and the kernel has to.
+
+    kind: "kconfig" (a value in map .kconfig, at byte `offset`, `size` bytes), "ksym" (a kernel variable or, of type 0,
+    any kernel symbol's address) or "kfunc" (a kernel function).
+    type: type id in the object's BTF, of the variable's type or of the function's prototype; 0 for `extern void`.
+    weak: missing is no error, and reads as 0.
+    """
+
+    name: str
+    kind: str
+    type: int
+    weak: bool = False
+    offset: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CoreReloc:
+    """One CO-RE relocation: what the instruction at `slot` asks of the running kernel's types.
+
+    kind: enum bpf_core_relo_kind in lower case without BPF_CORE_ ("field_byte_offset", "type_exists", "enumval_value").
+    type: root type id in the object's BTF. access: indexes from it, "0:1:2"; one index of an enumerator for enumval_*.
+    """
+
+    slot: int
+    kind: str
+    type: int
+    access: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +101,13 @@ class FunctionSpec:
 class ProgramSpec:
     """One program: an entry function with the functions it calls behind it in `insns`.
 
-    type: the kernel's program type in lower case ("xdp"). section: the ELF section's name.
-    A map reference is an lddw row with `symbol` naming the map (`lddw_map`), or the map's value (`lddw_map_value`,
-    the byte offset in the upper 32 bits of imm); machines bind names to their own maps at load.
+    type: the kernel's program type in lower case ("xdp"), "unspec" where the section's name tells none.
+    section: the ELF section's name.
+    What an instruction names stands in its `symbol`, and machines bind it at load: a map (`lddw_map`), a map's value
+    (`lddw_map_value`, the byte offset in the upper 32 bits of imm), a function of this program (`lddw_func`, imm counts
+    slots from the load's second half), an extern: a typed ksym (`lddw_btf_id`, imm 0 until resolved), a typeless one
+    (`lddw`, imm 0 until resolved) or a kfunc (`call_kfunc`, imm 0 until resolved). Values of kconfig are map values.
+    core: the CO-RE relocations, in slot order; the instructions hold what the object's own types say until resolved.
     lines: slot -> source place, for the first instruction of each line, in slot order.
     fault_sites: the table behind the fault record map, empty in programs that keep none.
     functions: the functions behind the entry, in slot order; what is read from a file has them in order of first call.
@@ -75,6 +121,7 @@ class ProgramSpec:
     fault_sites: tuple[FaultSite, ...] = ()
     stack: int = 0  # bytes of stack that the entry function uses, where known
     functions: tuple[FunctionSpec, ...] = ()
+    core: tuple[CoreReloc, ...] = ()
 
     @property
     def slot_count(self) -> int:
@@ -102,6 +149,7 @@ class ObjectSpec:
     """Programs and maps by name, the BTF that types them, and what the kernel asks of an object.
 
     sources: (file, line) -> text of that line, for the lines of programs whose text is known.
+    externs: by name, what the kernel has to define. version: of the old `version` section (kernel version code), or 0.
     skipped: what a file holds and this object does not, each with the reason; does not count in comparison.
     """
 
@@ -111,4 +159,6 @@ class ObjectSpec:
     license: str = "GPL"
     endian: str = "little"
     sources: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    externs: Mapping[str, ExternSpec] = field(default_factory=dict)
+    version: int = 0
     skipped: tuple[str, ...] = field(default=(), compare=False)

@@ -35,7 +35,8 @@ REFUSED = {
 class Step:
     """One instruction, ready. operand: the immediate as an unsigned 64-bit number, used where `src` is None.
 
-    target: the slot of a jump or of a call's function. next: the slot behind. value: what an lddw loads.
+    size: bytes of a memory access. target: the slot of a jump or of a call's function. next: the slot behind.
+    cut: the mask of the operands' width. value: what an lddw loads.
     """
 
     kind: Kind
@@ -46,6 +47,7 @@ class Step:
     src: int | None
     off: int
     operand: int
+    size: int
     target: int
     cut: int
     compute: Callable[[int, int, int], Any] | None
@@ -76,10 +78,10 @@ def prepare(program: ProgramSpec, maps: Mapping[str, Any], value_of: Callable[[s
             raise LoadError(
                 f"{program.name}: instruction {slot} is the last one of its function and is no exit or jump"
             )
+        op, source = insn.op, insn.src if insn.op.operand == "src" else None
         step = Step(
-            insn.op.kind, insn.op, slot, following, insn.dst, insn.src if insn.op.operand == "src" else None, insn.off,
-            insn.imm & M64, target, M32 if insn.op.bits == 32 else M64, insn.op.value or insn.op.test,
-            _loaded(program, insn, slot, maps, value_of),
+            op.kind, op, slot, following, insn.dst, source, insn.off, insn.imm & M64, op.bits // 8, target,
+            M32 if op.bits == 32 else M64, op.value or op.test, _loaded(program, insn, slot, maps, value_of),
         )  # fmt: skip
         steps += [step] * insn.width
     return steps
@@ -101,13 +103,19 @@ def _check(program: ProgramSpec, insn: Insn, slot: int) -> None:
     op, where = insn.op, f"{program.name}: instruction {slot} ({insn.op.name})"
     if op.name in REFUSED:
         raise Unavailable(f"{where}: {REFUSED[op.name]}")
-    writes = op.kind in WRITES_DST or (op.fetches and insn.src == R10)
-    if writes and (insn.dst == R10 or op.fetches):
+    if R10 in _written(insn):
         raise LoadError(f"{where} writes to r10, the frame pointer, which is read-only")
     if op.kind is Kind.ALU and op.operand == "imm" and op.name.rstrip("_kx0123456789") in DIVISIONS and not insn.imm:
         raise LoadError(f"{where} divides by the constant 0")
     if op.kind is Kind.PACKET and not BY_NAME[program.type].ld_abs:
         raise LoadError(f"{where}: legacy packet loads do not exist in {program.type} programs")
+
+
+def _written(insn: Insn) -> tuple[int, ...]:
+    """The registers that operands name and the instruction writes. Compare-and-exchange writes r0, not its source."""
+    if insn.op.kind in WRITES_DST:
+        return (insn.dst,)
+    return (insn.src,) if insn.op.fetches and not insn.op.name.startswith("atomic_cmpxchg") else ()
 
 
 def _loaded(

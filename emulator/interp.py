@@ -2,7 +2,9 @@
 
 A register holds None (never written), an unsigned 64-bit int, or a Pointer. Adding to a pointer keeps its region, so an
 access is checked against the very object it was made for; any other arithmetic sees the pointer's number. A number
-used as an address is looked up. This tier is slow on purpose and the definition of right for the faster ones.
+used as an address is looked up. Stack bytes that were never written hold seeded poison, and reading them is noted
+among the warnings: the kernel lets privileged programs do it. This tier is slow on purpose and the definition of right
+for the faster ones.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ class Interpreter:
         self.registers: list[Operand | None] = [None] * 11
         self.slot = 0
         self.executed = 0
+        self.warnings: dict[int, str] = {}  # slot -> what is doubtful there, the first time
         self._stacks = [arena.allocate(f"stack of frame {depth}", STACK, "stack") for depth in range(DEPTH)]
+        self._stack_data = [stack.data for stack in self._stacks]
         self._frames: list[Frame] = []
         self._patience = 0
         self._random = random.Random(0)
@@ -67,14 +71,16 @@ class Interpreter:
         self._frames = []
         self._patience = MAY_GOTO
         self.executed = 0
+        self.warnings = {}
         self._enter(0)
         return self._loop()
 
     def _enter(self, depth: int) -> None:
-        """A fresh frame: poisoned stack, r10 at its end."""
-        stack = self._stacks[depth]
-        stack.data[:] = self._random.randbytes(STACK)
-        stack.shadow.clear()
+        """A fresh frame: poisoned stack, r10 at its end. A region of its own, so that what outlives it is told."""
+        place = self._stacks[depth]
+        place.data[:] = self._random.randbytes(STACK)
+        stack = Region(place.name, place.base, STACK, "stack", self._stack_data[depth], written=0)
+        place.within = lambda offset: Pointer(stack, offset)
         self.registers[10] = Pointer(stack, STACK)
 
     def _loop(self) -> int:
@@ -83,9 +89,9 @@ class Interpreter:
         try:
             while True:
                 step = steps[slot]
-                executed += 1
-                if executed > budget:
+                if executed == budget:
                     raise Stop("budget", f"{budget} instructions were executed without reaching an end")
+                executed += 1
                 kind = step.kind
                 if kind is alu:
                     a = registers[step.dst]
@@ -100,19 +106,19 @@ class Interpreter:
                     a = registers[step.dst]
                     b = step.operand if step.src is None else registers[step.src]
                     if a.__class__ is not int or b.__class__ is not int:
-                        a, b = self._number(step.dst, a), self._number(step.src, b)
+                        a, b = self.number(step.dst, a), self.number(step.src, b)
                     a, b = a & step.cut, b & step.cut
                     slot = step.target if step.compute(a, b, step.op.bits) else step.next  # type: ignore[misc]
                 elif kind is load:
-                    registers[step.dst] = self._load(self._address(step.src), step.off, step.op.bits // 8)
+                    registers[step.dst] = self._load(step, self._address(step.src))
                     slot = step.next
                 elif kind is store:
                     value = step.operand if step.src is None else self._known(step.src)
-                    self._store(self._address(step.dst), step.off, step.op.bits // 8, value)
+                    self._store(step, self._address(step.dst), value)
                     slot = step.next
                 elif kind is leave:
                     if not self._frames:
-                        return self._number(0, registers[0])
+                        return self.number(0, registers[0])
                     slot = self._return()
                 else:
                     slot = self._other(step)
@@ -121,6 +127,7 @@ class Interpreter:
 
     def _other(self, step: Step) -> int:
         """Executes a rarer instruction; the slot to go on at."""
+        self.slot = step.slot
         return OTHERS[step.kind](self, step)
 
     def _goto(self, step: Step) -> int:
@@ -158,24 +165,26 @@ class Interpreter:
         return step.target
 
     def _return(self) -> int:
-        self._known(0)
         frame = self._frames.pop()
+        left = self.registers[10]
+        assert isinstance(left, Pointer), "r10 is never written"
+        left.region.live = False
         self.registers[6:10] = frame.saved
         self.registers[10] = Pointer(frame.stack, STACK)
         self.registers[1:6] = [None] * 5
         return frame.slot
 
     def _load_sx(self, step: Step) -> int:
-        value = self._load(self._address(step.src), step.off, step.op.bits // 8)
+        value = self._load(step, self._address(step.src))
         self.registers[step.dst] = signed(_plain(value), step.op.bits) & M64
         return step.next
 
     def _load_acquire(self, step: Step) -> int:
-        self.registers[step.dst] = self._load(self._address(step.src), step.off, step.op.bits // 8)
+        self.registers[step.dst] = self._load(step, self._address(step.src))
         return step.next
 
     def _store_release(self, step: Step) -> int:
-        self._store(self._address(step.dst), step.off, step.op.bits // 8, self._known(step.src))
+        self._store(step, self._address(step.dst), self._known(step.src))
         return step.next
 
     def _atomic(self, step: Step) -> int:
@@ -186,17 +195,17 @@ class Interpreter:
         if at % (bits // 8):
             raise Stop("access", f"atomic access of {bits // 8} bytes at {region.name}+{at} is not aligned")
         cut = mask(bits)
-        old_operand = self._load(pointer, step.off, bits // 8)
+        old_operand = self._load(step, pointer)
         old = _plain(old_operand) & cut
         if step.op.name.startswith("atomic_cmpxchg"):
-            if old == self._number(0, self.registers[0]) & cut:
-                self._store(pointer, step.off, bits // 8, value)
+            if old == self.number(0, self.registers[0]) & cut:
+                self._store(step, pointer, value)
             self.registers[0] = old_operand
             return step.next
         if step.op.name.startswith("atomic_xchg"):
-            self._store(pointer, step.off, bits // 8, value)
+            self._store(step, pointer, value)
         else:
-            self._store(pointer, step.off, bits // 8, step.compute(old, _plain(value) & cut, bits) & cut)
+            self._store(step, pointer, step.compute(old, _plain(value) & cut, bits) & cut)
         if step.op.fetches:
             self.registers[step.src] = old_operand
         return step.next
@@ -205,7 +214,7 @@ class Interpreter:
         """Legacy packet load: network order; past the end the program returns 0 (RFC 9669 5.5, and the kernel)."""
         assert self.context is not None
         assert self.context.packet is not None, "refused at load for types without an skb"
-        base = 0 if step.src is None else self._number(step.src, self.registers[step.src]) & M32
+        base = 0 if step.src is None else self.number(step.src, self.registers[step.src]) & M32
         at, size = base + signed(step.operand, 32), step.op.bits // 8
         packet = self.context.packet
         if not 0 <= at <= packet.size - size:
@@ -226,15 +235,15 @@ class Interpreter:
         if name.startswith("mov64"):
             return self._written(step.src, b)
         if name.startswith("mov"):
-            return self._compute(step, 0, self._number(step.src, b))
+            return self._compute(step, 0, self.number(step.src, b))
         if step.op.bits == 64 and name.startswith(("add64", "sub64")):
             b = self._written(step.src, b)
             a = self._written(step.dst, a)
             moved = _moved(a, b, 1 if name.startswith("add") else -1)
             if moved is not None:
                 return moved
-        first = self._number(step.dst, a)
-        second = self._number(step.src, b) if "src" in step.op.uses or "imm" in step.op.uses else 0
+        first = self.number(step.dst, a)
+        second = self.number(step.src, b) if "src" in step.op.uses or "imm" in step.op.uses else 0
         return self._compute(step, first, second)
 
     def _compute(self, step: Step, a: int, b: int) -> int:
@@ -250,7 +259,8 @@ class Interpreter:
         assert register is not None
         return self._written(register, self.registers[register])
 
-    def _number(self, register: int | None, value: Operand | None) -> int:
+    def number(self, register: int | None, value: Operand | None) -> int:
+        """What a register holds, a pointer as its address; a fault where it was never written."""
         return _plain(self._written(register, value))
 
     def _address(self, register: int | None) -> Pointer:
@@ -259,16 +269,13 @@ class Interpreter:
         return value if isinstance(value, Pointer) else self.resolve(value)
 
     def resolve(self, address: int) -> Pointer:
-        """The pointer that a plain number is."""
-        assert self.context is not None
-        for region in (self.context.packet, self.context.region):
-            if region is not None and region.base <= address <= region.base + region.size:
-                return Pointer(region, address - region.base)
+        """The pointer that a plain number is, into the smallest object there or the nearest one below."""
         region = self.arena.find(address)
         if region is None:
             what = "the null pointer" if address < 1 << 16 else "no object"
             raise Stop("access", f"access at address {address:#x}, which is {what}")
-        return Pointer(region, address - region.base)
+        offset = address - region.base
+        return Pointer(region, offset) if region.within is None else region.within(offset)
 
     def _place(self, pointer: Pointer, off: int, size: int, write: bool) -> tuple[Region, int]:
         """The region and offset of an access, checked."""
@@ -286,23 +293,35 @@ class Interpreter:
             )
         return region, at
 
-    def _load(self, pointer: Pointer, off: int, size: int) -> Operand:
-        region, at = self._place(pointer, off, size, write=False)
+    def _load(self, step: Step, pointer: Pointer) -> Operand:
+        size = step.size
+        region, at = self._place(pointer, step.off, size, write=False)
         context = self.context
         if size == 4 and context is not None and region is context.region and at in context.fields:
             return context.fields[at]
-        if size == 8 and at in region.shadow:
+        if region.written != -1:
+            self._check_written(region, at, size, step.slot)
+        value = int.from_bytes(region.data[at : at + size], "little")
+        if size == 8 and at in region.shadow and region.shadow[at].address == value:
             return region.shadow[at]
-        return int.from_bytes(region.data[at : at + size], "little")
+        return value
 
-    def _store(self, pointer: Pointer, off: int, size: int, value: Operand) -> None:
-        region, at = self._place(pointer, off, size, write=True)
-        if region.shadow:
-            for stale in range(at - 7, at + size):
-                region.shadow.pop(stale, None)
-        if size == 8 and isinstance(value, Pointer):
+    def _store(self, step: Step, pointer: Pointer, value: Operand) -> None:
+        size = step.size
+        region, at = self._place(pointer, step.off, size, write=True)
+        if size == 8 and value.__class__ is Pointer:
             region.shadow[at] = value
+        if region.written != -1:
+            region.written |= ((1 << size) - 1) << at
         region.data[at : at + size] = (_plain(value) & mask(8 * size)).to_bytes(size, "little")
+
+    def _check_written(self, region: Region, at: int, size: int, slot: int) -> None:
+        """Note a read of bytes that were never written; what is there is poison."""
+        missing = ~(region.written >> at) & ((1 << size) - 1)
+        if missing and slot not in self.warnings:
+            count = missing.bit_count()
+            what = "which were" if count == size else f"of which {count} were"
+            self.warnings[slot] = f"read of {size} bytes at {region.name}+{at}, {what} never written"
 
     def memory(self, value: Operand | None, size: int, what: str) -> bytes:
         """`size` bytes that a helper's argument points to; a fault that names `what` where it does not."""
@@ -310,6 +329,8 @@ class Interpreter:
             raise Stop("helper", f"{what} is in a register that was never written")
         pointer = value if isinstance(value, Pointer) else self.resolve(value)
         region, at = self._place(pointer, 0, size, write=False)
+        if region.written != -1:
+            self._check_written(region, at, size, self.slot)
         return bytes(region.data[at : at + size])
 
 
@@ -320,9 +341,9 @@ def _plain(value: Operand) -> int:
 def _moved(a: Operand, b: Operand, sign: int) -> Operand | None:
     """a + b or a - b where a pointer stays a pointer, or two of one region give a number; else None."""
     if isinstance(a, Pointer) and isinstance(b, int):
-        return Pointer(a.region, a.offset + sign * signed(b, 64))
+        return a.moved(sign * b)
     if isinstance(b, Pointer) and isinstance(a, int) and sign > 0:
-        return Pointer(b.region, b.offset + signed(a, 64))
+        return b.moved(a)
     if isinstance(a, Pointer) and isinstance(b, Pointer) and sign < 0 and a.region is b.region:
         return (a.offset - b.offset) & M64
     return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import TracebackType
 
-from bpfvm.core.errors import LoadError
+from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.emulator import helpers
 from bpfvm.emulator.code import prepare
 from bpfvm.emulator.contexts import Context, ContextBuilder
-from bpfvm.emulator.helpers.maps import MapRegion, element
+from bpfvm.emulator.helpers.maps import MapRegion
 from bpfvm.emulator.interp import BUDGET, Interpreter, Stop
 from bpfvm.emulator.maps import MapStore, create
 from bpfvm.emulator.memory import Arena, Pointer
@@ -65,8 +65,8 @@ class Loaded:
         self.close()
 
     def close(self) -> None:
-        """Release the memory."""
-        del self._interpreter, self._contexts, self._owners, self._maps
+        """Release the memory. Once is enough, more does no harm."""
+        self._maps = {}
         self._arena.close()
 
     def run(self, given: Input) -> Result:
@@ -78,35 +78,50 @@ class Loaded:
         except Stop as stop:
             source = self._program.source_of(interpreter.slot)
             fault = Fault(stop.kind, stop.message, interpreter.slot, source)
+        warnings = (
+            Fault("uninitialised", message, slot, self._program.source_of(slot))
+            for slot, message in interpreter.warnings.items()
+        )
         return Result(
             r0=r0,
             packet=bytes(context.packet.data) if context.packet is not None else None,
             ctx=_buffer(context),
             fault=fault,
             insns=interpreter.executed,
+            warnings=tuple(warnings),
         )
 
     def read_map(self, name: str) -> Entries:
-        """The contents of a map."""
-        return self._maps[name].entries()
+        """The contents of a map. UsageError for one that the program does not use."""
+        return self._map(name).entries()
 
     def write_map(self, name: str, entries: Entries) -> None:
-        """Put `entries` into a map."""
-        self._maps[name].fill(entries)
+        """Put `entries` into a map. UsageError for one that the program does not use."""
+        self._map(name).fill(entries)
+
+    def _map(self, name: str) -> MapStore:
+        if name not in self._maps:
+            used = ", ".join(self._maps) or "none"
+            raise UsageError(f"{self._program.name} does not use a map {name!r}; its maps are {used}")
+        return self._maps[name]
 
     def _owner(self, name: str, store: MapStore) -> MapRegion:
         place = self._arena.allocate(f"map {name}", MAP_OBJECT, "map", writable=False, readable=False)
         owner = MapRegion(place.name, place.base, place.size, place.kind, place.data, False, False)
-        owner.store, owner.elements = store, {}
+        owner.store = store
         return owner
 
     def _value(self, name: str, offset: int) -> Pointer:
-        """What an lddw of a map's value loads: the first value, as the kernel allows for maps of one entry."""
-        owner = self._owners[name]
-        first = element(owner, owner.store.values.base)
+        """What an lddw of a map's value loads. The kernel has it for arrays of one entry, as data sections are."""
+        store = self._maps[name]
+        if store.spec.max_entries != 1:
+            raise LoadError(
+                f"map {name}: its value is addressed directly, which takes 1 entry, not {store.spec.max_entries}"
+            )
+        first = store.element(store.values.base)
         if not 0 <= offset < first.region.size:
             raise LoadError(f"map {name}: offset {offset} is outside of its value of {first.region.size} bytes")
-        return Pointer(first.region, offset)
+        return first.moved(offset)
 
 
 def _buffer(context: Context) -> bytes | None:

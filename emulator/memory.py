@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from bpfvm.core.bits import M64, signed
+from bpfvm.core.errors import Unavailable
 
 SIZE = 1 << 32
 SMALLEST = 1 << 26
@@ -22,7 +26,10 @@ PAGE = 1 << 12
 class Region:
     """An object in memory. base, size: bytes. kind: what messages call it.
 
-    shadow: pointers stored in it as 8 bytes, by offset; `live` is False once it is released.
+    shadow: pointers stored in it as 8 bytes, by offset. One counts while the bytes there are still its number, so
+    nothing has to be cleared when memory changes. `live` is False once the region is released.
+    written: bit n tells that byte n was written, -1 where every byte counts as written.
+    within: for a region that holds smaller objects, the pointer into the right one, of an offset.
     """
 
     name: str
@@ -34,6 +41,8 @@ class Region:
     readable: bool = True
     live: bool = True
     shadow: dict[int, Pointer] = field(default_factory=dict)
+    written: int = -1
+    within: Callable[[int], Pointer] | None = None
 
     def __repr__(self) -> str:
         return f"<Region {self.name} {self.base:#x}+{self.size}>"
@@ -49,7 +58,11 @@ class Pointer:
     @property
     def address(self) -> int:
         """The guest's number for it, 64 bits."""
-        return (self.region.base + self.offset) & 0xFFFF_FFFF_FFFF_FFFF
+        return (self.region.base + self.offset) & M64
+
+    def moved(self, distance: int) -> Pointer:
+        """The pointer `distance` bytes on; offsets wrap as 64-bit numbers do."""
+        return Pointer(self.region, signed(self.offset + distance, 64))
 
 
 class Arena:
@@ -69,11 +82,12 @@ class Arena:
         self._view = memoryview(b"")
 
     def allocate(self, name: str, size: int, kind: str, writable: bool = True, readable: bool = True) -> Region:
-        """A zeroed region of `size` bytes, page-aligned. MemoryError when the arena is full."""
+        """A zeroed region of `size` bytes, page-aligned. Unavailable when the arena is full."""
         base = self._next
         end = base + max(size, 1)
         if end + GAP > self.size:
-            raise MemoryError(f"{name} needs {size} bytes, the emulated memory holds {self.size}")
+            free = max(self.size - GAP - base, 0)
+            raise Unavailable(f"{name} needs {size} bytes, and the emulated memory has {free} of {self.size} left")
         self._next = (end + GAP + PAGE - 1) // PAGE * PAGE
         region = Region(name, base, size, kind, self._view[base : base + size], writable, readable)
         self._bases.append(base)
@@ -106,5 +120,5 @@ def _reserve() -> tuple[mmap.mmap, int]:
             return mmap.mmap(-1, size, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE), size
         except (OSError, ValueError, OverflowError):
             if size <= SMALLEST:
-                raise MemoryError(f"the host refuses even {size} bytes of address space") from None
+                raise Unavailable(f"the host refuses even {size} bytes of address space to the emulator") from None
             size //= 2

@@ -36,6 +36,7 @@ class Report:
     faults: list[tuple[int, Fault]] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
+    warnings: dict[int, Fault] = field(default_factory=dict)  # by instruction, the first of each
 
     @property
     def crashed(self) -> bool:
@@ -82,6 +83,8 @@ def command(
         click.echo(f"bpfvm: packet {number} was not run: {reason}", err=True)
     if len(report.refused) > SHOWN_FAULTS:
         click.echo(f"bpfvm: {len(report.refused) - SHOWN_FAULTS} more packets were not run", err=True)
+    for warning in report.warnings.values():
+        click.echo(f"bpfvm: warning: {warning}", err=True)
     return FAULTED if report.crashed or report.refused else 0
 
 
@@ -126,6 +129,8 @@ def _run_packet(session: Session, given: Input, report: Report) -> None:
         return
     report.insns += result.insns
     report.trace += result.trace
+    for warning in result.warnings:
+        report.warnings.setdefault(warning.insn or 0, warning)
     if result.fault is not None:
         report.faults.append((report.packets, result.fault))
         if result.fault.machine:
@@ -145,15 +150,7 @@ def _document(
         "packets": report.packets,
         "bytes": report.bytes,
         "actions": dict(report.actions.most_common()),
-        "faults": [
-            {
-                "packet": number,
-                "insn": fault.insn,
-                "source": str(fault.source) if fault.source else None,
-                "message": f"{fault.kind}: {fault.message}",
-            }
-            for number, fault in report.faults
-        ],
+        "faults": [{"packet": number, **_fault(fault)} for number, fault in report.faults],
         "maps": {
             name: [{"key": to_json(key), "value": to_json(value)} for key, value in contents.items()]
             for name, contents in maps.items()
@@ -161,6 +158,15 @@ def _document(
         "trace": report.trace,
         "insns": report.insns,
         "seconds": round(report.seconds, 6),
+        "warnings": [_fault(warning) for warning in report.warnings.values()],
+    }
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    return {
+        "insn": fault.insn,
+        "source": str(fault.source) if fault.source else None,
+        "message": f"{fault.kind}: {fault.message}",
     }
 
 

@@ -69,6 +69,8 @@ class Result:
     r0:     all 64 bits where the machine shows them; the kernel shows the low 32 (`r0_bits`).
     packet, ctx: bytes after the run; None where the type has none or the machine cannot tell.
     insns:  instructions executed, 0 where the machine does not count.
+    warnings: what did no harm and is doubtful, each place once: kind "uninitialised" for stack that was read before it
+    was written. Only the reference tier looks.
     """
 
     r0: int = 0
@@ -78,3 +80,4 @@ class Result:
     trace: tuple[str, ...] = ()
     fault: Fault | None = None
     insns: int = 0
+    warnings: tuple[Fault, ...] = ()

@@ -21,6 +21,7 @@ class Outcome:
     packet: its bytes after the run, None without one. ctx: context fields after, by name.
     maps: map name -> {key: value}, typed by BTF. trace: lines printed. events: map name -> records.
     fault: how the run ended early, or None. insns: executed, 0 where the machine does not count; never compared.
+    warnings: doubtful things that the reference tier saw, such as a read of stack never written; never compared.
     engines: the machines that agreed on it.
     """
 
@@ -34,6 +35,7 @@ class Outcome:
     redirect: Any = None
     fault: Fault | None = None
     insns: int = 0
+    warnings: tuple[Fault, ...] = ()
     engines: tuple[str, ...] = ()
 
 

@@ -68,6 +68,7 @@ class Session:
             trace=result.trace,
             fault=result.fault,
             insns=result.insns,
+            warnings=result.warnings,
             engines=(self.engine,),
         )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bpfvm.core.errors import Unavailable
+from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.emulator.memory import Arena, Pointer, Region
 from bpfvm.tables.ctx import CONTEXTS
+from bpfvm.tables.ctx import Context as Layout
 from bpfvm.tables.progs import ProgramType
 
 HEADROOM = 256  # bytes before the packet: XDP_PACKET_HEADROOM (include/uapi/linux/bpf.h)
@@ -54,6 +56,8 @@ class ContextBuilder:
         base = self._frame.base + HEADROOM
         packet = Region("packet", base, size, "packet", self._frame.data[HEADROOM : HEADROOM + size])
         packet.data[:] = given.packet
+        self._frame.within = lambda offset: Pointer(packet, offset - HEADROOM)
+        _check_fields(self._layout, given.fields)
         places = {"packet": 0, "packet_end": size, "packet_meta": 0}
         fields = {}
         for one in self._layout.fields:
@@ -66,9 +70,24 @@ class ContextBuilder:
         return Context(self._region, packet, fields)
 
     def _buffer(self, given: Input) -> Context:
+        if given.fields:
+            wrong = next(iter(given.fields))
+            raise UsageError(f"a {self.kind.name} program's context has no field {wrong!r}: give it as bytes")
         words = given.ctx or b""
         if len(words) > MAX_BUFFER:
             raise Unavailable(f"a context of {len(words)} bytes is over {MAX_BUFFER}")
         region = Region("context", self._region.base, len(words), "context", self._region.data[: len(words)])
         region.data[:] = words
+        self._region.within = lambda offset: Pointer(region, offset)
         return Context(region, None, {})
+
+
+def _check_fields(layout: Layout, given: Mapping[str, int]) -> None:
+    """UsageError for a field that the context does not have, that is an address, or that is too narrow."""
+    settable = {one.name: one for one in layout.fields if one.pointer is None}
+    for name, value in given.items():
+        if name not in settable:
+            raise UsageError(f"{layout.name} has no field {name!r} that can be given; it has {', '.join(settable)}")
+        bits = 8 * settable[name].size
+        if not 0 <= value < 1 << bits:
+            raise UsageError(f"{layout.name}.{name} = {value} does not fit its {bits} bits")

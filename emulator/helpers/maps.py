@@ -5,28 +5,16 @@ from __future__ import annotations
 from bpfvm.core.bits import M64
 from bpfvm.emulator.interp import Interpreter, Operand, Stop
 from bpfvm.emulator.maps import MapStore
+from bpfvm.emulator.maps.array import RDONLY_PROG
 from bpfvm.emulator.memory import Pointer, Region
 
 
 class MapRegion(Region):
     """The object that a map pointer points to; programs cannot read it, helpers take the map from it."""
 
-    __slots__ = ("elements", "store")
+    __slots__ = ("store",)
 
     store: MapStore
-    elements: dict[int, Region]
-
-
-def element(owner: MapRegion, address: int) -> Pointer:
-    """A pointer to the value at `address`, bounded by that one value."""
-    region = owner.elements.get(address)
-    if region is None:
-        store, at = owner.store, address - owner.store.values.base
-        size = store.spec.value_size
-        name = f"{store.spec.name} value at {at}"
-        region = Region(name, address, size, "map value", store.values.data[at : at + size])
-        owner.elements[address] = region
-    return Pointer(region, 0)
 
 
 def _map(value: Operand | None) -> MapRegion:
@@ -35,26 +23,29 @@ def _map(value: Operand | None) -> MapRegion:
     raise Stop("helper", "r1 is not a map")
 
 
+def _writable(owner: MapRegion) -> MapRegion:
+    if owner.store.spec.flags & RDONLY_PROG:
+        raise Stop("access", f"write into {owner.name}, which programs may only read (BPF_F_RDONLY_PROG)")
+    return owner
+
+
 def map_lookup_elem(machine: Interpreter, args: list[Operand | None]) -> Operand:
     """The value's address, or 0."""
     owner = _map(args[0])
     address = owner.store.lookup(machine.memory(args[1], owner.store.spec.key_size, "the key"))
-    return element(owner, address) if address else 0
+    return owner.store.element(address) if address else 0
 
 
 def map_update_elem(machine: Interpreter, args: list[Operand | None]) -> Operand:
     """0, or a negative errno as an unsigned 64-bit number."""
-    owner = _map(args[0])
+    owner = _writable(_map(args[0]))
     spec = owner.store.spec
     key = machine.memory(args[1], spec.key_size, "the key")
     value = machine.memory(args[2], spec.value_size, "the value")
-    flags = args[3]
-    if not isinstance(flags, int):
-        raise Stop("helper", "the flags in r4 are not a number")
-    return owner.store.update(key, value, flags) & M64
+    return owner.store.update(key, value, machine.number(4, args[3])) & M64
 
 
 def map_delete_elem(machine: Interpreter, args: list[Operand | None]) -> Operand:
     """0, or a negative errno as an unsigned 64-bit number."""
-    owner = _map(args[0])
+    owner = _writable(_map(args[0]))
     return owner.store.delete(machine.memory(args[1], owner.store.spec.key_size, "the key")) & M64

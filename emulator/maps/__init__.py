@@ -8,15 +8,20 @@ from typing import Protocol
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Entries
 from bpfvm.emulator.maps.array import ArrayMap
-from bpfvm.emulator.memory import Arena, Region
+from bpfvm.emulator.memory import Arena, Pointer, Region
 from bpfvm.obj.model import MapSpec
 
 
 class MapStore(Protocol):
-    """What every map can do. Addresses are the arena's; results are 0 or a negative errno, as the kernel's."""
+    """What every map can do. Addresses are the arena's; results are 0 or a negative errno, as the kernel's.
+
+    element: the pointer to the value around an address, bounded by that one value.
+    """
 
     spec: MapSpec
     values: Region
+
+    def element(self, address: int) -> Pointer: ...
 
     def lookup(self, key: bytes) -> int: ...
 

@@ -28,7 +28,7 @@ def test_json_has_the_keys_of_the_contract(capture: str, capsys: Captured) -> No
     out, err = capsys.readouterr()
     document = json.loads(out)
     assert err == ""
-    keys = "target program type engine packets bytes actions faults maps trace insns seconds"
+    keys = "target program type engine packets bytes actions faults maps trace insns seconds warnings"
     assert list(document) == keys.split()
     assert document["actions"] == {"XDP_PASS": 24}
     assert len(document["maps"]["hits"]) == 256

@@ -33,6 +33,11 @@ def key(index: int) -> bytes:
         (0xFFFF_FFFF, 2, -errno.E2BIG),
         (0, 3, -errno.EINVAL),
         (5, 1 << 40, -errno.EINVAL),
+        (0, 4, -errno.EINVAL),
+        (0, 5, -errno.EEXIST),
+        (5, 4, -errno.E2BIG),
+        (5, 6, -errno.E2BIG),
+        (5, 7, -errno.EINVAL),
     ],
 )
 def test_update(index: int, flags: int, want: int) -> None:

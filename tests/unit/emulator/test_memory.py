@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpfvm.core.errors import Unavailable
 from bpfvm.emulator.memory import GAP, SIZE, Arena, Pointer
 
 
@@ -43,7 +44,7 @@ def test_every_address_is_found_in_its_region_or_nowhere(address: int) -> None:
 def test_a_full_arena_says_what_did_not_fit() -> None:
     arena = Arena()
     arena.allocate("large", arena.size // 2, "test")
-    with pytest.raises(MemoryError, match="second needs"):
+    with pytest.raises(Unavailable, match="second needs"):
         arena.allocate("second", arena.size // 2, "test")
     assert arena.size <= SIZE
 

@@ -8,24 +8,32 @@ emulator tier has.
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.bits import M32, M64
 from bpfvm.core.errors import LoadError, Unavailable
+from bpfvm.emulator.memory import Pointer, Region
+from bpfvm.isa.codec import SLOT
+from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind, Op
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.progs import BY_NAME
 
+if TYPE_CHECKING:
+    from bpfvm.emulator.system import System
+
 R10 = 10
 DIVISIONS = ("div", "mod", "sdiv", "smod")
 WRITES_DST = (Kind.ALU, Kind.LOAD, Kind.LOAD_SX, Kind.LOAD_ACQUIRE, Kind.IMM64)
 REFUSED = {
+    "addr_space_cast": "casts between address spaces need an arena map, and there are none in this version",
+    "callx": "calls through a register exist in no kernel",
+    "gotox": "jumps through a register take a table of targets, which no object of this version holds",
     "call_kfunc": "kernel functions are not emulated in this version",
     "lddw_btf_id": "addresses of kernel variables are not emulated in this version",
-    "lddw_func": "function addresses, and the callbacks they are for, are not emulated in this version",
     "lddw_map_idx": "map indexes belong to the loader's fd array, which no object holds",
     "lddw_map_idx_value": "map indexes belong to the loader's fd array, which no object holds",
 }
@@ -54,11 +62,31 @@ class Step:
     value: Any = None
 
 
-def prepare(program: ProgramSpec, maps: Mapping[str, Any], value_of: Callable[[str, int], Any]) -> list[Step]:
-    """The steps of `program` by slot; a wide instruction stands in both of its slots.
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A program ready to run. steps: by slot, a wide instruction in both of its slots.
 
-    maps: what an lddw of a map's name loads. value_of: what one of a map's value, at a byte offset, loads.
+    region: where its functions have their addresses, 8 bytes a slot; nothing can be read or written there.
     """
+
+    program: ProgramSpec
+    steps: list[Step]
+    region: Region
+
+    def function(self, pointer: Pointer) -> int | None:
+        """The slot of the function that `pointer` is the address of, or None."""
+        slot, rest = divmod(pointer.offset, SLOT)
+        return slot if pointer.region is self.region and not rest and 0 <= slot < len(self.steps) else None
+
+
+def prepare(program: ProgramSpec, system: System) -> Code:
+    """Check `program` and bind it to the maps of `system`. LoadError or Unavailable says what cannot run."""
+    size = max(program.slot_count, 1) * SLOT
+    region = system.arena.allocate(f"code of {program.name}", size, "code", writable=False, readable=False)
+    return Code(program, _steps(program, system, region), region)
+
+
+def _steps(program: ProgramSpec, system: System, region: Region) -> list[Step]:
     insns = program.insns
     at = slots(insns)
     if not insns:
@@ -69,8 +97,10 @@ def prepare(program: ProgramSpec, maps: Mapping[str, Any], value_of: Callable[[s
     for index, insn in enumerate(insns):
         slot, following = at[index], at[index + 1]
         _check(program, insn, slot)
-        target = slot + 1 + insn.jump if insn.jump is not None else following
-        if insn.jump is not None and target not in starts:
+        target = target_slot(insn, slot)
+        if target is None:
+            target = following
+        elif target not in starts:
             raise LoadError(f"{program.name}: instruction {slot} jumps to {_wrong(target, at[-1])}")
         if insn.jump is not None and insn.op.kind is not Kind.CALL and bisect(bounds, slot) != bisect(bounds, target):
             raise LoadError(f"{program.name}: instruction {slot} jumps to {target}, which is in another function")
@@ -81,16 +111,17 @@ def prepare(program: ProgramSpec, maps: Mapping[str, Any], value_of: Callable[[s
         op, source = insn.op, insn.src if insn.op.operand == "src" else None
         step = Step(
             op.kind, op, slot, following, insn.dst, source, insn.off, insn.imm & M64, op.bits // 8, target,
-            M32 if op.bits == 32 else M64, op.value or op.test, _loaded(program, insn, slot, maps, value_of),
+            M32 if op.bits == 32 else M64, op.value or op.test, _loaded(program, insn, slot, system, region),
         )  # fmt: skip
         steps += [step] * insn.width
     return steps
 
 
 def _functions(program: ProgramSpec, at: list[int]) -> list[int]:
-    """Where functions begin: the entry, what local calls name; and the end of the program. In order."""
-    calls = [slot + 1 + one.imm for slot, one in zip(at, program.insns, strict=False) if one.op.name == "call_local"]
-    return sorted({0, at[-1], *calls})
+    """Where functions begin: the entry, what calls and loads of addresses name, the end of the program. In order."""
+    named = ("call_local", "lddw_func")
+    goals = (target_slot(one, slot) for slot, one in zip(at, program.insns, strict=False) if one.op.name in named)
+    return sorted({0, at[-1], *(goal for goal in goals if goal is not None)})
 
 
 def _wrong(target: int, size: int) -> str:
@@ -118,15 +149,17 @@ def _written(insn: Insn) -> tuple[int, ...]:
     return (insn.src,) if insn.op.fetches and not insn.op.name.startswith("atomic_cmpxchg") else ()
 
 
-def _loaded(
-    program: ProgramSpec, insn: Insn, slot: int, maps: Mapping[str, Any], value_of: Callable[[str, int], Any]
-) -> Any:
+def _loaded(program: ProgramSpec, insn: Insn, slot: int, system: System, region: Region) -> int | Pointer | None:
+    """What an lddw loads; None for all other instructions."""
     if insn.op.kind is not Kind.IMM64:
         return None
     if insn.op.name == "lddw":
+        if insn.symbol is not None:
+            raise Unavailable(f"{program.name}: instruction {slot} takes the address of the kernel's {insn.symbol}")
         return insn.imm
-    if insn.symbol is None or insn.symbol not in maps:
+    if insn.op.name == "lddw_func":
+        return Pointer(region, (target_slot(insn, slot) or 0) * SLOT)
+    if insn.symbol is None or insn.symbol not in system.spec.maps:
         raise LoadError(f"{program.name}: instruction {slot} refers to map {insn.symbol!r}, which the object lacks")
-    if insn.op.name == "lddw_map":
-        return maps[insn.symbol]
-    return value_of(insn.symbol, insn.imm >> 32)
+    store = system.make_map(insn.symbol)
+    return Pointer(store.handle, 0) if insn.op.name == "lddw_map" else store.direct(insn.imm >> 32)

@@ -10,23 +10,28 @@ for the faster ones.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from bpfvm.core.bits import M32, M64, mask, signed
-from bpfvm.emulator.code import Step
+from bpfvm.emulator.code import Code, Step
 from bpfvm.emulator.contexts import Context
-from bpfvm.emulator.memory import Arena, Pointer, Region
+from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.isa.ops import Kind
+
+if TYPE_CHECKING:
+    from bpfvm.emulator.system import System
 
 Operand: TypeAlias = "int | Pointer"
 Helper: TypeAlias = "Callable[[Interpreter, list[Operand | None]], Operand]"
 
 STACK = 512  # bytes of a frame (MAX_BPF_STACK)
 DEPTH = 8  # frames (MAX_CALL_FRAMES)
+TAIL_CALLS = 33  # in one run (MAX_TAIL_CALL_CNT)
 MAY_GOTO = 1 << 23  # tests before may_goto falls through; the kernel counts time there
 BUDGET = 100_000_000
+END = -1  # in place of a slot: nothing goes on
 
 
 class Stop(Exception):
@@ -39,60 +44,88 @@ class Stop(Exception):
 
 @dataclass(slots=True)
 class Frame:
-    """What a local call comes back to."""
+    """What a call comes back to. slot: END where a helper called the function, and goes on itself."""
 
     slot: int
+    code: Code
     saved: list[Operand | None]
     stack: Region
 
 
 class Interpreter:
-    """Runs the steps of one program. Memory, maps and helpers are the machine's."""
+    """Runs programs on a system. `helpers` are by number; `budget` is of instructions, for one run."""
 
-    def __init__(self, steps: list[Step], arena: Arena, helpers: Mapping[int, Helper], budget: int) -> None:
-        self.steps, self.arena, self.helpers, self.budget = steps, arena, helpers, budget
+    def __init__(self, system: System, helpers: Mapping[int, Helper], budget: int) -> None:
+        self.system, self.arena, self.helpers, self.budget = system, system.arena, helpers, budget
+        self.code: Code | None = None
         self.context: Context | None = None
         self.registers: list[Operand | None] = [None] * 11
         self.slot = 0
         self.executed = 0
         self.warnings: dict[int, str] = {}  # slot -> what is doubtful there, the first time
-        self._stacks = [arena.allocate(f"stack of frame {depth}", STACK, "stack") for depth in range(DEPTH)]
+        self._stacks = [self.arena.allocate(f"stack of frame {depth}", STACK, "stack") for depth in range(DEPTH)]
         self._stack_data = [stack.data for stack in self._stacks]
         self._frames: list[Frame] = []
         self._patience = 0
-        self._random = random.Random(0)
+        self._tails = 0
+        self._next: Code | None = None
+        self._poison = random.Random(0)
 
-    def run(self, context: Context, seed: int) -> int:
-        """r0 at the end, an unsigned 64-bit number. Raises Stop for a machine fault; `slot` is then its place."""
-        self.context = context
-        self.registers = [None] * 11
+    def run(self, code: Code, context: Context, seed: int) -> int:
+        """r0 at the end, an unsigned 64-bit number.
+
+        Raises Stop for a machine fault; `slot` of `code.program` is then its place.
+        """
+        self.code, self.context = code, context
+        self.registers[:] = [None] * 11
         self.registers[1] = context.pointer()
-        self._random = random.Random(seed)
-        self._frames = []
-        self._patience = MAY_GOTO
+        self._poison.seed(seed)
+        self._frames, self._next = [], None
+        self._patience, self._tails = MAY_GOTO, 0
         self.executed = 0
         self.warnings = {}
         self._enter(0)
-        return self._loop()
+        return self._loop(0)
+
+    def call(self, slot: int, arguments: Sequence[Operand]) -> int:
+        """Run the function at `slot` of the running program for a helper (a callback): its r0."""
+        here, saved = self.slot, self.registers[:]
+        self._push(END)
+        self.registers[1 : 1 + len(arguments)] = arguments
+        value = self._loop(slot)
+        self.registers[:] = saved
+        self.slot = here
+        return value
+
+    def tail_call(self, code: Code) -> bool:
+        """Go on with `code` in place of the running function when the helper is done; False past the limit of 33."""
+        if self._tails >= TAIL_CALLS:
+            return False
+        self._tails += 1
+        self._next = code
+        return True
 
     def _enter(self, depth: int) -> None:
         """A fresh frame: poisoned stack, r10 at its end. A region of its own, so that what outlives it is told."""
         place = self._stacks[depth]
-        place.data[:] = self._random.randbytes(STACK)
+        place.data[:] = self._poison.randbytes(STACK)
         stack = Region(place.name, place.base, STACK, "stack", self._stack_data[depth], written=0)
         place.within = lambda offset: Pointer(stack, offset)
         self.registers[10] = Pointer(stack, STACK)
 
-    def _loop(self) -> int:
-        steps, registers, slot, executed, budget = self.steps, self.registers, 0, 0, self.budget
-        alu, jump, load, store, leave = Kind.ALU, Kind.JUMP, Kind.LOAD, Kind.STORE, Kind.EXIT
+    def _loop(self, slot: int) -> int:
+        """Run from `slot` of the current code to the end of the function that was entered last: its r0."""
+        assert self.code is not None
+        steps, registers, executed, budget = self.code.steps, self.registers, self.executed, self.budget
+        alu, jump, load, store = Kind.ALU, Kind.JUMP, Kind.LOAD, Kind.STORE
+        step = steps[slot]
         try:
             while True:
                 step = steps[slot]
                 if executed == budget:
                     raise Stop("budget", f"{budget} instructions were executed without reaching an end")
                 executed += 1
-                kind = step.kind
+                kind, slot = step.kind, step.next
                 if kind is alu:
                     a = registers[step.dst]
                     b = step.operand if step.src is None else registers[step.src]
@@ -101,29 +134,26 @@ class Interpreter:
                         registers[step.dst] = step.compute(a & cut, b & cut, step.op.bits) & cut  # type: ignore[misc]
                     else:
                         registers[step.dst] = self._alu(step, a, b)
-                    slot = step.next
                 elif kind is jump:
                     a = registers[step.dst]
                     b = step.operand if step.src is None else registers[step.src]
                     if a.__class__ is not int or b.__class__ is not int:
                         a, b = self.number(step.dst, a), self.number(step.src, b)
-                    a, b = a & step.cut, b & step.cut
-                    slot = step.target if step.compute(a, b, step.op.bits) else step.next  # type: ignore[misc]
+                    cut = step.cut
+                    if step.compute(a & cut, b & cut, step.op.bits):  # type: ignore[misc]
+                        slot = step.target
                 elif kind is load:
                     registers[step.dst] = self._load(step, self._address(step.src))
-                    slot = step.next
                 elif kind is store:
-                    value = step.operand if step.src is None else self._known(step.src)
-                    self._store(step, self._address(step.dst), value)
-                    slot = step.next
-                elif kind is leave:
-                    if not self._frames:
-                        return self.number(0, registers[0])
-                    slot = self._return()
+                    self._store(step, self._address(step.dst), self._stored(step))
                 else:
+                    self.executed = executed
                     slot = self._other(step)
+                    if slot == END:
+                        return self.number(0, registers[0])
+                    executed, steps = self.executed, self.code.steps
         finally:
-            self.slot, self.executed = slot, executed
+            self.slot, self.executed = step.slot, executed
 
     def _other(self, step: Step) -> int:
         """Executes a rarer instruction; the slot to go on at."""
@@ -150,29 +180,54 @@ class Interpreter:
             raise Stop("helper", f"helper {number} is not emulated in this version")
         self.registers[0] = helper(self, self.registers[1:6])
         self.registers[1:6] = [None] * 5
-        return step.next
+        if self._next is None:
+            return step.next
+        self.code, self._next = self._next, None
+        self._leave_stack()
+        self._enter(len(self._frames))
+        self.registers[1] = self._context().pointer()
+        self.registers[6:10] = [None] * 4
+        self.registers[0] = None
+        return 0
 
     def _call_local(self, step: Step) -> int:
+        self._push(step.next)
+        return step.target
+
+    def _push(self, back: int) -> None:
+        """A new frame; r1 to r5 stay as arguments."""
         depth = len(self._frames) + 1
         if depth >= DEPTH:
             raise Stop("depth", f"a call makes {depth + 1} frames, the limit is {DEPTH}")
         stack = self.registers[10]
         assert isinstance(stack, Pointer), "r10 is never written"
-        self._frames.append(Frame(step.next, self.registers[6:10], stack.region))
+        assert self.code is not None
+        self._frames.append(Frame(back, self.code, self.registers[6:10], stack.region))
         self.registers[6:10] = [None] * 4
         self.registers[0] = None
         self._enter(depth)
-        return step.target
 
-    def _return(self) -> int:
+    def _exit(self, step: Step) -> int:
+        """Leave a function: the slot to go on at, END where the program ends or a helper goes on."""
+        if not self._frames:
+            return END
         frame = self._frames.pop()
-        left = self.registers[10]
-        assert isinstance(left, Pointer), "r10 is never written"
-        left.region.live = False
+        self._leave_stack()
+        self.code = frame.code
         self.registers[6:10] = frame.saved
         self.registers[10] = Pointer(frame.stack, STACK)
         self.registers[1:6] = [None] * 5
         return frame.slot
+
+    def _leave_stack(self) -> None:
+        """What still points to the stack of the current frame points to nothing from now on."""
+        left = self.registers[10]
+        assert isinstance(left, Pointer), "r10 is never written"
+        left.region.live = False
+
+    def _context(self) -> Context:
+        assert self.context is not None, "a program runs"
+        return self.context
 
     def _load_sx(self, step: Step) -> int:
         value = self._load(step, self._address(step.src))
@@ -212,11 +267,10 @@ class Interpreter:
 
     def _packet(self, step: Step) -> int:
         """Legacy packet load: network order; past the end the program returns 0 (RFC 9669 5.5, and the kernel)."""
-        assert self.context is not None
-        assert self.context.packet is not None, "refused at load for types without an skb"
+        packet = self._context().packet
+        assert packet is not None, "refused at load for types without an skb"
         base = 0 if step.src is None else self.number(step.src, self.registers[step.src]) & M32
         at, size = base + signed(step.operand, 32), step.op.bits // 8
-        packet = self.context.packet
         if not 0 <= at <= packet.size - size:
             self.registers[0] = 0
             return self._exit_slot()
@@ -227,7 +281,8 @@ class Interpreter:
     def _exit_slot(self) -> int:
         """Any exit of the program: where an early return of the entry function can go."""
         self._frames = []
-        return next(step.slot for step in self.steps if step.kind is Kind.EXIT)
+        assert self.code is not None
+        return next(step.slot for step in self.code.steps if step.kind is Kind.EXIT)
 
     def _alu(self, step: Step, a: Operand | None, b: Operand | None) -> Operand:
         """Arithmetic in which a pointer or an unwritten register takes part."""
@@ -293,6 +348,9 @@ class Interpreter:
             )
         return region, at
 
+    def _stored(self, step: Step) -> Operand:
+        return step.operand if step.src is None else self._known(step.src)
+
     def _load(self, step: Step, pointer: Pointer) -> Operand:
         size = step.size
         region, at = self._place(pointer, step.off, size, write=False)
@@ -350,6 +408,7 @@ def _moved(a: Operand, b: Operand, sign: int) -> Operand | None:
 
 
 OTHERS: Mapping[Kind, Callable[[Interpreter, Step], int]] = {
+    Kind.EXIT: Interpreter._exit,
     Kind.GOTO: Interpreter._goto,
     Kind.MAY_GOTO: Interpreter._may_goto,
     Kind.IMM64: Interpreter._imm64,

@@ -11,6 +11,7 @@ import mmap
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from bpfvm.core.bits import M64, signed
 from bpfvm.core.errors import Unavailable
@@ -46,6 +47,14 @@ class Region:
 
     def __repr__(self) -> str:
         return f"<Region {self.name} {self.base:#x}+{self.size}>"
+
+
+class MapRegion(Region):
+    """What a map pointer points to: an address of its own that no program can read; helpers take the map from it."""
+
+    __slots__ = ("store",)
+
+    store: Any  # emulator.maps.MapStore
 
 
 @dataclass(frozen=True, slots=True)

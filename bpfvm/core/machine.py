@@ -53,6 +53,7 @@ class Input:
     ctx:    raw context bytes, for types whose context is a plain buffer (syscall).
     fields: context fields by name, over the type's defaults ({"ingress_ifindex": 3}).
     clock:  what bpf_ktime_get_ns answers first, ns. seed: of the machine's random numbers.
+    cpu:    the virtual CPU that the run is on.
     """
 
     packet: bytes | None = None
@@ -60,6 +61,7 @@ class Input:
     fields: Mapping[str, int] = field(default_factory=dict)
     clock: int = 0
     seed: int = 0
+    cpu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,9 @@ class Result:
 
     r0:     all 64 bits where the machine shows them; the kernel shows the low 32 (`r0_bits`).
     packet, ctx: bytes after the run; None where the type has none or the machine cannot tell.
+    fields: context fields after the run, by name, as far as the machine can tell.
+    events: name of a ring buffer or perf event array -> what the run put there. redirect: where the packet goes, in
+    words ("ifindex 7", "devmap ports[3]"), or None.
     insns:  instructions executed, 0 where the machine does not count.
     warnings: what did no harm and is doubtful, each place once: kind "uninitialised" for stack that was read before it
     was written. Only the reference tier looks.
@@ -77,7 +82,10 @@ class Result:
     r0_bits: int = 64
     packet: bytes | None = None
     ctx: bytes | None = None
+    fields: Mapping[str, int] = field(default_factory=dict)
     trace: tuple[str, ...] = ()
+    events: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    redirect: str | None = None
     fault: Fault | None = None
     insns: int = 0
     warnings: tuple[Fault, ...] = ()

@@ -13,10 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from bpfvm.core.bits import M32
-from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Entries, Fault, Input, Location, Result
-from bpfvm.emulator.maps import MapStore, create
-from bpfvm.emulator.memory import Arena
+from bpfvm.emulator.system import System
 from bpfvm.lang.active import running
 from bpfvm.lang.faults import FAULTS, PacketError
 from bpfvm.lang.hooks import Hook
@@ -46,14 +44,10 @@ class Loaded:
     def __init__(self, backend: CPython, spec: ObjectSpec, given: Mapping[str, Entries]) -> None:
         self._function, self._hook = backend.function, backend.hook
         self._signature: Signature | None = signature(backend.function) if backend.hook.scalars else None
-        self._arena = Arena()
-        self._stores: dict[str, MapStore] = {
-            name: create(self._arena, one) for name, one in spec.maps.items() if not one.hidden
-        }
-        self._by_map = {id(declared): self._stores[name] for name, declared in backend.maps.items()}
+        self._system = System(spec, [name for name, one in spec.maps.items() if not one.hidden])
+        self._by_map = {id(declared): self._system.maps[name] for name, declared in backend.maps.items()}
         self._packet = b""
-        for name, entries in given.items():
-            self.write_map(name, entries)
+        self._system.fill(given)
 
     def __enter__(self) -> Loaded:
         return self
@@ -63,10 +57,11 @@ class Loaded:
 
     def close(self) -> None:
         """Release the memory."""
-        self._arena.close()
+        self._system.close()
 
     def run(self, given: Input) -> Result:
         """Call the function once. An exception that is no fault of the language is the caller's to see."""
+        self._system.begin(given)
         self._packet = given.packet or b""
         arguments = self._arguments(given)
         fault = None
@@ -80,13 +75,11 @@ class Loaded:
 
     def read_map(self, name: str) -> Entries:
         """The contents of a map; the compiled program's hidden maps do not exist here."""
-        return self._stores[name].entries()
+        return self._system.read_map(name)
 
     def write_map(self, name: str, entries: Entries) -> None:
         """Put `entries` into a map."""
-        if name not in self._stores:
-            raise LoadError(f"{self._function.__name__} has no map {name!r}")
-        self._stores[name].fill(entries)
+        self._system.write_map(name, entries)
 
     def packet_length(self) -> int:
         return len(self._packet)
@@ -101,7 +94,7 @@ class Loaded:
         """Part of bpfvm.lang.active.Machine: the value under `key`."""
         store = self._by_map[id(declared)]
         address = store.lookup(key)
-        return bytes(self._arena.read(address, store.spec.value_size)) if address else None
+        return bytes(self._system.arena.read(address, store.spec.value_size)) if address else None
 
     def update(self, declared: Map, key: bytes, value: bytes) -> None:
         """Part of bpfvm.lang.active.Machine: store `value` under `key`."""

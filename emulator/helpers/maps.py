@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from bpfvm.core.bits import M64
 from bpfvm.emulator.interp import Interpreter, Operand, Stop
-from bpfvm.emulator.maps import MapStore
 from bpfvm.emulator.maps.array import RDONLY_PROG
-from bpfvm.emulator.memory import Pointer, Region
-
-
-class MapRegion(Region):
-    """The object that a map pointer points to; programs cannot read it, helpers take the map from it."""
-
-    __slots__ = ("store",)
-
-    store: MapStore
+from bpfvm.emulator.memory import MapRegion, Pointer
 
 
 def _map(value: Operand | None) -> MapRegion:
@@ -33,7 +24,8 @@ def map_lookup_elem(machine: Interpreter, args: list[Operand | None]) -> Operand
     """The value's address, or 0."""
     owner = _map(args[0])
     address = owner.store.lookup(machine.memory(args[1], owner.store.spec.key_size, "the key"))
-    return owner.store.element(address) if address else 0
+    found: Operand = owner.store.element(address) if address else 0
+    return found
 
 
 def map_update_elem(machine: Interpreter, args: list[Operand | None]) -> Operand:
@@ -42,10 +34,10 @@ def map_update_elem(machine: Interpreter, args: list[Operand | None]) -> Operand
     spec = owner.store.spec
     key = machine.memory(args[1], spec.key_size, "the key")
     value = machine.memory(args[2], spec.value_size, "the value")
-    return owner.store.update(key, value, machine.number(4, args[3])) & M64
+    return int(owner.store.update(key, value, machine.number(4, args[3]))) & M64
 
 
 def map_delete_elem(machine: Interpreter, args: list[Operand | None]) -> Operand:
     """0, or a negative errno as an unsigned 64-bit number."""
     owner = _writable(_map(args[0]))
-    return owner.store.delete(machine.memory(args[1], owner.store.spec.key_size, "the key")) & M64
+    return int(owner.store.delete(machine.memory(args[1], owner.store.spec.key_size, "the key"))) & M64

@@ -8,11 +8,15 @@ every index exists, BPF_F_LOCK without a spin lock in the value is -EINVAL. Dele
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Entries
-from bpfvm.emulator.memory import Arena, Pointer, Region
+from bpfvm.emulator.memory import MapRegion, Pointer, Region
 from bpfvm.obj.model import MapSpec
+
+if TYPE_CHECKING:
+    from bpfvm.emulator.system import System
 
 ANY, NOEXIST, EXIST, LOCK = 0, 1, 2, 4  # flags of BPF_MAP_UPDATE_ELEM
 RDONLY_PROG, WRONLY_PROG = 0x80, 0x100  # flags of BPF_MAP_CREATE: what programs may not do
@@ -21,7 +25,9 @@ RDONLY_PROG, WRONLY_PROG = 0x80, 0x100  # flags of BPF_MAP_CREATE: what programs
 class ArrayMap:
     """One array. Values stay at their addresses for good."""
 
-    def __init__(self, arena: Arena, spec: MapSpec) -> None:
+    handle: MapRegion
+
+    def __init__(self, system: System, spec: MapSpec) -> None:
         if spec.key_size != 4 or spec.value_size < 1 or spec.max_entries < 1:
             raise LoadError(
                 f"map {spec.name}: an array has keys of 4 bytes, values of at least 1 and at least 1 entry, "
@@ -29,7 +35,7 @@ class ArrayMap:
             )
         self.spec = spec
         self.stride = (spec.value_size + 7) // 8 * 8
-        self.values: Region = arena.allocate(f"{spec.name} value", self.stride * spec.max_entries, "map value")
+        self.values: Region = system.arena.allocate(f"{spec.name} value", self.stride * spec.max_entries, "map value")
         self.values.within = lambda offset: self.element(self.values.base + offset)
         self._elements: dict[int, Region] = {}
         if spec.initial is not None:
@@ -50,6 +56,17 @@ class ArrayMap:
                 self.values.data[at : at + size], not flags & RDONLY_PROG, not flags & WRONLY_PROG,
             )  # fmt: skip
         return Pointer(region, address - region.base)
+
+    def direct(self, offset: int) -> Pointer:
+        """What an lddw of the map's value loads. The kernel has it for arrays of one entry, as data sections are."""
+        spec = self.spec
+        if spec.max_entries != 1:
+            raise LoadError(
+                f"map {spec.name}: its value is addressed directly, which takes 1 entry, not {spec.max_entries}"
+            )
+        if not 0 <= offset < spec.value_size:
+            raise LoadError(f"map {spec.name}: offset {offset} is outside of its value of {spec.value_size} bytes")
+        return self.element(self.values.base).moved(offset)
 
     def lookup(self, key: bytes) -> int:
         """The address of the value under `key` (4 bytes), or 0."""

@@ -11,11 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpfvm.core.errors import LoadError, Unavailable
-from bpfvm.emulator.maps import create
-from bpfvm.emulator.memory import Arena
-from bpfvm.obj.model import MapSpec
+from bpfvm.emulator.maps import MapStore
+from bpfvm.emulator.system import System
+from bpfvm.obj.model import MapSpec, ObjectSpec
 
 SPEC = MapSpec("m", "array", 4, 3, 5)
+
+
+def made(spec: MapSpec) -> MapStore:
+    """The map on a system of its own."""
+    return System(ObjectSpec({}, {spec.name: spec}), [spec.name]).maps[spec.name]
 
 
 def key(index: int) -> bytes:
@@ -41,13 +46,13 @@ def key(index: int) -> bytes:
     ],
 )
 def test_update(index: int, flags: int, want: int) -> None:
-    store = create(Arena(), SPEC)
+    store = made(SPEC)
     assert store.update(key(index), b"abc", flags) == want
     assert [value for _, value in store.entries()].count(b"abc") == (want == 0)
 
 
 def test_lookup_and_delete() -> None:
-    store = create(Arena(), SPEC)
+    store = made(SPEC)
     addresses = [store.lookup(key(index)) for index in range(7)]
     assert addresses[5:] == [0, 0]
     assert all(two - one == 8 for one, two in itertools.pairwise(addresses[:5]))
@@ -56,7 +61,7 @@ def test_lookup_and_delete() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.binary(min_size=3, max_size=3), st.integers(0, 4))))
 def test_it_behaves_as_a_list(updates: list[tuple[int, bytes, int]]) -> None:
-    store, model = create(Arena(), SPEC), [bytes(3)] * 5
+    store, model = made(SPEC), [bytes(3)] * 5
     for index, value, flags in updates:
         done = store.update(key(index), value, flags)
         assert (done == 0) == (index < 5 and flags in (0, 2))
@@ -79,4 +84,4 @@ def test_it_behaves_as_a_list(updates: list[tuple[int, bytes, int]]) -> None:
 )
 def test_refusals(spec: MapSpec, entries: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        create(Arena(), spec).fill(entries)
+        made(spec).fill(entries)

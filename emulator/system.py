@@ -1,0 +1,98 @@
+"""The emulated kernel around programs: memory, maps, virtual CPUs, time, chance, and what a run leaves behind.
+
+Every tier runs on one System, and everything in it is deterministic: time stands still but for a step at each reading,
+random numbers come from the input's seed, CPUs take turns as inputs say. What a map holds is in the arena, so the arena
+is the state of the machine.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from bpfvm.core.errors import LoadError, UsageError
+from bpfvm.core.machine import Entries, Input
+from bpfvm.emulator.maps import MapStore, create
+from bpfvm.emulator.memory import Arena, MapRegion, Pointer
+from bpfvm.obj.model import MapSpec, ObjectSpec
+
+MAP_OBJECT = 64  # bytes that a map itself takes in the arena: an address of its own
+CLOCK_STEP = 1  # ns that one reading of the clock takes
+MAX_CPUS = 256
+
+
+class System:
+    """One machine. cpus: virtual CPUs that it has; `cpu` is the one that runs now."""
+
+    def __init__(self, spec: ObjectSpec, maps: Sequence[str], cpus: int = 1) -> None:
+        """maps: names of those to make. LoadError for one that the object lacks, Unavailable for an unknown type."""
+        if not 1 <= cpus <= MAX_CPUS:
+            raise UsageError(f"{cpus} virtual CPUs, and there can be 1 to {MAX_CPUS}")
+        self.spec, self.cpus, self.cpu = spec, cpus, 0
+        self.arena = Arena()
+        self.now = 0
+        self.random = random.Random(0)
+        self.trace: list[str] = []
+        self.events: dict[str, list[bytes]] = {}
+        self.redirect: str | None = None
+        self.maps: dict[str, MapStore] = {}
+        self._handles: dict[str, MapRegion] = {}
+        for name in maps:
+            self.make_map(name)
+
+    def close(self) -> None:
+        """Release the memory. Once is enough, more does no harm."""
+        self.maps, self._handles = {}, {}
+        self.arena.close()
+
+    def make_map(self, name: str) -> MapStore:
+        """The map that the object declares under `name`, made on first use."""
+        if name not in self.maps:
+            if name not in self.spec.maps:
+                raise LoadError(f"the object has no map {name!r}; it has {', '.join(self.spec.maps) or 'none'}")
+            self.maps[name] = self.create(self.spec.maps[name])
+        return self.maps[name]
+
+    def create(self, spec: MapSpec) -> MapStore:
+        """A map of its own, not known by name: what stands inside a map of maps."""
+        store = create(self, spec)
+        place = self.arena.allocate(f"map {spec.name}", MAP_OBJECT, "map", writable=False, readable=False)
+        store.handle = MapRegion(place.name, place.base, place.size, place.kind, place.data, False, False)
+        store.handle.store = store
+        return store
+
+    def begin(self, given: Input) -> None:
+        """Make ready for one run."""
+        if not 0 <= given.cpu < self.cpus:
+            raise UsageError(f"the input is for CPU {given.cpu}, and the machine has {self.cpus}")
+        self.cpu, self.now = given.cpu, given.clock
+        self.random.seed(given.seed)
+        self.trace, self.events, self.redirect = [], {}, None
+
+    def clock(self) -> int:
+        """The time in ns. Reading takes CLOCK_STEP."""
+        self.now += CLOCK_STEP
+        return self.now - CLOCK_STEP
+
+    def read_map(self, name: str) -> Entries:
+        """The contents of a map. UsageError for one that is not loaded."""
+        return self._known(name).entries()
+
+    def write_map(self, name: str, entries: Entries) -> None:
+        """Put `entries` into a map, as user space does. UsageError for a map that is not loaded."""
+        self._known(name).fill(entries)
+
+    def fill(self, given: Mapping[str, Entries]) -> None:
+        """Contents of several maps, before the first run."""
+        for name, entries in given.items():
+            self.write_map(name, entries)
+
+    def _known(self, name: str) -> MapStore:
+        if name not in self.maps:
+            raise UsageError(f"the program does not use a map {name!r}; its maps are {', '.join(self.maps) or 'none'}")
+        return self.maps[name]
+
+
+def pointer_to(store: MapStore) -> Pointer:
+    """What an lddw of a map loads."""
+    return Pointer(store.handle, 0)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from bpfvm.core.bits import M32, M64, mask, signed
+from bpfvm.emulator.caller import Caller, Operand, Stop, Value
 from bpfvm.emulator.code import Code, Step
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.memory import Pointer, Region
@@ -23,8 +24,7 @@ from bpfvm.isa.ops import Kind
 if TYPE_CHECKING:
     from bpfvm.emulator.system import System
 
-Operand: TypeAlias = "int | Pointer"
-Helper: TypeAlias = "Callable[[Interpreter, list[Operand | None]], Operand]"
+Helper: TypeAlias = "Callable[[Caller, list[Value]], Operand]"
 
 STACK = 512  # bytes of a frame (MAX_BPF_STACK)
 DEPTH = 8  # frames (MAX_CALL_FRAMES)
@@ -34,21 +34,13 @@ BUDGET = 100_000_000
 END = -1  # in place of a slot: nothing goes on
 
 
-class Stop(Exception):
-    """A machine fault on its way out of the interpreter."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind, self.message = kind, message
-
-
 @dataclass(slots=True)
 class Frame:
     """What a call comes back to. slot: END where a helper called the function, and goes on itself."""
 
     slot: int
     code: Code
-    saved: list[Operand | None]
+    saved: list[Value]
     stack: Region
 
 
@@ -59,7 +51,7 @@ class Interpreter:
         self.system, self.arena, self.helpers, self.budget = system, system.arena, helpers, budget
         self.code: Code | None = None
         self.context: Context | None = None
-        self.registers: list[Operand | None] = [None] * 11
+        self.registers: list[Value] = [None] * 11
         self.slot = 0
         self.executed = 0
         self.warnings: dict[int, str] = {}  # slot -> what is doubtful there, the first time
@@ -88,7 +80,7 @@ class Interpreter:
         return self._loop(0)
 
     def call(self, slot: int, arguments: Sequence[Operand]) -> int:
-        """Run the function at `slot` of the running program for a helper (a callback): its r0."""
+        """Part of Caller: a callback runs in a frame of its own."""
         here, saved = self.slot, self.registers[:]
         self._push(END)
         self.registers[1 : 1 + len(arguments)] = arguments
@@ -98,7 +90,7 @@ class Interpreter:
         return value
 
     def tail_call(self, code: Code) -> bool:
-        """Go on with `code` in place of the running function when the helper is done; False past the limit of 33."""
+        """Part of Caller: at most TAIL_CALLS in one run."""
         if self._tails >= TAIL_CALLS:
             return False
         self._tails += 1
@@ -284,7 +276,7 @@ class Interpreter:
         assert self.code is not None
         return next(step.slot for step in self.code.steps if step.kind is Kind.EXIT)
 
-    def _alu(self, step: Step, a: Operand | None, b: Operand | None) -> Operand:
+    def _alu(self, step: Step, a: Value, b: Value) -> Operand:
         """Arithmetic in which a pointer or an unwritten register takes part."""
         name = step.op.name
         if name.startswith("mov64"):
@@ -305,7 +297,7 @@ class Interpreter:
         assert step.compute is not None
         return int(step.compute(a & step.cut, b & step.cut, step.op.bits)) & step.cut
 
-    def _written(self, register: int | None, value: Operand | None) -> Operand:
+    def _written(self, register: int | None, value: Value) -> Operand:
         if value is None:
             raise Stop("uninit", f"r{register} is read before it is written")
         return value
@@ -314,7 +306,7 @@ class Interpreter:
         assert register is not None
         return self._written(register, self.registers[register])
 
-    def number(self, register: int | None, value: Operand | None) -> int:
+    def number(self, register: int | None, value: Value) -> int:
         """What a register holds, a pointer as its address; a fault where it was never written."""
         return _plain(self._written(register, value))
 
@@ -381,15 +373,25 @@ class Interpreter:
             what = "which were" if count == size else f"of which {count} were"
             self.warnings[slot] = f"read of {size} bytes at {region.name}+{at}, {what} never written"
 
-    def memory(self, value: Operand | None, size: int, what: str) -> bytes:
-        """`size` bytes that a helper's argument points to; a fault that names `what` where it does not."""
+    def pointer(self, value: Value, what: str) -> Pointer:
+        """Part of Caller."""
         if value is None:
             raise Stop("helper", f"{what} is in a register that was never written")
-        pointer = value if isinstance(value, Pointer) else self.resolve(value)
-        region, at = self._place(pointer, 0, size, write=False)
+        return value if isinstance(value, Pointer) else self.resolve(value)
+
+    def read(self, value: Value, size: int, what: str) -> bytes:
+        """Part of Caller."""
+        region, at = self._place(self.pointer(value, what), 0, size, write=False)
         if region.written != -1:
             self._check_written(region, at, size, self.slot)
         return bytes(region.data[at : at + size])
+
+    def write(self, value: Value, data: bytes, what: str) -> None:
+        """Part of Caller."""
+        region, at = self._place(self.pointer(value, what), 0, len(data), write=True)
+        if region.written != -1:
+            region.written |= ((1 << len(data)) - 1) << at
+        region.data[at : at + len(data)] = data
 
 
 def _plain(value: Operand) -> int:

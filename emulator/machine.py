@@ -8,9 +8,9 @@ from types import TracebackType
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.emulator import helpers
-from bpfvm.emulator.code import prepare
+from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.contexts import ContextBuilder
-from bpfvm.emulator.interp import BUDGET, Interpreter, Stop
+from bpfvm.emulator.interp import BUDGET, Interpreter
 from bpfvm.emulator.system import System
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.tables.helpers import BY_NAME as HELPERS
@@ -43,7 +43,7 @@ class Loaded:
     def __init__(self, backend: Interp, spec: ObjectSpec, program: str, given: Mapping[str, Entries]) -> None:
         chosen = spec.programs[program]
         self._system = System(spec, (*chosen.map_names, *given), backend.cpus)
-        self._code = prepare(chosen, self._system)
+        self._code = self._system.code(program)
         table = {HELPERS[name].id: function for name, function in helpers.IMPLEMENTED.items()}
         self._interpreter = Interpreter(self._system, table, backend.budget)
         self._contexts = ContextBuilder(self._system.arena, PROGRAM_TYPES[chosen.type])

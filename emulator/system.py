@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries, Input
+from bpfvm.emulator.code import Code, prepare
 from bpfvm.emulator.maps import MapStore, create
-from bpfvm.emulator.memory import Arena, MapRegion, Pointer
+from bpfvm.emulator.memory import Arena, MapRegion
 from bpfvm.obj.model import MapSpec, ObjectSpec
 
 MAP_OBJECT = 64  # bytes that a map itself takes in the arena: an address of its own
@@ -36,14 +37,20 @@ class System:
         self.events: dict[str, list[bytes]] = {}
         self.redirect: str | None = None
         self.maps: dict[str, MapStore] = {}
-        self._handles: dict[str, MapRegion] = {}
+        self._codes: dict[str, Code] = {}
         for name in maps:
             self.make_map(name)
 
     def close(self) -> None:
         """Release the memory. Once is enough, more does no harm."""
-        self.maps, self._handles = {}, {}
+        self.maps, self._codes = {}, {}
         self.arena.close()
+
+    def code(self, program: str) -> Code:
+        """A program of the object, checked and bound on first use. LoadError or Unavailable says what cannot run."""
+        if program not in self._codes:
+            self._codes[program] = prepare(self.spec.programs[program], self)
+        return self._codes[program]
 
     def make_map(self, name: str) -> MapStore:
         """The map that the object declares under `name`, made on first use."""
@@ -91,8 +98,3 @@ class System:
         if name not in self.maps:
             raise UsageError(f"the program does not use a map {name!r}; its maps are {', '.join(self.maps) or 'none'}")
         return self.maps[name]
-
-
-def pointer_to(store: MapStore) -> Pointer:
-    """What an lddw of a map loads."""
-    return Pointer(store.handle, 0)

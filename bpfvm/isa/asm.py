@@ -23,10 +23,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from bpfvm.core.bits import M32, M64, S32_MAX, S32_MIN, S64_MIN
-from bpfvm.core.errors import LoadError
-from bpfvm.core.machine import Location
+from bpfvm.core.bits import M16, M32, M64, S32_MAX, S32_MIN, S64_MIN, signed
 from bpfvm.isa.insn import Insn
+from bpfvm.isa.lines import Line, shown
 from bpfvm.isa.ops import OPS, Kind, Op
 
 Resolver = Callable[[str], int | None]
@@ -50,12 +49,11 @@ _WANTED = {
     "S": "a name or #number",
     "": "the end of the line",
 }
-_CLASS = {"z": "R", "i": "N", "x": "N", "l": "N", "o": "N", "v": "N", "t": "T", "f": "T", "n": "S"}
+_CLASS = {"z": "R", "t": "T", "f": "T", "n": "S", **dict.fromkeys("ixlovab", "N")}
 _BEFORE_TARGET = frozenset({"goto", "gotol", "may_goto", "call", "func"})
 _BEFORE_NAME = frozenset(re.findall(r"(\w+)\[\{n\}", " ".join(op.text for op in OPS)))
 _REGISTER = re.compile(r"[rw](\d+)")
 _IN_BRACKETS = re.compile(r"\[([^\]]*)\]")
-_LONGEST = 80  # characters of what was met that an error shows
 _SYMBOL = re.compile(r"([^#]*)(?:#(-?\w+))?")
 
 
@@ -68,23 +66,10 @@ class _Node:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """A line of the text and where it stands, for errors."""
-
-    text: str
-    number: int
-    file: str | None
-
-    def error(self, what: str) -> LoadError:
-        where = f"{self.file}:{self.number}" if self.file else f"line {self.number}"
-        return LoadError(f"{where}: `{_shown(self.text.strip())}`: {what}")
-
-
-@dataclass(frozen=True, slots=True)
 class _Parsed:
     """An instruction whose labels are not looked up yet: the rows it may be, and the tokens of its operands."""
 
-    line: _Line
+    line: Line
     ends: list[tuple[Op, tuple[str, ...]]]
     operands: tuple[str, ...]
     slot: int
@@ -102,7 +87,7 @@ def assemble(text: str, *, helper: Resolver | None = None, file: str | None = No
     parsed: list[_Parsed] = []
     slot = 0
     for number, whole in enumerate(text.splitlines(), first_line):
-        line = _Line(whole, number, file)
+        line = Line(whole, number, file)
         rest = _take_labels(line, _COMMENT.sub("", whole), labels, slot)
         if rest:
             one = _parse(line, rest, slot)
@@ -111,7 +96,7 @@ def assemble(text: str, *, helper: Resolver | None = None, file: str | None = No
     return [_bind(one, labels, helper) for one in parsed]
 
 
-def _take_labels(line: _Line, rest: str, labels: dict[str, int], slot: int) -> str:
+def _take_labels(line: Line, rest: str, labels: dict[str, int], slot: int) -> str:
     """Note the labels that `rest` begins with; what stands behind them."""
     while found := _LABEL.match(rest):
         name = found[1]
@@ -123,7 +108,7 @@ def _take_labels(line: _Line, rest: str, labels: dict[str, int], slot: int) -> s
     return rest.strip()
 
 
-def _parse(line: _Line, rest: str, slot: int) -> _Parsed:
+def _parse(line: Line, rest: str, slot: int) -> _Parsed:
     node, operands, last = _tree(), [], ""
     for kind, token in _tokens(rest):
         if kind == ")" and last == "R" and "N" in node.after:  # (r1) is (r1 +0)
@@ -131,7 +116,7 @@ def _parse(line: _Line, rest: str, slot: int) -> _Parsed:
             operands.append("+0")
         following = node.after.get(kind)
         if following is None:
-            raise line.error(f"met {_shown(token)!r} where {_choices(node)} is wanted")
+            raise line.error(f"met {shown(token)!r} where {_choices(node)} is wanted")
         if kind in _WANTED:
             operands.append(token)
         node, last = following, kind
@@ -206,13 +191,20 @@ def _bind(one: _Parsed, labels: dict[str, int], helper: Resolver | None) -> Insn
         values.get("dst", 0),
         values.get("src", op.src_is or 0),
         values.get("off", op.off_is or 0),
-        values.get("imm", op.imm_is or 0) | values.get("high", 0) << 32,
+        _joined(op, values),
         symbol,
-        Location(one.line.file, one.line.number) if one.line.file else None,
+        one.line.place,
     )
 
 
-def _set(line: _Line, op: Op, values: dict[str, int], name: str, number: int) -> None:
+def _joined(op: Op, values: dict[str, int]) -> int:
+    """The immediate, of one operand or of its halves."""
+    if "to" in values:
+        return signed(values["to"] << 16 | values["from"], 32)
+    return values.get("imm", op.imm_is or 0) | values.get("high", 0) << 32
+
+
+def _set(line: Line, op: Op, values: dict[str, int], name: str, number: int) -> None:
     """Keep an operand; one that a template has twice must be the same both times."""
     if values.setdefault(name, number) != number:
         raise line.error(f"met registers {values[name]} and {number} where {op.name} wants the same one twice")
@@ -244,31 +236,35 @@ def _value(one: _Parsed, op: Op, placeholder: str, token: str, labels: dict[str,
         case "o":
             if not token.startswith(("+", "-")):
                 raise line.error(f"met {token!r} where an offset with its sign is wanted")
-            return "off", _ranged(line, token, -0x8000, 0x7FFF, "an offset")
+            return "off", line.number_in(token, -0x8000, 0x7FFF, "an offset")
         case "t":
             return _target(one, op, token, labels)
         case "l":
-            return "imm", _ranged(line, token, S64_MIN, M64, "a 64-bit number") & M64
+            return "imm", line.number_in(token, S64_MIN, M64, "a 64-bit number") & M64
         case "v" if op.kind is Kind.CALL:
-            return "off", _ranged(line, token, -0x8000, 0x7FFF, "the number of a BTF object")
+            return "off", line.number_in(token, -0x8000, 0x7FFF, "the number of a BTF object")
         case "v":
-            return "high", _ranged(line, token, 0, M32, "a number")
+            return "high", line.number_in(token, 0, M32, "a number")
+        case "a" | "b":
+            return {"a": "to", "b": "from"}[placeholder], line.number_in(
+                token, 0, M16, "the number of an address space"
+            )
     return "imm", _immediate(line, op, token)
 
 
-def _register(line: _Line, token: str) -> int:
+def _register(line: Line, token: str) -> int:
     number = int(token[1:])
     if number > 10:
         raise line.error(f"met {token} where {_WANTED[token[0].upper()]} is wanted")
     return number
 
 
-def _immediate(line: _Line, op: Op, token: str) -> int:
+def _immediate(line: Line, op: Op, token: str) -> int:
     """The signed 32 bits of an immediate."""
     narrow = op.bits <= 32 and op.kind in (Kind.ALU, Kind.JUMP, Kind.STORE)
     printed = op.kind is Kind.JUMP and token[:2].lower() == "0x"
     what = "a number without `ll` behind it" if op.name == "mov64_k" else "a number"
-    number = _ranged(line, token, S32_MIN, M32 if narrow or printed else S32_MAX, what)
+    number = line.number_in(token, S32_MIN, M32 if narrow or printed else S32_MAX, what)
     return number - (1 << 32) if number > S32_MAX else number
 
 
@@ -284,31 +280,14 @@ def _target(one: _Parsed, op: Op, token: str, labels: dict[str, int]) -> tuple[s
         distance = token.removeprefix("pc").strip()
         if not distance.startswith(("+", "-")):
             raise one.line.error(f"met {token!r} where a label of this program or a distance like pc+3 is wanted")
-        reach = _ranged(one.line, distance, low, high, "a distance")
+        reach = one.line.number_in(distance, low, high, "a distance")
     return ("off", reach) if short else ("imm", reach & M32 if op.kind is Kind.IMM64 else reach)
 
 
-def _symbol(line: _Line, op: Op, token: str) -> tuple[str | None, int]:
+def _symbol(line: Line, op: Op, token: str) -> tuple[str | None, int]:
     """A name and a number, of which one may be missing."""
     found = _SYMBOL.fullmatch(token.strip())
     if found is None or not (found[1] or found[2]):
         raise line.error(f"met {token!r} where {_WANTED['S']} is wanted")
     low, high = (S32_MIN, S32_MAX) if op.kind is Kind.CALL else (0, M32)
-    return found[1] or None, _ranged(line, found[2], low, high, "a number") if found[2] else 0
-
-
-def _ranged(line: _Line, token: str, low: int, high: int, what: str) -> int:
-    """A number within its bounds."""
-    try:
-        number = int("".join(token.split()).replace("+-", "-"), 0)
-    except ValueError:
-        raise line.error(f"met {_shown(token)!r} where a decimal or hex number is wanted") from None
-    if not low <= number <= high:
-        raise line.error(f"met {_shown(token)} where {what} from {low} to {high} ({low:#x} to {high:#x}) is wanted")
-    return number
-
-
-def _shown(text: str) -> str:
-    """`text` for an error: on one line, and not longer than that."""
-    plain = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+    return found[1] or None, line.number_in(found[2], low, high, "a number") if found[2] else 0

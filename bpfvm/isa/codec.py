@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from bpfvm.core.bits import M32, M64, signed
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import Insn
-from bpfvm.isa.ops import BY_CODE, Kind, Op, find
+from bpfvm.isa.ops import BY_CODE, RESERVED, Kind, Op, find
 
 SLOT = 8
 _SLOT = {"little": struct.Struct("<BBhi"), "big": struct.Struct(">BBhi")}
@@ -85,7 +85,7 @@ def _check_field(op: Op, slot: int, name: str, value: int) -> None:
 def _unknown(slot: int, opcode: int, src: int, off: int, imm: int) -> str:
     rows = BY_CODE.get(opcode)
     if not rows:
-        return f"instruction {slot}: unknown opcode {opcode:#04x}"
+        return f"instruction {slot}: unknown opcode {opcode:#04x}: {RESERVED[opcode]}"
     return (
         f"instruction {slot}: opcode {opcode:#04x} ({rows[0].name}) with src={src} off={off} imm={imm} has no meaning"
     )

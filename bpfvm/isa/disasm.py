@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from bpfvm.core.bits import M32, signed
+from bpfvm.core.bits import M16, M32, signed
 from bpfvm.isa.codec import SLOT, encode
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind
@@ -43,13 +43,14 @@ def text(one: Insn, *, helper: Namer | None = None, target: str | None = None) -
 
 def listing(
     insns: Sequence[Insn], *, helper: Namer | None = None, labels: Mapping[int, str] | None = None,
-    source: Namer | None = None, raw: str | None = None,
+    source: Namer | None = None, note: Namer | None = None, raw: str | None = None,
 ) -> str:  # fmt: skip
     """One instruction a line behind its slot number, without a line end after the last.
 
     helper: as for `text`. labels: slot -> name, printed above the slot and as the target of jumps.
-    source: what to print above a slot, behind "; ": its source text and place. raw: the byte order ("little", "big")
-    in which to show the bytes of each slot. `assemble` reads a listing without raw bytes back.
+    source: what to print above a slot, behind "; ": its source text and place. note: what to print behind the
+    instruction at a slot, after "; ". raw: the byte order ("little", "big") in which to show the bytes of each slot.
+    `assemble` reads a listing without raw bytes back.
     """
     at = slots(insns)
     starts = set(at[:-1])
@@ -64,6 +65,9 @@ def listing(
             lines.append(f"; {above}")
         goal = target_slot(one, slot)
         words = [text(one, helper=helper, target=named.get(goal) if goal is not None else None)]
+        behind = note(slot) if note is not None else None
+        if behind is not None:
+            words.append(f"; {behind}")
         columns = list(_raw(one, raw)) if raw is not None else []
         lines.append(" ".join([f"{slot:>{digits}}:", *columns[:1], *words]))
         lines += [f"{slot + half:>{digits}}: {column}" for half, column in enumerate(columns[1:], 1)]
@@ -109,9 +113,16 @@ def _operand(one: Insn, placeholder: str, helper: Namer | None, target: str | No
             return (helper(one.imm) if helper is not None else None) or f"helper#{one.imm}"
         case "n":
             return _name(one)
-        case "v":
-            return str(one.off if one.op.kind is Kind.CALL else one.imm >> 32)
+        case "v" | "a" | "b":
+            return str(_part(one, placeholder))
     raise AssertionError(f"the table has no placeholder {placeholder!r}")
+
+
+def _part(one: Insn, placeholder: str) -> int:
+    """Half of an immediate, or the offset that numbers a kernel function's BTF object."""
+    if placeholder == "v":
+        return one.off if one.op.kind is Kind.CALL else one.imm >> 32
+    return one.imm >> 16 & M16 if placeholder == "a" else one.imm & M16
 
 
 def _register(one: Insn, number: int) -> str:

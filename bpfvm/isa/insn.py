@@ -33,12 +33,15 @@ class Insn:
 
     @property
     def jump(self) -> int | None:
-        """Slots from the next instruction to the target of a jump or a local call, or None for all others."""
+        """Slots from the next instruction to the target of a jump or a local call, or None for all others.
+
+        None also for `gotox` and `callx`, which go where a register says.
+        """
         if self.op.kind in (Kind.JUMP, Kind.MAY_GOTO):
             return self.off
-        if self.op.kind is Kind.GOTO:
-            return self.off if "off" in self.op.uses else self.imm
-        return self.imm if self.op.name == "call_local" else None
+        if self.op.kind is Kind.GOTO and "off" in self.op.uses:
+            return self.off
+        return self.imm if self.op.name in ("gotol", "call_local") else None
 
 
 def insn(name: str, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0, symbol: str | None = None) -> Insn:

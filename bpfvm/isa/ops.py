@@ -31,10 +31,11 @@ class Kind(enum.Enum):
     """What an instruction does to the machine; every reader of the table dispatches on this."""
 
     ALU = "dst = value(dst, operand)"
+    CAST = "dst = src as a pointer of another address space"
     JUMP = "if test(dst, operand) go to off"
-    GOTO = "go to off or imm"
+    GOTO = "go to off, to imm, or to the address in dst"
     MAY_GOTO = "go to off when the loop budget is spent"
-    CALL = "call a helper, a function of this program or a kernel function"
+    CALL = "call a helper, a function of this program, a kernel function, or the address in dst"
     EXIT = "return r0"
     LOAD = "dst = memory at src + off, zero-extended"
     LOAD_SX = "dst = memory at src + off, sign-extended"
@@ -59,6 +60,8 @@ PLACEHOLDERS: Mapping[str, str] = {
     "f": "a helper, name#number",
     "n": "a symbol, name or #number or both; the number is the low half of a wide imm",
     "v": "the number behind a symbol: the upper half of a wide imm, or off",
+    "a": "the address space of dst: the upper half of imm",
+    "b": "the address space of src: the lower half of imm",
 }
 
 
@@ -78,7 +81,7 @@ class Op:
     value: Value | None = None
     test: Test | None = None
     group: str = "base64"  # conformance group of RFC 9669, or "linux"
-    since: str = "3.18"  # kernel version
+    since: str = "3.18"  # kernel version, "" for what no kernel takes
     rfc: str = ""  # section of RFC 9669
 
     @property
@@ -195,6 +198,10 @@ def _alu_rows() -> list[Op]:
                    _uses("dst", "src"), off_is=width, value=_sign_extend(width), group=f"base{bits}", since="6.6",
                    rfc="4.1")
             )  # fmt: skip
+    rows.append(
+        Op("addr_space_cast", 0xB0 | X | ALU64, Kind.CAST, 64, "{d} = addr_space_cast({s}, {a}, {b})",
+           _uses("dst", "src", "imm"), off_is=1, group="linux", since="6.9")
+    )  # fmt: skip
     for width in (16, 32, 64):  # the result is always width bits, zero-extended to 64
         for name, code, value, since in (
             ("le", 0xD0 | ALU | K, _truncate(width), "3.18"),
@@ -224,11 +231,13 @@ def _jump_rows() -> list[Op]:
     rows = [
         Op("ja", 0x05, Kind.GOTO, 16, "goto {t}", _uses("off"), rfc="4.3"),
         Op("gotol", 0x06, Kind.GOTO, 32, "gotol {t}", _uses("imm"), group="base32", since="6.6", rfc="4.3"),
+        Op("gotox", 0x0D, Kind.GOTO, 64, "gotox {d}", _uses("dst"), group="linux", since="6.19"),
         Op("may_goto", 0xE5, Kind.MAY_GOTO, 16, "may_goto {t}", _uses("off"), src_is=0, group="linux", since="6.9"),
         Op("call", 0x85, Kind.CALL, 64, "call {f}", _uses("imm"), src_is=0, rfc="4.3.1"),
         Op("call_local", 0x85, Kind.CALL, 64, "call {t}", _uses("imm"), src_is=1, since="4.16", rfc="4.3.2"),
         Op("call_kfunc", 0x85, Kind.CALL, 64, "call kfunc[{n}]@{v}", _uses("imm", "off"), src_is=2, since="5.13",
            rfc="4.3.1"),
+        Op("callx", 0x8D, Kind.CALL, 64, "callx {d}", _uses("dst"), group="callx", since=""),
         Op("exit", 0x95, Kind.EXIT, 64, "exit", _uses(), rfc="4.3"),
     ]  # fmt: skip
     for name, operation, sign, test in _JUMPS:
@@ -310,6 +319,33 @@ BY_NAME: Mapping[str, Op] = {op.name: op for op in OPS}
 BY_CODE: Mapping[int, tuple[Op, ...]] = {
     code: tuple(op for op in OPS if op.code == code) for code in sorted({op.code for op in OPS})
 }
+
+
+_SIZES = tuple(SIZES.values())
+_OPERATIONS = (0xE0, 0xF0)
+
+# Reason -> the opcode bytes that mean nothing for it
+_RESERVED: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("a wide load is 64 bits", tuple(LD | IMM | SIZES[bits] for bits in (32, 16, 8))),
+    ("packet loads are up to 32 bits", (LD | ABS | SIZES[64], LD | IND | SIZES[64])),
+    ("class LD has no such mode", tuple(LD | mode << 5 | size for mode in (3, 4, 5, 6, 7) for size in _SIZES)),
+    ("class LDX has no such mode", tuple(LDX | mode << 5 | size for mode in (0, 1, 2, 5, 6, 7) for size in _SIZES)),
+    ("a load of 64 bits has no sign to extend", (LDX | MEMSX | SIZES[64],)),
+    ("class ST has no such mode", tuple(ST | mode << 5 | size for mode in (0, 1, 2, 4, 5, 6, 7) for size in _SIZES)),
+    ("class STX has no such mode", tuple(STX | mode << 5 | size for mode in (0, 1, 2, 4, 5, 7) for size in _SIZES)),
+    ("arithmetic has no such operation", tuple(at | cls | form for at in _OPERATIONS for cls in (ALU, ALU64)
+                                               for form in (K, X))),
+    ("negation has no second register", (0x80 | ALU | X, 0x80 | ALU64 | X)),
+    ("the byte swap of 64-bit arithmetic has one form", (0xD0 | ALU64 | X,)),
+    ("class JMP has no such operation", tuple(0xF0 | JMP | form for form in (K, X))),
+    ("class JMP32 has no such operation", tuple(at | JMP32 | form for at in (0x80, 0x90, *_OPERATIONS)
+                                                for form in (K, X))),
+    ("this jump has no register form", (0x00 | JMP32 | X, 0x90 | JMP | X, 0xE0 | JMP | X)),
+)  # fmt: skip
+
+# Every opcode byte that no row has, with the reason. The kernel rewrites instructions to some of them after its
+# checks (tail calls, loads that may fault, arena accesses); they mean nothing in a program that is given to it.
+RESERVED: Mapping[int, str] = {code: reason for reason, codes in _RESERVED for code in codes}
 
 
 def find(code: int, src: int, off: int, imm: int) -> Op | None:

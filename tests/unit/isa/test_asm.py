@@ -64,6 +64,10 @@ def test_a_listing_is_read_back(program: list[Insn]) -> None:
         ("r1 = map[goto]", "r1 = map[goto]"),
         ("call kfunc[bpf_rcu_read_lock#9]@0", "call kfunc[bpf_rcu_read_lock#9]@0"),
         ("r3 = func pc-4", "r3 = func pc-4"),
+        ("r1=addr_space_cast(r2,0,0x1)", "r1 = addr_space_cast(r2, 0, 1)"),
+        ("r1 = addr_space_cast(r2, 65535, 0)", "r1 = addr_space_cast(r2, 65535, 0)"),
+        ("callx r4", "callx r4"),
+        ("gotox r9", "gotox r9"),
     ],
 )
 def test_ways_to_write(written: str, printed: str) -> None:
@@ -140,6 +144,12 @@ def test_a_slot_number_says_nothing() -> None:
             "r1 = *(u8 *)(r2 5)",
             "line 1: `r1 = *(u8 *)(r2 5)`: met '5' where an offset with its sign is wanted",
         ),
+        (
+            "r1 = addr_space_cast(r2, 65536, 0)",
+            "line 1: `r1 = addr_space_cast(r2, 65536, 0)`: met 65536 where the number of an address space from 0 to "
+            "65535 (0x0 to 0xffff) is wanted",
+        ),
+        ("gotox end", "line 1: `gotox end`: met 'end' where a 64-bit register (r0 to r10) is wanted"),
         ("r1 += 010", "line 1: `r1 += 010`: met '010' where a decimal or hex number is wanted"),
         ("r1 = be16 r2", "line 1: `r1 = be16 r2`: met registers 1 and 2 where be16 wants the same one twice"),
         (

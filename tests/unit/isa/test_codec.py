@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.codec import decode, encode
 from bpfvm.isa.insn import Insn, insn, slots
-from bpfvm.isa.ops import BY_NAME, OPS, Op
+from bpfvm.isa.ops import BY_NAME, OPS, Kind, Op
 from tests.unit.isa.samples import at_random, insns
 
 endians = st.sampled_from(["little", "big"])
@@ -26,7 +26,7 @@ def test_decode_is_the_inverse_of_encode(program: list[Insn], endian: str) -> No
 def test_every_row_makes_the_round_trip(endian: str) -> None:
     program = at_random(1, 20, OPS)
     assert decode(encode(program, endian), endian) == program
-    assert len(program) >= 20 * 179
+    assert len(program) >= 20 * 182
 
 
 @given(st.binary(max_size=64), endians)
@@ -42,8 +42,15 @@ def test_any_bytes_decode_or_are_refused(code: bytes, endian: str) -> None:
     ("code", "message"),
     [
         ("95", "1 bytes of code are not a whole number of 8-byte instructions"),
-        ("ff 00 00 00 00 00 00 00", "instruction 0: unknown opcode 0xff"),
-        ("95 00 00 00 00 00 00 00 8d 03 00 00 00 00 00 00", "instruction 1: unknown opcode 0x8d"),
+        ("ff 00 00 00 00 00 00 00", "instruction 0: unknown opcode 0xff: arithmetic has no such operation"),
+        (
+            "95 00 00 00 00 00 00 00 9d 03 00 00 00 00 00 00",
+            "instruction 1: unknown opcode 0x9d: this jump has no register form",
+        ),
+        ("8d 00 00 00 03 00 00 00", "instruction 0 (callx): imm is 3, and this operation does not use it"),
+        ("8d 33 00 00 00 00 00 00", "instruction 0 (callx): src is 3, and this operation does not use it"),
+        ("0d 03 01 00 00 00 00 00", "instruction 0 (gotox): off is 1, and this operation does not use it"),
+        ("0d 0b 00 00 00 00 00 00", "instruction 0 (gotox): there is no register r11"),
         ("07 0b 00 00 00 00 00 00", "instruction 0 (add64_k): there is no register r11"),
         ("0f c0 00 00 00 00 00 00", "instruction 0 (add64_x): there is no register r12"),
         ("07 10 00 00 05 00 00 00", "instruction 0 (add64_k): src is 1, and this operation does not use it"),
@@ -124,6 +131,23 @@ def test_an_unused_offset_is_refused_for_every_row(op: Op) -> None:
     code[2] = 1
     with pytest.raises(LoadError, match="off is 1, and this operation does not use it"):
         decode(bytes(code))
+
+
+@pytest.mark.parametrize("endian", ["little", "big"])
+def test_the_second_half_of_a_wide_instruction_holds_an_immediate_and_no_more(endian: str) -> None:
+    wide = [op for op in OPS if op.kind is Kind.IMM64]
+    for op in wide:
+        whole = encode([Insn(op, src=op.src_is or 0)], endian)
+        for at in range(8, 16):
+            code = bytearray(whole)
+            code[at] = 1
+            if at >= 12 and "high" in op.uses:
+                assert encode(decode(bytes(code), endian), endian) == code
+                continue
+            with pytest.raises(LoadError, match=r"second half .* not 0$|the upper half of imm is \d+, and must be 0$"):
+                decode(bytes(code), endian)
+    print(f"{8 * len(wide)} second halves")
+    assert len(wide) == 7
 
 
 def test_the_table_names_each_row_once() -> None:

@@ -1,0 +1,74 @@
+"""The text of docs/helpers.md, from the table."""
+
+from __future__ import annotations
+
+from bpfvm.tables.helpers import HELPERS, THEMES, Helper, allowed
+from bpfvm.tables.helpers.allowed import UNKNOWN
+from bpfvm.tables.progs import PROGRAM_TYPES
+
+_TITLES = {
+    "maps": "Maps, map values, dynptrs, loops",
+    "system": "Time, tasks, cgroups, text, the kernel's own tables",
+    "tracing": "Looking into the kernel and into processes",
+    "packets": "Packets",
+    "sockets": "Sockets",
+}
+
+_HEAD = """\
+# Helper functions
+
+Made from `bpfvm/tables/helpers`, which is where to change it; `pytest tests/golden --update` writes this page.
+
+All {count} helpers of the kernel (`enum bpf_func_id` of `linux/bpf.h`), as Linux 6.18 has them: what they take, since
+which kernel, who may call them. Not every machine has every one: a call of one that is not there is an error that names
+it.
+
+Arguments, in the order of r1 to r5:
+
+| kind | is |
+|---|---|
+{kinds}
+
+"GPL" marks helpers that only programs with a GPL-compatible license may call, "sleeps" those for sleepable programs
+only, "moves packet" those after which pointers into the packet have to be made anew, "acquires" and "releases" those
+whose object has to be given back, and that give it back. Who may call which was asked of the kernel for all program
+types but {unknown}, and for tracing programs on raw tracepoints and iterators
+only.
+"""
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    used = {arg for row in HELPERS for args in (row.args, *(other for _, other in row.variants)) for arg in args}
+    kinds = "\n".join(f"| `{arg.name}` | {arg.value} |" for arg in sorted(used, key=lambda arg: arg.name))
+    parts = [_HEAD.format(count=len(HELPERS), kinds=kinds, unknown=", ".join(sorted(UNKNOWN)))]
+    for theme, rows in THEMES.items():
+        parts.append(f"## {_TITLES[theme]}\n\n" + "\n".join(map(_entry, rows)))
+    return "\n".join(parts)
+
+
+def _entry(row: Helper) -> str:
+    marks = (("GPL", row.gpl), ("sleeps", row.sleeps), ("moves packet", row.moves_packet),
+             ("acquires", row.acquires), ("releases", row.releases))  # fmt: skip
+    facts = [f"Since {row.since}", *(name for name, is_so in marks if is_so)]
+    if row.args:
+        facts.append(f"takes {', '.join(f'`{arg.name}`' for arg in row.args)}")
+    for types, args in row.variants:
+        facts.append(f"in {types.replace(' ', ', ')} takes {', '.join(f'`{arg.name}`' for arg in args)}")
+    facts.append(f"gives {row.ret.value}")
+    return f"### {row.id}. {row.name}\n\n`{row.declaration}`\n\n{row.doc}\n\n{'; '.join(facts)}. {_callers(row)}\n"
+
+
+def _callers(row: Helper) -> str:
+    """A sentence on who may call it."""
+    answers = {one.name: allowed(row.name, one.name) for one in PROGRAM_TYPES if one.number}
+    known = [name for name, answer in answers.items() if answer is not None]
+    may = [name for name in known if answers[name]]
+    not_may = [name for name in known if not answers[name]]
+    if not may:
+        return "For none of the program types that were asked."
+    if not not_may:
+        return "For all program types."
+    if len(not_may) < len(may) / 2:
+        return f"Not for {', '.join(not_may)}."
+    return f"For {', '.join(may)}."

@@ -46,18 +46,18 @@ from bpfvm.obj.btf_types import (
     Var,
     Volatile,
 )
+from bpfvm.obj.btf_view import POINTER_SIZE as POINTER_SIZE
+from bpfvm.obj.btf_view import TypeView, essential_name
 
-MAX_DEPTH = 64  # of typedefs, qualifiers and arrays in one another; the kernel resolves 32 (kernel/bpf/btf.c)
-POINTER_SIZE = 8
 
-
-class Btf:
+class Btf(TypeView):
     """Types by id, from 1; id 0 is void. Two are equal when they hold equal types under equal ids."""
 
     def __init__(self, types: Iterable[Type] = ()) -> None:
         self._types: list[Type] = list(types)
         self._ids: dict[Type, int] | None = None  # both indexes are made when they are first asked for
-        self._names: dict[tuple[type[Type], str], int] | None = None
+        self._names: dict[str, list[int]] | None = None
+        self._whole: dict[tuple[type[Type], str], int] = {}  # beside _names, by kind and name with its flavour
 
     def __len__(self) -> int:
         return len(self._types)
@@ -83,13 +83,24 @@ class Btf:
         """An equal list that grows on its own."""
         return Btf(self._types)
 
-    def find(self, kind: type[Type], name: str) -> int | None:
-        """The id of the first type of this kind and name, or None."""
+    def named(self, essential: str) -> Sequence[int]:
+        """The ids of all types whose name without its flavour is `essential`, in order."""
         if self._names is None:
-            self._names = {}
+            self._names, self._whole = {}, {}
             for number, one in enumerate(self._types, 1):
-                self._names.setdefault((type(one), getattr(one, "name", "")), number)
-        return self._names.get((kind, name))
+                self._index(number, one)
+        return self._names.get(essential, ())
+
+    def find(self, kind: type[Type], name: str) -> int | None:
+        """The id of the first type of this kind and whole name, or None."""
+        self.named("")  # which makes the indexes
+        return self._whole.get((kind, name))
+
+    def _index(self, number: int, one: Type) -> None:
+        if self._names is not None:
+            name = getattr(one, "name", "")
+            self._names.setdefault(essential_name(name), []).append(number)
+            self._whole.setdefault((type(one), name), number)
 
     # Adding
 
@@ -107,8 +118,7 @@ class Btf:
 
     def _append(self, one: Type) -> int:
         self._types.append(one)
-        if self._names is not None:
-            self._names.setdefault((type(one), getattr(one, "name", "")), len(self._types))
+        self._index(len(self._types), one)
         return len(self._types)
 
     def reserve(self, name: str) -> int:
@@ -193,92 +203,6 @@ class Btf:
     def add_type_tag(self, name: str, target: int) -> int:
         return self.add(TypeTag(name, target))
 
-    # Asking
-
-    def strip(self, number: int) -> int:
-        """The id behind typedefs, qualifiers and type tags; 0 where that is void."""
-        for _ in range(MAX_DEPTH):
-            if not number:
-                return 0
-            match self[number]:
-                case Typedef(type=inner) | Const(inner) | Volatile(inner) | Restrict(inner) | TypeTag(type=inner):
-                    number = inner
-                case _:
-                    return number
-        raise LoadError(f"BTF type {number} is behind more than {MAX_DEPTH} typedefs and qualifiers")
-
-    def size_of(self, number: int) -> int:
-        """Bytes of a value of type `number`; LoadError where it has no size."""
-        count = 1
-        for _ in range(MAX_DEPTH):
-            number = self.strip(number)
-            if not number:
-                raise LoadError("a BTF type is void where a size is needed")
-            one = self[number]
-            if not isinstance(one, Array):
-                return count * _size(number, one)
-            count *= one.count
-            number = one.type
-        raise LoadError(f"BTF type {number} is in more than {MAX_DEPTH} arrays of arrays")
-
-    def name_of(self, number: int) -> str:
-        """Type `number` as C names it in a message: "struct stats", "u64", "char[16]", "struct xdp_md *"."""
-        suffixes: list[str] = []
-        for _ in range(MAX_DEPTH):
-            if not number:
-                return "void" + _declarator(suffixes)
-            match self[number]:
-                case Ptr(inner):
-                    number = inner
-                    suffixes.insert(0, "*")
-                case Array(inner, _, count):
-                    number = inner
-                    behind = next(
-                        (at for at, one in enumerate(suffixes) if one == "*"),
-                        len(suffixes),
-                    )
-                    suffixes.insert(behind, f"[{count}]")
-                case Const(inner) | Volatile(inner) | Restrict(inner) | TypeTag(type=inner):
-                    number = inner
-                case one:
-                    return _c_name(one) + _declarator(suffixes)
-        return "…" + _declarator(suffixes)
-
-
-def _declarator(suffixes: Sequence[str]) -> str:
-    """ "*" and "[3]" from the inside out, as text behind a name: " *[3]" is an array of pointers."""
-    text = "".join(suffixes)
-    return f" {text}" if text.startswith("*") else text.replace("*", " *", 1)
-
 
 def _members(members: Iterable[Member | tuple[str, int, int]]) -> tuple[Member, ...]:
     return tuple(one if isinstance(one, Member) else Member(one[0], one[1], one[2] * 8) for one in members)
-
-
-def _size(number: int, one: Type) -> int:
-    match one:
-        case Int(size=size) | Struct(size=size) | Union(size=size) | Enum(size=size) | Enum64(size=size):
-            return size
-        case Float(size=size) | DataSec(size=size):
-            return size
-        case Ptr():
-            return POINTER_SIZE
-        case _:
-            raise LoadError(f"BTF type {number} ({_c_name(one)}) has no size")
-
-
-_TAGS: Sequence[tuple[type[Type], str]] = (
-    (Struct, "struct"),
-    (Union, "union"),
-    (Enum, "enum"),
-    (Enum64, "enum"),
-)
-
-
-def _c_name(one: Type) -> str:
-    name = getattr(one, "name", "") or "(anonymous)"
-    if isinstance(one, Fwd):
-        return f"{'union' if one.is_union else 'struct'} {name}"
-    if isinstance(one, FuncProto):
-        return "function"
-    return next((f"{tag} {name}" for kind, tag in _TAGS if isinstance(one, kind)), name)

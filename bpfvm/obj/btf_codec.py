@@ -8,7 +8,7 @@ info       kind_flag:1  0:2  kind:5  0:8  vlen:16
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bpfvm.core.bits import M32, signed
@@ -244,42 +244,56 @@ BY_NUMBER: Mapping[int, Kind] = {row.number: row for row in KINDS}
 BY_TYPE: Mapping[type[Type], Kind] = {row.type: row for row in KINDS}
 
 
-def decode(section: Bytes) -> tuple[Btf, Strings]:
-    """The types of a .BTF section and its strings, which .BTF.ext uses too. Every id in them is in the list."""
+def split(section: Bytes) -> tuple[Bytes, Bytes]:
+    """The types and the strings of a .BTF section."""
     magic, version, _, header, type_at, type_size, string_at, string_size = section.unpack("HBBIIIII", 0, "the header")
     if magic != MAGIC:
-        raise section.error(
-            0,
-            f"magic {magic:#06x}, and BTF in this byte order begins with {MAGIC:#06x}",
-        )
+        raise section.error(0, f"magic {magic:#06x}, and BTF in this byte order begins with {MAGIC:#06x}")
     if version != VERSION or header < HEADER:
-        raise section.error(
-            2,
-            f"version {version} with a header of {header} bytes; version {VERSION} has {HEADER}",
-        )
-    strings = Strings(section.part(header + string_at, string_size, f"{section.name} strings"))
-    types = list(_types(section.part(header + type_at, type_size, f"{section.name} types"), strings))
+        raise section.error(2, f"version {version} with a header of {header} bytes; version {VERSION} has {HEADER}")
+    strings = section.part(header + string_at, string_size, f"{section.name} strings")
+    return section.part(header + type_at, type_size, f"{section.name} types"), strings
+
+
+def decode(section: Bytes) -> tuple[Btf, Strings]:
+    """The types of a .BTF section and its strings, which .BTF.ext uses too. Every id in them is in the list."""
+    part, table = split(section)
+    strings = Strings(table)
+    types: list[Type] = []
+    at = 0
+    while at < len(part):
+        one, at = decode_one(part, at, strings.at)
+        types.append(one)
     for number, one in enumerate(types, 1):
-        worst = max(references(one), default=0)
-        if worst > len(types):
-            raise LoadError(f"{section.name}: type {number} names type {worst}, and there are {len(types)}")
+        check_ids(one, number, len(types), section.name)
     return Btf(types), strings
 
 
-def _types(part: Bytes, strings: Strings) -> Iterable[Type]:
-    at = 0
-    while at < len(part):
-        name, info, third = part.unpack("III", at, "a type")
-        kind = BY_NUMBER.get(info >> 24 & 31)
-        if kind is None:
-            raise part.error(at, f"unknown kind {info >> 24 & 31}; known are 1 to {len(KINDS)}")
-        vlen = info & MAX_VLEN
-        count = vlen if kind.counted else 1
-        rows: list[tuple[int, ...]] = [(vlen,)]
-        if kind.layout:
-            rows = part.table(kind.layout, at + 12, count, kind.type.__name__)
-        yield kind.read(Head(strings.at(name), bool(info >> 31), third, rows, strings.at))
-        at += 12 + struct.calcsize("<" + kind.layout) * count
+def decode_one(part: Bytes, at: int, text: Callable[[int], str]) -> tuple[Type, int]:
+    """The type at byte `at` of a section's types, and where the next one begins. text: the string at an offset."""
+    name, info, third = part.unpack("III", at, "a type")
+    kind = BY_NUMBER.get(info >> 24 & 31)
+    if kind is None:
+        raise part.error(at, unknown_kind(info >> 24 & 31))
+    vlen = info & MAX_VLEN
+    count = vlen if kind.counted else 1
+    rows: list[tuple[int, ...]] = [(vlen,)]
+    if kind.layout:
+        rows = part.table(kind.layout, at + 12, count, kind.type.__name__)
+    one = kind.read(Head(text(name), bool(info >> 31), third, rows, text))
+    return one, at + 12 + 4 * len(kind.layout) * count
+
+
+def unknown_kind(number: int) -> str:
+    """The reason to refuse a type of kind `number`."""
+    return f"unknown kind {number}; known are 1 to {len(KINDS)}"
+
+
+def check_ids(one: Type, number: int, last: int, name: str) -> None:
+    """LoadError where type `number` of section `name` names one behind `last`."""
+    worst = max(references(one), default=0)
+    if worst > last:
+        raise LoadError(f"{name}: type {number} names type {worst}, and there are {last}")
 
 
 def encode(btf: Btf, strings: StringTable, endian: str) -> bytes:

@@ -3,8 +3,8 @@
     header        magic 0xeb9f, version, flags, header length; offset and length of functions, lines, CO-RE relocations
     each of them  record size, then for each code section: its name, how many, the records
 
-(include/uapi/linux/btf.h has the magic, include/uapi/linux/bpf.h bpf_func_info and bpf_line_info; in a file
-insn_off counts bytes of the section, in the kernel slots of the program.)
+(include/uapi/linux/btf.h has the magic, include/uapi/linux/bpf.h bpf_func_info, bpf_line_info and bpf_core_relo; in a
+file insn_off counts bytes of the section, in the kernel slots of the program.)
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf_codec import MAGIC, VERSION
 from bpfvm.obj.cursor import Bytes, Strings, StringTable
 
@@ -42,16 +43,47 @@ class LineInfo:
     col: int
 
 
-Record = TypeVar("Record", FuncInfo, LineInfo)
+CORE_KINDS: tuple[str, ...] = (  # enum bpf_core_relo_kind of include/uapi/linux/bpf.h, in order, without BPF_CORE_
+    "field_byte_offset",
+    "field_byte_size",
+    "field_exists",
+    "field_signed",
+    "field_lshift_u64",
+    "field_rshift_u64",
+    "type_id_local",
+    "type_id_target",
+    "type_exists",
+    "type_size",
+    "enumval_exists",
+    "enumval_value",
+    "type_matches",
+)
+_CORE_NUMBER: Mapping[str, int] = {name: number for number, name in enumerate(CORE_KINDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class CoreRecord:
+    """The instruction at byte `offset` of its section depends on the kernel's types.
+
+    type: id of the root type in .BTF. access: indexes from it, "0:1:2". kind: one of CORE_KINDS.
+    """
+
+    offset: int
+    type: int
+    access: str
+    kind: str
+
+
+Record = TypeVar("Record", FuncInfo, LineInfo, CoreRecord)
 
 
 @dataclass(frozen=True, slots=True)
 class Ext:
-    """By section name, in file order. core: byte offsets of the instructions that CO-RE changes."""
+    """By section name, in file order."""
 
     functions: Mapping[str, Sequence[FuncInfo]] = field(default_factory=dict)
     lines: Mapping[str, Sequence[LineInfo]] = field(default_factory=dict)
-    core: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    core: Mapping[str, Sequence[CoreRecord]] = field(default_factory=dict)
 
 
 def decode(section: Bytes, strings: Strings) -> Ext:
@@ -72,13 +104,23 @@ def decode(section: Bytes, strings: Strings) -> Ext:
     return Ext(
         {name: [FuncInfo(*row) for row in rows] for name, rows in functions.items()},
         {name: [_line(row, strings) for row in rows] for name, rows in lines.items()},
-        {name: [row[0] for row in rows] for name, rows in core.items()},
+        {name: [_core(row, strings, section) for row in rows] for name, rows in core.items()},
     )
 
 
 def _line(row: tuple[int, ...], strings: Strings) -> LineInfo:
     offset, file, text, place = row
     return LineInfo(offset, strings.at(file), strings.at(text), place >> COLUMN_BITS, place & MAX_COLUMN)
+
+
+def _core(row: tuple[int, ...], strings: Strings, section: Bytes) -> CoreRecord:
+    offset, root, access, kind = row
+    if kind >= len(CORE_KINDS):
+        known = f"kinds go from 0 to {len(CORE_KINDS) - 1} ({CORE_KINDS[-1]})"
+        raise LoadError(
+            f"{section.name}: a CO-RE relocation at offset {offset:#x} has the unknown kind {kind}; {known}"
+        )
+    return CoreRecord(offset, root, strings.at(access), CORE_KINDS[kind])
 
 
 def _blocks(part: Bytes, strings: Strings, least: int, layout: str) -> dict[str, list[tuple[int, ...]]]:
@@ -99,16 +141,25 @@ def _blocks(part: Bytes, strings: Strings, least: int, layout: str) -> dict[str,
 
 
 def encode(ext: Ext, strings: StringTable, endian: str) -> bytes:
-    """The bytes of section .BTF.ext without CO-RE relocations; its strings go to `strings`, before .BTF is encoded."""
+    """The bytes of section .BTF.ext; its strings go to `strings`, before .BTF is encoded."""
     order = "<" if endian == "little" else ">"
     functions = _encode_blocks(ext.functions, strings, order, FUNC_SIZE, lambda one: (one.offset, one.type))
     lines = _encode_blocks(ext.lines, strings, order, LINE_SIZE, lambda one: _line_row(one, strings))
-    places = (0, len(functions), len(functions), len(lines), len(functions) + len(lines), 0)
-    return struct.pack(order + "HBBI6I", MAGIC, VERSION, 0, HEADER, *places) + functions + lines
+    core = _encode_blocks(ext.core, strings, order, CORE_SIZE, lambda one: _core_row(one, strings))
+    places = (0, len(functions), len(functions), len(lines), len(functions) + len(lines), len(core))
+    return struct.pack(order + "HBBI6I", MAGIC, VERSION, 0, HEADER, *places) + functions + lines + core
 
 
 def _line_row(one: LineInfo, strings: StringTable) -> tuple[int, ...]:
     return one.offset, strings.add(one.file), strings.add(one.text), one.line << COLUMN_BITS | one.col
+
+
+def _core_row(one: CoreRecord, strings: StringTable) -> tuple[int, ...]:
+    if one.kind not in _CORE_NUMBER:
+        raise LoadError(
+            f"the CO-RE relocation {one} has the unknown kind {one.kind}; known are {', '.join(CORE_KINDS)}"
+        )
+    return one.offset, one.type, strings.add(one.access), _CORE_NUMBER[one.kind]
 
 
 def _encode_blocks(

@@ -9,13 +9,9 @@ from __future__ import annotations
 import struct
 
 from bpfvm.core.errors import LoadError
+from bpfvm.core.errors import one_line as one_line  # for those that read files
 
 MAX_TEXT = 1 << 26  # bytes of all strings taken from one table; overlapping strings could otherwise add up without end
-
-
-def one_line(text: str) -> str:
-    """`text` with what would not print as itself on one line escaped, whatever names a file put into it."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class Bytes:

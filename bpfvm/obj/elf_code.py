@@ -3,137 +3,116 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Location
 from bpfvm.isa.codec import SLOT, decode
 from bpfvm.isa.insn import Insn, slots
-from bpfvm.isa.ops import BY_NAME, Kind
-from bpfvm.obj.btf_ext import Ext, LineInfo
-from bpfvm.obj.elf import FUNC, LOCAL, R_64_32, R_64_64, UNDEFINED, Elf, Relocation, Section, Symbol
-from bpfvm.obj.link import MAX_SLOTS, Function, Place, called_slot
+from bpfvm.isa.ops import OPS, Kind
+from bpfvm.obj.btf_ext import CoreRecord, Ext, LineInfo
+from bpfvm.obj.elf import R_NONE, Elf, Relocation, Section
+from bpfvm.obj.functions import Bounds, bounds, candidates, is_text
+from bpfvm.obj.link import MAX_SLOTS, Function, Place, Reference
+from bpfvm.obj.model import CoreReloc
+from bpfvm.obj.references import Binder
 
 MAX_CODE = 2 * MAX_SLOTS  # slots of all sections of an object together, and of all its linked programs
+_NAMING = frozenset(
+    {one.name for one in OPS if one.kind is Kind.IMM64 and one.name != "lddw"} | {"call_local", "call_kfunc"}
+)  # what means nothing without a relocation, or names a function
 
 
 class CodeReader:
-    """The functions of one file, by place. map_names: offset in section .maps (of index `map_section`) -> name."""
+    """The functions of one file, by place, and which of them are programs, under each of their names."""
 
-    def __init__(self, elf: Elf, ext: Ext, map_section: int, map_names: Mapping[int, str]) -> None:
-        self.elf, self.ext = elf, ext
-        self.map_section, self.map_names = map_section, map_names
+    def __init__(self, file: Elf, ext: Ext, binder: Binder) -> None:
         self.functions: dict[Place, Function] = {}
+        self.entries: list[Function] = []
+        self._file, self._ext, self._binder = file, ext, binder
+        self._symbols = candidates(file.symbols)
         self._size = 0
-        self._symbols_of: dict[int, list[Symbol]] = {}
-        for symbol in elf.symbols:
-            if symbol.type == FUNC:
-                self._symbols_of.setdefault(symbol.section, []).append(symbol)
 
     def read(self, section: Section) -> None:
-        """Add the functions of `section`, which must cover it whole."""
+        """Add the functions of `section`."""
         self._size += section.size // SLOT
         if self._size > MAX_CODE:
             raise LoadError(f"section {section.name}: more than {MAX_CODE} instructions in one object")
-        pending = _Pending(section, self._relocations(section), self._lines(section), self._core(section))
-        for symbol in self._symbols(section):
-            one = self._function(pending, symbol)
+        if self._size * SLOT > self._file.size:
+            raise LoadError(f"section {section.name}: sections of code overlap: they have more bytes than the file")
+        found = bounds(section, self._symbols.get(section.index, ()))
+        pending = _Pending(
+            section,
+            self._relocations(section),
+            _sorted(section, self._ext.lines.get(section.name, ())),
+            _sorted(section, self._ext.core.get(section.name, ())),
+        )
+        for place in found:
+            one = self._function(pending, place)
             self.functions[one.place] = one
-        for slot in pending.relocations:
-            raise LoadError(f"section {section.name}: a relocation at slot {slot}, where no instruction starts")
-
-    def _symbols(self, section: Section) -> list[Symbol]:
-        """The function symbols in order of place, without gaps between them."""
-        found = self._symbols_of.get(section.index, [])
-        found.sort(key=lambda one: one.value)
-        end = 0
-        for one in found:
-            if one.value != end or one.size % SLOT or not one.size:
-                reason = (
-                    f"function {one.name} has {one.size} bytes at {one.value:#x}, wanted whole instructions at {end:#x}"
-                )
-                raise LoadError(f"section {section.name}: {reason}")
-            end += one.size
-        if end != section.size:
-            raise LoadError(f"section {section.name}: functions cover {end} of its {section.size} bytes of code")
-        return found
+            if not is_text(section.name):
+                self.entries += [replace(one, name=name.text) for name in place.names if name.is_entry]
+        for slot, relocation in pending.relocations.items():
+            name = relocation.symbol.name
+            raise LoadError(
+                f"section {section.name}: a relocation at slot {slot} (to {name}), where no instruction starts"
+            )
 
     def _relocations(self, section: Section) -> dict[int, Relocation]:
         found: dict[int, Relocation] = {}
-        for one in self.elf.relocations(section):
+        for one in self._file.relocations(section):
+            if one.type == R_NONE:
+                continue
             slot = one.offset // SLOT
             if one.offset % SLOT or slot in found:
                 raise section.data.error(one.offset, f"{one.type_name} is not the one relocation of an instruction")
             found[slot] = one
         return found
 
-    def _lines(self, section: Section) -> list[LineInfo]:
-        found = sorted(self.ext.lines.get(section.name, ()), key=lambda one: one.offset)
-        for one in found:
-            if one.offset % SLOT or one.offset >= section.size:
-                place = f"{section.name} offset {one.offset:#x}"
-                raise LoadError(
-                    f"section .BTF.ext: line {one.line} of {one.file} stands at {place}, not an instruction"
-                )
-        return found
-
-    def _core(self, section: Section) -> list[int]:
-        return sorted(offset // SLOT for offset in self.ext.core.get(section.name, ()))
-
-    def _function(self, pending: _Pending, symbol: Symbol) -> Function:
-        section, start = pending.section, symbol.value // SLOT
-        where = f"function {symbol.name} in section {section.name}"
-        end = start + symbol.size // SLOT
-        at = bisect_left(pending.core, start)
-        if at < len(pending.core) and pending.core[at] < end:
-            raise LoadError(
-                f"{where}: instruction {pending.core[at] - start}: CO-RE relocations are not read in this version"
-            )
+    def _function(self, pending: _Pending, place: Bounds) -> Function:
+        section, name = pending.section, place.names[0]
+        where = f"function {name.text} in section {section.name}"
+        size = place.end - place.start
         try:
-            insns = decode(bytes(section.data.cut(symbol.value, symbol.size, "code")), self.elf.endian)
-            calls: dict[int, Place] = {}
-            for number, slot in enumerate(slots(insns)[:-1]):
-                relocation = pending.relocations.pop(start + slot, None)
-                insns[number] = self._bound(insns[number], slot, relocation)
-                if insns[number].op.name == "call_local":
-                    calls[slot] = _target(insns[number], start + slot, section, relocation)
+            insns = decode(bytes(section.data.cut(place.start * SLOT, size * SLOT, "code")), self._file.endian)
+            references = self._bind(insns, pending, place.start)
+            core = pending.core_in(place.start, place.end)
+            if core:
+                _check_core(core, slots(insns))
         except LoadError as error:
             raise LoadError(f"{where}: {error}") from None
-        place = (section.index, start)
         return Function(
-            symbol.name, section.name, place, symbol.binding == LOCAL, tuple(insns), calls, pending.lines_in(start, end)
+            name=name.text,
+            section=section.name,
+            place=(section.index, place.start),
+            is_static=name.is_static,
+            insns=tuple(insns),
+            slot_count=size,
+            references=tuple(references),
+            lines=pending.lines_in(place.start, place.end),
+            core=core,
         )
 
-    def _bound(self, one: Insn, slot: int, relocation: Relocation | None) -> Insn:
-        """`one` with what its relocation names; LoadError where it needs one and has none, or has another."""
-        if relocation is None:
-            if (one.op.kind is Kind.IMM64 and one.op.name != "lddw") or one.op.name == "call_kfunc":
-                raise LoadError(f"instruction {slot} ({one.op.name}) names something by number and has no relocation")
-            return one
-        symbol = relocation.symbol
-        name = symbol.name or self.elf.sections[symbol.section if symbol.section < len(self.elf.sections) else 0].name
-        if symbol.section == UNDEFINED:
-            raise LoadError(f"instruction {slot} refers to the extern symbol {name}, not resolved in this version")
-        if (relocation.type, one.op.name) == (R_64_32, "call_local"):
-            return replace(one, symbol=name)
-        if (relocation.type, one.op.name) != (R_64_64, "lddw"):
-            raise LoadError(f"instruction {slot} ({one.op.name}) has {relocation.type_name} to {name}")
-        if symbol.section != self.map_section:
-            raise LoadError(
-                f"instruction {slot} refers to {name} in {self._section_name(symbol)}, not read in this version"
-            )
-        offset = symbol.value + one.imm
-        if offset not in self.map_names:
-            raise LoadError(f"instruction {slot} refers to {name} + {one.imm:#x}, where no map is declared")
-        return Insn(_MAP, one.dst, _MAP.src_is or 0, 0, 0, self.map_names[offset], one.source)
-
-    def _section_name(self, symbol: Symbol) -> str:
-        known = symbol.section < len(self.elf.sections)
-        return f"section {self.elf.sections[symbol.section].name}" if known else f"section number {symbol.section:#x}"
+    def _bind(self, insns: list[Insn], pending: _Pending, start: int) -> list[Reference]:
+        """Bind what `insns` name, which begin at slot `start`; the functions that they name."""
+        references: list[Reference] = []
+        slot = start
+        for index, one in enumerate(insns):
+            relocation = pending.relocations.pop(slot, None)
+            if relocation is not None or one.op.name in _NAMING:
+                try:
+                    insns[index], target = self._binder.bound(one, (pending.section.index, slot), relocation)
+                except LoadError as error:
+                    raise LoadError(f"instruction {slot - start} ({one.op.name}) {error}") from None
+                if target is not None:
+                    references.append(Reference(index, slot - start, target))
+            slot += one.width
+        return references
 
 
-_MAP = BY_NAME["lddw_map"]
+_Row = TypeVar("_Row", LineInfo, CoreRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +121,41 @@ class _Pending:
 
     section: Section
     relocations: dict[int, Relocation]
-    lines: list[LineInfo]
-    core: list[int]
+    lines: Sequence[LineInfo]
+    core: Sequence[CoreRecord]
 
     def lines_in(self, start: int, end: int) -> dict[int, Location]:
         """Slot of the function from `start` to `end` -> source place, in slot order; the first of one slot counts."""
         found: dict[int, Location] = {}
-        first = bisect_left(self.lines, start * SLOT, key=lambda one: one.offset)
-        for one in self.lines[first : bisect_left(self.lines, end * SLOT, key=lambda one: one.offset)]:
+        for one in _between(self.lines, start, end):
             found.setdefault(one.offset // SLOT - start, Location(one.file, one.line, one.col))
         return found
 
+    def core_in(self, start: int, end: int) -> tuple[CoreReloc, ...]:
+        """The CO-RE relocations of the function from `start` to `end`."""
+        rows = _between(self.core, start, end)
+        return tuple(CoreReloc(one.offset // SLOT - start, one.kind, one.type, one.access) for one in rows)
 
-def _target(call: Insn, slot: int, section: Section, relocation: Relocation | None) -> Place:
-    """Where a call_local at `slot` of `section` goes. With a relocation, imm counts from its symbol, less one."""
-    if relocation is None:
-        return section.index, called_slot(call, slot)
-    return relocation.symbol.section, relocation.symbol.value // SLOT + call.imm + 1
+
+def _between(rows: Sequence[_Row], start: int, end: int) -> Sequence[_Row]:
+    """The rows, which are in order, of the code from slot `start` to before `end`."""
+    first = bisect_left(rows, start * SLOT, key=lambda one: one.offset)
+    return rows[first : bisect_left(rows, end * SLOT, lo=first, key=lambda one: one.offset)]
+
+
+def _sorted(section: Section, rows: Sequence[_Row]) -> Sequence[_Row]:
+    """`rows` of .BTF.ext by place in `section`. LoadError where one is not at an instruction."""
+    found = sorted(rows, key=lambda one: one.offset)
+    for one in found:
+        if one.offset % SLOT or one.offset >= section.size:
+            what = f"line {one.line} of {one.file}" if isinstance(one, LineInfo) else f"the CO-RE relocation {one.kind}"
+            place = f"{section.name} offset {one.offset:#x}"
+            raise LoadError(f"section .BTF.ext: {what} stands at {place}, not an instruction")
+    return found
+
+
+def _check_core(core: Sequence[CoreReloc], starts: Sequence[int]) -> None:
+    known = set(starts)
+    for one in core:
+        if one.slot not in known:
+            raise LoadError(f"a CO-RE relocation ({one.kind}) at slot {one.slot}, where no instruction starts")

@@ -1,7 +1,7 @@
-"""ELF objects, as clang makes them for BPF, into ObjectSpec.
+"""ELF objects for BPF, from clang of any age, gcc and others, into ObjectSpec.
 
 Reading is the same on every machine: it asks no kernel and resolves nothing that depends on one. What an object holds
-and this version does not read is named in `ObjectSpec.skipped` when no program needs it, and is a LoadError else.
+and no ObjectSpec can is named in `ObjectSpec.skipped` when no program needs it, and is a LoadError else.
 """
 
 from __future__ import annotations
@@ -12,17 +12,23 @@ from collections.abc import Mapping
 from bpfvm.core.errors import LoadError
 from bpfvm.obj import btf_codec, btf_ext, elf, mapdefs, note
 from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf_places import place_kconfig, place_variables
 from bpfvm.obj.btf_types import Func
-from bpfvm.obj.cursor import Strings, one_line
+from bpfvm.obj.cursor import one_line
+from bpfvm.obj.datasec import kind_of, section_of
 from bpfvm.obj.elf_code import MAX_CODE, CodeReader
+from bpfvm.obj.externs import read_externs
 from bpfvm.obj.files import open_regular
+from bpfvm.obj.legacy_maps import is_legacy
 from bpfvm.obj.link import Function, Place, link
-from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.map_table import filled, read_table
+from bpfvm.obj.model import ObjectSpec, ProgramSpec
+from bpfvm.obj.references import Binder
 from bpfvm.tables.progs import of_section
 
 MAX_FILE = 64 << 20  # bytes; far above any object, far below what memory holds
-TEXT, LICENSE = ".text", "license"
-_SILENT = frozenset({"version"})  # the kernel stopped reading it in 5.0
+LICENSE, VERSION = "license", "version"
+_STRUCT_OPS = ".struct_ops"
 
 
 def read_object(path: str | os.PathLike[str]) -> ObjectSpec:
@@ -43,18 +49,25 @@ def parse_object(data: bytes, name: str = "object") -> ObjectSpec:
 
 def _read(file: elf.Elf) -> ObjectSpec:
     btf, ext = _read_debug(file)
-    maps = _read_maps(file, btf)
-    section = file.section(mapdefs.SECTION)
-    code = CodeReader(file, ext, section.index if section else 0, {at: one.name for at, one in maps.items()})
-    skipped = [reason for one in file.sections if (reason := _read_section(one, code))]
-    programs = _programs(code.functions, skipped)
+    skipped: list[str] = []
+    externs = read_externs(file, btf)
+    if btf is not None:
+        place_variables(file, btf)
+        place_kconfig(btf, externs)
+    table = read_table(file, btf, externs, skipped)
+    code = CodeReader(file, ext, Binder(file, btf, table, externs))
+    skipped += [reason for one in file.sections if (reason := _read_section(one, code))]
+    skipped += _other_data(file, btf)
+    programs = _programs(code, skipped)
     spec = ObjectSpec(
         programs=programs,
-        maps={one.name: one for one in maps.values()},
+        maps=filled(file, btf, table, programs, code.functions),
         btf=btf,
         license=_license(file),
         endian=file.endian,
         sources=_sources(programs, ext),
+        externs=externs,
+        version=_version(file),
         skipped=tuple(map(one_line, skipped)),
     )
     own = file.section(note.SECTION)
@@ -73,72 +86,88 @@ def _read_debug(file: elf.Elf) -> tuple[Btf | None, btf_ext.Ext]:
         for one in records:
             if not isinstance(btf[one.type], Func):
                 raise LoadError(f"section .BTF.ext: {name} offset {one.offset:#x}: type {one.type} is not a function")
+    for rows in ext.core.values():
+        for row in rows:
+            btf[row.type]  # which raises where there is no such type
     return btf, ext
 
 
-def _read_maps(file: elf.Elf, btf: Btf | None) -> dict[int, MapSpec]:
-    """Maps by their offset in section .maps."""
-    section = file.section(mapdefs.SECTION)
-    if section is None:
-        return {}
-    where = f"section {section.name}"
-    if btf is None:
-        raise LoadError(f"{where}: maps are declared by .BTF, which is missing; compile with -g")
-    declared = mapdefs.read_maps(btf)
-    found: dict[int, MapSpec] = {}
-    for symbol in file.symbols:
-        if symbol.section != section.index or symbol.type == elf.SECTION:
-            continue
-        if symbol.name not in declared:
-            raise LoadError(f"{where}: symbol {symbol.name!r} is not declared by .BTF, or twice in the symbol table")
-        if symbol.value in found or symbol.value >= section.size:
-            raise LoadError(f"{where}: map {symbol.name} at {symbol.value:#x} has no place of its own")
-        found[symbol.value] = declared.pop(symbol.name)
-    if declared:
-        raise LoadError(f"{where}: map {next(iter(declared))} is declared by .BTF and has no symbol")
-    return found
-
-
 def _read_section(section: elf.Section, code: CodeReader) -> str:
-    """Give a section of code to `code`; the reason where a section of the program is left out."""
-    if not section.flags & elf.ALLOC or not section.size or section.type not in (elf.PROGBITS, elf.NOBITS):
+    """Give a section of code to `code`; the reason where a section of the program is left out.
+
+    Data in sections that no loader makes a map of (.eh_frame) is passed over: no program can see it, and one that
+    refers to it is refused. What the source declares there is told by `_other_data`.
+    """
+    if section.type == elf.PROGBITS and section.flags & elf.EXEC:
+        if section.size:
+            code.read(section)
         return ""
-    if section.name in (mapdefs.SECTION, LICENSE) or section.name in _SILENT:
-        return ""
-    if not section.flags & elf.EXEC:
-        return f"section {section.name}: data of programs is not read in this version"
-    if section.name != TEXT and of_section(section.name) is None:
-        return f"section {section.name}: no program type that this version knows has this section name"
-    code.read(section)
+    if section.name.startswith(_STRUCT_OPS):
+        return f"section {section.name}: tables of functions for the kernel (struct_ops) are not part of an object here"
     return ""
 
 
-def _programs(functions: Mapping[Place, Function], skipped: list[str]) -> dict[str, ProgramSpec]:
-    """The global functions of program sections, linked. Functions that none of them reaches are noted in `skipped`."""
+def _other_data(file: elf.Elf, btf: Btf | None) -> list[str]:
+    """The sections of variables that are for other tools, and in no map: xdp_metadata of libxdp."""
+    known = (LICENSE, VERSION, mapdefs.SECTION)
+    return [
+        f"section {one.name}: variables for other tools, which no loader makes a map of"
+        for one in file.sections
+        if btf is not None and one.type in (elf.PROGBITS, elf.NOBITS) and not one.flags & elf.EXEC
+        if one.name not in known and not kind_of(one.name) and not is_legacy(one)
+        if not one.name.startswith(_STRUCT_OPS) and section_of(btf, one.name) is not None
+    ]
+
+
+def _programs(code: CodeReader, skipped: list[str]) -> dict[str, ProgramSpec]:
+    """The programs, linked. Functions that none of them reaches are left out, as loaders do; `skipped` gets them where
+    there is no program at all.
+    """
     found: dict[str, ProgramSpec] = {}
-    used: set[Place] = set()
     total = 0
-    for one in functions.values():
-        row = of_section(one.section)
-        if one.is_static or row is None:
-            continue
+    for one in code.entries:
         if one.name in found:
             raise LoadError(f"section {one.section}: two programs are called {one.name}")
-        linked = link(one, functions)
-        spec = ProgramSpec(one.name, one.section, row.name, linked.insns, linked.lines, functions=linked.functions)
+        found[one.name] = spec = _program(one, code.functions)
         total += spec.slot_count
         if total > MAX_CODE:
             raise LoadError(f"program {one.name}: more than {MAX_CODE} instructions in the programs of one object")
-        found[one.name] = spec
-        used.update(linked.places)
-    unused = (one for place, one in functions.items() if place not in used)
-    skipped += [f"function {one.name} in section {one.section}: no program calls it" for one in unused]
+    if not found:
+        rest = code.functions.values()
+        skipped += [f"function {one.name} in section {one.section}: no program calls it" for one in rest]
     return found
+
+
+def _program(one: Function, functions: Mapping[Place, Function]) -> ProgramSpec:
+    row = of_section(one.section)
+    linked = link(one, functions)
+    return ProgramSpec(
+        name=one.name,
+        section=one.section,
+        type=row.name if row is not None else "unspec",
+        insns=linked.insns,
+        lines=linked.lines,
+        functions=linked.functions,
+        core=linked.core,
+    )
 
 
 def _license(file: elf.Elf) -> str:
     section = file.section(LICENSE)
-    return "" if section is None or not section.size else Strings(section.data).at(0)
+    text = bytes(section.data.data).partition(b"\0")[0] if section is not None else b""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise LoadError(f"section {LICENSE}: {text[:40]!r} is not UTF-8") from None
+
+
+def _version(file: elf.Elf) -> int:
+    section = file.section(VERSION)
+    if section is None:
+        return 0
+    if section.size != 4:
+        raise LoadError(f"section {VERSION}: {section.size} bytes, wanted 4: a kernel version as one number")
+    return section.data.u32(0, "the version")
 
 
 def _sources(programs: Mapping[str, ProgramSpec], ext: btf_ext.Ext) -> dict[tuple[str, int], str]:

@@ -110,7 +110,7 @@ class ProgramSpec:
     core: the CO-RE relocations, in slot order; the instructions hold what the object's own types say until resolved.
     lines: slot -> source place, for the first instruction of each line, in slot order.
     fault_sites: the table behind the fault record map, empty in programs that keep none.
-    functions: the functions behind the entry, in slot order; what is read from a file has them in order of first call.
+    functions: those behind the entry, in slot order; of a file, depth first in order of first reference.
     """
 
     name: str

@@ -53,6 +53,8 @@ def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str
     """Typed contents, in the order given. Keys that are structs or arrays are FrozenRecord and tuple."""
     key = shape_of(btf, spec.key_type, spec.key_size, endian)
     value = shape_of(btf, spec.value_type, spec.value_size, endian)
+    if holds_names(spec):
+        return {frozen(key.show(name)): bytes(data).decode() for name, data in entries if isinstance(data, bytes)}
     return {
         frozen(key.show(name)): [value.show(one) for one in data] if isinstance(data, list) else value.show(data)
         for name, data in entries
@@ -67,6 +69,11 @@ def encode_entries(spec: MapSpec, btf: Btf | None, contents: Mapping[Any, Any], 
     entries: Entries = []
     for name, one in contents.items():
         where = f"map {spec.name}[{to_json(name)!r}]"
+        if holds_names(spec):
+            if not isinstance(one, str):
+                raise LoadError(f"{where}: a {spec.type} holds names, and {one!r} is none")
+            entries.append((key.parse(name, f"{where} key"), one.encode()))
+            continue
         if row is not None and row.per_cpu:
             if not isinstance(one, list | tuple):
                 raise LoadError(f"{where}: a per-CPU value is a list with one item a CPU")
@@ -75,6 +82,12 @@ def encode_entries(spec: MapSpec, btf: Btf | None, contents: Mapping[Any, Any], 
         else:
             entries.append((key.parse(name, f"{where} key"), value.parse(one, where)))
     return entries
+
+
+def holds_names(spec: MapSpec) -> bool:
+    """Whether the map's elements are programs or maps, which stand in Entries by their names."""
+    row = BY_NAME.get(spec.type)
+    return row is not None and row.holds in ("prog", "map")
 
 
 def frozen(value: Any) -> Any:

@@ -171,10 +171,11 @@ def test_what_btf_cannot_hold_is_named() -> None:
 
 
 @pytest.mark.parametrize("endian", ["little", "big"])
-def test_functions_and_lines_come_back_equal(endian: str) -> None:
+def test_functions_lines_and_relocations_come_back_equal(endian: str) -> None:
     ext = btf_ext.Ext(
         {"xdp": [btf_ext.FuncInfo(0, 1), btf_ext.FuncInfo(16, 2)], ".text": [btf_ext.FuncInfo(0, 3)]},
         {"xdp": [btf_ext.LineInfo(8, "a.c", "  return 1;", (1 << 22) - 1, 1023)]},
+        {".text": [btf_ext.CoreRecord(8 * at, at, f"0:{at}", kind) for at, kind in enumerate(btf_ext.CORE_KINDS)]},
     )
     strings = StringTable()
     data = btf_ext.encode(ext, strings, endian)
@@ -191,3 +192,22 @@ def test_longer_records_of_newer_writers_are_read() -> None:
     short = struct.pack("<I", 4) + functions[4:]
     with pytest.raises(LoadError, match="records of 4 bytes; they have 8 or more"):
         btf_ext.decode(Bytes(header + short, ".BTF.ext"), table)
+
+
+def test_unknown_kinds_of_relocations_are_named() -> None:
+    """enum bpf_core_relo_kind of include/uapi/linux/bpf.h has 13 kinds, 0 to 12."""
+    assert (len(btf_ext.CORE_KINDS), btf_ext.CORE_KINDS[6], btf_ext.CORE_KINDS[12]) == (
+        13,
+        "type_id_local",
+        "type_matches",
+    )
+    strings = StringTable()
+    data = bytearray(
+        btf_ext.encode(btf_ext.Ext(core={"xdp": [btf_ext.CoreRecord(8, 1, "0", "type_size")]}), strings, "little")
+    )
+    table = btf_codec.decode(Bytes(btf_codec.encode(Btf(), strings, "little"), ".BTF"))[1]
+    data[-4] = 13
+    with pytest.raises(LoadError, match="offset 0x8 has the unknown kind 13; kinds go from 0 to 12"):
+        btf_ext.decode(Bytes(bytes(data), ".BTF.ext"), table)
+    with pytest.raises(LoadError, match="unknown kind type_colour; known are field_byte_offset, "):
+        btf_ext.encode(btf_ext.Ext(core={"xdp": [btf_ext.CoreRecord(8, 1, "0", "type_colour")]}), strings, "little")

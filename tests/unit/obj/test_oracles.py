@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ from bpfvm.obj.btf_codec import KINDS
 from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.elf_write import write_object
 from bpfvm.obj.model import FaultSite, MapSpec, ObjectSpec, ProgramSpec
+from tests.unit.obj.listings import Facts, facts_of, functions
 
 OBJECTS = sorted((Path(__file__).resolve().parents[2] / "objects").glob("*.o"))
+
+
+LOADER = shutil.which("bpftool")
 
 
 def needs(tool: str) -> pytest.MarkDecorator:
@@ -27,7 +32,9 @@ def needs(tool: str) -> pytest.MarkDecorator:
 
 
 def output(*command: str | Path) -> str:
-    done = subprocess.run([str(one) for one in command], capture_output=True, text=True, timeout=60, check=False)
+    """What a tool prints, run where the sources are, whose places DWARF tells relative to that."""
+    asked = [str(one) for one in command]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False, cwd=OBJECTS[0].parent)
     assert done.returncode == 0, f"{command}: {done.stderr}{done.stdout}"
     assert "warning" not in done.stderr, done.stderr
     return done.stdout
@@ -63,80 +70,97 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path |
 
 @needs("clang-19")
 @needs("llvm-strip-19")
+@needs("bpf-gcc")
+@needs("bpftool")
+@needs("setarch")
 @pytest.mark.skipif(
     not Path("/usr/include/bpf/bpf_helpers.h").exists(), reason="the headers of libbpf are not installed"
 )
 def test_committed_objects_are_what_their_sources_make(tmp_path: Path) -> None:
-    output(OBJECTS[0].parent / "build.sh", tmp_path)
-    made = {path.name: path.read_bytes() for path in tmp_path.glob("*.o")}
-    assert made == {path.name: path.read_bytes() for path in OBJECTS}
+    folder = OBJECTS[0].parent
+    output(folder / "build.sh", tmp_path)
+    made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.o")}
+    kept = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.o")}
+    assert sorted(made) == sorted(kept)
+    assert [path for path in made if made[path] != kept[path]] == []
     print(f"{len(made)} objects compared")
-    assert len(made) >= 9
+    assert len(made) >= 80
 
 
 @needs("llvm-readelf-19")
-def test_readelf_sees_the_same_functions_maps_and_relocations(written: list[tuple[Path, Path | None]]) -> None:
-    compared = 0
+@needs("llvm-objdump-19")
+def test_llvm_sees_the_same_functions_symbols_and_relocations(written: list[tuple[Path, Path | None]]) -> None:
+    compared = lines = symbols = 0
     for mine, theirs in written:
-        text = output("llvm-readelf-19", "-S", "-s", "-r", "-n", "--wide", mine)
-        if theirs is not None:
-            assert readelf_facts(text) == readelf_facts(output("llvm-readelf-19", "-S", "-s", "-r", "--wide", theirs))
-            compared += len(readelf_facts(text))
-    print(f"{compared} symbols and relocations compared")
-    assert compared >= 60
+        # gcc's assembler put the symbols' values into the code as well; DWARF tells more lines than BTF
+        if theirs is None or re.search("_gcc|_dwarf", mine.name):
+            continue
+        here, there = facts_of(mine, output), facts_of(theirs, output)
+        found, wanted = functions(here), functions(there)
+        names = {name for name, _ in found}
+        wanted = Counter({one: count for one, count in wanted.items() if one[0] in names})  # the others nothing calls
+        assert found == wanted, mine.name
+        compared += found.total()
+        lines += sum(len(text) * count for (_, text), count in found.items())
+        assert not (extra := outside(here) - outside(there)), (mine.name, extra)
+        symbols += len(outside(here))
+    print(f"{compared} functions, {lines} lines and {symbols} symbols compared")
+    assert compared >= 200
+    assert lines >= 3000
+    assert symbols >= 250
 
 
-def readelf_facts(text: str) -> list[tuple[str, ...]]:
-    """Functions, maps and relocations of programs, but for their order and what stands only in debug information."""
-    names = dict(re.findall(r"^ *\[ *(\d+)\] (\S+)", text, re.MULTILINE))
-    symbols = re.findall(
-        r"^ +\d+: [0-9a-f]+ +(\d+) (FUNC|OBJECT) +(LOCAL|GLOBAL) +DEFAULT +(\d+) (\S+)", text, re.MULTILINE
-    )
-    facts = [(size, kind, binding, names[section], name) for size, kind, binding, section, name in symbols]
-    for part in text.split("Relocation section '.rel")[1:]:
-        section, _, rows = part.partition("'")
-        if section not in (".BTF", ".BTF.ext"):
-            facts += re.findall(
-                r"^([0-9a-f]{16}) +[0-9a-f]+ +(R_BPF_64_64|R_BPF_64_32) +[0-9a-f]+ (\S+)", rows, re.MULTILINE
-            )
-    return sorted(facts, key=str)
+def outside(facts: Facts) -> set[tuple[str, ...]]:
+    """The symbols that other objects see: variables and maps with place and size, undefined ones with their binding."""
+    found: set[tuple[str, ...]] = set()
+    for one in facts.symbols:
+        if not one.section and one.name:
+            found.add((one.name, one.binding))
+        elif one.type == "FUNC" and one.binding != "LOCAL":
+            found.add((one.name, one.section, str(one.size)))
+        elif one.type == "OBJECT" and one.binding != "LOCAL":
+            found.add((one.name, one.section, str(one.value), str(one.size)))
+    return found
 
 
 @needs("llvm-objdump-19")
-def test_objdump_prints_the_same_code_and_source_lines(written: list[tuple[Path, Path | None]]) -> None:
-    compared = 0
-    for mine, theirs in written:
-        lines = disassembly(mine)
-        if theirs is None:
-            assert any("r1 = 0x0 ll" in line for line in lines)
-            assert "; hits[pkt.ip.proto] += 1" in [re.sub(r"^; +", "; ", line) for line in lines]
-        else:
-            assert lines == disassembly(theirs), mine.name
-            compared += len(lines)
-    print(f"{compared} lines compared")
-    assert compared >= 500
-
-
-def disassembly(path: Path) -> list[str]:
-    """Sections sorted by name, as they stand in another order."""
-    text = output("llvm-objdump-19", "-d", "-S", "-r", "--no-show-raw-insn", path)
-    parts = sorted(text.split("Disassembly of section ")[1:])
-    return [line.strip() for part in parts for line in part.splitlines() if line.strip()]
+def test_objdump_prints_what_the_compiler_made(written: list[tuple[Path, Path | None]]) -> None:
+    text = output("llvm-objdump-19", "-d", "-S", "-r", written[-1][0])
+    assert "r1 = 0x0 ll" in text
+    assert re.search(r"^; +hits\[pkt.ip.proto\] \+= 1$", text, re.MULTILINE)
 
 
 @needs("bpftool")
 def test_bpftool_dumps_the_same_types(written: list[tuple[Path, Path | None]]) -> None:
-    compared = 0
+    compared = without = 0
     for mine, theirs in written:
+        if read_object(mine).btf is None:
+            assert theirs is not None
+            assert "_nobtf" in theirs.name
+            without += 1
+            continue
         text = output("bpftool", "btf", "dump", "file", mine)
         if theirs is None:
             assert re.search(r"DATASEC '\.maps' size=(56|64|72) vlen=2", text), text
             assert "FUNC 'count'" in text
         else:
-            assert text == output("bpftool", "btf", "dump", "file", theirs)
+            assert types(text) == types(output("bpftool", "btf", "dump", "file", theirs)), mine.name
             compared += text.count("\n[")
-    print(f"{compared} types compared")
-    assert compared >= 200
+    print(f"{compared} types compared, {without} objects have none")
+    assert compared >= 2000
+    assert without >= 6
+
+
+def types(text: str) -> list[str]:
+    """A dump without what compilers leave to the section headers and symbols: sizes, places and order in a DATASEC."""
+    found: list[str] = []
+    for block in re.split(r"\n(?=\[)", text.strip()):
+        head, *rows = block.split("\n")
+        if " DATASEC " in head:
+            head = re.sub(r"size=\d+", "", head)
+            rows = sorted(re.sub(r"offset=\d+", "", row) for row in rows)
+        found += [head, *rows]
+    return found
 
 
 @needs("bpftool")
@@ -145,7 +169,8 @@ def test_bpftool_names_every_kind_as_it_is_read() -> None:
     compared = 0
     for path in OBJECTS:
         btf = read_object(path).btf
-        assert btf is not None
+        if btf is None:
+            continue  # test_bpftool_dumps_the_same_types counts them
         rows = re.findall(r"^\[(\d+)\] (\w+) '([^']*)'", output("bpftool", "btf", "dump", "file", path), re.MULTILINE)
         assert len(rows) == len(btf)
         for number, kind, name in rows:
@@ -155,20 +180,39 @@ def test_bpftool_names_every_kind_as_it_is_read() -> None:
             assert getattr(one, "name", "") == ("" if name == "(anon)" else name)
             compared += 1
     print(f"{compared} types compared")
-    assert compared >= 200
+    assert compared >= 2000
 
 
 @needs("bpftool")
-def test_bpftool_makes_a_skeleton(written: list[tuple[Path, Path | None]]) -> None:
-    made = 0
-    for mine, _ in written:
-        if "big" not in mine.name:  # bpftool opens objects of its own byte order only
-            text = output("bpftool", "gen", "skeleton", mine)
-            spec = read_object(mine)
-            assert all(f"*{name};" in text for name in spec.programs), text[:3000]
-            made += 1
-    print(f"{made} skeletons")
-    assert made >= 7
+def test_libbpf_opens_what_is_written_and_makes_the_same_skeleton(written: list[tuple[Path, Path | None]]) -> None:
+    """Open is all of libbpf but the kernel: maps, data, externs, programs and what instructions refer to."""
+    made, refused = 0, {}
+    for mine, theirs in written:
+        mine_done = skeleton(mine)
+        if theirs is None:
+            assert "*count;" in mine_done.stdout
+            continue
+        theirs_done = skeleton(theirs)
+        if theirs_done.returncode:
+            refused[mine.name] = theirs_done.stderr.strip().splitlines()[-2]
+            continue
+        assert mine_done.returncode == 0, (mine.name, mine_done.stderr)
+        assert declarations(mine_done.stdout) == declarations(theirs_done.stdout), mine.name
+        made += 1
+    print(f"{made} skeletons; libbpf does not open {len(refused)} of the compiled objects: {refused}")
+    assert made >= 55
+    others = {one for one in refused if not re.search("_big|legacy|iproute2", one)}
+    assert others <= {"calls_sections.o", "data_custom.o"}  # static functions among programs, .bss with a suffix
+
+
+def skeleton(path: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(LOADER), "gen", "skeleton", str(path), "name", "object"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def declarations(text: str) -> str:
+    """A skeleton without the bytes of its object."""
+    return re.sub(r"\\\n|\*sz = .*|[0-9a-fx\\ ]*\";", "", re.sub(r'"(\\x|\\\n)[^;]*;', "", text))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("elftools") is None, reason="pyelftools is not installed")
@@ -186,7 +230,11 @@ def test_pyelftools_reads_what_is_written(written: list[tuple[Path, Path | None]
                 section = elf.get_section(symbols[name]["st_shndx"])
                 assert section.name == program.section
                 assert symbols[name]["st_info"]["type"] == "STT_FUNC"
-            assert spec.license.encode() + b"\0" == elf.get_section_by_name("license").data()
-            assert {name for name in spec.maps} <= set(symbols)
+            if spec.license:
+                assert spec.license.encode() + b"\0" == elf.get_section_by_name("license").data()
+            names = {name for name, one in spec.maps.items() if one.initial is None} | set(spec.externs)
+            assert names <= set(symbols)
+            sections = {one.name for one in elf.iter_sections()}
+            assert {one.section for one in spec.maps.values()} - {".kconfig"} <= sections
     print(f"{len(written)} files read")
-    assert len(written) >= 10
+    assert len(written) >= 75

@@ -3,8 +3,9 @@
 if __name__ != "bpfvm.emulator":
     raise ImportError(f"import this package as 'bpfvm.emulator', not {__name__!r}")
 
-from bpfvm.emulator.machine import Interp, Loaded
+from bpfvm.emulator.machine import Emulator, Loaded
 
-INTERP = Interp()
+INTERP = Emulator("interp")
+PORTABLE = Emulator("portable")
 
-__all__ = ["INTERP", "Interp", "Loaded"]
+__all__ = ["INTERP", "PORTABLE", "Emulator", "Loaded"]

@@ -12,14 +12,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from bpfvm.core.bits import M32, M64, mask, signed
+from bpfvm.emulator.access import aligned, place, resolve
 from bpfvm.emulator.caller import Caller, Operand, Stop, Value
 from bpfvm.emulator.code import Code, Step
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.isa.ops import Kind
+from bpfvm.tables.helpers import call_name
 
 if TYPE_CHECKING:
     from bpfvm.emulator.system import System
@@ -32,6 +35,13 @@ TAIL_CALLS = 33  # in one run (MAX_TAIL_CALL_CNT)
 MAY_GOTO = 1 << 23  # tests before may_goto falls through; the kernel counts time there
 BUDGET = 100_000_000
 END = -1  # in place of a slot: nothing goes on
+
+
+@lru_cache(maxsize=4)
+def poison(seed: int) -> list[bytes]:
+    """What the stack of each frame holds before the program writes there: bytes of no meaning, the same every time."""
+    source = random.Random(seed)
+    return [source.randbytes(STACK) for _ in range(DEPTH)]
 
 
 @dataclass(slots=True)
@@ -54,24 +64,26 @@ class Interpreter:
         self.registers: list[Value] = [None] * 11
         self.slot = 0
         self.executed = 0
+        self.watch: Callable[[Step, int], None] | None = None  # called before each instruction, with how many ran
         self.warnings: dict[int, str] = {}  # slot -> what is doubtful there, the first time
         self._stacks = [self.arena.allocate(f"stack of frame {depth}", STACK, "stack") for depth in range(DEPTH)]
-        self._stack_data = [stack.data for stack in self._stacks]
         self._frames: list[Frame] = []
         self._patience = 0
         self._tails = 0
         self._next: Code | None = None
-        self._poison = random.Random(0)
+        self._poison: list[bytes] = []
 
-    def run(self, code: Code, context: Context, seed: int) -> int:
-        """r0 at the end, an unsigned 64-bit number.
+    def run(self, code: Code, context: Context, seed: int, registers: Mapping[int, int]) -> int:
+        """r0 at the end, an unsigned 64-bit number. registers: what some hold at the start, besides r1 and r10.
 
         Raises Stop for a machine fault; `slot` of `code.program` is then its place.
         """
         self.code, self.context = code, context
         self.registers[:] = [None] * 11
         self.registers[1] = context.pointer()
-        self._poison.seed(seed)
+        for number, value in registers.items():
+            self.registers[number] = value
+        self._poison = poison(seed)
         self._frames, self._next = [], None
         self._patience, self._tails = MAY_GOTO, 0
         self.executed = 0
@@ -99,23 +111,24 @@ class Interpreter:
 
     def _enter(self, depth: int) -> None:
         """A fresh frame: poisoned stack, r10 at its end. A region of its own, so that what outlives it is told."""
-        place = self._stacks[depth]
-        place.data[:] = self._poison.randbytes(STACK)
-        stack = Region(place.name, place.base, STACK, "stack", self._stack_data[depth], written=0)
-        place.within = lambda offset: Pointer(stack, offset)
+        home = self._stacks[depth]
+        home.data[:] = self._poison[depth]
+        stack = Region(home.name, home.base, STACK, "stack", home.data, written=0)
+        home.within = lambda offset: Pointer(stack, offset)
         self.registers[10] = Pointer(stack, STACK)
 
     def _loop(self, slot: int) -> int:
         """Run from `slot` of the current code to the end of the function that was entered last: its r0."""
         assert self.code is not None
         steps, registers, executed, budget = self.code.steps, self.registers, self.executed, self.budget
-        alu, jump, load, store = Kind.ALU, Kind.JUMP, Kind.LOAD, Kind.STORE
-        step = steps[slot]
+        alu, jump, load, store, watch = Kind.ALU, Kind.JUMP, Kind.LOAD, Kind.STORE, self.watch
         try:
             while True:
                 step = steps[slot]
                 if executed == budget:
                     raise Stop("budget", f"{budget} instructions were executed without reaching an end")
+                if watch is not None:
+                    watch(step, executed)
                 executed += 1
                 kind, slot = step.kind, step.next
                 if kind is alu:
@@ -139,17 +152,16 @@ class Interpreter:
                 elif kind is store:
                     self._store(step, self._address(step.dst), self._stored(step))
                 else:
-                    self.executed = executed
-                    slot = self._other(step)
+                    slot = self._other(step, executed)
                     if slot == END:
                         return self.number(0, registers[0])
                     executed, steps = self.executed, self.code.steps
         finally:
             self.slot, self.executed = step.slot, executed
 
-    def _other(self, step: Step) -> int:
+    def _other(self, step: Step, executed: int) -> int:
         """Executes a rarer instruction; the slot to go on at."""
-        self.slot = step.slot
+        self.slot, self.executed = step.slot, executed
         return OTHERS[step.kind](self, step)
 
     def _goto(self, step: Step) -> int:
@@ -169,7 +181,7 @@ class Interpreter:
         number = signed(step.operand, 32)
         helper = self.helpers.get(number)
         if helper is None:
-            raise Stop("helper", f"helper {number} is not emulated in this version")
+            raise Stop("helper", f"{call_name(number)} is not emulated in this version")
         self.registers[0] = helper(self, self.registers[1:6])
         self.registers[1:6] = [None] * 5
         if self._next is None:
@@ -238,9 +250,8 @@ class Interpreter:
         assert step.src is not None
         assert step.compute is not None
         bits, pointer, value = step.op.bits, self._address(step.dst), self._known(step.src)
-        region, at = self._place(pointer, step.off, bits // 8, write=True)
-        if at % (bits // 8):
-            raise Stop("access", f"atomic access of {bits // 8} bytes at {region.name}+{at} is not aligned")
+        region, at = place(pointer, step.off, bits // 8, write=True)
+        aligned(region, at, bits // 8)
         cut = mask(bits)
         old_operand = self._load(step, pointer)
         old = _plain(old_operand) & cut
@@ -313,39 +324,14 @@ class Interpreter:
     def _address(self, register: int | None) -> Pointer:
         """What a register points to; a plain number is looked up."""
         value = self._known(register)
-        return value if isinstance(value, Pointer) else self.resolve(value)
-
-    def resolve(self, address: int) -> Pointer:
-        """The pointer that a plain number is, into the smallest object there or the nearest one below."""
-        region = self.arena.find(address)
-        if region is None:
-            what = "the null pointer" if address < 1 << 16 else "no object"
-            raise Stop("access", f"access at address {address:#x}, which is {what}")
-        offset = address - region.base
-        return Pointer(region, offset) if region.within is None else region.within(offset)
-
-    def _place(self, pointer: Pointer, off: int, size: int, write: bool) -> tuple[Region, int]:
-        """The region and offset of an access, checked."""
-        region, at = pointer.region, pointer.offset + off
-        what = "write" if write else "read"
-        if at < 0 or at + size > region.size:
-            plus = f"+{at}" if at >= 0 else str(at)
-            raise Stop("access", f"{what} of {size} bytes at {region.name}{plus}, {region.name} is {region.size} bytes")
-        if not region.live:
-            raise Stop("access", f"{what} of {size} bytes at {region.name}+{at}, which was released")
-        if not (region.writable if write else region.readable):
-            raise Stop(
-                "access",
-                f"{what} of {size} bytes at {region.name}+{at}, which cannot be {'written' if write else 'read'}",
-            )
-        return region, at
+        return value if isinstance(value, Pointer) else resolve(self.arena, value)
 
     def _stored(self, step: Step) -> Operand:
         return step.operand if step.src is None else self._known(step.src)
 
     def _load(self, step: Step, pointer: Pointer) -> Operand:
         size = step.size
-        region, at = self._place(pointer, step.off, size, write=False)
+        region, at = place(pointer, step.off, size, write=False)
         context = self.context
         if size == 4 and context is not None and region is context.region and at in context.fields:
             return context.fields[at]
@@ -358,7 +344,7 @@ class Interpreter:
 
     def _store(self, step: Step, pointer: Pointer, value: Operand) -> None:
         size = step.size
-        region, at = self._place(pointer, step.off, size, write=True)
+        region, at = place(pointer, step.off, size, write=True)
         if size == 8 and value.__class__ is Pointer:
             region.shadow[at] = value
         if region.written != -1:
@@ -377,18 +363,18 @@ class Interpreter:
         """Part of Caller."""
         if value is None:
             raise Stop("helper", f"{what} is in a register that was never written")
-        return value if isinstance(value, Pointer) else self.resolve(value)
+        return value if isinstance(value, Pointer) else resolve(self.arena, value)
 
     def read(self, value: Value, size: int, what: str) -> bytes:
         """Part of Caller."""
-        region, at = self._place(self.pointer(value, what), 0, size, write=False)
+        region, at = place(self.pointer(value, what), 0, size, write=False)
         if region.written != -1:
             self._check_written(region, at, size, self.slot)
         return bytes(region.data[at : at + size])
 
     def write(self, value: Value, data: bytes, what: str) -> None:
         """Part of Caller."""
-        region, at = self._place(self.pointer(value, what), 0, len(data), write=True)
+        region, at = place(self.pointer(value, what), 0, len(data), write=True)
         if region.written != -1:
             region.written |= ((1 << len(data)) - 1) << at
         region.data[at : at + len(data)] = data

@@ -1,15 +1,17 @@
-"""The backend `interp`: an object's program on a system of its own, run by the reference tier."""
+"""The emulator's backends: an object's program on a system of its own, run by one of the tiers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Protocol
 
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.emulator import helpers
 from bpfvm.emulator.caller import Stop
-from bpfvm.emulator.contexts import ContextBuilder
+from bpfvm.emulator.code import Code
+from bpfvm.emulator.contexts import Context, ContextBuilder
 from bpfvm.emulator.interp import BUDGET, Interpreter
 from bpfvm.emulator.system import System
 from bpfvm.obj.model import ObjectSpec
@@ -17,16 +19,28 @@ from bpfvm.tables.helpers import BY_NAME as HELPERS
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 
-class Interp:
-    """The reference tier behind the protocol of all machines.
+class Tier(Protocol):
+    """What runs programs: emulator.interp.Interpreter and emulator.portable.runtime.Runtime.
 
-    budget: instructions that one run may execute. cpus: virtual CPUs of each machine.
+    After a run: the program that ran last, the slot of a fault, instructions executed, doubtful things by slot.
     """
 
-    name = "interp"
+    code: Code | None
+    slot: int
+    executed: int
+    warnings: dict[int, str]
 
-    def __init__(self, budget: int = BUDGET, cpus: int = 1) -> None:
-        self.budget, self.cpus = budget, cpus
+    def run(self, code: Code, context: Context, seed: int, registers: Mapping[int, int]) -> int: ...
+
+
+class Emulator:
+    """One tier behind the protocol of all machines.
+
+    name: the engine's. budget: instructions that one run may execute. cpus: virtual CPUs of each machine.
+    """
+
+    def __init__(self, name: str, budget: int = BUDGET, cpus: int = 1) -> None:
+        self.name, self.budget, self.cpus = name, budget, cpus
 
     def load(self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> Loaded:
         """Check and bind `program`. LoadError or Unavailable says what cannot run."""
@@ -36,16 +50,24 @@ class Interp:
             raise LoadError(f"{program}: the object is {spec.endian}-endian, the emulated machine is little-endian")
         return Loaded(self, spec, program, maps)
 
+    def tier(self, system: System) -> Tier:
+        """The tier that this engine is, on `system`."""
+        table = {HELPERS[name].id: function for name, function in helpers.IMPLEMENTED.items()}
+        if self.name == "interp":
+            return Interpreter(system, table, self.budget)
+        from bpfvm.emulator.portable.runtime import Runtime
+
+        return Runtime(system, table, self.budget)
+
 
 class Loaded:
     """A program with its memory and maps."""
 
-    def __init__(self, backend: Interp, spec: ObjectSpec, program: str, given: Mapping[str, Entries]) -> None:
+    def __init__(self, backend: Emulator, spec: ObjectSpec, program: str, given: Mapping[str, Entries]) -> None:
         chosen = spec.programs[program]
         self._system = System(spec, (*chosen.map_names, *given), backend.cpus)
         self._code = self._system.code(program)
-        table = {HELPERS[name].id: function for name, function in helpers.IMPLEMENTED.items()}
-        self._interpreter = Interpreter(self._system, table, backend.budget)
+        self._tier = backend.tier(self._system)
         self._contexts = ContextBuilder(self._system.arena, PROGRAM_TYPES[chosen.type])
         self._system.fill(given)
 
@@ -63,12 +85,12 @@ class Loaded:
         """One run; a machine fault is part of the result."""
         self._system.begin(given)
         context = self._contexts.build(given)
-        interpreter, fault, r0 = self._interpreter, None, 0
+        tier, fault, r0 = self._tier, None, 0
         try:
-            r0 = interpreter.run(self._code, context, given.seed)
+            r0 = tier.run(self._code, context, given.seed, given.registers)
         except Stop as stop:
-            fault = self._fault(stop.kind, stop.message, interpreter.slot)
-        warnings = (self._fault("uninitialised", message, slot) for slot, message in interpreter.warnings.items())
+            fault = self._fault(stop.kind, stop.message, tier.slot)
+        warnings = (self._fault("uninitialised", message, slot) for slot, message in tier.warnings.items())
         return Result(
             r0=r0,
             packet=bytes(context.packet.data) if context.packet is not None else None,
@@ -77,7 +99,7 @@ class Loaded:
             events={name: tuple(records) for name, records in self._system.events.items()},
             redirect=self._system.redirect,
             fault=fault,
-            insns=interpreter.executed,
+            insns=tier.executed,
             warnings=tuple(warnings),
         )
 
@@ -91,5 +113,5 @@ class Loaded:
 
     def _fault(self, kind: str, message: str, slot: int) -> Fault:
         """A fault in the program that ran last, which a tail call may have changed."""
-        code = self._interpreter.code or self._code
+        code = self._tier.code or self._code
         return Fault(kind, message, slot, code.program.source_of(slot))

@@ -84,6 +84,11 @@ class Arena:
         self._bases: list[int] = []
         self._regions: list[Region] = []
 
+    @property
+    def view(self) -> memoryview:
+        """All of it, unchecked: for the machine's own use."""
+        return self._view
+
     def close(self) -> None:
         """Let go of the memory; it is returned once the last view of it is gone."""
         self._regions.clear()
@@ -104,12 +109,13 @@ class Arena:
         return region
 
     def find(self, address: int) -> Region | None:
-        """The region that holds `address`, or the nearest one below it within the gap; None where there is none."""
-        at = bisect_right(self._bases, address) - 1
-        if at < 0:
-            return None
-        region = self._regions[at]
-        return region if address < region.base + region.size + GAP else None
+        """The region that holds `address`, or the nearest one within half a gap; None where there is none."""
+        at = bisect_right(self._bases, address)
+        below = self._regions[at - 1] if at else None
+        if below is not None and address < below.base + below.size + GAP // 2:
+            return below
+        above = self._regions[at] if at < len(self._regions) else None
+        return above if above is not None and address >= above.base - GAP // 2 else None
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes at `address`, without any check: for the machine's own use."""

@@ -32,7 +32,8 @@ class System:
         self.spec, self.cpus, self.cpu = spec, cpus, 0
         self.arena = Arena()
         self.now = 0
-        self.random = random.Random(0)
+        self._seed = 0
+        self._random: random.Random | None = None
         self.trace: list[str] = []
         self.events: dict[str, list[bytes]] = {}
         self.redirect: str | None = None
@@ -73,8 +74,15 @@ class System:
         if not 0 <= given.cpu < self.cpus:
             raise UsageError(f"the input is for CPU {given.cpu}, and the machine has {self.cpus}")
         self.cpu, self.now = given.cpu, given.clock
-        self.random.seed(given.seed)
+        self._seed, self._random = given.seed, None
         self.trace, self.events, self.redirect = [], {}, None
+
+    @property
+    def random(self) -> random.Random:
+        """The run's random numbers; seeded when they are first asked for, because that takes longer than most runs."""
+        if self._random is None:
+            self._random = random.Random(self._seed)
+        return self._random
 
     def clock(self) -> int:
         """The time in ns. Reading takes CLOCK_STEP."""

@@ -54,6 +54,8 @@ class Input:
     fields: context fields by name, over the type's defaults ({"ingress_ifindex": 3}).
     clock:  what bpf_ktime_get_ns answers first, ns. seed: of the machine's random numbers.
     cpu:    the virtual CPU that the run is on.
+    registers: what r1 to r5 hold at the start, by number; else r1 points to the context and the others hold nothing.
+            Only emulators can set them.
     """
 
     packet: bytes | None = None
@@ -62,6 +64,7 @@ class Input:
     clock: int = 0
     seed: int = 0
     cpu: int = 0
+    registers: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,12 @@ def _interp() -> Backend:
     return INTERP
 
 
+def _portable() -> Backend:
+    from bpfvm.emulator import PORTABLE
+
+    return PORTABLE
+
+
 def _kernel() -> Backend:
     from bpfvm.kernel import KERNEL
 
@@ -63,17 +69,19 @@ def _kernel_missing() -> str | None:
     return available()
 
 
-# In the order in which `auto` takes the first that is there; `cpython` needs the function itself: see bpfvm.sim.
+AUTO = "portable"  # the fastest tier that needs nothing but Python
+
+# `cpython` is not among them: it needs the function itself, see bpfvm.sim.
 ENGINES: tuple[Engine, ...] = (
     Engine("interp", _interp, lambda: None),
+    Engine("portable", _portable, lambda: None),
     Engine("kernel", _kernel, _kernel_missing),
 )
 
 
 def engine(name: str) -> Backend:
     """The backend called `name`; "auto" is the fastest emulator tier. Unavailable says why one cannot be used."""
-    if name == "auto":
-        return ENGINES[0].open()
+    name = AUTO if name == "auto" else name
     for row in ENGINES:
         if row.name == name:
             reason = row.missing()

@@ -52,4 +52,4 @@ def value_of(result: Result, kind: ProgramType, signature: Signature | None) -> 
 
 def action_name(kind: ProgramType, value: int) -> str | None:
     """The name of a return value, None where the program type has none for it."""
-    return kind.actions.get(value)
+    return kind.action(value)

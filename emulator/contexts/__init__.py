@@ -14,6 +14,7 @@ from bpfvm.tables.progs import ProgramType
 
 HEADROOM = 256  # bytes before the packet: XDP_PACKET_HEADROOM (include/uapi/linux/bpf.h)
 MAX_PACKET = 1 << 16
+RUNS = ("xdp", "syscall")  # the program types whose contexts are made here
 MAX_BUFFER = 1 << 16  # of a plain context; BPF_PROG_TEST_RUN takes the same (measured on 6.18)
 
 
@@ -37,6 +38,10 @@ class ContextBuilder:
     """Makes contexts for one program type, in regions that are used again for every run."""
 
     def __init__(self, arena: Arena, kind: ProgramType) -> None:
+        if kind.name not in RUNS:
+            raise Unavailable(
+                f"the emulator runs programs of type {' and '.join(RUNS)} in this version, not {kind.name}"
+            )
         self.kind = kind
         self._layout = CONTEXTS[kind.context] if kind.context else None
         size = self._layout.size if self._layout else MAX_BUFFER

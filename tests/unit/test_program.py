@@ -92,7 +92,7 @@ def test_the_kernel_says_why_it_is_not_used(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("BPFVM_KERNEL", "off")
     with pytest.raises(Unavailable, match=r"engine kernel: .*BPFVM_KERNEL"):
         lengths.kernel(FRAME)
-    assert lengths.check(FRAME).engines == ("cpython", "interp")
+    assert lengths.check(FRAME).engines == ("cpython", "interp", "portable")
 
 
 def test_an_object_file() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bpfvm.core.errors import LoadError, Unavailable, UsageError
 from bpfvm.core.machine import Fault, Input, Result
-from bpfvm.emulator import INTERP, Interp
+from bpfvm.emulator import INTERP, Emulator
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 
@@ -108,7 +108,7 @@ def test_flags_of_a_map_hold_for_programs(flags: int, text: str, message: str) -
 def test_a_budget_is_spent_exactly() -> None:
     spec = ObjectSpec({"p": ProgramSpec("p", "syscall", "syscall", tuple(assemble("r0 = 1\n r0 = 2\n exit")))}, {})
     for budget, executed in ((1, 1), (2, 2), (3, 3), (4, 3)):
-        with Interp(budget=budget).load(spec, "p", {}) as loaded:
+        with Emulator("interp", budget=budget).load(spec, "p", {}) as loaded:
             result = loaded.run(Input(ctx=b""))
         assert (result.insns, result.fault is None) == (executed, budget >= 3)
 

@@ -1,0 +1,36 @@
+"""Which object an address is in, and whether an access may go there: the words of every memory fault."""
+
+from __future__ import annotations
+
+from bpfvm.emulator.caller import Stop
+from bpfvm.emulator.memory import Arena, Pointer, Region
+
+
+def resolve(arena: Arena, address: int) -> Pointer:
+    """The pointer that a plain number is, into the smallest object there or the nearest below. Stop where none is."""
+    region = arena.find(address)
+    if region is None:
+        what = "the null pointer" if address < 1 << 16 else "no object"
+        raise Stop("access", f"access at address {address:#x}, which is {what}")
+    offset = address - region.base
+    return Pointer(region, offset) if region.within is None else region.within(offset)
+
+
+def place(pointer: Pointer, off: int, size: int, write: bool) -> tuple[Region, int]:
+    """The region of an access of `size` bytes at `pointer` + `off`, and the offset in it. Stop where it may not be."""
+    region, at = pointer.region, pointer.offset + off
+    if 0 <= at <= region.size - size and region.live and (region.writable if write else region.readable):
+        return region, at
+    what = "write" if write else "read"
+    plus = f"{region.name}+{at}" if at >= 0 else f"{region.name}{at}"
+    if at < 0 or at + size > region.size:
+        raise Stop("access", f"{what} of {size} bytes at {plus}, {region.name} is {region.size} bytes")
+    if not region.live:
+        raise Stop("access", f"{what} of {size} bytes at {plus}, which was released")
+    raise Stop("access", f"{what} of {size} bytes at {plus}, which cannot be {'written' if write else 'read'}")
+
+
+def aligned(region: Region, at: int, size: int) -> None:
+    """Stop for an atomic access that is not aligned."""
+    if at % size:
+        raise Stop("access", f"atomic access of {size} bytes at {region.name}+{at} is not aligned")

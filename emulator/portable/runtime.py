@@ -1,0 +1,255 @@
+"""Running translated programs: memory in place, the helpers of the reference tier, faults in their place."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from bpfvm.core.bits import M64, signed
+from bpfvm.emulator.access import aligned, place, resolve
+from bpfvm.emulator.caller import Operand, Stop, Value
+from bpfvm.emulator.code import Code
+from bpfvm.emulator.contexts import Context
+from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, TAIL_CALLS, Helper, Interpreter, poison
+from bpfvm.emulator.memory import Pointer
+from bpfvm.emulator.portable.expressions import sdiv, smod, swapped_bytes
+from bpfvm.emulator.portable.translate import Source, translate
+from bpfvm.emulator.system import System
+from bpfvm.tables.ctx import CONTEXTS
+from bpfvm.tables.helpers import call_name
+from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
+
+FILE = "<translated program>"
+_UNPACK = {size: struct.Struct(f"<{letter}") for size, letter in ((2, "H"), (4, "I"), (8, "Q"))}
+
+
+class Leave(Exception):
+    """The program ends here, with r0 = 0: a legacy packet load past the packet's end."""
+
+
+class Runtime:
+    """The Python-source tier: what Interpreter is to the reference tier. Programs that read registers which may not
+    have been written go to an Interpreter of their own, which tells of it in words."""
+
+    def __init__(self, system: System, helpers: Mapping[int, Helper], budget: int) -> None:
+        self.system, self.helpers, self.budget = system, helpers, budget
+        self.code: Code | None = None
+        self.context: Context | None = None
+        self.slot = self.executed = 0
+        self.warnings: dict[int, str] = {}
+        self.poison: list[bytes] = []
+        self.bounds = (0, 0, 0, 0)  # packet and context, each from its first byte to its end
+        self.n = self.depth = self.patience = 0
+        self.left = budget
+        self.pending: Code | None = None
+        self._tails = 0
+        self._functions: dict[tuple[str, tuple[int, ...]], dict[int, Callable[..., int]] | None] = {}
+        self._running: dict[int, Callable[..., int]] = {}  # the functions of `code`
+        self._sources: dict[str, Source] = {}
+        self._stacks = [system.arena.allocate(f"stack of frame {depth}", STACK, "stack") for depth in range(DEPTH)]
+        self._reference: Interpreter | None = None
+        self._pages: dict[int, tuple[int, int, bool]] = {}
+
+    def run(self, code: Code, context: Context, seed: int, registers: Mapping[int, int]) -> int:
+        """r0 at the end. Raises Stop for a machine fault; `slot` of `code.program` is then its place."""
+        functions = self._translated(code, tuple(sorted(registers))) if max(registers, default=1) <= 5 else None
+        if functions is None:
+            return self._by_reference(code, context, seed, registers)
+        self.code, self.context, self._running = code, context, functions
+        self.poison = poison(seed)
+        self.n, self.depth, self.pending, self._tails = 0, 0, None, 0
+        self.patience, self.left = MAY_GOTO, self.budget
+        self.warnings = {}
+        self._pages.clear()
+        self.moved()
+        try:
+            if not registers:
+                return functions[0](context.pointer().address, 0, 0, 0, 0, 0) & M64
+            first = {1: context.pointer().address, **registers}
+            return functions[0](*(first.get(register, 0) for register in range(1, 6)), 0) & M64
+        except (Stop, Leave) as stop:
+            self._place(stop.__traceback__)
+            if isinstance(stop, Leave):
+                return 0
+            raise
+        finally:
+            self.executed = self.n
+
+    def moved(self) -> None:
+        """Read the bounds of packet and context again."""
+        context = self.context
+        assert context is not None
+        packet, own = context.packet, context.region
+        start, end = (packet.base, packet.base + packet.size) if packet is not None else (1, 0)
+        self.bounds = (start, end, own.base, own.base + own.size)
+        self._pages.clear()
+
+    def number(self, register: int | None, value: Value) -> int:
+        """Part of Caller."""
+        if value is None:
+            raise Stop("uninit", f"r{register} is read before it is written")
+        return value if isinstance(value, int) else value.address
+
+    def pointer(self, value: Value, what: str) -> Pointer:
+        """Part of Caller."""
+        if value is None:
+            raise Stop("helper", f"{what} is in a register that was never written")
+        return value if isinstance(value, Pointer) else resolve(self.system.arena, value)
+
+    def read(self, value: Value, size: int, what: str) -> bytes:
+        """Part of Caller."""
+        region, at = place(self.pointer(value, what), 0, size, write=False)
+        return bytes(region.data[at : at + size])
+
+    def write(self, value: Value, data: bytes, what: str) -> None:
+        """Part of Caller."""
+        region, at = place(self.pointer(value, what), 0, len(data), write=True)
+        region.data[at : at + len(data)] = data
+
+    def call(self, slot: int, arguments: Sequence[Operand]) -> int:
+        """Part of Caller: a callback runs in a frame of its own."""
+        assert self.code is not None
+        depth = self.depth
+        given = [one if isinstance(one, int) else one.address for one in arguments]
+        result = self._running[slot](*given, *[0] * (5 - len(given)), depth + 1)
+        self.depth = depth
+        return result
+
+    def tail_call(self, code: Code) -> bool:
+        """Part of Caller: at most TAIL_CALLS in one run."""
+        if self._tails >= TAIL_CALLS:
+            return False
+        self._tails += 1
+        self.pending = code
+        return True
+
+    def help(self, number: int, *arguments: Value) -> int:
+        """r0 of a helper."""
+        helper = self.helpers.get(signed(number, 32))
+        if helper is None:
+            raise Stop("helper", f"{call_name(signed(number, 32))} is not emulated in this version")
+        result = helper(self, list(arguments))
+        if number > 3:
+            self.moved()
+        return result if isinstance(result, int) else result.address
+
+    def follow(self, depth: int) -> int:
+        """Go on with the program of a tail call, in the frame at `depth`."""
+        code, self.pending = self.pending, None
+        assert code is not None
+        functions = self._translated(code)
+        if functions is None:
+            raise Stop("uninit", f"{code.program.name}, called at its end, reads a register that may not be written")
+        self.code, self._running = code, functions
+        assert self.context is not None
+        return functions[0](self.context.pointer().address, 0, 0, 0, 0, depth)
+
+    def load(self, address: int, off: int, size: int) -> int:
+        """A read at `off` bytes from an address, of which nothing more is known."""
+        at = address + off
+        page = self._pages.get(at >> 16)
+        if page is None or not page[0] <= at <= page[1] - size:
+            region, at = place(self._resolved(address & M64), off, size, write=False)
+            return int.from_bytes(region.data[at : at + size], "little")
+        return int.from_bytes(self.system.arena.view[at : at + size], "little")
+
+    def store(self, address: int, off: int, size: int, stored: int) -> None:
+        """A write at `off` bytes from an address, of which nothing more is known."""
+        at = address + off
+        page = self._pages.get(at >> 16)
+        if page is None or not page[2] or not page[0] <= at <= page[1] - size:
+            region, at = place(self._resolved(address & M64), off, size, write=True)
+            region.data[at : at + size] = stored.to_bytes(size, "little")
+            return
+        self.system.arena.view[at : at + size] = stored.to_bytes(size, "little")
+
+    def atomic(self, address: int, size: int) -> int:
+        """The address of an atomic access, checked."""
+        address &= M64
+        region, at = place(resolve(self.system.arena, address), 0, size, write=True)
+        aligned(region, at, size)
+        return address
+
+    def packet(self, at: int, size: int) -> int:
+        """A legacy packet load."""
+        assert self.context is not None
+        packet = self.context.packet
+        assert packet is not None, "refused at load for types without an skb"
+        if not 0 <= at <= packet.size - size:
+            raise Leave
+        return int.from_bytes(packet.data[at : at + size], "big")
+
+    def too_deep(self, depth: int) -> None:
+        raise Stop("depth", f"a call makes {depth + 1} frames, the limit is {DEPTH}")
+
+    def over(self) -> None:
+        raise Stop("budget", f"{self.budget} instructions were executed without reaching an end")
+
+    def _resolved(self, address: int) -> Pointer:
+        """The object at an address; one that is alone on its pages is remembered."""
+        pointer = resolve(self.system.arena, address)
+        region = pointer.region
+        if region.live and region.readable and region.kind != "map value":
+            self._pages[address >> 16] = (region.base, region.base + region.size, region.writable)
+        return pointer
+
+    def _translated(self, code: Code, given: tuple[int, ...] = ()) -> dict[int, Callable[..., int]] | None:
+        """The functions of a program by slot; given: registers that the input sets."""
+        key = code.program.name, given
+        if key not in self._functions:
+            self._functions[key] = self._compile(code, given)
+        return self._functions[key]
+
+    def _compile(self, code: Code, given: tuple[int, ...]) -> dict[int, Callable[..., int]] | None:
+        kind = PROGRAM_TYPES[code.program.type]
+        layout = CONTEXTS[kind.context] if kind.context else None
+        fields = {one.offset: one.pointer for one in layout.fields if one.pointer} if layout else {}
+        source = translate(code.program, self.system, fields, layout.size if layout else None, given)
+        if source is None:
+            return None
+        file = f"{FILE} {code.program.name} {given}"
+        self._sources[file] = source
+        names = self._names()
+        exec(compile("\n".join(source.text), file, "exec"), names)
+        return {slot: names[name] for slot, name in source.functions.items()}
+
+    def _names(self) -> dict[str, Any]:
+        """What translated code refers to."""
+        view = self.system.arena.view
+        names: dict[str, Any] = {
+            "M": view, "RT": self, "DEPTH": DEPTH, "TOP": [one.base + STACK for one in self._stacks],
+            "LD": self.load, "ST": self.store, "AT": self.atomic, "PKT": self.packet, "HELP": self.help,
+            "FOLLOW": self.follow, "DEEP": self.too_deep, "OVER": self.over, "MAPS": self.system.maps,
+            "SDIV": sdiv, "SMOD": smod, "BE": swapped_bytes,
+        }  # fmt: skip
+        for size, form in _UNPACK.items():
+            names[f"u{size}"], names[f"w{size}"] = form.unpack_from, form.pack_into
+        if sys.byteorder == "little":  # else nothing is translated
+            names |= {"H": view.cast("H"), "I": view.cast("I"), "Q": view.cast("Q")}
+        return names
+
+    def _by_reference(self, code: Code, context: Context, seed: int, registers: Mapping[int, int]) -> int:
+        if self._reference is None:
+            self._reference = Interpreter(self.system, self.helpers, self.budget)
+        interpreter = self._reference
+        try:
+            return interpreter.run(code, context, seed, registers)
+        finally:
+            self.code, self.slot, self.executed = interpreter.code, interpreter.slot, interpreter.executed
+            self.warnings = interpreter.warnings
+
+    def _place(self, trace: TracebackType | None) -> None:
+        """Find the instruction that stopped the run, and count what was executed in frames that did not return."""
+        while trace is not None:
+            source = self._sources.get(trace.tb_frame.f_code.co_filename)
+            if source is not None:
+                slot, count = source.lines.get(trace.tb_lineno, (self.slot, 0))
+                self.slot = slot
+                self.n += trace.tb_frame.f_locals.get("n", 0) + count
+            trace = trace.tb_next
+
+
+__all__ = ["Runtime"]

@@ -1,0 +1,381 @@
+"""A program's functions as Python source: superblocks under one dispatch, registers as locals, memory in place.
+
+    def f0(r1, r2, r3, r4, r5, d):        d: depth of the frame
+        r10 = TOP[d]
+        pc = n = 0                        n: instructions executed, brought up to date where control joins
+        while True:
+            if pc == 0:
+                a = r1 + 12               an access to the packet, held to its bounds
+                r2 = u2(M, a)[0] if p0 <= a <= p1 - 2 else LD(r1, 12, 2)
+                if r2 == 8:
+                    n += 3; pc = 1; continue
+
+A block that one other block leads to stands inside of it; every other block is a label of the dispatch, and one that
+leads back to itself is a loop of its own. `Lines` tells the instruction of each line, for faults.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bpfvm.core.bits import M32, M64, mask, signed
+from bpfvm.emulator.interp import STACK
+from bpfvm.emulator.maps.array import RDONLY_PROG, WRONLY_PROG, ArrayMap
+from bpfvm.emulator.portable.expressions import VALUES, operand, test, value
+from bpfvm.emulator.portable.kinds import ARGUMENTS, LOOKUP, Analysis, Facts, Fields, Kind, State, stem_of
+from bpfvm.emulator.system import System
+from bpfvm.isa.cfg import Cfg, control_flow, structure
+from bpfvm.isa.insn import Insn, slots
+from bpfvm.isa.ops import Kind as Does
+from bpfvm.obj.model import ProgramSpec
+from bpfvm.tables.helpers import BY_NAME as HELPERS
+
+NEST = 40  # CPython takes 100 levels of indentation
+VIEWS = {2: ("H", 1), 4: ("I", 2), 8: ("Q", 3)}  # size -> view of the arena in words, and the shift to its index
+TAIL_CALL = HELPERS["tail_call"].id if "tail_call" in HELPERS else 12
+_STILL = ("map_lookup_elem", "map_update_elem", "map_delete_elem", "ktime_get_ns", "get_prandom_u32")
+STILL = frozenset(HELPERS[name].id for name in _STILL if name in HELPERS)  # helpers that never move the packet
+DIRECT_LOOKUPS = ("hash", "lru_hash", "percpu_hash", "lru_percpu_hash", "lpm_trie", "percpu_array")
+
+
+@dataclass(slots=True)
+class Source:
+    """The text of a module. lines: line number -> slot, and instructions executed since `n` was brought up to date.
+
+    functions: slot -> the name of its function.
+    """
+
+    text: list[str] = field(default_factory=list)
+    lines: dict[int, tuple[int, int]] = field(default_factory=dict)
+    functions: dict[int, str] = field(default_factory=dict)
+
+
+def translate(
+    program: ProgramSpec, system: System, fields: Fields, context_size: int | None, given: Iterable[int]
+) -> Source | None:
+    """`program` as Python source; None where it may read a register that was never written, and on big-endian hosts.
+
+    given: registers of r1 to r5 that hold numbers at the start. fields: pointers among the context's fields, by
+    offset. context_size: bytes, None where inputs choose.
+    """
+    if sys.byteorder != "little":
+        return None
+    at = slots(program.insns)
+    graph = control_flow(program.insns)
+    analysis = Analysis(graph, program.insns, at, fields, given, track=True)
+    facts = analysis.run()
+    if analysis.escaped:
+        analysis = Analysis(graph, program.insns, at, fields, given, track=False)
+        facts = analysis.run()
+    if facts.unwritten:
+        return None
+    source = Source()
+    for number, one in enumerate(graph.functions):
+        if one.blocks.start in facts.before:
+            source.functions[one.slot] = f"f{one.slot}"
+            _Function(program, system, graph, analysis, facts, number, at, context_size).write(source)
+    return source
+
+
+class _Function:
+    """One function on its way to text."""
+
+    def __init__(
+        self, program: ProgramSpec, system: System, graph: Cfg, analysis: Analysis, facts: Facts, number: int,
+        at: Sequence[int], context_size: int | None,
+    ) -> None:  # fmt: skip
+        self.program, self.system, self.graph, self.analysis, self.facts = program, system, graph, analysis, facts
+        self.insns, self.at, self.context_size = program.insns, at, context_size
+        self.function, self.number = graph.functions[number], number
+        self.out = Source()
+        self._plan()
+
+    def _plan(self) -> None:
+        """Which blocks are labels, and which of them are loops."""
+        inside = set(self.function.blocks)
+        shape = structure(self.graph)
+        order = [number for number in shape.order if number in inside and number in self.facts.before]
+        place = {number: index for index, number in enumerate(order)}
+        entries: dict[int, int] = {order[0]: 2}
+        heads: set[int] = set()
+        for number in order:
+            for edge in self.graph.blocks[number].edges:
+                entries[edge.to] = entries.get(edge.to, 0) + 1
+                if place[edge.to] <= place[number]:
+                    heads.add(edge.to)
+        depth: dict[int, int] = {}
+        labels: list[int] = []
+        owner: dict[int, int] = {}
+        for number in order:
+            if entries[number] > 1 or number in heads or depth.get(number, 0) > NEST:
+                labels.append(number)
+                depth[number], owner[number] = 0, number
+            for edge in self.graph.blocks[number].edges:
+                if entries[edge.to] == 1 and edge.to not in heads:
+                    depth[edge.to] = depth[number] + (edge.way.name == "JUMP")
+                    owner[edge.to] = owner[number]
+        self.labels = {number: index for index, number in enumerate(labels)}
+        self.heads = heads
+        backs = ((number, edge.to) for number in order for edge in self.graph.blocks[number].edges)
+        self.selves = {goal for number, goal in backs if goal in self.labels and owner.get(number) == goal}
+        self.is_flat = len(labels) == 1 and not heads
+        self.calls = any(self.graph.blocks[self.graph.block_at(call.slot)].function == self.number
+                         for call in self.graph.calls)  # fmt: skip
+
+    def write(self, source: Source) -> None:
+        """Append the function to `source`."""
+        self.out, self.moves = source, self._moves_packet()
+        name = source.functions[self.function.slot]
+        self._line(0, f"def {name}(r1, r2, r3, r4, r5, d):")
+        self._line(1, "if d >= DEPTH: DEEP(d)")
+        if self._touches_stack():
+            self._line(1, "r10 = TOP[d]")
+            self._line(1, f"M[r10 - {STACK}:r10] = RT.poison[d]")
+        if self.context_size is None or self._uses_packet():
+            self._line(1, "p0, p1, c0, c1 = RT.bounds")
+        self._line(1, "n = 0")
+        if self.is_flat:
+            self._tree(self.function.blocks.start, 1, None)
+            return
+        self._line(1, "pc = 0")
+        self._line(1, "while True:")
+        self._dispatch(list(self.labels), 2)
+
+    def _dispatch(self, labels: list[int], indent: int) -> None:
+        if len(labels) > 1:
+            middle = 1 if len(labels) == 2 else len(labels) // 2
+            self._line(indent, f"if pc < {self.labels[labels[middle]]}:")
+            self._dispatch(labels[:middle], indent + 1)
+            self._line(indent, "else:")
+            self._dispatch(labels[middle:], indent + 1)
+            return
+        label = labels[0]
+        if label in self.selves:
+            self._line(indent, "while True:")
+            indent += 1
+        if label in self.heads:
+            spent = "n + RT.n" if self.calls else "n"
+            self._line(indent, f"if {spent} > RT.left: OVER()", self.graph.blocks[label].start, 0)
+        self._tree(label, indent, label if label in self.selves else None)
+
+    def _tree(self, block: int, indent: int, loop: int | None, count: int = 0) -> None:
+        """`block` and what stands inside of it. loop: the label whose own loop this is in."""
+        while True:
+            one = self.graph.blocks[block]
+            state = self.facts.before[block].copy()
+            ends = self.insns[one.last - 1].op.kind in (Does.JUMP, Does.GOTO, Does.EXIT, Does.MAY_GOTO)
+            for place in range(one.first, one.last - ends):
+                count += 1
+                self._insn(state, place, indent, count)
+            fall = next((edge.to for edge in one.edges if edge.way.name == "FALL"), None)
+            taken = next((edge.to for edge in one.edges if edge.way.name == "JUMP"), None)
+            if ends:
+                count += 1
+                self._end(state, one.last - 1, indent, count)
+            if taken is not None and fall is not None:
+                self._goto(taken, indent + 1, loop, count)
+            goal = fall if fall is not None else taken
+            if goal is None:
+                return
+            if goal in self.labels:
+                self._goto(goal, indent, loop, count)
+                return
+            block = goal
+
+    def _goto(self, goal: int, indent: int, loop: int | None, count: int) -> None:
+        if goal not in self.labels:
+            self._tree(goal, indent, loop, count)
+            return
+        self._line(indent, f"n += {count}")
+        if goal == loop:
+            self._line(indent, "continue")
+            return
+        self._line(indent, f"pc = {self.labels[goal]}")
+        self._line(indent, "continue" if loop is None else "break")
+
+    def _end(self, state: State, place: int, indent: int, count: int) -> None:
+        """The last instruction of a block, where it is an exit or a jump."""
+        insn, slot = self.insns[place], self.at[place]
+        if insn.op.kind is Does.EXIT:
+            self._line(indent, f"RT.n += n + {count}", slot, count)
+            written = state.regs[0].tag not in ("none", "maybe")
+            self._line(indent, "return r0" if written else "return 0")
+        elif insn.op.kind is Does.MAY_GOTO:
+            self._line(indent, "RT.patience -= 1", slot, count)
+            self._line(indent, "if RT.patience < 0:")
+        elif insn.op.kind is Does.JUMP:
+            b = state.regs[insn.src]
+            self._line(indent, f"if {test(insn, state.regs[insn.dst], b)}:", slot, count)
+
+    def _insn(self, state: State, place: int, indent: int, count: int) -> None:
+        """One instruction, and what is known behind it."""
+        insn, slot = self.insns[place], self.at[place]
+        before = state.copy()
+        self.analysis.step(state, insn, slot)
+        for text in self._lines(before, state, insn, slot):
+            self._line(indent, text, slot, count)
+
+    def _lines(self, before: State, after: State, insn: Insn, slot: int) -> list[str]:
+        kind, regs = insn.op.kind, before.regs
+        if kind is Does.ALU:
+            return [f"r{insn.dst} = {value(insn, regs[insn.dst], regs[insn.src], after.regs[insn.dst])}"]
+        if kind is Does.IMM64:
+            return [f"r{insn.dst} = {self._constant(insn, slot)}"]
+        if kind in (Does.LOAD, Does.LOAD_ACQUIRE, Does.LOAD_SX):
+            return self._load(regs[insn.src], insn)
+        if kind in (Does.STORE, Does.STORE_RELEASE):
+            return self._store(regs, insn)
+        if kind is Does.ATOMIC:
+            return self._atomic(regs, insn)
+        if kind is Does.PACKET:
+            base = f"(r{insn.src} & {M32}) + " if "src" in insn.op.uses else ""
+            return [f"r0 = PKT({base}{signed(insn.imm, 32)}, {insn.op.bits // 8})"]
+        return self._call(before, insn, slot)
+
+    def _constant(self, insn: Insn, slot: int) -> str:
+        step = self.system.code(self.program.name).steps[slot]
+        return str(step.value & M64 if isinstance(step.value, int) else step.value.address)
+
+    def _object(self, base: Kind, register: int, off: int) -> str:
+        """The place of an access that is looked up: the address of its object, where that is known, and the offset."""
+        if base.tag in ("value", "value?", "map") and base.off is not None:
+            return f"{self._address(register, -base.off)}, {base.off + off}"
+        return f"r{register}, {off}"
+
+    def _address(self, register: int, off: int) -> str:
+        return f"r{register}" if not off else f"r{register} {'-' if off < 0 else '+'} {abs(off)}"
+
+    def _is_sure(self, base: Kind, off: int, size: int, write: bool) -> bool:
+        """Whether an access is inside of its object on every run, and allowed there."""
+        if base.off is None:
+            return False
+        at = base.off + off
+        if base.tag == "stack":
+            return at >= -STACK and at + size <= 0
+        if base.tag == "ctx":
+            return self.context_size is not None and not write and at >= 0 and at + size <= self.context_size
+        if base.tag != "value" or base.name not in self.system.maps:
+            return False
+        spec = self.system.maps[base.name].spec
+        return at >= 0 and at + size <= spec.value_size and not spec.flags & (RDONLY_PROG if write else WRONLY_PROG)
+
+    def _word(self, base: Kind, register: int, off: int, size: int) -> str:
+        """The place of a sure access, as the target or the source of an assignment; "" where it is not aligned."""
+        address = self._address(register, off)
+        if size == 1:
+            return f"M[{address}]"
+        view, shift = VIEWS[size]
+        return f"{view}[({address}) >> {shift}]" if ((base.off or 0) + off) % size == 0 else ""
+
+    def _load(self, base: Kind, insn: Insn) -> list[str]:
+        size, register = insn.op.bits // 8, f"r{insn.dst}"
+        address = self._address(insn.src, insn.off)
+        lines = []
+        if self._is_sure(base, insn.off, size, write=False):
+            text = self._word(base, insn.src, insn.off, size) or f"u{size}(M, {address})[0]"
+        elif base.tag == "packet":
+            lines.append(f"a = {address}")
+            inside = "M[a]" if size == 1 else f"u{size}(M, a)[0]"
+            text = f"{inside} if p0 <= a <= p1 - {size} else LD(r{insn.src}, {insn.off}, {size})"
+        elif base.tag == "ctx" and self.context_size is None:
+            lines.append(f"a = {address}")
+            inside = "M[a]" if size == 1 else f"u{size}(M, a)[0]"
+            text = f"{inside} if c0 <= a <= c1 - {size} else LD(r{insn.src}, {insn.off}, {size})"
+        else:
+            text = f"LD({self._object(base, insn.src, insn.off)}, {size})"
+        if insn.op.kind is Does.LOAD_SX:
+            half = 1 << (insn.op.bits - 1)
+            return [*lines, f"a = {text}", f"{register} = ((a ^ {half}) - {half}) & {M64}"]
+        return [*lines, f"{register} = {text}"]
+
+    def _store(self, regs: list[Kind], insn: Insn) -> list[str]:
+        size, base, bits = insn.op.bits // 8, regs[insn.dst], insn.op.bits
+        address = self._address(insn.dst, insn.off)
+        stored = str(insn.imm & mask(bits))
+        if insn.op.operand == "src":
+            stored = operand(f"r{insn.src}", regs[insn.src], bits)
+        if self._is_sure(base, insn.off, size, write=True):
+            word = self._word(base, insn.dst, insn.off, size)
+            return [f"{word} = {stored}" if word else f"w{size}(M, {address}, {stored})"]
+        if base.tag == "packet":
+            inside = f"M[a] = {stored}" if size == 1 else f"w{size}(M, a, {stored})"
+            return [
+                f"a = {address}",
+                f"if p0 <= a <= p1 - {size}: {inside}",
+                f"else: ST(r{insn.dst}, {insn.off}, {size}, {stored})",
+            ]
+        return [f"ST({self._object(base, insn.dst, insn.off)}, {size}, {stored})"]
+
+    def _atomic(self, regs: list[Kind], insn: Insn) -> list[str]:
+        bits, base = insn.op.bits, regs[insn.dst]
+        size, address = bits // 8, self._address(insn.dst, insn.off)
+        word = self._word(base, insn.dst, insn.off, size) if self._is_sure(base, insn.off, size, write=True) else ""
+        lines = [] if word else [f"a = AT({address}, {size})"]
+        view, shift = VIEWS[size]
+        word = word or f"{view}[a >> {shift}]"
+        source = operand(f"r{insn.src}", regs[insn.src], bits)
+        stem = insn.op.name.removeprefix("atomic_").removeprefix("fetch_").rstrip("0123456789")
+        lines.append(f"t = {word}")
+        if stem == "cmpxchg":
+            return [*lines, f"if t == {operand('r0', regs[0], bits)}: {word} = {source}", "r0 = t"]
+        if stem == "xchg":
+            lines.append(f"{word} = {source}")
+        else:
+            text = VALUES[stem]("t", source, bits)
+            lines.append(f"{word} = ({text}) & {mask(bits)}" if stem == "add" else f"{word} = {text}")
+        return [*lines, f"r{insn.src} = t"] if insn.op.fetches else lines
+
+    def _call(self, before: State, insn: Insn, slot: int) -> list[str]:
+        given = [f"r{r}" if before.regs[r].tag not in ("none", "maybe") else "None" for r in ARGUMENTS]
+        again = ["p0, p1, c0, c1 = RT.bounds"] if self.moves else []
+        if insn.op.name == "call_local":
+            passed = ", ".join("0" if text == "None" else text for text in given)
+            return [f"r0 = f{slot + 1 + insn.imm}({passed}, d + 1)", *again]
+        if insn.imm == LOOKUP and before.regs[1].tag == "map":
+            text = self._lookup(before)
+            if text:
+                return text
+        lines = ["RT.depth = d", f"r0 = HELP({insn.imm}, {', '.join(given)})"]
+        if insn.imm == TAIL_CALL:
+            lines.append("if RT.pending is not None: return FOLLOW(d)")
+        return [*lines, *(again if insn.imm not in STILL else [])]
+
+    def _lookup(self, before: State) -> list[str]:
+        """map_lookup_elem of a map that is known, by a key on the stack."""
+        store = self.system.maps.get(before.regs[1].name)
+        key = before.regs[2]
+        if store is None or not self._is_sure(key, 0, store.spec.key_size, write=False) or key.tag != "stack":
+            return []
+        if isinstance(store, ArrayMap):
+            word = self._word(key, 2, 0, 4) or "u4(M, r2)[0]"
+            base, stride = store.values.base, store.stride
+            return [f"a = {word}", f"r0 = a * {stride} + {base} if a < {store.spec.max_entries} else 0"]
+        if store.spec.type in DIRECT_LOOKUPS:
+            return [f"r0 = MAPS[{store.spec.name!r}].lookup(bytes(M[r2:r2 + {store.spec.key_size}]))"]
+        return []
+
+    def _own(self) -> list[Insn]:
+        first = self.graph.blocks[self.function.blocks.start].first
+        return list(self.insns[first : self.graph.blocks[self.function.blocks[-1]].last])
+
+    def _touches_stack(self) -> bool:
+        return any(10 in (insn.src, insn.dst) for insn in self._own() if {"src", "dst"} & insn.op.uses)
+
+    def _uses_packet(self) -> bool:
+        return any(insn.op.kind in (Does.LOAD, Does.STORE, Does.LOAD_SX) for insn in self._own())
+
+    def _moves_packet(self) -> bool:
+        """Whether anything in the program may move the packet, so that its bounds have to be read again."""
+        return any(
+            insn.op.kind is Does.CALL and insn.op.name != "call_local" and insn.imm not in STILL for insn in self.insns
+        )
+
+    def _line(self, indent: int, text: str, slot: int | None = None, count: int = 0) -> None:
+        self.out.text.append(" " * indent + text)
+        if slot is not None:
+            self.out.lines[len(self.out.text)] = (slot, count)
+
+
+__all__ = ["Source", "stem_of", "translate"]

@@ -138,7 +138,7 @@ class Program:
         """The program as text in the kernel's syntax."""
         from bpfvm.run.listing import listing
 
-        return listing(self.object.programs[self.name])
+        return listing(self.object.programs[self.name], self.object)
 
     def input(self, given: tuple[Any, ...], ctx: Mapping[str, int] | None = None) -> Input:
         """The machine's input for one packet, or for the arguments of a function of scalars."""

@@ -230,6 +230,9 @@ ELSEWHERE = {
     "call_kfunc": "needs a function's id in the kernel's BTF",
     "lddw_btf_id": "needs a variable's id in the kernel's BTF",
     "lddw_func": "needs the program's own BTF",
+    "callx": "no kernel takes it",
+    "gotox": "kernels take it since 6.19",
+    "addr_space_cast": "needs an arena map",
     "lddw_map_idx": "needs a table of maps, which the backend refuses by name",
     "lddw_map_idx_value": "needs a table of maps, which the backend refuses by name",
     **{f"{name}{bits}": "not for syscall and XDP programs: test_packet_loads_are_refused"

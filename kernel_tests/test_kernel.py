@@ -13,8 +13,7 @@ from bpfvm.core.bits import M32, M64
 from bpfvm.core.errors import LoadError, Unavailable, UsageError, VerifierReject
 from bpfvm.core.machine import Input
 from bpfvm.isa.insn import Insn, insn
-from bpfvm.kernel import KERNEL, LoadedProgram, available
-from bpfvm.kernel import maps as kernel_maps
+from bpfvm.kernel import KERNEL, LoadedProgram, available, elements
 from bpfvm.kernel.sys import MAP_LOOKUP_BATCH, bpf
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.ctx import CONTEXTS
@@ -26,11 +25,11 @@ LOOKUP, ADJUST_HEAD, ADJUST_META, ADJUST_TAIL = 1, 44, 54, 65  # enum bpf_func_i
 
 
 def key(number: int) -> bytes:
-    return number.to_bytes(4, kernel_maps.BYTE_ORDER)
+    return number.to_bytes(4, elements.BYTE_ORDER)
 
 
 def value(number: int, size: int = 8) -> bytes:
-    return number.to_bytes(size, kernel_maps.BYTE_ORDER)
+    return number.to_bytes(size, elements.BYTE_ORDER)
 
 
 def uses(one: MapSpec) -> tuple[Insn, ...]:
@@ -80,7 +79,7 @@ def test_maps_are_read_without_batch_calls(monkeypatch: pytest.MonkeyPatch, numb
     one = array("old", 9, 3)
     with KERNEL.load(spec("xdp", uses(one), [one]), NAME, {"old": [(key(4), b"abc")]}) as loaded:
         by_batch = loaded.read_map("old")
-        monkeypatch.setattr(kernel_maps, "bpf", old_kernel)
+        monkeypatch.setattr(elements, "bpf", old_kernel)
         assert loaded.read_map("old") == by_batch
         assert by_batch[4] == (key(4), b"abc")
 
@@ -88,7 +87,7 @@ def test_maps_are_read_without_batch_calls(monkeypatch: pytest.MonkeyPatch, numb
 BAD_ENTRIES = [
     (b"abc", bytes(8), "map m: a key of 3 bytes, and this map's have 4"),
     (key(0), bytes(7), "map m: a value of 7 bytes, and this map's have 8"),
-    (key(0), [bytes(8)], "map m: a list of values, one a CPU, and this map has one value for all CPUs"),
+    (key(0), [bytes(8)], "map m: a list of values, and this map's are one for all CPUs"),
     (key(3), bytes(8), "map m: index 3, and the last is 2"),
 ]
 
@@ -102,7 +101,7 @@ def test_entries_that_do_not_fit(number: bytes, contents: bytes | list[bytes], m
 
 
 BAD_MAPS = [
-    (MapSpec("m", "array", 8, 8, 1), LoadError, "map m: keys of 8 bytes, and those of an array have 4"),
+    (MapSpec("m", "array", 8, 8, 1), LoadError, "map m: keys of 8 bytes, and those of array have 4"),
     (MapSpec("m", "array", 4, 0, 1), LoadError, "map m: value_size is 0, and the kernel takes 1 to 4294967295"),
     (MapSpec("m", "array", 4, 8, 0), LoadError, "map m: max_entries is 0, and the kernel takes 1 to 4294967295"),
     (MapSpec("m", "array", 4, 8, 1 << 32), LoadError, "max_entries is 4294967296"),
@@ -119,7 +118,7 @@ BAD_MAPS = [
         LoadError,
         "map m: initial contents of 4 bytes, and a value has 8",
     ),
-    (MapSpec("m", "cuckoo", 4, 8, 1), Unavailable, "map m: engine kernel has no maps of type 'cuckoo'; it has array"),
+    (MapSpec("m", "cuckoo", 4, 8, 1), Unavailable, "map m: there are no maps of type 'cuckoo'"),
 ]
 
 

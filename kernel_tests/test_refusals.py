@@ -15,13 +15,13 @@ from bpfvm.isa.codec import SLOT, encode
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.kernel import KERNEL
 from bpfvm.kernel import load as loading
-from bpfvm.kernel.maps import BYTE_ORDER
+from bpfvm.kernel.elements import BYTE_ORDER
 from bpfvm.kernel.sys import PROG_LOAD, ProgLoad, address, bpf
 from bpfvm.obj import btf_codec
 from bpfvm.obj.btf_types import Func
 from bpfvm.obj.cursor import Bytes
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
-from bpfvm.tables.progs import ProgramType
+from bpfvm.tables.progs import BY_NAME
 from kernel_tests.handmade import NAME, array, spec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -160,7 +160,7 @@ def object_of(program: ProgramSpec, *maps: MapSpec, endian: str = BYTE_ORDER) ->
 OTHER = "big" if BYTE_ORDER == "little" else "little"
 NO_OBJECTS: list[tuple[ObjectSpec, str, type[BpfvmError], str]] = [
     (spec("xdp", PASS), "other", UsageError, "there is no program 'other'; the programs are handmade"),
-    (spec("warp", PASS), NAME, Unavailable, "handmade: engine kernel has no program type 'warp'; it has xdp, syscall"),
+    (spec("warp", PASS), NAME, Unavailable, "handmade: there is no program type 'warp'"),
     (spec("xdp", ()), NAME, LoadError, "handmade: a program needs at least one instruction, and this one has none"),
     (object_of(ProgramSpec("p", "xdp", "xdp", PASS), endian=OTHER), "p", LoadError,
      f"p: the object is {OTHER}-endian, and this kernel is {BYTE_ORDER}-endian"),
@@ -319,7 +319,7 @@ def test_the_hosts_own_policy_is_named_as_one() -> None:
     target = types.find(Func, "bpf_fentry_test1")
     if target is None:
         pytest.skip("this kernel has no bpf_fentry_test1")
-    tracing = ProgramType("tracing", 26, ("fentry/",), None)
+    tracing = BY_NAME["tracing"]
     code = encode((insn("mov64_k", 0), insn("exit")), BYTE_ORDER)
     license = b"GPL"
     attr = ProgLoad(

@@ -65,7 +65,7 @@ def _print_text(chosen: list[Program], spec: ObjectSpec) -> None:
     from bpfvm.run.listing import listing
 
     for one in chosen:
-        click.echo(f"{one.name}:\n{listing(spec.programs[one.name])}")
+        click.echo(f"{one.name}:\n{listing(spec.programs[one.name], spec)}")
 
 
 def _document(spec: ObjectSpec) -> dict[str, Any]:

@@ -65,6 +65,9 @@ def command(
     TARGET is an ELF object (prog.o) or a Python file (prog.py, prog.py:function).
     """
     chosen = target.one(target_name, program, arguments)
+    if not chosen.type.number:
+        section = chosen.object.programs[chosen.name].section
+        raise UsageError(f"{chosen.name}: section {section!r} does not tell its program type, so it cannot be run")
     if chosen.type.layer is None:
         raise UsageError(f"{chosen.name} is a {chosen.type.name} program: it takes no packets")
     context = _fields(chosen, fields)

@@ -27,9 +27,10 @@ def programs(target: str, arguments: Sequence[str] = ()) -> list[Program]:
         if not found:
             raise LoadError(f"{path}: no program here: decorate a function, with @bpf.xdp for example")
         return [_named(found, function, path)] if function else found
-    found = list(load(path).programs.values())
+    read = load(path)
+    found = list(read.programs.values())
     if not found:
-        raise LoadError(f"{path}: the object holds no program")
+        raise LoadError(": ".join([path, "the object holds no program", *read.spec.skipped[:1]]))
     return found
 
 

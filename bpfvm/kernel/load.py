@@ -18,14 +18,19 @@ from bpfvm.core.machine import Entries
 from bpfvm.isa.codec import SLOT, encode
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.kernel import privilege
-from bpfvm.kernel.maps import BYTE_ORDER, KernelMap, kernel_name
+from bpfvm.kernel.elements import BYTE_ORDER
+from bpfvm.kernel.maps import KernelMap, kernel_name
 from bpfvm.kernel.rejection import rejection
 from bpfvm.kernel.run import LoadedProgram
 from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf, error_name, error_text, switched_off
-from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.kernel.types import ObjectTypes, pointer
+from bpfvm.obj.model import ObjectSpec, ProgramSpec
+from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
 from bpfvm.tables.progs import BY_NAME, ProgramType
+from bpfvm.tables.sections import Section, of_section
 
-_FLAGS: Mapping[str, int] = {"syscall": 1 << 4}  # BPF_F_SLEEPABLE: bpf_check takes syscall programs only with it
+_SLEEPABLE, _FRAGS = 1 << 4, 1 << 5  # BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS
+_FLAGS: Mapping[str, int] = {"syscall": _SLEEPABLE}  # bpf_check takes syscall programs only with it
 
 _LICENSE_BYTES = 128  # bpf_prog_load copies this much, with the closing zero
 _FIRST_LOG = 1 << 16
@@ -44,22 +49,91 @@ class Refused(Exception):
 def load_object(spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> LoadedProgram:
     """Load `program` with the maps that it refers to, or that `maps` gives contents for.
 
-    Raises LoadError for an object that no kernel can take, VerifierReject for a program that this one refuses,
+    CO-RE relocations and externs are resolved for the running kernel. Programs that stand in prog arrays are loaded
+    with it. Raises LoadError for an object that no kernel can take, VerifierReject for a program that this one refuses,
     Unavailable for what this host does not have or allow. On any error everything that was opened is closed.
     """
     reason = switched_off()
     if reason is not None:
         raise Unavailable(reason)
     chosen, row = _chosen(spec, program)
+    if chosen.core or spec.externs:
+        from bpfvm.kernel.names import adapted  # which loads a probe of its own by this module
+
+        spec = adapted(spec, program)
+        chosen = spec.programs[program]
     with ExitStack() as opened:
-        made = {}
-        for one in _wanted_maps(spec, chosen, maps):
-            made[one.name] = KernelMap(one)
-            opened.callback(made[one.name].close)
-            made[one.name].fill(maps.get(one.name, []))
-        fd = opened.enter_context(_load_program(chosen, row, spec.license, made))
+        loading = _Loading(spec, opened)
+        for name in dict.fromkeys((*chosen.map_names, *maps)):
+            loading.map(name, program, asked=name in maps)
+        fd = loading.program(program)
+        loading.fill(maps)
         opened.pop_all()
-        return LoadedProgram(row, chosen, fd, made)
+        return LoadedProgram(row, chosen, fd, loading.maps, loading.close)
+
+
+class _Loading:
+    """An object on its way into the kernel: what was made of it so far, by name."""
+
+    def __init__(self, spec: ObjectSpec, opened: ExitStack) -> None:
+        self._spec, self._opened = spec, opened
+        self.maps: dict[str, KernelMap] = {}
+        self._programs: dict[str, Fd] = {}
+        self._named: dict[str, int] = {}  # descriptors of programs and maps, for what stands in maps
+        self._types = ObjectTypes(spec)
+        opened.callback(self._types.close)
+
+    def map(self, name: str, user: str, asked: bool = False) -> KernelMap:
+        """The map `name`, made at its first use with the maps that stand in it, and filled but for prog arrays.
+
+        user: the program or map that needs it. asked: the caller gave contents for it.
+        """
+        if name in self.maps:
+            return self.maps[name]
+        if name not in self._spec.maps:
+            kind: type[BpfvmError] = UsageError if asked else LoadError
+            raise kind(f"{user}: there is no map {name!r}; the maps are {', '.join(self._spec.maps) or 'none'}")
+        spec = self._spec.maps[name]
+        one = self.maps[name] = KernelMap(spec, self._types.number, self._named)
+        self._opened.callback(one.close)
+        self._named[name] = one.fd.number
+        if spec.type != "prog_array":
+            for _, inner in spec.contents:
+                self.map(inner, name)
+            one.fill([])
+        return one
+
+    def program(self, name: str) -> Fd:
+        """The program `name`, loaded at its first use."""
+        if name in self._programs:
+            return self._programs[name]
+        chosen, row = _chosen(self._spec, name)
+        for wanted in chosen.map_names:
+            self.map(wanted, name)
+        fd = _load_program(chosen, row, self._spec.license, self.maps, self._types)
+        self._opened.enter_context(fd)
+        self._programs[name], self._named[name] = fd, fd.number
+        return fd
+
+    def fill(self, given: Mapping[str, Entries]) -> None:
+        """What callers put into maps, and the programs of prog arrays, which are loaded for it."""
+        for name in list(self.maps):
+            one = self.maps[name]
+            entries = given.get(name, [])
+            if one.spec.type != "prog_array":
+                one.write(entries)
+                continue
+            wanted = [inner for _, inner in one.spec.contents]
+            wanted += [value.decode(errors="replace") for _, value in entries if isinstance(value, bytes)]
+            for inner in wanted:
+                self.program(inner)
+            one.fill(entries)
+
+    def close(self) -> None:
+        """Close what was loaded beside the program itself."""
+        self._types.close()
+        for fd in self._programs.values():
+            fd.close()
 
 
 def _chosen(spec: ObjectSpec, program: str) -> tuple[ProgramSpec, ProgramType]:
@@ -68,7 +142,7 @@ def _chosen(spec: ObjectSpec, program: str) -> tuple[ProgramSpec, ProgramType]:
         raise UsageError(f"there is no program {program!r}; the programs are {', '.join(spec.programs) or 'none'}")
     row = BY_NAME.get(chosen.type)
     if row is None:
-        raise Unavailable(f"{program}: engine kernel has no program type {chosen.type!r}; it has {', '.join(BY_NAME)}")
+        raise Unavailable(f"{program}: there is no program type {chosen.type!r}")
     if spec.endian != BYTE_ORDER:
         raise LoadError(f"{program}: the object is {spec.endian}-endian, and this kernel is {BYTE_ORDER}-endian")
     if not chosen.insns:
@@ -76,25 +150,38 @@ def _chosen(spec: ObjectSpec, program: str) -> tuple[ProgramSpec, ProgramType]:
     return chosen, row
 
 
-def _wanted_maps(spec: ObjectSpec, program: ProgramSpec, given: Mapping[str, Entries]) -> Iterator[MapSpec]:
-    for name in dict.fromkeys((*program.map_names, *given)):
-        if name not in spec.maps:
-            kind: type[BpfvmError] = UsageError if name in given else LoadError
-            raise kind(f"{program.name}: there is no map {name!r}; the maps are {', '.join(spec.maps) or 'none'}")
-        yield spec.maps[name]
-
-
-def _load_program(program: ProgramSpec, row: ProgramType, license: str, maps: Mapping[str, KernelMap]) -> Fd:
+def _load_program(
+    program: ProgramSpec, row: ProgramType, license: str, maps: Mapping[str, KernelMap], types: ObjectTypes
+) -> Fd:
     code = encode(_bound(program.insns, maps), BYTE_ORDER)
-    words = _license(license)
+    words, records, section = _license(license), types.records(program), of_section(program.section)
+    attach = ATTACH_TYPES.get(section.attach_type or "") if not section.optional_attach else None
     attr = ProgLoad(
         prog_type=row.number, insn_cnt=len(code) // SLOT, insns=address(code), license=address(words),
-        prog_flags=_FLAGS.get(row.name, 0), prog_name=kernel_name(program.name),
+        prog_flags=_flags(row, section), prog_name=kernel_name(program.name),
+        expected_attach_type=attach.number if attach is not None and section.program_type == row.name else 0,
     )  # fmt: skip
+    if section.btf and section.program_type == row.name and section.target:
+        from bpfvm.kernel.names import target_id
+
+        attr.attach_btf_id = target_id(section)
+    if records.functions:
+        attr.prog_btf_fd = types.number
+        attr.func_info, attr.func_info_rec_size = pointer(records.functions), records.function_size
+        attr.func_info_cnt = len(records.functions) // records.function_size
+        attr.line_info, attr.line_info_rec_size = pointer(records.lines), records.line_size
+        attr.line_info_cnt = len(records.lines) // records.line_size
     try:
         return submit(attr)
     except Refused as refused:
         raise explained(refused, program, row) from None
+
+
+def _flags(row: ProgramType, section: Section) -> int:
+    flags = _FLAGS.get(row.name, 0)
+    if section.program_type == row.name:
+        flags |= (_SLEEPABLE if section.sleepable else 0) | (_FRAGS if section.frags else 0)
+    return flags
 
 
 def _bound(insns: Iterable[Insn], maps: Mapping[str, KernelMap]) -> Iterator[Insn]:
@@ -155,7 +242,7 @@ def explained(refused: Refused, program: ProgramSpec, row: ProgramType) -> Bpfvm
     if log.strip():
         return rejection(program, log, what)
     if number == errno.EPERM:
-        return privilege.refusal(f"loading a program of type {row.name}", privilege.program_needs(row.name))
+        return privilege.refusal(f"loading a program of type {row.name}", row.needs)
     if number == errno.E2BIG:
         return LoadError(
             f"{program.name}: {program.slot_count} instruction slots are more than this kernel takes (E2BIG); "

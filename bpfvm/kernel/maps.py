@@ -1,54 +1,57 @@
-"""One map in the kernel: created, filled, read back."""
+"""One map in the kernel: created as declared, filled, closed."""
 
 from __future__ import annotations
 
-import ctypes
 import errno
+import mmap
 import re
-import sys
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import replace
 
 from bpfvm.core.bits import M32
-from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError
+from bpfvm.core.errors import BpfvmError, LoadError, Unavailable
 from bpfvm.core.machine import Entries
 from bpfvm.kernel import privilege
+from bpfvm.kernel.elements import BYTE_ORDER, Elements, possible_cpus
 from bpfvm.kernel.sys import (
-    ENOTSUPP,
     MAP_CREATE,
     MAP_FREEZE,
-    MAP_LOOKUP_BATCH,
-    MAP_LOOKUP_ELEM,
-    MAP_UPDATE_ELEM,
     NAME_LENGTH,
     Fd,
-    MapBatch,
     MapCreate,
     MapElement,
-    address,
     bpf,
     error_name,
     error_text,
 )
 from bpfvm.obj.model import MapSpec
-from bpfvm.tables.maps import BY_NAME
+from bpfvm.tables.maps import BY_NAME, FLAGS, MapType
 
-BYTE_ORDER: Literal["little", "big"] = sys.byteorder
-
-_RDONLY_PROG = 1 << 7  # BPF_F_RDONLY_PROG: the verifier takes frozen contents of such a map for constants
-_BATCH_BYTES = 1 << 20  # of values read by one call
-_NO_BATCH = (errno.EINVAL, ENOTSUPP)  # a kernel before 5.6, a map type without batch calls
+_RDONLY_PROG = FLAGS["rdonly_prog"]  # the verifier takes frozen contents of such a map for constants
+_LACKS = ("struct_ops",)  # its value is laid out by a type of the kernel's
+_TYPED = ("prog_array", "perf_event_array", "cgroup_array", "stack_trace", "array_of_maps", "hash_of_maps", "devmap",
+          "devmap_hash", "cpumap", "xskmap", "sockmap", "sockhash")  # fmt: skip
 
 
 class KernelMap:
-    """An array map; its descriptor is closed by `close`."""
+    """A map; its descriptor is closed by `close`.
 
-    def __init__(self, spec: MapSpec) -> None:
-        """Create the map. Raises LoadError for a declaration that cannot be, Unavailable for what is not allowed."""
-        if spec.type != "array":
-            raise Unavailable(f"map {spec.name}: engine kernel has no maps of type {spec.type!r}; it has array")
+    named: what may stand in a map of maps or a prog array, name -> descriptor; may grow until it is written.
+    """
+
+    def __init__(self, spec: MapSpec, btf: int = 0, named: Mapping[str, int] | None = None) -> None:
+        """Create the map. Raises LoadError for a declaration that cannot be, Unavailable for what is not allowed.
+
+        btf: descriptor of the BTF that spec's types are in, 0 without one.
+        """
+        row = BY_NAME.get(spec.type)
+        if row is None:
+            raise Unavailable(f"map {spec.name}: there are no maps of type {spec.type!r}")
+        if spec.type in _LACKS:
+            raise Unavailable(f"map {spec.name}: engine kernel makes no {spec.type} maps in this version")
         self.spec = spec
-        self.fd = Fd(_create(spec))
+        self.fd = Fd(_create(spec, row, btf))
+        self._elements = Elements(self.fd, self.spec, {} if named is None else named)
 
     def close(self) -> None:
         """Close the descriptor; the kernel frees the map when no program refers to it."""
@@ -56,78 +59,24 @@ class KernelMap:
 
     def fill(self, entries: Entries) -> None:
         """Contents at load: the declaration's own, then `entries`; read-only data is frozen behind them."""
-        if self.spec.initial is not None:
-            self.write([(bytes(self.spec.key_size), self.spec.initial)])
+        spec = self.spec
+        if spec.initial is not None:
+            self.write([(bytes(spec.key_size), spec.initial)])
+        self.write([(index.to_bytes(spec.key_size, BYTE_ORDER), name.encode()) for index, name in spec.contents])
         self.write(entries)
-        if self.spec.initial is not None and self.spec.flags & _RDONLY_PROG:
-            self._call(MAP_FREEZE, MapElement(map_fd=self.fd.number), "frozen")
+        if spec.initial is not None and spec.flags & _RDONLY_PROG:
+            try:
+                bpf(MAP_FREEZE, MapElement(map_fd=self.fd.number))
+            except OSError as error:
+                raise self._elements.error(error, "frozen") from None
 
     def write(self, entries: Entries) -> None:
         """Store every entry. Raises UsageError for one that does not fit the map."""
-        for key, value in entries:
-            self._check(key, value)
-            assert isinstance(value, bytes)
-            self._call(MAP_UPDATE_ELEM, self._element(key, value), "written")
+        self._elements.write(entries)
 
     def read(self) -> Entries:
-        """Every index with its value, in order."""
-        try:
-            values = list(self._batches())
-        except OSError as error:
-            if error.errno not in _NO_BATCH:
-                raise self._error(error, "read") from None
-            values = list(self._singles())
-        return [(_index(number), value) for number, value in enumerate(values)]
-
-    def _batches(self) -> Iterator[bytes]:
-        """All values by BPF_MAP_LOOKUP_BATCH, a chunk at a time so that a large map needs no second copy of itself."""
-        size, total = self.spec.value_size, self.spec.max_entries
-        room = max(1, min(total, _BATCH_BYTES // size))
-        keys, values = ctypes.create_string_buffer(room * 4), ctypes.create_string_buffer(room * size)
-        place = ctypes.create_string_buffer(4)
-        attr = MapBatch(
-            map_fd=self.fd.number, keys=address(keys), values=address(values), out_batch=address(place)
-        )  # fmt: skip
-        done = 0
-        while done < total:
-            attr.count = min(room, total - done)  # asked for more than there is, the kernel ends with ENOENT
-            bpf(MAP_LOOKUP_BATCH, attr)
-            chunk = ctypes.string_at(values, attr.count * size)
-            yield from (chunk[at : at + size] for at in range(0, len(chunk), size))
-            done += attr.count
-            attr.in_batch = attr.out_batch
-
-    def _singles(self) -> Iterator[bytes]:
-        value = ctypes.create_string_buffer(self.spec.value_size)
-        for number in range(self.spec.max_entries):
-            self._call(MAP_LOOKUP_ELEM, self._element(_index(number), value), "read")
-            yield value.raw
-
-    def _element(self, key: bytes, value: bytes | ctypes.Array[ctypes.c_char]) -> MapElement:
-        return MapElement(map_fd=self.fd.number, key=address(key), value=address(value))
-
-    def _check(self, key: bytes, value: bytes | list[bytes]) -> None:
-        spec = self.spec
-        if isinstance(value, list):
-            raise UsageError(f"map {spec.name}: a list of values, one a CPU, and this map has one value for all CPUs")
-        for what, given, wanted in (("key", key, spec.key_size), ("value", value, spec.value_size)):
-            if len(given) != wanted:
-                raise UsageError(f"map {spec.name}: a {what} of {len(given)} bytes, and this map's have {wanted}")
-        number = int.from_bytes(key, BYTE_ORDER)
-        if number >= spec.max_entries:
-            raise UsageError(f"map {spec.name}: index {number}, and the last is {spec.max_entries - 1}")
-
-    def _call(self, command: int, attr: MapElement, done: str) -> None:
-        try:
-            bpf(command, attr)
-        except OSError as error:
-            raise self._error(error, done) from None
-
-    def _error(self, error: OSError, done: str) -> BpfvmError:
-        name, number = self.spec.name, error.errno or 0
-        if number == errno.EPERM:
-            return UsageError(f"map {name} cannot be {done}: its flags ({self.spec.flags:#x}) forbid it (EPERM)")
-        return Unavailable(f"map {name} cannot be {done}: {error_text(number)} ({error_name(number)})")
+        """Every element; see Elements.read."""
+        return self._elements.read()
 
 
 def kernel_name(name: str) -> bytes:
@@ -135,31 +84,60 @@ def kernel_name(name: str) -> bytes:
     return re.sub(r"[^A-Za-z0-9_.]", "_", name).encode("ascii")[: NAME_LENGTH - 1]
 
 
-def _index(number: int) -> bytes:
-    return number.to_bytes(4, BYTE_ORDER)
-
-
-def _create(spec: MapSpec) -> int:
-    row = BY_NAME[spec.type]
-    _check_declaration(spec, row.key_size)
+def _create(spec: MapSpec, row: MapType, btf: int) -> int:
+    _check_declaration(spec, row)
+    inner = KernelMap(replace(spec.inner, name=f"{spec.name}.inner"), btf) if spec.inner is not None else None
+    typed = btf if (spec.key_type or spec.value_type) and spec.type not in _TYPED else 0
     attr = MapCreate(
-        map_type=row.number, key_size=spec.key_size, value_size=spec.value_size, max_entries=spec.max_entries,
-        map_flags=spec.flags, map_name=kernel_name(spec.name),
+        map_type=row.number, key_size=spec.key_size, value_size=spec.value_size, max_entries=_entries(spec, row),
+        map_flags=spec.flags, map_name=kernel_name(spec.name), map_extra=spec.extra, numa_node=spec.numa_node,
+        inner_map_fd=inner.fd.number if inner is not None else 0, btf_fd=typed,
+        btf_key_type_id=spec.key_type if typed else 0, btf_value_type_id=spec.value_type if typed else 0,
     )  # fmt: skip
     try:
-        return bpf(MAP_CREATE, attr)
+        return _made(attr, typed)
     except OSError as error:
         raise _refused(spec, error.errno or 0) from None
+    finally:
+        if inner is not None:
+            inner.close()
 
 
-def _check_declaration(spec: MapSpec, key_size: int | None) -> None:
-    if key_size is not None and spec.key_size != key_size:
-        raise LoadError(f"map {spec.name}: keys of {spec.key_size} bytes, and those of an {spec.type} have {key_size}")
+def _made(attr: MapCreate, typed: int) -> int:
+    try:
+        return bpf(MAP_CREATE, attr)
+    except OSError:
+        if not typed:
+            raise
+    # types that this kernel refuses are left out, as libbpf does: only some maps need them
+    attr.btf_fd = attr.btf_key_type_id = attr.btf_value_type_id = 0
+    return bpf(MAP_CREATE, attr)
+
+
+def _entries(spec: MapSpec, row: MapType) -> int:
+    """max_entries as the kernel wants them: a count of CPUs where none is given, whole pages for rings."""
+    if spec.max_entries == 0 and spec.type == "perf_event_array":
+        return possible_cpus()
+    if row.entries == "pages" and spec.max_entries:
+        size = mmap.PAGESIZE
+        while size < spec.max_entries:
+            size *= 2
+        return size
+    return spec.max_entries
+
+
+def _check_declaration(spec: MapSpec, row: MapType) -> None:
+    if row.key_size is not None and spec.key_size != row.key_size:
+        raise LoadError(f"map {spec.name}: keys of {spec.key_size} bytes, and those of {spec.type} have {row.key_size}")
     for what, number, least in (
-        ("value_size", spec.value_size, 1), ("max_entries", spec.max_entries, 1), ("flags", spec.flags, 0),
-    ):  # fmt: skip
+        ("value_size", spec.value_size, 0 if row.value_size == 0 else 1),
+        ("max_entries", spec.max_entries, 1 if row.entries == "any" and spec.type != "perf_event_array" else 0),
+        ("flags", spec.flags, 0),
+    ):
         if not least <= number <= M32:
             raise LoadError(f"map {spec.name}: {what} is {number}, and the kernel takes {least} to {M32}")
+    if row.inner and spec.inner is None:
+        raise LoadError(f"map {spec.name}: a map of maps has to say what the maps in it look like")
     if spec.initial is not None and len(spec.initial) != spec.value_size:
         raise LoadError(
             f"map {spec.name}: initial contents of {len(spec.initial)} bytes, and a value has {spec.value_size}"

@@ -6,8 +6,6 @@ comes from something that stands before the verifier: a seccomp profile, an LSM,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from bpfvm.core.errors import Unavailable
 
 # include/uapi/linux/capability.h
@@ -15,15 +13,7 @@ _BITS = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF":
 
 MAP_NEEDS = ("CAP_BPF",)
 
-# What bpf_prog_load asks for beside CAP_BPF, by program type; CAP_SYS_ADMIN stands for any of them
-_PROGRAM_NEEDS: Mapping[str, tuple[str, ...]] = {"xdp": ("CAP_BPF", "CAP_NET_ADMIN"), "syscall": ("CAP_BPF",)}
-
 _WHOLE_HOST = [b"0", b"0", b"4294967295"]  # uid_map of a process that is in no user namespace
-
-
-def program_needs(kind: str) -> tuple[str, ...]:
-    """The capabilities that loading a program of type `kind` takes."""
-    return _PROGRAM_NEEDS.get(kind, ("CAP_BPF",))
 
 
 def refusal(action: str, needs: tuple[str, ...]) -> Unavailable:

@@ -20,6 +20,8 @@ import re
 from dataclasses import dataclass
 
 from bpfvm.core.errors import VerifierReject
+from bpfvm.isa.insn import slots
+from bpfvm.obj.core_reloc import missing
 from bpfvm.obj.model import ProgramSpec
 
 # An instruction, and what stands behind it: `;` and the registers that it changed; behind a jump without `;` also the
@@ -66,8 +68,18 @@ def rejection(program: ProgramSpec, log: str, error: str) -> VerifierReject:
     reason = "; ".join(reading.reasons) or f"the verifier gave no reason ({error})"
     if reading.slot is None:
         return VerifierReject(reason, log)
+    absent = _absent(program, reading.slot)
+    if absent is not None:
+        where = _source(program, reading.slot)
+        return VerifierReject(f"{where}instruction {reading.slot} needs {absent} (a CO-RE relocation)", log)
     instruction = f"instruction {reading.slot}" + (f": {reading.text}" if reading.text else "")
     return VerifierReject(f"{reason}, at {_source(program, reading.slot)}{instruction}", log)
+
+
+def _absent(program: ProgramSpec, slot: int) -> str | None:
+    """What a CO-RE relocation did not find in the kernel, where the verifier met what stands in its place."""
+    at = slots(program.insns)
+    return missing(program.insns[at.index(slot)]) if slot in at[:-1] else None
 
 
 def _source(program: ProgramSpec, slot: int) -> str:

@@ -19,7 +19,8 @@ from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
 from bpfvm.core.machine import Entries, Input, Result
 from bpfvm.isa.codec import encode
 from bpfvm.isa.insn import insn
-from bpfvm.kernel.maps import BYTE_ORDER, KernelMap
+from bpfvm.kernel.elements import BYTE_ORDER
+from bpfvm.kernel.maps import KernelMap
 from bpfvm.kernel.sys import PROG_LOAD, PROG_TEST_RUN, Fd, ProgLoad, TestRun, address, bpf, error_name, error_text
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.ctx import CONTEXTS
@@ -41,8 +42,11 @@ _XDP_MD = struct.Struct("=6I")  # data, data_end, data_meta, ingress_ifindex, rx
 class LoadedProgram:
     """A program in the kernel with its maps, which keep their contents from run to run. Close it, or use `with`."""
 
-    def __init__(self, row: ProgramType, program: ProgramSpec, fd: Fd, maps: Mapping[str, KernelMap]) -> None:
-        self._row, self._program, self._fd, self._maps = row, program, fd, maps
+    def __init__(
+        self, row: ProgramType, program: ProgramSpec, fd: Fd, maps: Mapping[str, KernelMap], beside: Callable[[], None]
+    ) -> None:
+        """beside: closes what was loaded with the program, such as the programs that it calls at its end."""
+        self._row, self._program, self._fd, self._maps, self._beside = row, program, fd, maps, beside
 
     def __enter__(self) -> LoadedProgram:
         return self
@@ -53,6 +57,7 @@ class LoadedProgram:
     def close(self) -> None:
         """Close the program and its maps; again does nothing."""
         self._fd.close()
+        self._beside()
         for one in self._maps.values():
             one.close()
 
@@ -65,6 +70,8 @@ class LoadedProgram:
         runner = _RUNNERS.get(self._row.name)
         if runner is None:
             raise Unavailable(f"engine kernel runs programs of type {', '.join(_RUNNERS)}, not {self._row.name}")
+        if given.registers:
+            raise Unavailable("engine kernel sets no registers: r1 points to the context, the others hold nothing")
         return runner(self._fd.number, given)
 
     def read_map(self, name: str) -> Entries:

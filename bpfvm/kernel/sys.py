@@ -19,8 +19,15 @@ from types import TracebackType
 from bpfvm.core.errors import Unavailable, UsageError
 
 # commands, enum bpf_cmd
-MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, PROG_LOAD, PROG_TEST_RUN = 0, 1, 2, 5, 10
-MAP_FREEZE, MAP_LOOKUP_BATCH = 22, 24
+MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, MAP_GET_NEXT_KEY, PROG_LOAD = range(6)
+PROG_TEST_RUN, OBJ_GET_INFO_BY_FD, BTF_LOAD, MAP_LOOKUP_AND_DELETE, MAP_FREEZE, MAP_LOOKUP_BATCH = (
+    10,
+    15,
+    18,
+    21,
+    22,
+    24,
+)
 
 NAME_LENGTH = 16  # BPF_OBJ_NAME_LEN, with its closing zero
 ENOTSUPP = 524  # include/linux/errno.h: the kernel's own "not supported", which leaks to user space without a uapi name
@@ -50,11 +57,16 @@ class MapCreate(ctypes.Structure):
         ("btf_fd", ctypes.c_uint32),
         ("btf_key_type_id", ctypes.c_uint32),
         ("btf_value_type_id", ctypes.c_uint32),
+        ("btf_vmlinux_value_type_id", ctypes.c_uint32),
+        ("map_extra", ctypes.c_uint64),
     )
 
 
 class MapElement(ctypes.Structure):
-    """BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM; BPF_MAP_FREEZE uses map_fd alone. key, value: addresses."""
+    """BPF_MAP_LOOKUP_ELEM and the other commands on one element; BPF_MAP_FREEZE uses map_fd alone.
+
+    key, value: addresses; BPF_MAP_GET_NEXT_KEY writes the next key to `value`.
+    """
 
     _fields_ = (
         ("map_fd", ctypes.c_uint32),
@@ -78,6 +90,25 @@ class MapBatch(ctypes.Structure):
         ("elem_flags", ctypes.c_uint64),
         ("flags", ctypes.c_uint64),
     )
+
+
+class BtfLoad(ctypes.Structure):
+    """BPF_BTF_LOAD."""
+
+    _fields_ = (
+        ("btf", ctypes.c_uint64),
+        ("btf_log_buf", ctypes.c_uint64),
+        ("btf_size", ctypes.c_uint32),
+        ("btf_log_size", ctypes.c_uint32),
+        ("btf_log_level", ctypes.c_uint32),
+        ("pad", ctypes.c_uint32),
+    )
+
+
+class ObjectInfo(ctypes.Structure):
+    """BPF_OBJ_GET_INFO_BY_FD. info: an address; info_len: room in, bytes written out."""
+
+    _fields_ = (("fd", ctypes.c_uint32), ("info_len", ctypes.c_uint32), ("info", ctypes.c_uint64))
 
 
 class ProgLoad(ctypes.Structure):

@@ -20,7 +20,7 @@ from bpfvm.compiler.regalloc.check import BadAllocation, verify
 from bpfvm.compiler.regalloc.live import backwards, live_out
 from bpfvm.core.diag import CompileError
 from bpfvm.core.machine import Input
-from bpfvm.emulator import Interp
+from bpfvm.emulator import Emulator
 from bpfvm.lang.maps import Array
 from bpfvm.lang.types import u64
 from bpfvm.obj.model import ObjectSpec
@@ -53,7 +53,7 @@ def test_any_number_of_live_values_survives(live: int) -> None:
     function = _pressure(live)
     context = bytearray(8) + b"".join((3 * i + 1).to_bytes(8, "little") for i in range(live))
     code = generate(function, record_faults=False)
-    with Interp().load(assemble([code], {}, None), function.name, {}) as loaded:
+    with Emulator("interp").load(assemble([code], {}, None), function.name, {}) as loaded:
         result = loaded.run(Input(ctx=bytes(context)))
     assert result.fault is None
     assert result.r0 == evaluate(function, context, {})
@@ -94,7 +94,7 @@ def _executed(spec: ObjectSpec, name: str, seed: int) -> Seen | None:
     """Every outcome of the code, or None where the machine faults."""
     seen: Seen = []
     for context in contexts(seed):
-        with Interp(BUDGET).load(spec, name, {MAP.name: []}) as loaded:
+        with Emulator("interp", BUDGET).load(spec, name, {MAP.name: []}) as loaded:
             result = loaded.run(Input(ctx=bytes(context)))
             if result.fault is not None:
                 return None

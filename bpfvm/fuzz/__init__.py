@@ -1,0 +1,1 @@
+"""Differential fuzzing: random cases on several machines, what differs, and the smallest case that shows it."""

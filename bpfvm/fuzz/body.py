@@ -1,0 +1,166 @@
+"""A function of a random program while it is being written: what its registers hold, and the code so far.
+
+Between two actions every register holds a number, but for `home`, the pointer to the memory that the program was given,
+r10, and what a loop keeps for itself (`locked`). An action may use any other register as it likes and leaves a number
+in it. Numbers come from memory, so that a verifier knows nothing of them and a JIT has to compute.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bpfvm.fuzz import edges
+from bpfvm.fuzz.edit import Step, closed
+from bpfvm.isa.insn import Insn, insn
+from bpfvm.obj.model import MapSpec
+
+R0, R1, R10 = 0, 1, 10
+SCRATCH = frozenset(range(6))  # what calls spoil
+DATA = 256  # bytes of the given memory that programs read and write as they like
+LOG = 256  # bytes behind them, where registers are noted
+SIZE = DATA + LOG
+WORD = 8
+
+VALUE = MapSpec("value", "array", 4, 128, 1)  # addressed directly
+TABLE = MapSpec("table", "array", 4, 24, 4)  # looked up
+
+
+class Code:
+    """Instructions with labels, and what all functions of one program share.
+
+    kind: the program's type. waiting: functions that are called and not written yet. planted: offset -> number that
+    inputs should have there, because the program compares with it. calls: places that call functions; jumps: branches
+    and loops. act: writes some random actions.
+    """
+
+    def __init__(self, rng: random.Random, kind: str, act: Callable[[Body, int], None]) -> None:
+        self.rng, self.kind, self.act = rng, kind, act
+        self.waiting: list[Callee] = []
+        self.callees: list[Callee] = []
+        self.planted: dict[int, int] = {}
+        self.calls = 0
+        self.jumps = 0
+        self._steps: list[tuple[Insn, int | None]] = []
+        self._places: list[int | None] = []
+        self._logged = 0
+
+    def emit(self, one: Insn, label: int | None = None) -> None:
+        """Append an instruction; label: where it leads."""
+        self._steps.append((one, label))
+
+    def label(self) -> int:
+        """A label without a place."""
+        self._places.append(None)
+        return len(self._places) - 1
+
+    def place(self, label: int) -> None:
+        """The label stands before the next instruction."""
+        self._places[label] = len(self._steps)
+
+    def next_log(self) -> int:
+        """Where the next register is noted, over older ones when the room is used up."""
+        self._logged += 1
+        return DATA + (self._logged - 1) * WORD % LOG
+
+    def finish(self) -> tuple[Insn, ...]:
+        """The instructions with their distances."""
+        return closed([Step(one, None if label is None else self._places[label]) for one, label in self._steps])
+
+
+@dataclass(slots=True)
+class Callee:
+    """A function to be called. level: frames above it; it calls only functions of higher levels."""
+
+    label: int
+    level: int
+
+
+@dataclass(slots=True)
+class Body:
+    """home: the register that points to the given memory. frame: bytes of stack, all written before anything else.
+
+    calls: whether helpers and functions may be called; `home` then is a register that calls keep.
+    """
+
+    code: Code
+    level: int
+    home: int
+    frame: int
+    calls: bool
+    actions: int
+    locked: set[int] = field(default_factory=set)
+    nesting: int = 0
+    loops: int = 0
+
+    @property
+    def rng(self) -> random.Random:
+        return self.code.rng
+
+    @property
+    def free(self) -> list[int]:
+        """Registers that hold numbers and may be written."""
+        return [one for one in range(R10) if one != self.home and one not in self.locked]
+
+    def register(self, without: tuple[int, ...] = ()) -> int:
+        """One of the free registers."""
+        return edges.register(self.rng, [one for one in self.free if one not in without])
+
+    def source(self, dst: int) -> int:
+        """A register with a number, `dst` itself more often than by chance."""
+        return dst if self.rng.random() < 0.15 else self.register()
+
+    def emit(
+        self, name: str, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0, symbol: str | None = None
+    ) -> None:
+        """Append an instruction by the name of its row."""
+        self.code.emit(insn(name, dst, src, off, imm, symbol))
+
+    def data_offset(self, size: int) -> int:
+        """An aligned place in the given memory."""
+        return self.rng.randrange(0, DATA, size)
+
+    def slot(self, size: int) -> int:
+        """An aligned place in the frame, from r10."""
+        return -self.rng.randrange(size, self.frame + 1, size)
+
+    def renumber(self, register: int) -> None:
+        """Put a number into a register, whatever it held."""
+        choice = self.rng.random()
+        if choice < 0.7:
+            self.emit("ldx64", register, self.home, self.data_offset(8))
+        elif choice < 0.8:
+            self.emit("ldx32", register, self.home, self.data_offset(4))
+        elif choice < 0.9:
+            self.emit("mov64_k", register, imm=edges.immediate(self.rng))
+        else:
+            self.emit("lddw", register, imm=edges.number(self.rng))
+
+    def log(self, register: int) -> None:
+        """Note a register in the given memory."""
+        self.emit("stx64", self.home, register, self.code.next_log())
+
+    def maybe_log(self, register: int) -> None:
+        if self.rng.random() < 0.3:
+            self.log(register)
+
+    def begin(self) -> None:
+        """The frame and every register hold numbers from now on. r1 is the given memory and `home` points to it."""
+        if self.home != R1:
+            self.emit("mov64_x", self.home, R1)
+            self.renumber(R1)
+        fresh = [one for one in self.free if self.level == 0 or one not in SCRATCH or one == R0]
+        for one in fresh:
+            self.renumber(one)
+        for at in range(WORD, self.frame + 1, WORD):
+            if self.rng.random() < 0.2:
+                self.emit("st64", R10, 0, -at, edges.immediate(self.rng))
+            else:
+                self.emit("stx64", R10, self.register(), -at)
+
+    def end(self) -> None:
+        """Note every register and return."""
+        for one in self.free:
+            self.log(one)
+        self.emit("exit")

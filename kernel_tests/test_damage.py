@@ -1,0 +1,41 @@
+"""Damage in large numbers, to the committed objects and to Debian's: what tests/unit/obj does with a few.
+
+It asks the kernel nothing. It stands here because it takes minutes, and these tests run once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kernel_tests import debian
+from tests.unit.obj.damage import KINDS
+from tests.unit.obj.test_damage import report
+from tests.unit.obj.test_damaged_processes import run_all, single
+
+OBJECTS = sorted((Path(__file__).resolve().parents[1] / "tests/objects").glob("*.o"))
+IN_ONE_PROCESS, PROCESSES = 20_000, 300
+LARGEST = 24 << 10  # bytes of Debian's objects that are damaged: the larger ones are more of the same
+
+
+@pytest.fixture(scope="module")
+def files() -> list[Path]:
+    try:
+        shipped = [one.path for one in debian.objects() if one.path.stat().st_size <= LARGEST]
+    except debian.Unavailable as reason:
+        print(f"without Debian's objects: {reason}")
+        shipped = []
+    return [*OBJECTS, *shipped]
+
+
+def test_damaged_objects_in_one_process(files: list[Path]) -> None:
+    print(f"{len(files)} objects, {len(OBJECTS)} of them committed")
+    assert set(report(files, IN_ONE_PROCESS, seed=2)["outcomes"]) == set(KINDS)
+
+
+def test_damaged_objects_in_processes(files: list[Path], tmp_path: Path) -> None:
+    by_status = run_all(single(files), PROCESSES, seed=2, folder=tmp_path)
+    assert by_status.total() == PROCESSES
+    assert by_status["2"] >= PROCESSES // 4
+    assert by_status["0"] + by_status["1"] >= PROCESSES // 20

@@ -1,0 +1,33 @@
+"""Every emulator tier on random and on changed programs: the same results, memory, maps and faults."""
+
+from __future__ import annotations
+
+import pytest
+
+from bpfvm.fuzz.damage import robust
+from bpfvm.fuzz.differ import differ
+from bpfvm.fuzz.mutate import mutant
+from bpfvm.run.backend import ENGINES
+
+TIERS = [row.name for row in ENGINES if row.name not in ("interp", "kernel") and row.missing() is None]
+PROGRAMS, MUTANTS, DAMAGED = 1000, 300, 3000
+
+
+@pytest.mark.parametrize("name", TIERS)
+def test_a_tier_agrees_with_the_reference_tier(name: str) -> None:
+    report = differ(("interp", name), 1, PROGRAMS)
+    print(report)
+    assert report.differences == []
+    assert report.compared >= PROGRAMS
+    changed = differ(("interp", name), 1, MUTANTS, generator=mutant)
+    print(changed)
+    assert changed.differences == []
+    assert changed.compared >= MUTANTS
+
+
+@pytest.mark.parametrize("name", TIERS)
+def test_nothing_but_its_own_errors_comes_out_of_a_tier(name: str) -> None:
+    report = robust(name, 2, DAMAGED)
+    print(report)
+    assert report.differences == []
+    assert report.compared == DAMAGED

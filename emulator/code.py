@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bpfvm.core.bits import M32, M64
+from bpfvm.core.bits import M32, M64, mask
 from bpfvm.core.errors import LoadError, Unavailable
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.isa.codec import SLOT
@@ -44,7 +44,8 @@ class Step:
     """One instruction, ready. operand: the immediate as an unsigned 64-bit number, used where `src` is None.
 
     size: bytes of a memory access. target: the slot of a jump or of a call's function. next: the slot behind.
-    cut: the mask of the operands' width. value: what an lddw loads.
+    cut: the mask of the operands' width. value: what an lddw loads. touched: a bit for each byte of a memory access,
+    kept: the mask of its width. row: what every instruction needs, to be taken apart at once, faster than by name.
     """
 
     kind: Kind
@@ -60,11 +61,20 @@ class Step:
     cut: int
     compute: Callable[[int, int, int], Any] | None
     value: Any = None
+    touched: int = field(init=False)
+    kept: int = field(init=False)
+    row: tuple[Any, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        row = (self, self.kind, self.next, self.dst, self.src, self.operand, self.cut, self.compute, self.op.bits)
+        object.__setattr__(self, "touched", mask(self.size))
+        object.__setattr__(self, "kept", mask(8 * self.size))
+        object.__setattr__(self, "row", row)
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A program ready to run. steps: by slot, a wide instruction in both of its slots.
+    """A program ready to run. steps: by slot, a wide instruction in both of its slots; rows: what each has in `row`.
 
     region: where its functions have their addresses, 8 bytes a slot; nothing can be read or written there.
     """
@@ -72,6 +82,10 @@ class Code:
     program: ProgramSpec
     steps: list[Step]
     region: Region
+    rows: list[tuple[Any, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", [step.row for step in self.steps])
 
     def function(self, pointer: Pointer) -> int | None:
         """The slot of the function that `pointer` is the address of, or None."""

@@ -13,21 +13,22 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from bpfvm.core.bits import M32, M64, mask, signed
 from bpfvm.emulator.access import aligned, place, resolve
-from bpfvm.emulator.caller import Caller, Operand, Stop, Value
+from bpfvm.emulator.arguments import Helper
+from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code, Step
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.isa.ops import Kind
+from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.helpers import call_name
 
 if TYPE_CHECKING:
     from bpfvm.emulator.system import System
 
-Helper: TypeAlias = "Callable[[Caller, list[Value]], Operand]"
 
 STACK = 512  # bytes of a frame (MAX_BPF_STACK)
 DEPTH = 8  # frames (MAX_CALL_FRAMES)
@@ -91,6 +92,11 @@ class Interpreter:
         self._enter(0)
         return self._loop(0)
 
+    @property
+    def calls(self) -> list[tuple[ProgramSpec, int]]:
+        """The frames around the one that runs, innermost first: the program and the slot that each goes back to."""
+        return [(frame.code.program, frame.slot) for frame in reversed(self._frames)]
+
     def call(self, slot: int, arguments: Sequence[Operand]) -> int:
         """Part of Caller: a callback runs in a frame of its own."""
         here, saved = self.slot, self.registers[:]
@@ -117,47 +123,58 @@ class Interpreter:
         home.within = lambda offset: Pointer(stack, offset)
         self.registers[10] = Pointer(stack, STACK)
 
-    def _loop(self, slot: int) -> int:
+    def _loop(self, slot: int) -> int:  # noqa: C901, PLR0915 - calls in it would cost a third of the speed
         """Run from `slot` of the current code to the end of the function that was entered last: its r0."""
         assert self.code is not None
-        steps, registers, executed, budget = self.code.steps, self.registers, self.executed, self.budget
-        alu, jump, load, store, watch = Kind.ALU, Kind.JUMP, Kind.LOAD, Kind.STORE, self.watch
+        rows, registers, executed = self.code.rows, self.registers, self.executed
+        alu, jump, load, store = Kind.ALU, Kind.JUMP, Kind.LOAD, Kind.STORE
+        pause = executed if self.watch is not None else self.budget
         try:
             while True:
-                step = steps[slot]
-                if executed == budget:
-                    raise Stop("budget", f"{budget} instructions were executed without reaching an end")
-                if watch is not None:
-                    watch(step, executed)
+                step, kind, slot, dst, src, b, cut, compute, bits = rows[slot]
+                if executed >= pause:
+                    pause = self._pause(step, executed)
                 executed += 1
-                kind, slot = step.kind, step.next
                 if kind is alu:
-                    a = registers[step.dst]
-                    b = step.operand if step.src is None else registers[step.src]
+                    a = registers[dst]
+                    if src is not None:
+                        b = registers[src]
                     if a.__class__ is int and b.__class__ is int:
-                        cut = step.cut
-                        registers[step.dst] = step.compute(a & cut, b & cut, step.op.bits) & cut  # type: ignore[misc]
+                        registers[dst] = compute(a & cut, b & cut, bits) & cut
                     else:
-                        registers[step.dst] = self._alu(step, a, b)
+                        registers[dst] = self._alu(step, a, b)
                 elif kind is jump:
-                    a = registers[step.dst]
-                    b = step.operand if step.src is None else registers[step.src]
+                    a = registers[dst]
+                    if src is not None:
+                        b = registers[src]
                     if a.__class__ is not int or b.__class__ is not int:
-                        a, b = self.number(step.dst, a), self.number(step.src, b)
-                    cut = step.cut
-                    if step.compute(a & cut, b & cut, step.op.bits):  # type: ignore[misc]
+                        a, b = self.number(dst, a), self.number(src, b)
+                    if compute(a & cut, b & cut, bits):
                         slot = step.target
                 elif kind is load:
-                    registers[step.dst] = self._load(step, self._address(step.src))
+                    a = registers[src]
+                    registers[dst] = self._load(step, a if a.__class__ is Pointer else self._address(src))
                 elif kind is store:
-                    self._store(step, self._address(step.dst), self._stored(step))
+                    a = registers[dst]
+                    if src is not None:
+                        b = self._known(src)
+                    self._store(step, a if a.__class__ is Pointer else self._address(dst), b)
                 else:
                     slot = self._other(step, executed)
                     if slot == END:
                         return self.number(0, registers[0])
-                    executed, steps = self.executed, self.code.steps
+                    executed, rows = self.executed, self.code.rows
         finally:
             self.slot, self.executed = step.slot, executed
+
+    def _pause(self, step: Step, executed: int) -> int:
+        """What is to be done before some instructions: how many are executed at the next such."""
+        if executed >= self.budget:
+            raise Stop("budget", f"{self.budget} instructions were executed without reaching an end")
+        if self.watch is None:
+            return self.budget
+        self.watch(step, executed)
+        return executed + 1
 
     def _other(self, step: Step, executed: int) -> int:
         """Executes a rarer instruction; the slot to go on at."""
@@ -326,16 +343,15 @@ class Interpreter:
         value = self._known(register)
         return value if isinstance(value, Pointer) else resolve(self.arena, value)
 
-    def _stored(self, step: Step) -> Operand:
-        return step.operand if step.src is None else self._known(step.src)
-
     def _load(self, step: Step, pointer: Pointer) -> Operand:
-        size = step.size
-        region, at = place(pointer, step.off, size, write=False)
+        region, at, size = pointer.region, pointer.offset + step.off, step.size
+        if not (0 <= at <= region.size - size and region.live and region.readable):
+            place(pointer, step.off, size, write=False)  # says what is wrong
         context = self.context
         if size == 4 and context is not None and region is context.region and at in context.fields:
             return context.fields[at]
-        if region.written != -1:
+        written = region.written
+        if written != -1 and ~(written >> at) & step.touched:
             self._check_written(region, at, size, step.slot)
         value = int.from_bytes(region.data[at : at + size], "little")
         if size == 8 and at in region.shadow and region.shadow[at].address == value:
@@ -343,13 +359,15 @@ class Interpreter:
         return value
 
     def _store(self, step: Step, pointer: Pointer, value: Operand) -> None:
-        size = step.size
-        region, at = place(pointer, step.off, size, write=True)
+        region, at, size = pointer.region, pointer.offset + step.off, step.size
+        if not (0 <= at <= region.size - size and region.live and region.writable):
+            place(pointer, step.off, size, write=True)  # says what is wrong
         if size == 8 and value.__class__ is Pointer:
             region.shadow[at] = value
         if region.written != -1:
-            region.written |= ((1 << size) - 1) << at
-        region.data[at : at + size] = (_plain(value) & mask(8 * size)).to_bytes(size, "little")
+            region.written |= step.touched << at
+        number = value if value.__class__ is int else _plain(value)
+        region.data[at : at + size] = (number & step.kept).to_bytes(size, "little")
 
     def _check_written(self, region: Region, at: int, size: int, slot: int) -> None:
         """Note a read of bytes that were never written; what is there is poison."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bpfvm.core.errors import LoadError
+from bpfvm.core.errors import LoadError, Unavailable
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.emulator import helpers
+from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context, ContextBuilder
 from bpfvm.emulator.interp import BUDGET, Interpreter
 from bpfvm.emulator.system import System
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.tables.helpers import BY_NAME as HELPERS
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
+
+if TYPE_CHECKING:
+    from bpfvm.emulator.coverage import Coverage
 
 
 class Tier(Protocol):
@@ -50,9 +53,8 @@ class Emulator:
             raise LoadError(f"{program}: the object is {spec.endian}-endian, the emulated machine is little-endian")
         return Loaded(self, spec, program, maps)
 
-    def tier(self, system: System) -> Tier:
-        """The tier that this engine is, on `system`."""
-        table = {HELPERS[name].id: function for name, function in helpers.IMPLEMENTED.items()}
+    def tier(self, system: System, table: Mapping[int, Helper]) -> Tier:
+        """The tier that this engine is, on `system`, with helpers by number."""
         if self.name == "interp":
             return Interpreter(system, table, self.budget)
         from bpfvm.emulator.portable.runtime import Runtime
@@ -61,15 +63,15 @@ class Emulator:
 
 
 class Loaded:
-    """A program with its memory and maps."""
+    """A program with its memory and maps. system, tier: for what looks inside, such as a debugger."""
 
     def __init__(self, backend: Emulator, spec: ObjectSpec, program: str, given: Mapping[str, Entries]) -> None:
         chosen = spec.programs[program]
-        self._system = System(spec, (*chosen.map_names, *given), backend.cpus)
-        self._code = self._system.code(program)
-        self._tier = backend.tier(self._system)
-        self._contexts = ContextBuilder(self._system.arena, PROGRAM_TYPES[chosen.type])
-        self._system.fill(given)
+        self.system = System(spec, (*chosen.map_names, *given), backend.cpus)
+        self._code = self.system.code(program)
+        self.tier = backend.tier(self.system, helpers.table(chosen.type))
+        self._contexts = ContextBuilder(self.system.arena, PROGRAM_TYPES[chosen.type])
+        self.system.fill(given)
 
     def __enter__(self) -> Loaded:
         return self
@@ -79,13 +81,13 @@ class Loaded:
 
     def close(self) -> None:
         """Release the memory. Once is enough, more does no harm."""
-        self._system.close()
+        self.system.close()
 
     def run(self, given: Input) -> Result:
         """One run; a machine fault is part of the result."""
-        self._system.begin(given)
+        self.system.begin(given)
         context = self._contexts.build(given)
-        tier, fault, r0 = self._tier, None, 0
+        tier, fault, r0 = self.tier, None, 0
         try:
             r0 = tier.run(self._code, context, given.seed, given.registers)
         except Stop as stop:
@@ -95,9 +97,9 @@ class Loaded:
             r0=r0,
             packet=bytes(context.packet.data) if context.packet is not None else None,
             ctx=bytes(context.region.data) if context.packet is None else None,
-            trace=tuple(self._system.trace),
-            events={name: tuple(records) for name, records in self._system.events.items()},
-            redirect=self._system.redirect,
+            trace=tuple(self.system.trace),
+            events={name: tuple(records) for name, records in self.system.events.items()},
+            redirect=self.system.redirect,
             fault=fault,
             insns=tier.executed,
             warnings=tuple(warnings),
@@ -105,13 +107,21 @@ class Loaded:
 
     def read_map(self, name: str) -> Entries:
         """The contents of a map. UsageError for one that the program does not use."""
-        return self._system.read_map(name)
+        return self.system.read_map(name)
 
     def write_map(self, name: str, entries: Entries) -> None:
         """Put `entries` into a map. UsageError for one that the program does not use."""
-        self._system.write_map(name, entries)
+        self.system.write_map(name, entries)
+
+    def cover(self) -> Coverage:
+        """Counts what runs execute while it is entered. Unavailable in other tiers than the reference."""
+        from bpfvm.emulator.coverage import Coverage
+
+        if not isinstance(self.tier, Interpreter):
+            raise Unavailable("coverage is counted by engine interp")
+        return Coverage(self.tier)
 
     def _fault(self, kind: str, message: str, slot: int) -> Fault:
         """A fault in the program that ran last, which a tail call may have changed."""
-        code = self._tier.code or self._code
+        code = self.tier.code or self._code
         return Fault(kind, message, slot, code.program.source_of(slot))

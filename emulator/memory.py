@@ -11,7 +11,7 @@ import mmap
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from bpfvm.core.bits import M64, signed
 from bpfvm.core.errors import Unavailable
@@ -74,6 +74,9 @@ class Pointer:
         return Pointer(self.region, signed(self.offset + distance, 64))
 
 
+Snapshot: TypeAlias = "list[tuple[Region, bool, bytes]]"
+
+
 class Arena:
     """The memory of one machine. Regions are laid out in the order of their allocation, from 64 KiB on."""
 
@@ -116,6 +119,16 @@ class Arena:
             return below
         above = self._regions[at] if at < len(self._regions) else None
         return above if above is not None and address >= above.base - GAP // 2 else None
+
+    def snapshot(self) -> Snapshot:
+        """What the regions hold now."""
+        return [(region, region.live, bytes(region.data)) for region in self._regions]
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put it back. Regions that were made since then stay, as they are."""
+        for region, live, data in snapshot:
+            region.live = live
+            region.data[:] = data
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes at `address`, without any check: for the machine's own use."""

@@ -14,7 +14,7 @@ from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries, Input
 from bpfvm.emulator.code import Code, prepare
 from bpfvm.emulator.maps import MapStore, create
-from bpfvm.emulator.memory import Arena, MapRegion
+from bpfvm.emulator.memory import Arena, MapRegion, Pointer, Snapshot
 from bpfvm.obj.model import MapSpec, ObjectSpec
 
 MAP_OBJECT = 64  # bytes that a map itself takes in the arena: an address of its own
@@ -67,7 +67,14 @@ class System:
         place = self.arena.allocate(f"map {spec.name}", MAP_OBJECT, "map", writable=False, readable=False)
         store.handle = MapRegion(place.name, place.base, place.size, place.kind, place.data, False, False)
         store.handle.store = store
+        place.within = lambda offset: Pointer(store.handle, offset)
         return store
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put memory back to what it was; maps that keep something beside it make it anew."""
+        self.arena.restore(snapshot)
+        for store in self.maps.values():
+            store.reload()
 
     def begin(self, given: Input) -> None:
         """Make ready for one run."""

@@ -15,6 +15,7 @@ from bpfvm.core.errors import BpfvmError, LoadError, UsageError
 COMMANDS = {
     "run": "run a program on the packets of captures",
     "compile": "compile a Python function to an eBPF object",
+    "debug": "go through a program's runs, forwards and backwards",
     "disasm": "show the instructions of an object's programs",
     "plugin": "run one bare program, as conformance runners ask for it",
     "fuzz": "run random programs on several engines and compare",

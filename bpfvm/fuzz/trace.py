@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import SupportsIndex, cast
 
-from bpfvm.emulator import Emulator, helpers
+from bpfvm.emulator import Emulator
+from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.code import Code, Step
 from bpfvm.emulator.contexts import Context
-from bpfvm.emulator.interp import Helper, Interpreter
+from bpfvm.emulator.interp import Interpreter
 from bpfvm.emulator.machine import Tier
 from bpfvm.emulator.system import System
 from bpfvm.isa.ops import Kind
-from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 BUDGET = 100_000  # instructions of one run: a case that needs more is no good case
 
@@ -35,23 +34,9 @@ class Traced(Emulator):
         super().__init__("interp", budget)
         self.hits = hits
 
-    def tier(self, system: System) -> Tier:
+    def tier(self, system: System, table: Mapping[int, Helper]) -> Tier:
         """Part of Emulator."""
-        table = {HELPERS[name].id: function for name, function in helpers.IMPLEMENTED.items()}
         return _Tracer(system, table, self.budget, self.hits)
-
-
-class _Steps(list[Step]):
-    """Steps that note which of them were asked for."""
-
-    def __init__(self, steps: list[Step]) -> None:
-        super().__init__(steps)
-        self.visited: list[Step] = []
-
-    def __getitem__(self, slot: SupportsIndex | slice) -> Step:  # type: ignore[override]  # the tier asks for one step
-        step = cast(Step, super().__getitem__(slot))
-        self.visited.append(step)
-        return step
 
 
 class _Tracer(Interpreter):
@@ -61,11 +46,11 @@ class _Tracer(Interpreter):
 
     def run(self, code: Code, context: Context, seed: int, registers: Mapping[int, int]) -> int:
         """Part of Tier."""
-        steps = _Steps(code.steps)
+        visited: list[Step] = []
+        self.watch = lambda step, executed: visited.append(step)
         try:
-            return super().run(replace(code, steps=steps), context, seed, registers)
+            return super().run(code, context, seed, registers)
         finally:
-            visited = steps.visited[1:]  # a run asks for its first step twice
             self._hits.ran.update(step.op.name for step in visited)
             self._hits.taken.update(
                 step.op.name for step, after in pairwise(visited)

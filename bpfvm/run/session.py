@@ -44,6 +44,11 @@ class Session:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    @property
+    def machine(self) -> Any:
+        """What the engine made of the program; a debugger looks into the emulator's."""
+        return self._loaded
+
     def close(self) -> None:
         """Release the machine's program and maps."""
         self._loaded.close()

@@ -35,6 +35,9 @@ class MapStore(Protocol):
 
     def delete(self, key: bytes) -> int: ...
 
+    def reload(self) -> None:
+        """Find again, from the bytes in the arena, what Python keeps beside them: the arena was restored."""
+
     def entries(self) -> Entries: ...
 
     def fill(self, entries: Entries) -> None: ...

@@ -92,6 +92,9 @@ class ArrayMap:
         """-EINVAL: an array keeps every index."""
         return -errno.EINVAL
 
+    def reload(self) -> None:
+        """All is in the arena."""
+
     def entries(self) -> Entries:
         """Every index with its value."""
         size, stride = self.spec.value_size, self.stride

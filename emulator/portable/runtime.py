@@ -10,10 +10,11 @@ from typing import Any
 
 from bpfvm.core.bits import M64, signed
 from bpfvm.emulator.access import aligned, place, resolve
+from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
-from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, TAIL_CALLS, Helper, Interpreter, poison
+from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, TAIL_CALLS, Interpreter, poison
 from bpfvm.emulator.memory import Pointer
 from bpfvm.emulator.portable.expressions import sdiv, smod, swapped_bytes
 from bpfvm.emulator.portable.translate import Source, translate

@@ -43,9 +43,9 @@ FAULTS = [
     (LOOKUP + "out: r0 = r1\n exit", 7, "uninit", "r1 is read"),
     ("goto pc-1", 0, "budget", "1000 instructions were executed"),
     ("call 4000\n exit", 0, "helper", "4000 is not emulated"),
-    ("r1 = 5\n r2 = r10\n call 1\n exit", 2, "helper", "r1 is not a map"),
+    ("r1 = 5\n r2 = r10\n call 1\n exit", 2, "helper", "argument 1 of bpf_map_lookup_elem#1 is not a map"),
     ("r1 = map[m]\n r2 = r10\n call 1\n exit", 3, "access", "read of 4 bytes at stack of frame 0+512"),
-    ("r1 = map[m]\n call 1\n exit", 2, "helper", "the key is in a register that was never written"),
+    ("r1 = map[m]\n call 1\n exit", 2, "helper", "argument 2 of bpf_map_lookup_elem#1 is in a register that was"),
     ("f: call f\n exit", 0, "depth", "a call makes 9 frames, the limit is 8"),
 ]
 

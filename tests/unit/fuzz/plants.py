@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from bpfvm.core.bits import M32, M64, signed
 from bpfvm.core.machine import Entries
-from bpfvm.emulator import Emulator, helpers
+from bpfvm.emulator import Emulator
+from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.code import Step
-from bpfvm.emulator.interp import Helper, Interpreter
+from bpfvm.emulator.interp import Interpreter
 from bpfvm.emulator.machine import Tier
 from bpfvm.emulator.system import System
 from bpfvm.fuzz.trace import BUDGET
@@ -21,7 +22,6 @@ from bpfvm.isa.insn import Insn, insn
 from bpfvm.isa.ops import BY_NAME, Kind
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.run.backend import Loaded
-from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 RIGHT = Emulator("interp", BUDGET)
 
@@ -49,8 +49,7 @@ class Spoiled(Emulator):
         super().__init__("interp", BUDGET)
         self.name, self.after = name, after
 
-    def tier(self, system: System) -> Tier:
-        table = {HELPERS[name].id: function for name, function in helpers.IMPLEMENTED.items()}
+    def tier(self, system: System, table: Mapping[int, Helper]) -> Tier:
         return _Spoiled(system, table, self.budget, self.after)
 
 

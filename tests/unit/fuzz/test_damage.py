@@ -12,7 +12,7 @@ from bpfvm.fuzz.generate import program
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.run.backend import Loaded
 
-PROGRAMS = 20_000
+PROGRAMS = 4_000
 
 
 def test_nothing_but_its_own_errors_comes_out_of_the_reference_tier() -> None:
@@ -23,10 +23,9 @@ def test_nothing_but_its_own_errors_comes_out_of_the_reference_tier() -> None:
           f"{report.generated - report.runs - sum(faults.values())} were refused")  # fmt: skip
     assert report.compared == report.generated == PROGRAMS
     assert report.differences == []
-    assert report.runs >= 1000
-    assert sum(faults.values()) >= 5000
+    assert report.runs >= 200
+    assert sum(faults.values()) >= 1000
     assert len(report.rejected) >= 50
-    assert report.seconds < 240
 
 
 class Brittle(Emulator):

@@ -10,7 +10,7 @@ from bpfvm.fuzz.mutate import mutant
 from bpfvm.run.backend import ENGINES
 
 TIERS = [row.name for row in ENGINES if row.name not in ("interp", "kernel") and row.missing() is None]
-PROGRAMS, MUTANTS, DAMAGED = 1000, 300, 3000
+PROGRAMS, MUTANTS, DAMAGED = 500, 150, 800
 
 
 @pytest.mark.parametrize("name", TIERS)

@@ -29,6 +29,7 @@ _FUTURES = functools.reduce(lambda mask, name: mask | getattr(__future__, name).
 _KEPT_TEXTS = 64
 _LINE_END = re.compile(r"\r\n|\r|\n")  # what the tokenizer takes for one: not form feeds, not U+2028
 LAMBDA = "<lambda>"
+EXECUTED = "<string>"  # the file of every text given to exec and, from Python 3.13 with its text kept, of -c
 
 _PASS_TEXT = 'put the function into a file, or give bpfvm its text: bpf("lambda ...: ...")'
 
@@ -63,7 +64,8 @@ def locate(function: Any) -> Located:
         found = _match(text, code) if text is not None else None
         if found is not None and text is not None:
             return Located(_plain_node(found, text.source), text.source)
-    raise _stale(plain) if linecache.getlines(code.co_filename, plain.__globals__) else _no_source(plain)
+    has_text = code.co_filename != EXECUTED and linecache.getlines(code.co_filename, plain.__globals__)
+    raise _stale(plain) if has_text else _no_source(plain)
 
 
 def _plain_function(function: Any) -> types.FunctionType:

@@ -160,6 +160,13 @@ def test_no_text() -> None:
     assert code_of(len) == "E002"
 
 
+def test_text_of_another_string_is_not_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(linecache.cache, "<string>", (9, None, ["import os\n"], "<string>"))
+    space: dict[str, Any] = {}
+    exec("def f(x): return x", space)
+    assert code_of(space["f"]) == "E002"
+
+
 def test_registered_text() -> None:
     text = "def f(x):\n    return x\n"
     linecache.cache["<registered>"] = (len(text), None, text.splitlines(keepends=True), "<registered>")

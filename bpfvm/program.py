@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bpfvm.compiler import Compiled
 
 Maps = Mapping[str, Mapping[Any, Any]]
+Answers = Mapping[str, Callable[..., Any]]
 
 
 class Program:
@@ -92,21 +93,29 @@ class Program:
         """The object that machines run: with a record of faults where the program is compiled here."""
         return self._spec if self._spec is not None else self._recorded.spec
 
-    def session(self, engine_name: str = "auto", maps: Maps | None = None) -> Session:
-        """The program loaded on one machine, its maps kept from run to run. Close it, or use it in a `with`."""
+    def session(
+        self, engine_name: str = "auto", maps: Maps | None = None, helpers: Answers | None = None, cpus: int = 1
+    ) -> Session:  # fmt: skip
+        """The program loaded on one machine, its maps kept from run to run. Close it, or use it in a `with`.
+
+        helpers: Python functions in place of helpers and kernel functions, by name; cpus: virtual CPUs; of emulators.
+        """
         if engine_name == "cpython":
+            if helpers:
+                raise Unavailable("engine cpython calls no helpers: Python functions stand for them in emulators")
             return Session(self._cpython(), self.runnable, self.name, self.signature, maps, recorded=False)
-        return Session(engine(engine_name), self.runnable, self.name, self.signature, maps)
+        return Session(engine(engine_name, helpers, cpus), self.runnable, self.name, self.signature, maps)
 
     def cpython(self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None) -> Outcome:
         """Run the function itself in CPython, over simulated maps and packet."""
         return self._run("cpython", given, maps, ctx)
 
     def emulate(
-        self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None, engine: str = "auto"
-    ) -> Outcome:
-        """Run the bytecode in an emulator tier: auto or interp."""
-        return self._run(engine, given, maps, ctx)
+        self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None, engine: str = "auto",
+        helpers: Answers | None = None,
+    ) -> Outcome:  # fmt: skip
+        """Run the bytecode in an emulator tier: auto, interp or portable. helpers: as for `session`."""
+        return self._run(engine, given, maps, ctx, helpers)
 
     def kernel(self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None) -> Outcome:
         """Run it in the kernel by BPF_PROG_TEST_RUN. Raises Unavailable, with the reason, where that cannot be."""
@@ -156,9 +165,12 @@ class Program:
             raise UsageError(f"{self.name} takes a packet, something that bytes() accepts, not {given[0]!r}")
         return Input(packet=packet, fields=ctx or {})
 
-    def _run(self, name: str, given: tuple[Any, ...], maps: Maps | None, ctx: Mapping[str, int] | None) -> Outcome:
+    def _run(
+        self, name: str, given: tuple[Any, ...], maps: Maps | None, ctx: Mapping[str, int] | None,
+        helpers: Answers | None = None,
+    ) -> Outcome:  # fmt: skip
         inputs = self.input(given, ctx)
-        with self.session(name, maps) as session:
+        with self.session(name, maps, helpers) as session:
             return session.outcome(inputs)
 
     def _cpython(self) -> Backend:

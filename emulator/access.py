@@ -23,10 +23,10 @@ def place(pointer: Pointer, off: int, size: int, write: bool) -> tuple[Region, i
         return region, at
     what = "write" if write else "read"
     plus = f"{region.name}+{at}" if at >= 0 else f"{region.name}{at}"
+    if not region.live:
+        raise Stop("access", f"{what} of {size} bytes at {plus}, which {region.ended}")
     if at < 0 or at + size > region.size:
         raise Stop("access", f"{what} of {size} bytes at {plus}, {region.name} is {region.size} bytes")
-    if not region.live:
-        raise Stop("access", f"{what} of {size} bytes at {plus}, which was released")
     raise Stop("access", f"{what} of {size} bytes at {plus}, which cannot be {'written' if write else 'read'}")
 
 

@@ -11,24 +11,28 @@ A helper is a plain function of the tier that called it and of its arguments. Wh
     SIZE…, ANY                        an unsigned 64-bit number
     CTX                               the Context that the program runs on; CTX_OR_NULL: None for null
     FUNC                              the slot of a function of the program, for `Caller.call`
-    TIMER, LOCK, KPTR                 a Pointer into a map value or an object
-    DYNPTR…                           a Pointer to the 16 bytes that are one
+    TIMER, LOCK, KPTR                 a Pointer to such a field of a map value
+    DYNPTR…                           a Pointer to the 16 bytes of stack that are one
     RECORD_GIVEN                      a Pointer
+    STACK_OR_NULL                     a Pointer into the stack, or 0
     the rest                          the register's value, a number or a Pointer
 
+Of a helper that ends in "..." the function gets, last, the values of all registers behind, None for one never written.
 Sizes of memory are those of the SIZE that follows, of the map, or of the row. What the kernel's verifier refuses is a
-fault here: a pointer that points elsewhere, too little memory, a register that was never written.
+fault here that names helper and argument: a pointer that points elsewhere, too little memory, a register that was
+never written, any call while a lock is held, a helper that programs of the type do not have.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from bpfvm.core.bits import M64
 from bpfvm.emulator.access import place
 from bpfvm.emulator.caller import Caller, Operand, Stop, Value
-from bpfvm.emulator.memory import MapRegion, Pointer
+from bpfvm.emulator.memory import MapRegion, Pointer, Region
 from bpfvm.tables.helpers import call_name
 from bpfvm.tables.helpers.row import Arg
 from bpfvm.tables.helpers.row import Helper as Row
@@ -41,51 +45,81 @@ Helper: TypeAlias = "Callable[[Caller, list[Value]], Operand]"  # what a tier ca
 Function: TypeAlias = "Callable[..., Operand | None]"  # what implements a row; None is 0
 
 DYNPTR_SIZE = 16  # struct bpf_dynptr of include/uapi/linux/bpf.h
-_SIZES = (Arg.SIZE, Arg.SIZE_OR_ZERO, Arg.CONST_SIZE)
-_DYNPTRS = (Arg.DYNPTR, Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT, Arg.DYNPTR_GIVEN)
+UNWRITTEN = "is in a register that was never written"
+MAX_SIZE = (1 << 29) - 1  # bytes of one argument; the verifier wants less than BPF_MAX_VAR_SIZ
+
+_READ = (Arg.KEY, Arg.VALUE, Arg.VALUE_OR_NULL, Arg.MEM, Arg.MEM_OR_NULL, Arg.FIXED)
+_WRITTEN = (Arg.VALUE_OUT, Arg.OUT, Arg.INOUT, Arg.INOUT_OR_NULL, Arg.FIXED_OUT, Arg.FIXED_INOUT)
+_NULLABLE = (Arg.VALUE_OR_NULL, Arg.MEM_OR_NULL, Arg.INOUT_OR_NULL)
+_SIZES = (Arg.SIZE, Arg.SIZE_OR_ZERO)
 _FIXED = (Arg.FIXED, Arg.FIXED_OUT, Arg.FIXED_INOUT)
+_FIELDS = {Arg.TIMER: "timer", Arg.LOCK: "lock", Arg.KPTR: "reference"}  # argument -> kind of a map value's field
+_NO_MEMORY = ("context", "code", "map")  # kinds of regions that no helper takes for memory
 
 _Decoder: TypeAlias = "Callable[[Caller, list[Value]], object]"
+_Size: TypeAlias = "Callable[[Caller, list[Value]], int]"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a helper in programs of one type. what: how faults name it.
+
+    decode: what the helper gets of r1 to r5. size: bytes that the argument points to, None where it is no memory.
+    """
+
+    kind: Arg
+    what: str
+    decode: _Decoder
+    size: _Size | None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether it is memory that the helper may write."""
+        return self.kind in _WRITTEN
 
 
 def bind(row: Row, function: Function, program_type: str) -> Helper:
     """`function` as a tier calls it in programs of one type."""
-    kinds = row.args_in(program_type)
-    decoders = tuple(_decoder(row, kinds, index) for index in range(len(kinds)))
+    decoders = [one.decode for one in arguments(row, program_type)]
+    count, varies = len(decoders), row.prototype.endswith("...)")
+    name, unlocks = call_name(row.id), row.name == "spin_unlock"
 
     def helper(caller: Caller, args: list[Value]) -> Operand:
-        result = function(caller, *[decode(caller, args) for decode in decoders])
-        if isinstance(result, int):
-            return result & M64
-        return 0 if result is None else result
+        if caller.system.lock is not None and not unlocks:
+            raise Stop("helper", f"{name} is called while {caller.system.lock} is held; only bpf_spin_unlock may be")
+        given = [decode(caller, args) for decode in decoders]
+        if varies:
+            given.append(args[count:])
+        result = function(caller, *given)
+        if result.__class__ is Pointer:
+            return result
+        return result & M64 if isinstance(result, int) else 0
 
     return helper
 
 
-def _decoder(row: Row, kinds: tuple[Arg, ...], index: int) -> _Decoder:
-    """What decodes one argument."""
+def arguments(row: Row, program_type: str) -> list[Argument]:
+    """The arguments of a row, in order."""
+    kinds = row.args_in(program_type)
+    return [_argument(row, kinds, index) for index in range(len(kinds))]
+
+
+def _argument(row: Row, kinds: tuple[Arg, ...], index: int) -> Argument:
     kind, what = kinds[index], f"argument {index + 1} of {call_name(row.id)}"
-    if kind in _READ:
+    if kind is Arg.KEY:
+        owner = kinds.index(Arg.MAP)
+        return Argument(kind, what, _key(row, owner, index, what), _size(row, kinds, index))
+    if kind in _READ or kind in _WRITTEN:
         size = _size(row, kinds, index)
-        nullable = kind in (Arg.VALUE_OR_NULL, Arg.MEM_OR_NULL)
-        return lambda caller, args: (
-            None if nullable and args[index] == 0 else caller.read(args[index], size(caller, args), what)
-        )
-    if kind in _WRITTEN:
-        size = _size(row, kinds, index)
-        nullable = kind is Arg.INOUT_OR_NULL
-        return lambda caller, args: (
-            None if nullable and args[index] == 0 else _writable(caller, args[index], size(caller, args), what)
-        )
+        return Argument(kind, what, (_reader if kind in _READ else _writer)(row, kind, index, size, what), size)
     if kind in _SIZES:
-        return lambda caller, args: _length(caller, args[index], kind is not Arg.SIZE_OR_ZERO, index, what)
-    if kind is Arg.ANY:
-        return lambda caller, args: caller.number(index + 1, args[index])
+        least = int(kind is Arg.SIZE)
+        return Argument(kind, what, lambda caller, args: length(caller, args[index], least, what), None)
     decode = _OTHERS.get(kind, _operand)
-    return lambda caller, args: decode(caller, args[index], what)
+    return Argument(kind, what, lambda caller, args: decode(caller, args[index], what), None)
 
 
-def _size(row: Row, kinds: tuple[Arg, ...], index: int) -> Callable[[Caller, list[Value]], int]:
+def _size(row: Row, kinds: tuple[Arg, ...], index: int) -> _Size:
     """How many bytes an argument points to."""
     kind = kinds[index]
     if kind in (Arg.KEY, Arg.VALUE, Arg.VALUE_OR_NULL, Arg.VALUE_OUT):
@@ -97,45 +131,145 @@ def _size(row: Row, kinds: tuple[Arg, ...], index: int) -> Callable[[Caller, lis
     if kind in _FIXED:
         fixed = row.sizes[sum(one in _FIXED for one in kinds[:index])]
         return lambda caller, args: fixed
-    return lambda caller, args: caller.number(index + 2, args[index + 1])
+    behind = f"argument {index + 2} of {call_name(row.id)}"
+    least = int(kinds[index + 1] is not Arg.SIZE_OR_ZERO)
+    return lambda caller, args: length(caller, args[index + 1], least, behind)
+
+
+def _key(row: Row, owner: int, index: int, what: str) -> _Decoder:
+    """The commonest memory argument, in as few calls as can be."""
+    the_map, packets = f"argument {owner + 1} of {call_name(row.id)}", row.packet
+
+    def decode(caller: Caller, args: list[Value]) -> bytes:
+        size = map_of(caller, args[owner], the_map).spec.key_size
+        return _read(caller, args[index], size, what, packets)
+
+    return decode
+
+
+def _reader(row: Row, kind: Arg, index: int, size: _Size, what: str) -> _Decoder:
+    packets = row.packet
+    if kind not in _NULLABLE:
+        return lambda caller, args: _read(caller, args[index], size(caller, args), what, packets)
+
+    def decode(caller: Caller, args: list[Value]) -> bytes | None:
+        if args[index] == 0:
+            size(caller, args)  # is checked all the same
+            return None
+        return _read(caller, args[index], size(caller, args), what, packets)
+
+    return decode
+
+
+def _read(caller: Caller, value: Value, size: int, what: str, packets: bool) -> bytes:
+    pointer = pointer_of(caller, value, what)
+    memory(pointer.region, what, packets)
+    try:
+        return caller.read(pointer, size, what)
+    except Stop as stop:
+        raise _named(stop, what) from None
+
+
+def memory(region: Region, what: str, packets: bool) -> None:
+    """Stop for an object that helpers do not take for memory. packets: whether it may be the packet."""
+    if region.kind in _NO_MEMORY or (region.kind == "packet" and not packets):
+        raise Stop("helper", f"{what} points to {region.name}, which this helper does not take for memory")
+
+
+def _writer(row: Row, kind: Arg, index: int, size: _Size, what: str) -> _Decoder:
+    packets, aligned = row.packet, kind in (Arg.FIXED_OUT, Arg.FIXED_INOUT)
+
+    def decode(caller: Caller, args: list[Value]) -> Pointer | None:
+        length = size(caller, args)
+        if kind is Arg.INOUT_OR_NULL and args[index] == 0:
+            return None
+        pointer = _writable(caller, args[index], length, what)
+        memory(pointer.region, what, packets)
+        if aligned and pointer.address % length:
+            place = f"{pointer.region.name}+{pointer.offset}"
+            raise Stop("helper", f"{what} is at {place}, and must be aligned to {length} bytes")
+        return pointer
+
+    return decode
 
 
 def map_of(caller: Caller, value: Value, what: str) -> MapStore:
     """The map whose address a value is. Stop for anything else."""
-    if isinstance(value, int):  # a tier without provenance
-        region = caller.system.arena.find(value)
-        value = region.within(value - region.base) if region is not None and region.within is not None else value
-    if isinstance(value, Pointer) and isinstance(value.region, MapRegion) and value.offset == 0:
+    if value.__class__ is int:  # a tier without provenance
+        found = caller.system.handles.get(value)
+        if found is not None:
+            return found
+    elif isinstance(value, Pointer) and value.region.__class__ is MapRegion and value.offset == 0:
         store: MapStore = value.region.store
         return store
-    raise Stop("helper", f"{what} is not a map")
+    raise _wrong(caller, value, what, Arg.MAP.value)
+
+
+def _wrong(caller: Caller, value: Value, what: str, wanted: str) -> Stop:
+    """The fault of an argument that is something else."""
+    return Stop("helper", f"{what} is not {wanted}: it {_met(caller, value)}")
+
+
+def _met(caller: Caller, value: Value) -> str:
+    """What a value is, in words."""
+    if value is None:
+        return UNWRITTEN
+    if value == 0:
+        return "is null"
+    try:
+        pointer = caller.pointer(value, "")
+    except Stop:
+        return f"is the number {value:#x}"
+    return f"points to {pointer.region.name}{pointer.offset:+}"
+
+
+def _named(stop: Stop, what: str) -> Stop:
+    """A fault that tells which argument it is about."""
+    return stop if stop.message.startswith(what) else Stop(stop.kind, f"{what}: {stop.message}")
+
+
+def pointer_of(caller: Caller, value: Value, what: str) -> Pointer:
+    """Where an argument points. Stop names it where that is nowhere."""
+    try:
+        return caller.pointer(_operand(caller, value, what), what)
+    except Stop as stop:
+        raise _named(stop, what) from None
 
 
 def _writable(caller: Caller, value: Value, size: int, what: str) -> Pointer:
-    pointer = caller.pointer(value, what)
-    if size:
+    pointer = pointer_of(caller, value, what)
+    try:
         place(pointer, 0, size, write=True)
+    except Stop as stop:
+        raise _named(stop, what) from None
     return pointer
 
 
-def _length(caller: Caller, value: Value, positive: bool, index: int, what: str) -> int:
-    size = caller.number(index + 1, value)
-    if positive and not size:
-        raise Stop("helper", f"{what} is 0, and must be {Arg.SIZE.value}")
-    return size
+def length(caller: Caller, value: Value, least: int, what: str) -> int:
+    """A size in bytes. Stop for one that the verifier takes for unbounded, and for one under `least`."""
+    size = _number(caller, value, what)
+    if least <= size <= MAX_SIZE:
+        return size
+    raise Stop("helper", f"{what} is {size if size < 1 << 63 else size - (1 << 64)}, and must be {least} to {MAX_SIZE}")
+
+
+def _number(caller: Caller, value: Value, what: str) -> int:
+    if value.__class__ is int:
+        return value
+    return caller.number(None, _operand(caller, value, what))
 
 
 def _operand(caller: Caller, value: Value, what: str) -> Operand:
     if value is None:
-        raise Stop("helper", f"{what} is in a register that was never written")
+        raise Stop("helper", f"{what} {UNWRITTEN}")
     return value
 
 
 def _context(caller: Caller, value: Value, what: str) -> Context:
-    pointer = caller.pointer(value, what) if value else None
+    pointer = pointer_of(caller, value, what) if value != 0 else None
     context = caller.context
     if context is None or pointer is None or pointer.region is not context.region or pointer.offset:
-        raise Stop("helper", f"{what} is not the program's context")
+        raise _wrong(caller, value, what, Arg.CTX.value)
     return context
 
 
@@ -144,44 +278,63 @@ def _context_or_null(caller: Caller, value: Value, what: str) -> Context | None:
 
 
 def _function(caller: Caller, value: Value, what: str) -> int:
-    pointer = caller.pointer(value, what)
+    pointer = pointer_of(caller, value, what)
     slot = caller.code.function(pointer) if caller.code is not None else None
     if slot is None:
-        raise Stop("helper", f"{what} is not a function of the program")
+        raise _wrong(caller, value, what, Arg.FUNC.value)
     return slot
 
 
 def _text(caller: Caller, value: Value, what: str) -> bytes:
-    pointer = caller.pointer(value, what)
-    rest = bytes(pointer.region.data[pointer.offset :]) if 0 <= pointer.offset < pointer.region.size else b""
-    text, end, _ = rest.partition(b"\0")
-    if pointer.region.kind != "map value" or not end:
-        raise Stop("helper", f"{what} is not {Arg.TEXT.value}")
+    pointer = pointer_of(caller, value, what)
+    region = pointer.region
+    text, end, _ = bytes(region.data[max(pointer.offset, 0) :]).partition(b"\0")
+    if region.kind != "map value" or region.writable or not 0 <= pointer.offset < region.size or not end:
+        raise _wrong(caller, value, what, Arg.TEXT.value)
     return text
 
 
-def _inside(caller: Caller, value: Value, what: str) -> Pointer:
-    pointer = caller.pointer(value, what)
-    if pointer.region.kind not in ("map value", "object"):
-        raise Stop("helper", f"{what} points to {pointer.region.name}, which is no map value and no object")
+def _stack_or_null(caller: Caller, value: Value, what: str) -> Operand:
+    if value == 0:
+        return 0
+    pointer = pointer_of(caller, value, what)
+    if pointer.region.kind != "stack":
+        raise _wrong(caller, value, what, Arg.STACK_OR_NULL.value)
     return pointer
 
 
+def _field(kind: Arg) -> Callable[[Caller, Value, str], Pointer]:
+    """Decodes a field of a map value that is the kernel's."""
+    name = _FIELDS[kind]
+
+    def decode(caller: Caller, value: Value, what: str) -> Pointer:
+        pointer = pointer_of(caller, value, what)
+        store = pointer.region.owner
+        fields = store.fields if store is not None and pointer.region.kind == "map value" else ()
+        if not any(one.kind == name and one.offset == pointer.offset for one in fields):
+            raise _wrong(caller, value, what, kind.value)
+        return pointer
+
+    return decode
+
+
 def _dynptr(caller: Caller, value: Value, what: str) -> Pointer:
-    return _writable(caller, value, DYNPTR_SIZE, what)
+    pointer = _writable(caller, value, DYNPTR_SIZE, what)
+    if pointer.region.kind not in ("stack", "dynptr") or pointer.address % 8:
+        raise _wrong(caller, value, what, f"{Arg.DYNPTR.value} on the stack, aligned to 8 bytes")
+    return pointer
 
 
-_READ = (Arg.KEY, Arg.VALUE, Arg.VALUE_OR_NULL, Arg.MEM, Arg.MEM_OR_NULL, Arg.FIXED)
-_WRITTEN = (Arg.VALUE_OUT, Arg.OUT, Arg.INOUT, Arg.INOUT_OR_NULL, Arg.FIXED_OUT, Arg.FIXED_INOUT)
 _OTHERS: Mapping[Arg, Callable[[Caller, Value, str], object]] = {
+    Arg.ANY: _number,
+    Arg.CONST_SIZE: _number,
     Arg.MAP: map_of,
     Arg.CTX: _context,
     Arg.CTX_OR_NULL: _context_or_null,
     Arg.FUNC: _function,
     Arg.TEXT: _text,
-    Arg.TIMER: _inside,
-    Arg.LOCK: _inside,
-    Arg.KPTR: _inside,
-    Arg.RECORD_GIVEN: lambda caller, value, what: caller.pointer(value, what),
-    **dict.fromkeys(_DYNPTRS, _dynptr),
+    Arg.STACK_OR_NULL: _stack_or_null,
+    Arg.RECORD_GIVEN: pointer_of,
+    **{kind: _field(kind) for kind in _FIELDS},
+    **dict.fromkeys((Arg.DYNPTR, Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT, Arg.DYNPTR_GIVEN), _dynptr),
 }

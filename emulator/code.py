@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.bits import M32, M64, mask
 from bpfvm.core.errors import LoadError, Unavailable
+from bpfvm.emulator.answers import how, kernel_function
+from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.isa.codec import SLOT
 from bpfvm.isa.disasm import target_slot
@@ -32,7 +34,6 @@ REFUSED = {
     "addr_space_cast": "casts between address spaces need an arena map, and there are none in this version",
     "callx": "calls through a register exist in no kernel",
     "gotox": "jumps through a register take a table of targets, which no object of this version holds",
-    "call_kfunc": "kernel functions are not emulated in this version",
     "lddw_btf_id": "addresses of kernel variables are not emulated in this version",
     "lddw_map_idx": "map indexes belong to the loader's fd array, which no object holds",
     "lddw_map_idx_value": "map indexes belong to the loader's fd array, which no object holds",
@@ -44,8 +45,9 @@ class Step:
     """One instruction, ready. operand: the immediate as an unsigned 64-bit number, used where `src` is None.
 
     size: bytes of a memory access. target: the slot of a jump or of a call's function. next: the slot behind.
-    cut: the mask of the operands' width. value: what an lddw loads. touched: a bit for each byte of a memory access,
-    kept: the mask of its width. row: what every instruction needs, to be taken apart at once, faster than by name.
+    cut: the mask of the operands' width. value: what an lddw loads, or a call of a kernel function calls. touched: a
+    bit for each byte of a memory access, kept: the mask of its width. row: what every instruction needs, to be taken
+    apart at once, faster than by name.
     """
 
     kind: Kind
@@ -163,8 +165,22 @@ def _written(insn: Insn) -> tuple[int, ...]:
     return (insn.src,) if insn.op.fetches and not insn.op.name.startswith("atomic_cmpxchg") else ()
 
 
-def _loaded(program: ProgramSpec, insn: Insn, slot: int, system: System, region: Region) -> int | Pointer | None:
-    """What an lddw loads; None for all other instructions."""
+def _kernel_function(program: ProgramSpec, insn: Insn, slot: int, system: System) -> Helper:
+    """What users gave for a kernel function. Unavailable where they gave nothing."""
+    name = insn.symbol or f"#{insn.imm}"
+    extern, given = system.spec.externs.get(name), system.answers.get(name)
+    if extern is None or given is None:
+        where = f"{program.name}: instruction {slot} (call_kfunc) calls {name}"
+        raise Unavailable(f"{where}, and kernel functions are not emulated in this version; {how(name)}")
+    return kernel_function(extern, system.spec, given)
+
+
+def _loaded(
+    program: ProgramSpec, insn: Insn, slot: int, system: System, region: Region
+) -> int | Pointer | Helper | None:  # fmt: skip
+    """What an lddw loads, and what a kernel function's call calls; None for all other instructions."""
+    if insn.op.name == "call_kfunc":
+        return _kernel_function(program, insn, slot, system)
     if insn.op.kind is not Kind.IMM64:
         return None
     if insn.op.name == "lddw":

@@ -74,8 +74,12 @@ class Interpreter:
         self._next: Code | None = None
         self._poison: list[bytes] = []
 
-    def run(self, code: Code, context: Context, seed: int, registers: Mapping[int, int]) -> int:
+    def run(
+        self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int = 0
+    ) -> int:  # fmt: skip
         """r0 at the end, an unsigned 64-bit number. registers: what some hold at the start, besides r1 and r10.
+
+        slot: of the function to run.
 
         Raises Stop for a machine fault; `slot` of `code.program` is then its place.
         """
@@ -90,7 +94,7 @@ class Interpreter:
         self.executed = 0
         self.warnings = {}
         self._enter(0)
-        return self._loop(0)
+        return self._loop(slot)
 
     @property
     def calls(self) -> list[tuple[ProgramSpec, int]]:
@@ -196,7 +200,7 @@ class Interpreter:
         if step.op.name == "call_local":
             return self._call_local(step)
         number = signed(step.operand, 32)
-        helper = self.helpers.get(number)
+        helper = self.helpers.get(number) if step.value is None else step.value
         if helper is None:
             raise Stop("helper", f"{call_name(number)} is not emulated in this version")
         self.registers[0] = helper(self, self.registers[1:6])
@@ -293,16 +297,11 @@ class Interpreter:
         at, size = base + signed(step.operand, 32), step.op.bits // 8
         if not 0 <= at <= packet.size - size:
             self.registers[0] = 0
-            return self._exit_slot()
+            self._frames = []
+            return END
         self.registers[0] = int.from_bytes(packet.data[at : at + size], "big")
         self.registers[1:6] = [None] * 5
         return step.next
-
-    def _exit_slot(self) -> int:
-        """Any exit of the program: where an early return of the entry function can go."""
-        self._frames = []
-        assert self.code is not None
-        return next(step.slot for step in self.code.steps if step.kind is Kind.EXIT)
 
     def _alu(self, step: Step, a: Value, b: Value) -> Operand:
         """Arithmetic in which a pointer or an unwritten register takes part."""
@@ -348,8 +347,8 @@ class Interpreter:
         if not (0 <= at <= region.size - size and region.live and region.readable):
             place(pointer, step.off, size, write=False)  # says what is wrong
         context = self.context
-        if size == 4 and context is not None and region is context.region and at in context.fields:
-            return context.fields[at]
+        if context is not None and region is context.region and context.access is not None:
+            return context.load(at, size)
         written = region.written
         if written != -1 and ~(written >> at) & step.touched:
             self._check_written(region, at, size, step.slot)
@@ -361,6 +360,9 @@ class Interpreter:
     def _store(self, step: Step, pointer: Pointer, value: Operand) -> None:
         region, at, size = pointer.region, pointer.offset + step.off, step.size
         if not (0 <= at <= region.size - size and region.live and region.writable):
+            if self.context is not None and self.context.holds(region):
+                self.context.store(at, size, _plain(value) & step.kept)
+                return
             place(pointer, step.off, size, write=True)  # says what is wrong
         if size == 8 and value.__class__ is Pointer:
             region.shadow[at] = value

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 from bpfvm.core.errors import LoadError, Unavailable
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.emulator import helpers
+from bpfvm.emulator.access import resolve
+from bpfvm.emulator.answers import Answer, check_names
 from bpfvm.emulator.arguments import Helper
-from bpfvm.emulator.caller import Stop
+from bpfvm.emulator.caller import Operand, Stop
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context, ContextBuilder
+from bpfvm.emulator.helpers.redirects import destination
 from bpfvm.emulator.interp import BUDGET, Interpreter
+from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.system import System
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
@@ -33,17 +37,22 @@ class Tier(Protocol):
     executed: int
     warnings: dict[int, str]
 
-    def run(self, code: Code, context: Context, seed: int, registers: Mapping[int, int]) -> int: ...
+    def run(
+        self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int = 0
+    ) -> int: ...  # fmt: skip
 
 
 class Emulator:
     """One tier behind the protocol of all machines.
 
     name: the engine's. budget: instructions that one run may execute. cpus: virtual CPUs of each machine.
+    answers: Python functions in place of helpers and kernel functions, by name; see emulator.answers.
     """
 
-    def __init__(self, name: str, budget: int = BUDGET, cpus: int = 1) -> None:
-        self.name, self.budget, self.cpus = name, budget, cpus
+    def __init__(
+        self, name: str, budget: int = BUDGET, cpus: int = 1, answers: Mapping[str, Answer] | None = None
+    ) -> None:
+        self.name, self.budget, self.cpus, self.answers = name, budget, cpus, dict(answers or {})
 
     def load(self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> Loaded:
         """Check and bind `program`. LoadError or Unavailable says what cannot run."""
@@ -67,10 +76,12 @@ class Loaded:
 
     def __init__(self, backend: Emulator, spec: ObjectSpec, program: str, given: Mapping[str, Entries]) -> None:
         chosen = spec.programs[program]
-        self.system = System(spec, (*chosen.map_names, *given), backend.cpus)
+        check_names(spec, backend.answers)
+        self.system = System(spec, (*spec.maps_of(program), *given), backend.cpus, backend.answers)
         self._code = self.system.code(program)
-        self.tier = backend.tier(self.system, helpers.table(chosen.type))
-        self._contexts = ContextBuilder(self.system.arena, PROGRAM_TYPES[chosen.type])
+        self.tier = backend.tier(self.system, helpers.table(chosen.type, backend.answers))
+        self._budget = backend.budget
+        self._contexts = ContextBuilder(self.system.arena, PROGRAM_TYPES[chosen.type], chosen.section)
         self.system.fill(given)
 
     def __enter__(self) -> Loaded:
@@ -89,17 +100,27 @@ class Loaded:
         context = self._contexts.build(given)
         tier, fault, r0 = self.tier, None, 0
         try:
+            if self.system.timers.due(given.clock):
+                self._fire(given)
             r0 = tier.run(self._code, context, given.seed, given.registers)
         except Stop as stop:
             fault = self._fault(stop.kind, stop.message, tier.slot)
+        owned = self.system.finish()
+        if owned is not None and fault is None:
+            fault, r0 = Fault("helper", f"the program ends and still owns {owned}"), 0
+        held = self.system.lock
+        if held is not None and fault is None:
+            fault = self._fault("helper", f"{held}, taken here, is held when the program ends", held.slot)
         warnings = (self._fault("uninitialised", message, slot) for slot, message in tier.warnings.items())
         return Result(
             r0=r0,
-            packet=bytes(context.packet.data) if context.packet is not None else None,
-            ctx=bytes(context.region.data) if context.packet is None else None,
+            packet=context.frame.whole() if context.frame is not None else None,
+            ctx=context.buffer(),
+            fields=context.fields(),
             trace=tuple(self.system.trace),
             events={name: tuple(records) for name, records in self.system.events.items()},
-            redirect=self.system.redirect,
+            lost=self.system.lost,
+            redirect=destination(self.system, self._code.program.type, r0),
             fault=fault,
             insns=tier.executed,
             warnings=tuple(warnings),
@@ -120,6 +141,27 @@ class Loaded:
         if not isinstance(self.tier, Interpreter):
             raise Unavailable("coverage is counted by engine interp")
         return Coverage(self.tier)
+
+    def _fire(self, given: Input) -> None:
+        """Run what is due when a run begins, each timer at its time."""
+        system, spent = self.system, 0
+        for one in system.timers.expire(given.clock):
+            system.now, system.cpu = one.time, one.cpu
+            code = system.code(one.program)
+            for key, value in one.store.walk():
+                if value == one.value:
+                    passed = (Pointer(one.store.handle, 0), resolve(system.arena, key), resolve(system.arena, value))
+                    nothing = Context(
+                        Region("context", system.arena.size, 0, "context", memoryview(b"")), None, None, {}
+                    )
+                    r0 = self.tier.run(code, nothing, given.seed, dict(enumerate(passed, 1)), one.slot)
+                    if r0:
+                        raise Stop("helper", f"the callback of a timer returned {r0}, and must return 0")
+                    spent += self.tier.executed
+                    break
+            if spent > self._budget:
+                raise Stop("budget", f"timers executed over {self._budget} instructions before the program could run")
+        system.now, system.cpu = given.clock, given.cpu
 
     def _fault(self, kind: str, message: str, slot: int) -> Fault:
         """A fault in the program that ran last, which a tail call may have changed."""

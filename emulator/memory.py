@@ -31,6 +31,8 @@ class Region:
     nothing has to be cleared when memory changes. `live` is False once the region is released.
     written: bit n tells that byte n was written, -1 where every byte counts as written.
     within: for a region that holds smaller objects, the pointer into the right one, of an offset.
+    ended: what became of one that is not live, in words.
+    owner: of a map's key or value, the map (emulator.maps.MapStore).
     """
 
     name: str
@@ -44,6 +46,8 @@ class Region:
     shadow: dict[int, Pointer] = field(default_factory=dict)
     written: int = -1
     within: Callable[[int], Pointer] | None = None
+    ended: str = "was released"
+    owner: Any = None
 
     def __repr__(self) -> str:
         return f"<Region {self.name} {self.base:#x}+{self.size}>"

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries, Input
+from bpfvm.emulator.answers import Answer
 from bpfvm.emulator.code import Code, prepare
-from bpfvm.emulator.maps import MapStore, create
-from bpfvm.emulator.memory import Arena, MapRegion, Pointer, Snapshot
+from bpfvm.emulator.maps import MapStore, Source, create
+from bpfvm.emulator.memory import Arena, MapRegion, Pointer, Region, Snapshot
+from bpfvm.emulator.timers import Timers
 from bpfvm.obj.model import MapSpec, ObjectSpec
 
 MAP_OBJECT = 64  # bytes that a map itself takes in the arena: an address of its own
@@ -22,10 +26,31 @@ CLOCK_STEP = 1  # ns that one reading of the clock takes
 MAX_CPUS = 256
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The lock that a program holds. name: in words. slot: of the call that took it."""
+
+    address: int
+    name: str
+    slot: int
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserMemory(Protocol):
+    """The memory of a process: emulator.process.memory.Memory."""
+
+    def read_user(self, address: int, size: int) -> bytes | None:
+        """`size` bytes, None where any of them is not mapped."""
+
+
 class System:
     """One machine. cpus: virtual CPUs that it has; `cpu` is the one that runs now."""
 
-    def __init__(self, spec: ObjectSpec, maps: Sequence[str], cpus: int = 1) -> None:
+    def __init__(
+        self, spec: ObjectSpec, maps: Sequence[str], cpus: int = 1, answers: Mapping[str, Answer] | None = None
+    ) -> None:
         """maps: names of those to make. LoadError for one that the object lacks, Unavailable for an unknown type."""
         if not 1 <= cpus <= MAX_CPUS:
             raise UsageError(f"{cpus} virtual CPUs, and there can be 1 to {MAX_CPUS}")
@@ -36,8 +61,20 @@ class System:
         self._random: random.Random | None = None
         self.trace: list[str] = []
         self.events: dict[str, list[bytes]] = {}
-        self.redirect: str | None = None
+        self.lost: dict[str, int] = {}  # as core.machine.Result has it
+        self.sources: list[Source] = []
+        self.owned: dict[int, str] = {}  # by address, what the program has to give back, in words
+        self.redirect: str | None = None  # where the packet goes if the program returns that it does, in words
+        self.clones: list[str] = []  # where copies of the packet went
         self.maps: dict[str, MapStore] = {}
+        self.handles: dict[int, MapStore] = {}  # by the address that is a map for programs
+        self.lock: Lock | None = None
+        self.dynptrs: dict[int, bytes] = {}  # by address, what the run made of 16 bytes of stack
+        self.retval = 0  # what get_retval tells
+        self.objects: dict[bytes, Region] = {}  # read-only memory that users' functions gave
+        self.answers = dict(answers or {})  # users' functions by name, for helpers and kernel functions
+        self.timers = Timers(self)
+        self.process: UserMemory | None = None  # the process that programs on its probes see, None for none
         self._codes: dict[str, Code] = {}
         for name in maps:
             self.make_map(name)
@@ -67,6 +104,7 @@ class System:
         place = self.arena.allocate(f"map {spec.name}", MAP_OBJECT, "map", writable=False, readable=False)
         store.handle = MapRegion(place.name, place.base, place.size, place.kind, place.data, False, False)
         store.handle.store = store
+        self.handles[place.base] = store
         place.within = lambda offset: Pointer(store.handle, offset)
         return store
 
@@ -75,14 +113,29 @@ class System:
         self.arena.restore(snapshot)
         for store in self.maps.values():
             store.reload()
+        self.timers.reload()
 
     def begin(self, given: Input) -> None:
         """Make ready for one run."""
         if not 0 <= given.cpu < self.cpus:
             raise UsageError(f"the input is for CPU {given.cpu}, and the machine has {self.cpus}")
         self.cpu, self.now = given.cpu, given.clock
-        self._seed, self._random = given.seed, None
-        self.trace, self.events, self.redirect = [], {}, None
+        self._seed, self._random = given.seed << 64 | given.clock, None  # packets do not draw the same numbers
+        self.trace, self.events, self.lost, self.redirect, self.clones = [], {}, {}, None, []
+        for one in self.sources:
+            one.begin()
+        self.lock, self.dynptrs, self.retval = None, {}, 0
+
+    def finish(self) -> str | None:
+        """End a run: records are taken out of their maps. What the program still owns, in words, None for nothing."""
+        for one in self.sources:
+            records, lost = one.take()
+            if records:
+                self.events.setdefault(one.spec.name, []).extend(records)
+            if lost:
+                self.lost[one.spec.name] = self.lost.get(one.spec.name, 0) + lost
+        owned, self.owned = self.owned, {}
+        return ", ".join(owned.values()) if owned else None
 
     @property
     def random(self) -> random.Random:

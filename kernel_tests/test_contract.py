@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ import pytest
 
 from bpfvm import bpf
 from bpfvm.cli import status
-from bpfvm.obj.pcap import open_capture, write_capture
-from bpfvm.testing.datafile import load_cases
+from bpfvm.obj.capture import open_capture
+from bpfvm.obj.pcap import write_capture
 from examples.proto import proto
 from examples.traffic import frames, ipv4
 from tests.contract.captures import external
-from tests.contract.data_files import failures
+from tests.contract.data_files import compare, every_case, long_cases
 from tests.programs.functions import CASES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,10 +36,26 @@ def test_one_function_on_every_machine(name: str) -> None:
 
 
 def test_data_files_on_the_kernel() -> None:
-    compared, wrong = failures("kernel", load_cases(ROOT / "tests/isa"))
-    print(f"{compared} cases on the kernel")
-    assert wrong == []
-    assert compared >= 100
+    """Each case a program of its own."""
+    found = compare("kernel", [*every_case(), *long_cases()])
+    print(f"kernel: {found}")
+    assert found.wrong == []
+    assert dict(found.elsewhere) == {}
+    assert found.compared >= 13_000
+
+
+def test_a_wrong_case_is_found_on_the_kernel() -> None:
+    cases = [case for case in every_case() if case.result is not None and case.expect.kernel is None][:3]
+    result, (first, second, third) = cases[1].result, cases
+    assert result is not None
+    second = replace(second, expect=replace(second.expect, result=result ^ 1 << 40))
+    assert [line.partition(": r0 is ")[0] for line in compare("kernel", [first, second, third]).wrong] == [
+        str(second.place)
+    ]
+    refused = replace(third, expect=replace(third.expect, kernel="some words"))
+    assert compare("kernel", [refused]).wrong == [
+        f"{third.place}: the kernel takes it, and must refuse it with 'some words'"
+    ]
 
 
 def test_check_agrees_on_twenty_functions() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bpfvm.cli import FAULTED, INTERRUPTED
+from bpfvm.cli import FAULTED, INTERRUPTED, fuzz_maps
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
 from bpfvm.fuzz import reproducer
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0
 KINDS = {"programs": program, "mutants": mutant}
-BYTES = "bytes"
+BYTES, MAPS = "bytes", "maps"
 _PLAIN = frozenset({"mov64_k", "mov64_x", "add64_k", "lddw", "st64", "stx64", "exit"})  # what any small program has
 
 _HELP = """Run random programs on several engines and compare r0, memory, packets and maps.
@@ -46,8 +46,10 @@ else as JSON; --replay reads both.
        mutants   such programs with a few changes
        bytes     damaged programs, on each engine alone: nothing but an error
                  of its own may come out
+       maps      sequences of operations on maps, from programs and from user
+                 space; every answer and the contents are compared
 
-The same seed makes the same programs. Without --seconds and --programs it runs for 60 seconds.
+The same seed makes the same programs. Without --seconds, --programs and --operations it runs for 60 seconds.
 """
 
 
@@ -77,27 +79,36 @@ class _Session:
 )
 @click.option("--seconds", type=click.FloatRange(min=0), metavar="N", help="Stop after N seconds.")
 @click.option("--programs", type=click.IntRange(min=1), metavar="N", help="Stop after N programs were compared.")
+@click.option("--operations", type=click.IntRange(min=1), metavar="N",
+              help="With --kind maps: stop after N operations on each map type.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Make the programs of this seed; else of any.")
 @click.option("--engines", metavar="LIST", help="Engines to compare, as in interp,kernel.")
-@click.option("--kind", type=click.Choice([*KINDS, BYTES]), default="programs", show_default=True, help="What to make.")
+@click.option(
+    "--kind", type=click.Choice([*KINDS, BYTES, MAPS]), default="programs", show_default=True, help="What to make."
+)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="fuzz-out", show_default=True,
               metavar="DIR", help="Where files for differences go.")  # fmt: skip
 @click.option("--replay", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Run the cases of this file instead.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(
-    seconds: float | None, programs: int | None, seed: int | None, engines: str | None, kind: str, out: Path,
-    replay: Path | None, as_json: bool,
+    seconds: float | None, programs: int | None, operations: int | None, seed: int | None, engines: str | None,
+    kind: str, out: Path, replay: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Fuzz or replay, and print what was found."""
     names = _engines(engines, alone=kind == BYTES or (replay is not None and engines is not None))
     if replay is not None:
         return _replay(replay, names, as_json)
-    if seconds is None and programs is None:
+    if (programs if kind == MAPS else operations) is not None:
+        raise UsageError(f"--kind {kind} is limited by {'--operations' if kind == MAPS else '--programs'} or --seconds")
+    if seconds is None and programs is None and operations is None:
         seconds = SECONDS
     if seed is None:
         seed = random.SystemRandom().randrange(1 << 32)
     click.echo(f"bpfvm: seed {seed}, engines {', '.join(names)}", err=True)
+    if kind == MAPS:
+        with _progress(seconds, None) as show:
+            return fuzz_maps.run(names, seed, operations, seconds, out, as_json, show)
     session = _Session()
     try:
         with _progress(seconds, programs) as show:
@@ -171,7 +182,7 @@ def _judge(machines: Sequence[Backend]) -> Backend:
 
 
 @contextmanager
-def _progress(seconds: float | None, programs: int | None) -> Iterator[Callable[[Report], None]]:
+def _progress(seconds: float | None, programs: int | None) -> Iterator[fuzz_maps.Show]:
     """A bar on standard error, where that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -182,14 +193,15 @@ def _progress(seconds: float | None, programs: int | None) -> Iterator[Callable[
         yield _shower(bar, seconds, programs)
 
 
-def _shower(bar: Progress, seconds: float | None, programs: int | None) -> Callable[[Report], None]:
+def _shower(bar: Progress, seconds: float | None, programs: int | None) -> fuzz_maps.Show:
     task = bar.add_task("", total=programs if programs is not None else seconds)
 
-    def show(report: Report) -> None:
+    def show(report: fuzz_maps.Shown) -> None:
         done = report.compared if programs is not None else report.seconds
+        what = "programs" if isinstance(report, Report) else "operations"
         bar.update(
             task, completed=done,
-            description=f"{report.compared} programs, {len(report.differences)} differences",
+            description=f"{report.compared} {what}, {len(report.differences)} differences",
         )  # fmt: skip
 
     return show
@@ -220,6 +232,9 @@ def _print(session: _Session) -> None:
 
 def _replay(path: Path, names: Sequence[str], as_json: bool) -> int:
     """The cases of a file on the engines."""
+    sequence = fuzz_maps.read(path)
+    if sequence is not None:
+        return fuzz_maps.replay(path, sequence, names, as_json)
     machines = [machine(name) for name in names]
     cases = _data_cases(path) if path.suffix == ".data" else [reproducer.read(path)]
     found = []

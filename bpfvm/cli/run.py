@@ -1,47 +1,85 @@
-"""`bpfvm run`: a program over the packets of captures: verdicts, faults, maps."""
+"""`bpfvm run`: a program over the packets of captures, or over registers and contexts: verdicts, faults, maps."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from bpfvm.cli import FAULTED, target
+from bpfvm.cli import FAULTED, INTERRUPTED, inputs, process, target
+from bpfvm.cli import answers as answers_of
+from bpfvm.cli.coverage import covered, engine_of
+from bpfvm.cli.progress import Progress
+from bpfvm.cli.report import Report, show
+from bpfvm.cli.trace import Trace
 from bpfvm.core.errors import Unavailable, UsageError
-from bpfvm.core.machine import Fault, Input
-from bpfvm.obj.pcap import open_capture
-from bpfvm.obj.values import to_json
+from bpfvm.core.machine import Input, Result
+from bpfvm.obj.capture import Capture, open_capture
+from bpfvm.obj.pcapng_write import Writer
 from bpfvm.program import Program
-from bpfvm.run.outcome import action_name, value_of
 from bpfvm.run.session import Session
 
-SHOWN_FAULTS = 20  # lines of faults on a terminal; JSON has all
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says, under the names of its options."""
+
+    captures: tuple[str, ...]
+    program: str | None
+    engine: str
+    fields: tuple[str, ...]
+    ctx_file: str | None
+    regs: str | None
+    regs_from: str | None
+    regs_args: str
+    memory: tuple[str, ...]
+    maps: tuple[str, ...]
+    answers: tuple[str, ...]
+    cpus: int
+    seed: int
+    limit: int | None
+    out: str | None
+    coverage: str | None
+    trace: bool
+    as_json: bool
 
 
-@dataclass(slots=True)
-class Report:
-    """What a run over captures added up to."""
+_OPTIONS = (
+    click.option("--packet", "captures", multiple=True, metavar="FILE",
+                 help="A pcap or pcapng capture, - for standard input; repeatable."),
+    click.option("--program", metavar="NAME", help="Which program, by function or section name."),
+    click.option("--engine", default="auto", show_default=True, metavar="NAME",
+                 help="auto, interp, portable, cpython or kernel."),
+    click.option("--ctx", "fields", multiple=True, metavar="FIELD=N", help="A context field, as in ingress_ifindex=3."),
+    click.option("--ctx-file", metavar="FILE", help="The context's bytes, for types whose context is a plain buffer."),
+    click.option("--regs", metavar="FILE.json", help="Registers by name, or a list of such: a run for each."),
+    click.option("--regs-from", metavar="PROGRAM:FUNCTION",
+                 help="Registers and memory at each entry (return) of a function of a program that is run emulated."),
+    click.option("--regs-args", default="", metavar="TEXT", help="Arguments of that program."),
+    click.option("--memory", multiple=True, metavar="ADDR=FILE", help="Memory of user space; repeatable."),
+    click.option("--map", "maps", multiple=True, metavar="NAME=FILE.json", help="A map's contents before; repeatable."),
+    answers_of.option,
+    click.option("--cpus", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
+                 help="Virtual CPUs, which take packets in turn."),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N",
+                 help="Of random numbers and of what unwritten stack holds."),
+    click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Stop after N packets."),
+    click.option("--out", metavar="FILE.pcapng", help="Write the packets after the program, each with its verdict."),
+    click.option("--coverage", metavar="FILE", help="What was executed: LCOV for .info, else coverage.py's data."),
+    click.option("--trace", is_flag=True, help="Every instruction as it is executed, on standard error."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+)  # fmt: skip
 
-    packets: int = 0
-    bytes: int = 0
-    insns: int = 0
-    seconds: float = 0.0
-    actions: Counter[str] = field(default_factory=Counter)
-    faults: list[tuple[int, Fault]] = field(default_factory=list)
-    trace: list[str] = field(default_factory=list)
-    refused: list[tuple[int, str]] = field(default_factory=list)
-    warnings: dict[int, Fault] = field(default_factory=dict)  # by instruction, the first of each
 
-    @property
-    def crashed(self) -> bool:
-        """Whether any packet met a machine fault."""
-        return any(fault.machine for _, fault in self.faults)
+def _all_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command(
@@ -50,177 +88,150 @@ class Report:
 )
 @click.argument("target_name", metavar="TARGET")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
-@click.option("--packet", "captures", multiple=True, required=True, metavar="FILE", help="A pcap capture; repeatable.")
-@click.option("--program", metavar="NAME", help="Which program, by function or section name.")
-@click.option("--engine", default="auto", show_default=True, metavar="NAME", help="auto, interp, cpython or kernel.")
-@click.option("--ctx", "fields", multiple=True, metavar="FIELD=N", help="A context field, as in ingress_ifindex=3.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Stop after N packets.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def command(
-    target_name: str, arguments: tuple[str, ...], captures: tuple[str, ...], program: str | None, engine: str,
-    fields: tuple[str, ...], limit: int | None, as_json: bool,
-) -> int:  # fmt: skip
+@_all_options
+def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
     """Run TARGET on every packet of the captures, in order, its maps kept between packets.
 
-    TARGET is an ELF object (prog.o) or a Python file (prog.py, prog.py:function).
+    TARGET is an ELF object (prog.o) or a Python file (prog.py, prog.py:function). Programs that take no packets run on
+    registers (--regs, --regs-from), on a context (--ctx-file, --ctx) or once on nothing.
     """
-    chosen = target.one(target_name, program, arguments)
+    options = Options(**given)
+    chosen = target.one(target_name, options.program, arguments)
+    _check(chosen, options)
+    base = Input(
+        fields=inputs.fields(chosen.type, options.fields), seed=options.seed,
+        ctx=inputs.read_file(options.ctx_file) if options.ctx_file is not None else None,
+    )  # fmt: skip
+    engine = engine_of("interp" if options.trace and options.engine == "auto" else options.engine, options.coverage)
+    helpers = answers_of.read(options.answers)
+    maps = inputs.contents(chosen.runnable, options.maps)
+    with chosen.session(engine, maps, helpers, options.cpus) as session:
+        run = _Run(session, options, base)
+        with covered(session, options.coverage, target_name):
+            status = run.all()
+        return run.finish(target_name) or status
+
+
+def _check(chosen: Program, options: Options) -> None:
+    """UsageError for a program that cannot be run, or not on what is given."""
     if not chosen.type.number:
         section = chosen.object.programs[chosen.name].section
         raise UsageError(f"{chosen.name}: section {section!r} does not tell its program type, so it cannot be run")
-    if chosen.type.layer is None:
-        raise UsageError(f"{chosen.name} is a {chosen.type.name} program: it takes no packets")
-    context = _fields(chosen, fields)
-    report = Report()
-    with chosen.session(engine) as session:
-        start = time.perf_counter()
-        for path in captures:
-            _run_capture(session, path, context, limit, report)
-        report.seconds = time.perf_counter() - start
-        maps = session.maps()
-    if report.packets and len(report.refused) == report.packets:
-        raise Unavailable(f"engine {session.engine} could run none of {report.packets} packets: {report.refused[0][1]}")
-    document = _document(chosen, target_name, session, report, maps)
-    click.echo(json.dumps(document)) if as_json else _print(document, captures, session)
-    for number, reason in report.refused[:SHOWN_FAULTS]:
-        click.echo(f"bpfvm: packet {number} was not run: {reason}", err=True)
-    if len(report.refused) > SHOWN_FAULTS:
-        click.echo(f"bpfvm: {len(report.refused) - SHOWN_FAULTS} more packets were not run", err=True)
-    for warning in report.warnings.values():
-        click.echo(f"bpfvm: warning: {warning}", err=True)
-    return FAULTED if report.crashed or report.refused else 0
-
-
-def _fields(program: Program, given: tuple[str, ...]) -> dict[str, int]:
-    from bpfvm.tables.ctx import CONTEXTS
-
-    layout = CONTEXTS[program.type.context or ""]
-    fields = {}
-    for text in given:
-        name, _, number = text.partition("=")
-        known = layout.field(name)
-        if known is None or known.pointer:
-            settable = ", ".join(one.name for one in layout.fields if not one.pointer)
-            raise UsageError(f"--ctx {text}: {layout.name} has no field {name!r} to set; it has {settable}")
-        try:
-            value = int(number, 0)
-        except ValueError:
-            raise UsageError(f"--ctx {text}: {number!r} is not a number; write {name}=3") from None
-        if not 0 <= value < 1 << 8 * known.size:
-            raise UsageError(f"--ctx {text}: {name} holds {8 * known.size} bits")
-        fields[name] = value
-    return fields
-
-
-def _run_capture(session: Session, path: str, fields: Mapping[str, int], limit: int | None, report: Report) -> None:
-    with open_capture(path) as capture:
-        for stamp, data, _ in capture:
-            if limit is not None and report.packets >= limit:
-                return
-            report.packets += 1
-            report.bytes += len(data)
-            _run_packet(session, Input(packet=bytes(data), fields=fields, clock=stamp), report)
-        if capture.lost:
-            click.echo(f"bpfvm: {path}: {capture.lost}", err=True)
-
-
-def _run_packet(session: Session, given: Input, report: Report) -> None:
-    try:
-        result = session.run(given)
-    except Unavailable as error:
-        report.refused.append((report.packets, str(error)))
+    where = f"{chosen.name} is a {chosen.type.name} program"
+    others = {"--regs": options.regs, "--regs-from": options.regs_from, "--ctx-file": options.ctx_file}
+    given = [name for name, value in others.items() if value is not None]
+    if chosen.type.layer is not None:
+        if given:
+            raise UsageError(f"{where}: it runs on packets, not on {given[0]}")
+        if not options.captures:
+            raise UsageError(f"{where}: give it packets by --packet FILE")
         return
-    report.insns += result.insns
-    report.trace += result.trace
-    for warning in result.warnings:
-        report.warnings.setdefault(warning.insn or 0, warning)
-    if result.fault is not None:
-        report.faults.append((report.packets, result.fault))
-        if result.fault.machine:
-            return  # it returned nothing
-    value = value_of(result, session.type, None)
-    report.actions[action_name(session.type, value) or str(value)] += 1
+    if options.captures:
+        raise UsageError(f"{where}: it takes no packets")
+    if options.out is not None:
+        raise UsageError(f"{where}: it has no packets to write to {options.out}")
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} exclude one another")
+    if given and given[0] != "--ctx-file" and chosen.type.context != "pt_regs":
+        raise UsageError(f"{where}: it sees no registers, so it takes no {given[0]}")
 
 
-def _document(
-    program: Program, target_name: str, session: Session, report: Report, maps: Mapping[str, dict[Any, Any]]
-) -> dict[str, Any]:
-    return {
-        "target": target_name,
-        "program": program.name,
-        "type": program.type.name,
-        "engine": session.engine,
-        "packets": report.packets,
-        "bytes": report.bytes,
-        "actions": dict(report.actions.most_common()),
-        "faults": [{"packet": number, **_fault(fault)} for number, fault in report.faults],
-        "maps": {
-            name: [{"key": to_json(key), "value": to_json(value)} for key, value in contents.items()]
-            for name, contents in maps.items()
-        },
-        "trace": report.trace,
-        "insns": report.insns,
-        "seconds": round(report.seconds, 6),
-        "warnings": [_fault(warning) for warning in report.warnings.values()],
-    }
+class _Run:
+    """One command's runs."""
 
+    def __init__(self, session: Session, options: Options, base: Input) -> None:
+        self.session, self.options, self.base, self.report = session, options, base, Report()
+        self.done = 0  # inputs before the one that runs
+        self.trace: Trace | None = None
+        self.out: Writer | None = None
+        if options.memory:
+            process.see(session, process.Blocks(inputs.blocks(options.memory)))
+        if options.trace:
+            self.trace = Trace(session)
 
-def _fault(fault: Fault) -> dict[str, Any]:
-    return {
-        "insn": fault.insn,
-        "source": str(fault.source) if fault.source else None,
-        "message": f"{fault.kind}: {fault.message}",
-    }
+    def all(self) -> int:
+        """Run everything: 0, or the status of a run that Ctrl-C ended, whose results so far are good."""
+        start = time.perf_counter()
+        try:
+            with ExitStack() as stack:
+                self._all(stack)
+        except KeyboardInterrupt:
+            self.report.runs = self.done
+            click.echo(f"bpfvm: interrupted after {self.report.runs} {self.what}s", err=True)
+            return INTERRUPTED
+        finally:
+            self.report.seconds = time.perf_counter() - start
+        return 0
 
+    def finish(self, target_name: str) -> int:
+        """Print what was found; the status for faults. Unavailable when nothing at all could be run."""
+        report, session = self.report, self.session
+        if report.runs and len(report.refused) == report.runs:
+            reason = report.refused[0][1]
+            raise Unavailable(f"engine {session.engine} could run none of {report.runs} {self.what}s: {reason}")
+        document = report.document(target_name, session, session.maps())
+        if self.options.as_json:
+            click.echo(json.dumps(document))
+        else:
+            show(document, self.options.captures, session)
+        report.print_problems(self.what)
+        return FAULTED if report.crashed or report.refused else 0
 
-def _print(document: Mapping[str, Any], captures: tuple[str, ...], session: Session) -> None:
-    files = ", ".join(Path(path).name for path in captures)
-    click.echo(
-        f"{document['program']} ({document['type']}) on {files}: {document['packets']} packets, "
-        f"{document['bytes']} bytes, engine {document['engine']}"
-    )
-    for action, count in document["actions"].items():
-        click.echo(f"  {action:<14} {count:>8}")
-    for fault in document["faults"][:SHOWN_FAULTS]:
-        click.echo(f"  fault in packet {fault['packet']}: {_near(fault)}: {fault['message']}")
-    if len(document["faults"]) > SHOWN_FAULTS:
-        click.echo(f"  … and {len(document['faults']) - SHOWN_FAULTS} more faults")
-    for name, entries in document["maps"].items():
-        _print_map(name, entries, session)
-    for line in document["trace"]:
-        click.echo(line)
+    @property
+    def what(self) -> str:
+        """What one input is."""
+        return "packet" if self.session.type.layer is not None else "run"
 
+    def _all(self, stack: ExitStack) -> None:
+        options = self.options
+        if self.session.type.layer is None:
+            for given in self._others():
+                self._one(given)
+            return
+        if options.out is not None:
+            self.out = stack.enter_context(Writer(options.out))
+        for path in options.captures:
+            capture = stack.enter_context(open_capture(path))
+            self._capture(capture, path)
 
-def _near(fault: Mapping[str, Any]) -> str:
-    """Where a fault happened, a file below this folder by its relative path."""
-    if fault["source"] is None:
-        return f"instruction {fault['insn']}"
-    path, _, line = fault["source"].rpartition(":")
-    try:
-        return f"{Path(path).relative_to(Path.cwd())}:{line}"
-    except ValueError:
-        return str(fault["source"])
+    def _others(self) -> Iterator[Input]:
+        options, base = self.options, self.base
+        if options.regs_from is not None:
+            found = process.hits(self.session, options.regs_from, options.regs_args, base)
+        else:
+            found = iter(inputs.registers(options.regs, base) if options.regs is not None else [base])
+        for number, given in enumerate(found, 1):
+            if options.limit is not None and number > options.limit:
+                return
+            yield given
 
+    def _capture(self, capture: Capture, path: str) -> None:
+        options, report, first = self.options, self.report, self.report.runs + 1
+        with Progress(path, capture) as progress:
+            for frame in inputs.frames(capture, self.session.type, self.base, options.cpus, first):
+                if options.limit is not None and report.runs >= options.limit:
+                    return
+                progress.step()
+                if frame.refused is not None:
+                    report.runs += 1
+                    report.refuse(frame.refused)
+                    continue
+                report.bytes += len(frame.given.packet or b"")
+                verdict, result = self._one(frame.given)
+                if self.out is not None:
+                    data = result.packet if result is not None and result.packet is not None else frame.given.packet
+                    self.out.packet(frame.given.clock, data or b"", self.session.type.layer or "eth", verdict)
+        for line in (*capture.lost.lines, *capture.notes):
+            click.echo(f"bpfvm: {path}: {line}", err=True)
 
-def _print_map(name: str, entries: list[dict[str, Any]], session: Session) -> None:
-    spec = session.spec.maps[name]
-    shown = [entry for entry in entries if _matters(entry["value"])] if spec.type == "array" else entries
-    hidden = len(entries) - len(shown)
-    click.echo(
-        f"{name} ({spec.type}, {spec.max_entries} entries{f'; {hidden} that are 0 not shown' if hidden else ''})"
-    )
-    for entry in shown:
-        click.echo(f"  {_text(entry['key']):>14} {_text(entry['value']):>8}")
-
-
-def _matters(value: Any) -> bool:
-    """Whether a value holds anything but zeros."""
-    if isinstance(value, dict):
-        return any(map(_matters, value.values()))
-    if isinstance(value, list):
-        return any(map(_matters, value))
-    return bool(value.strip("0") if isinstance(value, str) else value)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    def _one(self, given: Input) -> tuple[str, Result | None]:
+        self.done = self.report.runs
+        self.report.runs += 1
+        if self.trace is not None:
+            self.trace.number = self.report.runs
+        try:
+            result = self.session.run(given)
+        except Unavailable as error:
+            self.report.refuse(str(error))
+            return f"not run: {error}", None
+        return self.report.add(result, self.session), result

@@ -84,11 +84,11 @@ def _imported(path: Path, arguments: Sequence[str]) -> ModuleType:
     except SystemExit as error:
         raise LoadError(f"{path}: importing it ended the process (exit status {error.code})") from None
     except BaseException as error:
-        raise LoadError(f"{_place(path, error)}: importing it failed: {type(error).__name__}: {error}") from None
+        raise LoadError(f"{failed_at(path, error)}: importing it failed: {type(error).__name__}: {error}") from None
     return module
 
 
-def _place(path: Path, error: BaseException) -> str:
+def failed_at(path: Path, error: BaseException) -> str:
     """Where in the user's file an import failed."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{error.filename}:{error.lineno}"

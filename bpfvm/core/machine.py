@@ -74,7 +74,8 @@ class Result:
     r0:     all 64 bits where the machine shows them; the kernel shows the low 32 (`r0_bits`).
     packet, ctx: bytes after the run; None where the type has none or the machine cannot tell.
     fields: context fields after the run, by name, as far as the machine can tell.
-    events: name of a ring buffer or perf event array -> what the run put there. redirect: where the packet goes, in
+    events: name of a ring buffer or perf event array -> what the run put there. lost: name -> how many more there were
+    that found no room, where the machine counts them. redirect: where the packet goes, in
     words ("ifindex 7", "devmap ports[3]"), or None.
     insns:  instructions executed, 0 where the machine does not count.
     warnings: what did no harm and is doubtful, each place once: kind "uninitialised" for stack that was read before it
@@ -88,6 +89,7 @@ class Result:
     fields: Mapping[str, int] = field(default_factory=dict)
     trace: tuple[str, ...] = ()
     events: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
     redirect: str | None = None
     fault: Fault | None = None
     insns: int = 0

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from bpfvm.emulator import Emulator
 from bpfvm.emulator.arguments import Helper
+from bpfvm.emulator.caller import Operand
 from bpfvm.emulator.code import Code, Step
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.interp import Interpreter
@@ -44,12 +45,14 @@ class _Tracer(Interpreter):
         super().__init__(system, table, budget)
         self._hits = hits
 
-    def run(self, code: Code, context: Context, seed: int, registers: Mapping[int, int]) -> int:
+    def run(
+        self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int = 0
+    ) -> int:  # fmt: skip
         """Part of Tier."""
         visited: list[Step] = []
         self.watch = lambda step, executed: visited.append(step)
         try:
-            return super().run(code, context, seed, registers)
+            return super().run(code, context, seed, registers, slot)
         finally:
             self._hits.ran.update(step.op.name for step in visited)
             self._hits.taken.update(

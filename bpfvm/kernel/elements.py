@@ -150,7 +150,8 @@ class Elements:
             try:
                 bpf(MAP_LOOKUP_ELEM, self._element(key, value))
             except OSError as error:
-                if error.errno in (errno.ENOENT, errno.ENXIO):  # no element at this index, or gone by now
+                # no element at this index, or gone by now; 4 bytes, which have no room for a socket's cookie
+                if error.errno in (errno.ENOENT, errno.ENXIO, errno.ENOSPC):
                     continue
                 raise
             yield key, value.raw

@@ -68,8 +68,9 @@ def load_object(spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> 
             loading.map(name, program, asked=name in maps)
         fd = loading.program(program)
         loading.fill(maps)
+        loaded = LoadedProgram(row, chosen, fd, loading.maps, loading.close)
         opened.pop_all()
-        return LoadedProgram(row, chosen, fd, loading.maps, loading.close)
+        return loaded
 
 
 class _Loading:

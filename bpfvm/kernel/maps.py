@@ -13,6 +13,7 @@ from bpfvm.core.errors import BpfvmError, LoadError, Unavailable
 from bpfvm.core.machine import Entries
 from bpfvm.kernel import privilege
 from bpfvm.kernel.elements import BYTE_ORDER, Elements, possible_cpus
+from bpfvm.kernel.rings import send, waiting
 from bpfvm.kernel.sys import (
     MAP_CREATE,
     MAP_FREEZE,
@@ -50,8 +51,10 @@ class KernelMap:
         if spec.type in _LACKS:
             raise Unavailable(f"map {spec.name}: engine kernel makes no {spec.type} maps in this version")
         self.spec = spec
+        self.entries = _entries(spec, row)
         self.fd = Fd(_create(spec, row, btf))
-        self._elements = Elements(self.fd, self.spec, {} if named is None else named)
+        self.named = {} if named is None else named
+        self._elements = Elements(self.fd, self.spec, self.named)
 
     def close(self) -> None:
         """Close the descriptor; the kernel frees the map when no program refers to it."""
@@ -71,11 +74,16 @@ class KernelMap:
                 raise self._elements.error(error, "frozen") from None
 
     def write(self, entries: Entries) -> None:
-        """Store every entry. Raises UsageError for one that does not fit the map."""
-        self._elements.write(entries)
+        """Store every entry; those of a user ring buffer are messages. Raises UsageError for what does not fit."""
+        if self.spec.type == "user_ringbuf":
+            send(self.fd, self.spec.name, self.entries, entries)
+        else:
+            self._elements.write(entries)
 
     def read(self) -> Entries:
-        """Every element; see Elements.read."""
+        """Every element; see Elements.read. Of a user ring buffer the messages that wait."""
+        if self.spec.type == "user_ringbuf":
+            return waiting(self.fd, self.spec.name, self.entries)
         return self._elements.read()
 
 

@@ -12,6 +12,7 @@ import functools
 import mmap
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import TracebackType
 
 from bpfvm.core.bits import M32
@@ -19,12 +20,16 @@ from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
 from bpfvm.core.machine import Entries, Input, Result
 from bpfvm.isa.codec import encode
 from bpfvm.isa.insn import insn
+from bpfvm.kernel import packets
 from bpfvm.kernel.elements import BYTE_ORDER
 from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.rings import Events
 from bpfvm.kernel.sys import PROG_LOAD, PROG_TEST_RUN, Fd, ProgLoad, TestRun, address, bpf, error_name, error_text
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.ctx import CONTEXTS
+from bpfvm.tables.ctx.packets import XDP_META
 from bpfvm.tables.progs import BY_NAME, ProgramType
+from bpfvm.tables.sections import of_section
 
 # Measured on 6.18: XDP frames of 14 to 73152 bytes are taken (ETH_HLEN; with 4 KiB pages 3520 bytes in the first page
 # and 17 pages behind it), 13 give EINVAL, 73153 ENOMEM. Only the bytes of the first page lie between data and data_end.
@@ -45,7 +50,11 @@ class LoadedProgram:
     def __init__(
         self, row: ProgramType, program: ProgramSpec, fd: Fd, maps: Mapping[str, KernelMap], beside: Callable[[], None]
     ) -> None:
-        """beside: closes what was loaded with the program, such as the programs that it calls at its end."""
+        """beside: closes what was loaded with the program, such as the programs that it calls at its end.
+
+        Raises Unavailable where the host does not let what the program sends be read.
+        """
+        self._events = Events(maps)
         self._row, self._program, self._fd, self._maps, self._beside = row, program, fd, maps, beside
 
     def __enter__(self) -> LoadedProgram:
@@ -56,6 +65,7 @@ class LoadedProgram:
 
     def close(self) -> None:
         """Close the program and its maps; again does nothing."""
+        self._events.close()
         self._fd.close()
         self._beside()
         for one in self._maps.values():
@@ -72,17 +82,20 @@ class LoadedProgram:
             raise Unavailable(f"engine kernel runs programs of type {', '.join(_RUNNERS)}, not {self._row.name}")
         if given.registers:
             raise Unavailable("engine kernel sets no registers: r1 points to the context, the others hold nothing")
-        return runner(self._fd.number, given)
+        result = runner(self._fd.number, given, self._program, self._row.layer)
+        events, lost = self._events.read()
+        return replace(result, events=events, lost=lost) if events or lost else result
 
     def read_map(self, name: str) -> Entries:
         """Every entry of the map, in index order. Raises UsageError for a map that the program does not use."""
-        return self._map(name).read()
+        return self.map(name).read()
 
     def write_map(self, name: str, entries: Entries) -> None:
         """Store the entries; others stay. Raises UsageError for one that does not fit the map."""
-        self._map(name).write(entries)
+        self.map(name).write(entries)
 
-    def _map(self, name: str) -> KernelMap:
+    def map(self, name: str) -> KernelMap:
+        """A map of the program's. UsageError for another one."""
         one = self._maps.get(name)
         if one is None:
             used = ", ".join(self._maps) or "none"
@@ -90,18 +103,20 @@ class LoadedProgram:
         return one
 
 
-def _run_xdp(fd: int, given: Input) -> Result:
+def _run_xdp(fd: int, given: Input, program: ProgramSpec, layer: str | None) -> Result:
     frame = given.packet
     if frame is None:
         raise UsageError("an xdp program runs on a packet, and the input has none")
     if given.ctx is not None:
         raise UsageError("the context of an xdp program is given by its fields, not as bytes")
-    _check_frame(len(frame))
-    context = _xdp_context(frame, given.fields)
-    room = len(frame) + _GROWTH  # never 0: for "no room" the kernel copies the whole packet, however long it is
+    _check_frame(len(frame), of_section(program.section).frags)
+    meta: int = given.fields.get("data_meta", 0)
+    context = _xdp_context(frame, given.fields, meta)
+    whole = bytes(meta) + frame
+    room = len(whole) + _GROWTH  # never 0: for "no room" the kernel copies the whole packet, however long it is
     out, after = ctypes.create_string_buffer(room), ctypes.create_string_buffer(_XDP_MD.size)
     attr = TestRun(
-        prog_fd=fd, data_in=address(frame), data_size_in=len(frame), data_out=address(out), data_size_out=room,
+        prog_fd=fd, data_in=address(whole), data_size_in=len(whole), data_out=address(out), data_size_out=room,
         ctx_in=address(context), ctx_size_in=len(context), ctx_out=address(after), ctx_size_out=len(after),
     )  # fmt: skip
     try:
@@ -109,12 +124,16 @@ def _run_xdp(fd: int, given: Input) -> Result:
     except OSError as error:
         raise _xdp_error(error.errno or 0, given, attr.data_size_out) from None
     # data counts from data_meta: what bpf_xdp_adjust_meta put before the frame is given out with it
-    meta: int = _XDP_MD.unpack(after.raw)[0]
-    return Result(r0=attr.retval, r0_bits=32, packet=out.raw[meta : attr.data_size_out])
+    meta, _, _, interface, queue, _ = _XDP_MD.unpack(after.raw)
+    fields = {"data_meta": meta, "ingress_ifindex": interface, "rx_queue_index": queue}
+    return Result(r0=attr.retval, r0_bits=32, packet=out.raw[meta : attr.data_size_out], fields=fields)
 
 
-def _check_frame(size: int) -> None:
-    """Raise Unavailable for a frame that the kernel refuses, or of which it shows a program a part only."""
+def _check_frame(size: int, frags: bool) -> None:
+    """Raise Unavailable for a frame that the kernel refuses, or of which it shows a program a part only.
+
+    frags: the program knows that it sees a part.
+    """
     if size < _LEAST_FRAME:
         raise Unavailable(f"BPF_PROG_TEST_RUN takes no frame under {_LEAST_FRAME} bytes, and this one has {size}")
     if size <= _SURE_FRAME:
@@ -122,7 +141,7 @@ def _check_frame(size: int) -> None:
     shown = _shown_bytes(size)
     if shown is None:
         raise Unavailable(f"BPF_PROG_TEST_RUN takes no frame of {size} bytes on this kernel")
-    if shown < size:
+    if shown < size and not frags:
         raise Unavailable(f"BPF_PROG_TEST_RUN shows a program {shown} bytes of a frame, and this one has {size}")
 
 
@@ -146,12 +165,17 @@ def _shown_bytes(size: int) -> int | None:
     return int(run.retval)
 
 
-def _xdp_context(frame: bytes, fields: Mapping[str, int]) -> bytes:
-    """struct xdp_md as BPF_PROG_TEST_RUN takes it: data 0, data_end the frame's length, then the fields given."""
+def _xdp_context(frame: bytes, fields: Mapping[str, int], meta: int) -> bytes:
+    """struct xdp_md as BPF_PROG_TEST_RUN takes it: data counts from the metadata, data_end to the frame's end, then
+    the fields given."""
     row = CONTEXTS["xdp_md"]
     values = {one.name: one.default for one in row.fields}
+    if meta and (meta % 4 or not 0 < meta <= XDP_META):
+        raise UsageError(f"data_meta = {meta}: metadata is up to {XDP_META} bytes, in steps of 4")
     for name, value in fields.items():
         known = row.field(name)
+        if name == "data_meta":
+            continue
         if known is None or known.pointer is not None:
             settable = ", ".join(one.name for one in row.fields if one.pointer is None)
             raise UsageError(f"xdp_md has no field {name!r} that can be given; it has {settable}")
@@ -162,7 +186,7 @@ def _xdp_context(frame: bytes, fields: Mapping[str, int]) -> bytes:
         raise Unavailable("ingress_ifindex = 0: BPF_PROG_TEST_RUN puts 1, the loopback interface, in its place")
     if values["egress_ifindex"] != 0:
         raise Unavailable(f"egress_ifindex = {values['egress_ifindex']}: BPF_PROG_TEST_RUN takes no other than 0")
-    values["data_end"] = len(frame)
+    values["data"], values["data_end"] = meta, meta + len(frame)
     return _XDP_MD.pack(*(values[one.name] for one in row.fields))
 
 
@@ -177,7 +201,7 @@ def _xdp_error(number: int, given: Input, size_out: int) -> BpfvmError:
     return Unavailable(f"BPF_PROG_TEST_RUN of this xdp program: {error_text(number)} ({error_name(number)})")
 
 
-def _run_syscall(fd: int, given: Input) -> Result:
+def _run_syscall(fd: int, given: Input, program: ProgramSpec, layer: str | None) -> Result:
     if given.packet is not None:
         raise UsageError("a syscall program runs on a context buffer, and the input has a packet")
     if given.fields:
@@ -203,4 +227,4 @@ def _syscall_error(number: int, size: int) -> BpfvmError:
     return Unavailable(f"BPF_PROG_TEST_RUN of this syscall program: {error_text(number)} ({error_name(number)})")
 
 
-_RUNNERS: Mapping[str, Callable[[int, Input], Result]] = {"xdp": _run_xdp, "syscall": _run_syscall}
+_RUNNERS: Mapping[str, packets.Runner] = {"xdp": _run_xdp, "syscall": _run_syscall, **packets.RUNNERS}

@@ -162,3 +162,20 @@ class ObjectSpec:
     externs: Mapping[str, ExternSpec] = field(default_factory=dict)
     version: int = 0
     skipped: tuple[str, ...] = field(default=(), compare=False)
+
+    def maps_of(self, program: str) -> tuple[str, ...]:
+        """Names of the maps that a run of `program` can meet: its own, those that stand in maps from the start, those
+        of programs that do. A name that the object lacks is among them."""
+        names, programs = list[str](), [program]
+        for one in programs:
+            waiting = list(self.programs[one].map_names) if one in self.programs else []
+            for name in waiting:
+                if name in names:
+                    continue
+                names.append(name)
+                inside = [what for _, what in self.maps[name].contents] if name in self.maps else []
+                if inside and self.maps[name].type == "prog_array":
+                    programs += [what for what in inside if what not in programs]
+                else:
+                    waiting += inside
+        return tuple(names)

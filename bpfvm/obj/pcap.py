@@ -1,128 +1,174 @@
-"""Captures: classic pcap files of Ethernet frames, read in place and written (draft-ietf-opsawg-pcap).
+"""Classic pcap files, read in place and written (draft-ietf-opsawg-pcap).
 
     file      magic, version 2.4, 8 bytes unused, snapshot length, link type (low 16 bits; the rest tells of checksums)
     packet    seconds, micro- or nanoseconds, captured length, original length, the captured bytes
 
-The magic tells byte order and unit. A file is mapped, not loaded, and no object is kept for a packet that was passed.
+The magic tells byte order, unit and variant. Versions before 2.3 have the two lengths the other way round, 2.3 has both
+ways. `Pcap` gives the packets in file order and keeps none; where a record makes no sense, reading goes on at the next
+place from which records follow one another.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from types import TracebackType
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.cursor import one_line
-from bpfvm.obj.files import open_regular
+from bpfvm.obj.links import ETHERNET
+from bpfvm.obj.losses import Losses
+from bpfvm.obj.pages import Pages
 
-ETHERNET = 1
-MICRO, NANO = 0xA1B2C3D4, 0xA1B23C4D
-FILE_HEADER, RECORD_HEADER = 24, 16
 MAX_PACKET = 262144  # bytes that a record may claim; libpcap's limit for all common link types
-_PCAPNG = 0x0A0D0D0A
-_OTHERS: Mapping[int, str] = {
-    0: "NULL", 101: "RAW", 105: "IEEE802_11", 113: "LINUX_SLL", 127: "IEEE802_11_RADIOTAP", 228: "IPV4", 229: "IPV6",
-    276: "LINUX_SLL2",
-}  # fmt: skip
 SECOND = 1_000_000_000
 
-Packet: TypeAlias = tuple[int, memoryview, int]  # timestamp in ns, captured bytes, length on the wire
+# A timestamp in ns, the captured bytes, the length on the wire. Who keeps the bytes beyond the loop copies them.
+Packet: TypeAlias = tuple[int, memoryview, int]
+
+_FIELDS = "HHiIII"  # of the file header, behind the magic
+_HEADER = 24
+_RECORD = "IIII"
+_FOLLOWING = 3  # records that must follow one another for reading to go on there
+_NEAR = 1 << 16  # seconds that packets which follow one another may be apart, when reading goes on
+_LONGEST = 1 << 24  # length on the wire that is believed then
+_MOST_TRIED = 1 << 18  # places that are looked at before the rest is given up
 
 
-class Capture:
-    """The packets of a capture, in file order, as often as it is iterated.
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What a magic tells. unit: nanoseconds. header: bytes before the first record. record: its header's format."""
 
-    lost: what could not be read, once the end was reached; None when everything was. A packet's bytes are a view of the
-    file: who keeps them beyond the loop copies them.
+    unit: int
+    header: int = _HEADER
+    record: str = _RECORD
+
+
+MICRO, NANO = 0xA1B2C3D4, 0xA1B23C4D
+VARIANTS: Mapping[int, Variant] = {
+    MICRO: Variant(1000),
+    NANO: Variant(1),
+    0xA1B2CD34: Variant(1000, record=_RECORD + "8x"),  # Kuznetsov's: interface, protocol and packet type in each record
+    0x1C0001AC: Variant(1, header=_HEADER + 4),  # IXIA's lcap, by hardware; the size of all records is in the header
+    0x1C0001AB: Variant(1000, header=_HEADER + 4),  # and by software
+}
+
+
+def is_pcap(head: bytes) -> bool:
+    """Whether a file that begins with these 4 bytes is one."""
+    return _order(head) != ""
+
+
+def _order(head: bytes) -> str:
+    return next((order for order in "<>" if len(head) == 4 and struct.unpack(order + "I", head)[0] in VARIANTS), "")
+
+
+class Pcap:
+    """The packets of a file, as often as it is iterated. link: their link type. nanoseconds: what its clock counted.
+
+    lost: what could not be read, once the end was reached.
     """
 
-    def __init__(self, data: bytes | mmap.mmap, name: str) -> None:
-        self.name = one_line(name)
-        self.lost: str | None = None
-        self._data = data
-        self._view = memoryview(data)
-        order, unit = self._magic()
+    def __init__(self, pages: Pages, name: str, lost: Losses) -> None:
+        """LoadError where the header cannot be read."""
+        self._pages, self._lost = pages, lost
+        view = pages.view
+        if len(view) < _HEADER:
+            raise LoadError(f"{name}: not a capture: {len(view)} bytes, and a pcap header has {_HEADER}")
+        order = _order(bytes(view[:4]))
         self.endian = "little" if order == "<" else "big"
-        self.nanoseconds = unit == 1
-        self._unit, self._record = unit, struct.Struct(order + "IIII")
-        self._check_header(*struct.unpack_from(order + "HHiIII", data, 4))
-
-    def __enter__(self) -> Capture:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Unmap the file."""
-        self._view.release()
-        if isinstance(self._data, mmap.mmap):
-            with suppress(BufferError):  # somebody still holds a packet: the mapping goes away with it
-                self._data.close()
+        variant = VARIANTS[struct.unpack_from(order + "I", view)[0]]
+        major, minor, _, _, _, link = struct.unpack_from(order + _FIELDS, view, 4)
+        if major != 2:
+            raise LoadError(f"{name}: pcap version {major}.{minor} is not read; known is 2.4")
+        self.link: int = link & 0xFFFF
+        self.nanoseconds = variant.unit == 1
+        self._unit, self._first = variant.unit, variant.header
+        self._record = struct.Struct(order + variant.record)
+        self._swapped, self._either = minor < 3, minor == 3
 
     def __iter__(self) -> Iterator[Packet]:
-        view, record, unit, size = self._view, self._record, self._unit, len(self._view)
-        at, number = FILE_HEADER, 0
-        self.lost = None
-        while at + RECORD_HEADER <= size:
-            seconds, parts, captured, original = record.unpack_from(view, at)
-            start = at + RECORD_HEADER
-            if captured > MAX_PACKET or start + captured > size:
-                break
+        view, unpack, unit, size = self._pages.view, self._record.unpack_from, self._unit, self._record.size
+        end, mark, passed = len(view), self._pages.begin(), self._pages.passed
+        old = self._swapped or self._either
+        at, seconds, number = self._first, -1, 0
+        while at < end:
+            if at + size > end:
+                self._lost.add(at, end - at, f"the file ends in the header of packet {number + 1}")
+                return
+            now, parts, captured, original = unpack(view, at)
+            if old and (self._swapped or captured > original):
+                captured, original = original, captured
+            start = at + size
+            stop = start + captured
+            if captured > MAX_PACKET or stop > end:
+                at = self._go_on(at, seconds, number + 1)
+                continue
+            if stop >= mark:
+                mark = passed(at)
+            at, seconds = stop, now
             number += 1
-            at = start + captured
-            yield seconds * SECOND + parts * unit, view[start:at], original
-        if at < size:
-            self.lost = self._what_is_lost(at, number + 1)
+            yield now * SECOND + parts * unit, view[start:stop], original
 
-    def _what_is_lost(self, at: int, number: int) -> str:
-        left = len(self._view) - at
-        if left < RECORD_HEADER:
-            return f"packet {number} at offset {at}: the file ends {left} bytes into its header"
-        captured = self._record.unpack_from(self._view, at)[2]
-        if captured > MAX_PACKET:
-            claim = f"claims {captured} bytes, more than the {MAX_PACKET} that a packet can have"
-            return f"packet {number} at offset {at} {claim}: the last {left} bytes of the file are not read"
-        have = left - RECORD_HEADER
-        return f"packet {number} at offset {at} is cut off: {have} of its {captured} bytes are in the file"
+    def _go_on(self, at: int, seconds: int, number: int) -> int:
+        """The record at `at` makes no sense: where the next one is that does, the file's end if there is none."""
+        view, size = self._pages.view, self._record.size
+        captured = self._lengths(at)[0]
+        found = next(self._places(at + 1, seconds), len(view))
+        reason = f"packet {number} claims {captured} bytes, more than the {MAX_PACKET} that a packet can have"
+        if captured <= MAX_PACKET:
+            reason = f"packet {number} is cut off: {len(view) - at - size} of its {captured} bytes are in the file"
+            if found < len(view):
+                reason = f"packet {number} claims {captured} bytes, more than are left"
+        self._lost.add(at, found - at, reason)
+        return found
 
-    def _magic(self) -> tuple[str, int]:
-        """Byte order and nanoseconds in a unit."""
-        if len(self._view) < FILE_HEADER:
-            raise LoadError(f"{self.name}: not a capture: {len(self._view)} bytes, and a pcap header has {FILE_HEADER}")
-        for order in "<>":
-            (magic,) = struct.unpack_from(order + "I", self._data)
-            if magic in (MICRO, NANO):
-                return order, 1 if magic == NANO else 1000
-        (magic,) = struct.unpack_from(">I", self._data)
-        if magic == _PCAPNG:
-            raise LoadError(f"{self.name}: a pcapng capture, not read in this version; convert it: editcap -F nsecpcap")
-        raise LoadError(f"{self.name}: not a pcap capture: it begins with {magic:#010x}")
+    def _places(self, start: int, seconds: int) -> Iterator[int]:
+        """Where, from `start` on, records begin that follow one another. seconds: of the last packet, -1 without."""
+        view = self._pages.view
+        for tried, found in enumerate(_of_about(seconds, self._record.format[0]).finditer(view, start)):
+            if tried == _MOST_TRIED:
+                return
+            at = found.start() - (2 if seconds >= 0 and self.endian == "little" else 0)
+            if at >= start and self._follow(at, seconds):
+                yield at
 
-    def _check_header(self, major: int, minor: int, zone: int, accuracy: int, snap: int, link: int) -> None:
-        if major != 2:
-            raise LoadError(f"{self.name}: pcap version {major}.{minor} is not read; known is 2.4")
-        kind = link & 0xFFFF
-        if kind != ETHERNET:
-            name = f" ({_OTHERS[kind]})" if kind in _OTHERS else ""
-            raise LoadError(f"{self.name}: link type {kind}{name} is not Ethernet ({ETHERNET}), the one that is read")
+    def _follow(self, at: int, seconds: int) -> bool:
+        """Whether records that make sense follow one another from `at` on, to the end of the file at most."""
+        end, size = len(self._pages.view), self._record.size
+        for _ in range(_FOLLOWING):
+            if at + size > end:
+                return False
+            now, parts = self._record.unpack_from(self._pages.view, at)[:2]
+            captured, original = self._lengths(at)
+            near = seconds < 0 or abs(now - seconds) <= _NEAR
+            if not near or parts * self._unit >= SECOND or not 0 < captured <= min(original, MAX_PACKET):
+                return False
+            at, seconds = at + size + captured, now
+            if original > _LONGEST or at > end:
+                return False
+            if at == end:
+                return True
+        return True
+
+    def _lengths(self, at: int) -> tuple[int, int]:
+        """Captured and original length that the record at `at` claims."""
+        _, _, captured, original = self._record.unpack_from(self._pages.view, at)
+        if self._swapped or (self._either and captured > original):
+            return original, captured
+        return captured, original
 
 
-def open_capture(path: str | os.PathLike[str]) -> Capture:
-    """The capture in file `path`. LoadError, one line, for what is no readable capture."""
-    name = os.fspath(path)
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        try:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-        except (OSError, ValueError) as error:
-            raise LoadError(f"{one_line(name)}: {error}") from None
-    return Capture(data, name)
+def _of_about(seconds: int, order: str) -> re.Pattern[bytes]:
+    """Finds the upper half of numbers of seconds near `seconds`; every place where nothing is known of them."""
+    if seconds < 0:
+        return re.compile(b"")
+    halves = (half for half in range((seconds >> 16) - 1, (seconds >> 16) + 2) if 0 <= half < 1 << 16)
+    wanted = b"|".join(re.escape(struct.pack(order + "H", half)) for half in halves)
+    return re.compile(b"(?=" + wanted + b")", re.DOTALL)
 
 
 def write_capture(
@@ -131,31 +177,36 @@ def write_capture(
     *,
     nanoseconds: bool = True,
     endian: str = "little",
+    link: int = ETHERNET,
 ) -> None:
-    """Write Ethernet frames as classic pcap: (timestamp in ns, bytes), or with the length on the wire as third.
+    """Write packets as classic pcap: (timestamp in ns, bytes), or with the length on the wire as third.
 
     A file of microseconds cuts timestamps to them. LoadError where the file cannot be written or a number does not fit.
     """
     try:
         with open(path, "wb") as file:
-            file.writelines(encode_capture(packets, nanoseconds=nanoseconds, endian=endian))
+            file.writelines(encode_capture(packets, nanoseconds=nanoseconds, endian=endian, link=link))
     except OSError as error:
         raise LoadError(f"{one_line(os.fspath(path))}: {error.strerror or error}") from None
 
 
 def encode_capture(
-    packets: Iterable[tuple[int, bytes] | tuple[int, bytes, int]], *, nanoseconds: bool = True, endian: str = "little"
+    packets: Iterable[tuple[int, bytes] | tuple[int, bytes, int]],
+    *,
+    nanoseconds: bool = True,
+    endian: str = "little",
+    link: int = ETHERNET,
 ) -> Iterator[bytes]:
     """The bytes of such a file, piece by piece."""
     order = "<" if endian == "little" else ">"
-    yield struct.pack(order + "IHHiIII", NANO if nanoseconds else MICRO, 2, 4, 0, 0, MAX_PACKET, ETHERNET)
+    yield struct.pack(order + "I" + _FIELDS, NANO if nanoseconds else MICRO, 2, 4, 0, 0, MAX_PACKET, link)
     for number, (stamp, data, *original) in enumerate(packets, 1):
         if len(data) > MAX_PACKET:
             raise LoadError(f"packet {number} has {len(data)} bytes; a capture takes {MAX_PACKET}")
         seconds, rest = divmod(stamp, SECOND)
         length = original[0] if original else len(data)
         try:
-            yield struct.pack(order + "IIII", seconds, rest // (1 if nanoseconds else 1000), len(data), length)
+            yield struct.pack(order + _RECORD, seconds, rest // (1 if nanoseconds else 1000), len(data), length)
         except struct.error:
             raise LoadError(
                 f"packet {number}: timestamp {stamp} ns or length {length} does not fit a pcap file"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Entries, Input, Result
@@ -79,15 +79,31 @@ ENGINES: tuple[Engine, ...] = (
 )
 
 
-def engine(name: str) -> Backend:
-    """The backend called `name`; "auto" is the fastest emulator tier. Unavailable says why one cannot be used."""
+def engine(name: str, helpers: Mapping[str, Callable[..., Any]] | None = None, cpus: int = 1) -> Backend:
+    """The backend called `name`; "auto" is the fastest emulator tier. Unavailable says why one cannot be used.
+
+    helpers: Python functions in place of helpers and kernel functions, by name; see bpfvm.emulator.answers.
+    cpus: virtual CPUs of an emulator.
+    """
     name = AUTO if name == "auto" else name
     for row in ENGINES:
         if row.name == name:
             reason = row.missing()
             if reason is not None:
                 raise Unavailable(f"engine {name}: {reason}")
-            return row.open()
+            return _configured(row.open(), helpers or {}, cpus) if helpers or cpus != 1 else row.open()
     raise UsageError(
         f"there is no engine {name!r}; engines are auto, cpython, {', '.join(row.name for row in ENGINES)}"
     )
+
+
+def _configured(backend: Backend, helpers: Mapping[str, Callable[..., Any]], cpus: int) -> Backend:
+    from bpfvm.emulator import Emulator
+
+    if not isinstance(backend, Emulator):
+        if helpers:
+            raise Unavailable(
+                f"engine {backend.name} has its own helpers; Python functions stand for them in emulators"
+            )
+        raise Unavailable(f"engine {backend.name} has its own CPUs: emulators have as many as one likes")
+    return Emulator(backend.name, backend.budget, cpus, {**backend.answers, **helpers})

@@ -20,6 +20,8 @@ class Outcome:
     action: the value's name where the program type names it ("XDP_PASS"), else None.
     packet: its bytes after the run, None without one. ctx: context fields after, by name.
     maps: map name -> {key: value}, typed by BTF. trace: lines printed. events: map name -> records.
+    lost: map name -> records that found no room, where the machine counts them. redirect: where the packet goes, in
+    words, None for nowhere or where the machine does not tell.
     fault: how the run ended early, or None. insns: executed, 0 where the machine does not count; never compared.
     warnings: doubtful things that the reference tier saw, such as a read of stack never written; never compared.
     engines: the machines that agreed on it.
@@ -32,7 +34,8 @@ class Outcome:
     trace: tuple[str, ...] = ()
     ctx: Mapping[str, int] = field(default_factory=dict)
     events: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    redirect: Any = None
+    lost: Mapping[str, int] = field(default_factory=dict)
+    redirect: str | None = None
     fault: Fault | None = None
     insns: int = 0
     warnings: tuple[Fault, ...] = ()

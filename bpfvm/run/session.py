@@ -7,13 +7,14 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from bpfvm.core.errors import UsageError
+from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.lang.faults import RECORD
 from bpfvm.lang.signature import Signature
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.values import decode_entries, encode_entries
 from bpfvm.run.backend import Backend
+from bpfvm.run.mapview import MapView
 from bpfvm.run.outcome import Outcome, action_name, value_of
 from bpfvm.tables.progs import BY_NAME, ProgramType
 
@@ -71,6 +72,9 @@ class Session:
             packet=result.packet,
             maps=self.maps(),
             trace=result.trace,
+            events=result.events,
+            lost=result.lost,
+            redirect=result.redirect,
             fault=result.fault,
             insns=result.insns,
             warnings=result.warnings,
@@ -84,8 +88,19 @@ class Session:
             for name, one in self._visible_maps().items()
         }
 
+    def map(self, name: str) -> MapView:
+        """A map as it is now, to read and to change. Unavailable where the machine gives whole contents only."""
+        system = getattr(self._loaded, "system", None)
+        if system is None:
+            raise Unavailable(f"engine {self.engine} shows maps as a whole: use maps()")
+        if name not in system.maps:
+            raise UsageError(
+                f"the program does not use a map {name!r}; its maps are {', '.join(system.maps) or 'none'}"
+            )
+        return MapView(system.maps[name], self.spec.btf, self.spec.endian)
+
     def _visible_maps(self) -> dict[str, MapSpec]:
-        used = self.program.map_names
+        used = self.spec.maps_of(self.program.name)
         return {name: one for name, one in self.spec.maps.items() if name in used and not one.hidden}
 
     def _recorded_fault(self) -> Fault | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bpfvm.tables.helpers import HELPERS, THEMES, Helper, allowed
 from bpfvm.tables.helpers.allowed import UNKNOWN
 from bpfvm.tables.progs import PROGRAM_TYPES
@@ -20,8 +22,12 @@ _HEAD = """\
 Made from `bpfvm/tables/helpers`, which is where to change it; `pytest tests/golden --update` writes this page.
 
 All {count} helpers of the kernel (`enum bpf_func_id` of `linux/bpf.h`), as Linux 6.18 has them: what they take, since
-which kernel, who may call them. Not every machine has every one: a call of one that is not there is an error that names
-it.
+which kernel, who may call them. The emulator has {emulated} of them; a call of another is an error that names it. Any
+helper, and any kernel function that an object declares, can be given to it as a Python function: `--helper
+FILE.py:fib_lookup` on the command line, `helpers={{"fib_lookup": function}}` in Python. The function gets numbers as
+ints, memory that is read as bytes, memory that is written as a bytearray, null as None, the context as an object with
+`packet`, `fields` and `data`, a map as one with `lookup`, `update` and `delete`, anything else as its address; it gives
+an int, None for 0, or bytes, which become a pointer to them.
 
 Arguments, in the order of r1 to r5:
 
@@ -37,17 +43,21 @@ only.
 """
 
 
-def page() -> str:
-    """The whole page, in Markdown."""
+def page(missing: Mapping[str, str]) -> str:
+    """The whole page, in Markdown. missing: helpers that the emulator does not have, each with the reason, or ""."""
     used = {arg for row in HELPERS for args in (row.args, *(other for _, other in row.variants)) for arg in args}
     kinds = "\n".join(f"| `{arg.name}` | {arg.value} |" for arg in sorted(used, key=lambda arg: arg.name))
-    parts = [_HEAD.format(count=len(HELPERS), kinds=kinds, unknown=", ".join(sorted(UNKNOWN)))]
+    parts = [
+        _HEAD.format(
+            count=len(HELPERS), emulated=len(HELPERS) - len(missing), kinds=kinds, unknown=", ".join(sorted(UNKNOWN))
+        )
+    ]
     for theme, rows in THEMES.items():
-        parts.append(f"## {_TITLES[theme]}\n\n" + "\n".join(map(_entry, rows)))
+        parts.append(f"## {_TITLES[theme]}\n\n" + "\n".join(_entry(row, missing.get(row.name)) for row in rows))
     return "\n".join(parts)
 
 
-def _entry(row: Helper) -> str:
+def _entry(row: Helper, missing: str | None) -> str:
     marks = (("GPL", row.gpl), ("sleeps", row.sleeps), ("moves packet", row.moves_packet),
              ("acquires", row.acquires), ("releases", row.releases))  # fmt: skip
     facts = [f"Since {row.since}", *(name for name, is_so in marks if is_so)]
@@ -56,7 +66,14 @@ def _entry(row: Helper) -> str:
     for types, args in row.variants:
         facts.append(f"in {types.replace(' ', ', ')} takes {', '.join(f'`{arg.name}`' for arg in args)}")
     facts.append(f"gives {row.ret.value}")
-    return f"### {row.id}. {row.name}\n\n`{row.declaration}`\n\n{row.doc}\n\n{'; '.join(facts)}. {_callers(row)}\n"
+    told = f"{'; '.join(facts)}. {_callers(row)} {_emulated(missing)}"
+    return f"### {row.id}. {row.name}\n\n`{row.declaration}`\n\n{row.doc}\n\n{told}\n"
+
+
+def _emulated(missing: str | None) -> str:
+    if missing is None:
+        return "The emulator has it."
+    return f"Not in the emulator{f': {missing}' if missing else ''}."
 
 
 def _callers(row: Helper) -> str:

@@ -2,7 +2,7 @@
 
     # Comments begin with "# ". This one says what the file is about.
     -- case divisor from memory     begins a case; a file of one case needs none
-    -- asm                          in the syntax of bpfvm.isa.asm; helpers by name or number, no maps
+    -- asm                          in the syntax of bpfvm.isa.asm; helpers by name or number
     r2 = *(u8 *)(r1 +1)
     r0 = 7
     r0 %= r2
@@ -14,18 +14,36 @@
 
     -- case wraps
     -- asm
-    r0 += r2
+    ra += rb
+    r0 = ra
     exit
-    -- rows r0 r2                   a case for each line: these registers before the first instruction, and r0 after
+    -- registers ra rb              ra and rb (wa, wb) stand for registers
+    -- rows ra rb                   a case for each line: these registers before the first instruction, and r0 after
     0xffffffffffffffff 1 -> 0
     -5 3 -> -2
 
-More sections: `type` (program type; syscall without it), `mem-after` (bytes in hex), and in place of a result
-`fault` ("kind: part of the message", a run that ends early) or `refused` (part of the message, a load that fails).
-`kernel` names part of what the kernel's verifier says to a program that it does not take, where an emulator does.
+What a case may have besides, all optional:
+
+    type        the program's type; syscall without it
+    code        the program's bytes in hex in place of asm, for what is no instruction
+    maps        NAME TYPE KEY-SIZE VALUE-SIZE ENTRIES FLAG …, a line each
+    mem-after   bytes in hex: mem, or the packet, after the run
+    fault       "kind: part of the message", in place of a result: a run that ends early
+    refused     part of the message, in place of a result: a load that fails
+    kernel      part of what the kernel's verifier says to a program that it does not take, where an emulator does, or
+                says it in other words
+    warning     "kind: part of the message": what the reference tier finds doubtful; without it that is nothing
+    insns       how many instructions the run executes, on machines that count them
+    budget      how many it may execute; machines that have no budget are not asked a case that ends by it
+    plain       nothing: see below
 
 The values of `rows` are put into memory as little-endian 64-bit words and loaded from there, so that a verifier
 knows nothing of them and a JIT has to compute.
+
+`registers` makes a case of every choice of different registers r0 to r9 for one or two names, 10 or 90; for three
+names so many that any two of them stand for every two registers, in either order. Registers that `rows` names in full
+are not chosen. Rows and choices are paired off, and the shorter of the two begins again: each row and each choice is
+met, not each pair.
 
 The kernel shows the low 32 bits of r0 only, so `spec(store_result=True)` puts an entry function before the case:
 
@@ -37,131 +55,41 @@ The kernel shows the low 32 bits of r0 only, so `spec(store_result=True)` puts a
     body: …
 
 `context()` is the memory for either form, with these 8 bytes behind it. A case that needs all 8 frames, or the last
-bytes of its 512 bytes of stack, does not fit behind an entry function and is run plain.
+bytes of its 512 bytes of stack, does not fit behind an entry function: `-- plain` says so, and it always runs without.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from bpfvm.core.bits import M64, mask
-from bpfvm.core.errors import BpfvmError, LoadError
-from bpfvm.core.machine import Fault, Input, Location, Result
+from bpfvm.core.errors import LoadError
+from bpfvm.core.machine import Location
 from bpfvm.isa.asm import assemble
-from bpfvm.isa.disasm import target_slot
-from bpfvm.isa.insn import Insn, insn, slots
-from bpfvm.obj.model import FunctionSpec, ObjectSpec, ProgramSpec
+from bpfvm.isa.codec import SLOT
+from bpfvm.isa.insn import Insn, insn
+from bpfvm.obj.model import MapSpec
 from bpfvm.tables.helpers import BY_NAME as HELPERS
+from bpfvm.tables.maps import BY_NAME as MAP_TYPES
+from bpfvm.tables.maps import FLAGS, flag_bits
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
+from bpfvm.testing.case import NAME, UNSTORED, WORD, Case, Expectation
+from bpfvm.testing.sections import Section, Sections, number, read_sections
 
-NAME = "case"  # of the program in a case's object
-WORD = 8
-UNSTORED = b"\xa5" * WORD  # where r0 goes; what stays there was never stored
+__all__ = ["NAME", "UNSTORED", "Case", "Expectation", "choices", "load_cases", "read_cases"]
+
 _MOST = 0x7FF0  # bytes of mem: r0 is stored behind them, at an offset of 16 bits
-
-_SECTIONS = ("case", "asm", "mem", "type", "result", "rows", "fault", "refused", "mem-after", "kernel")
 _ENDS = ("result", "rows", "fault", "refused")
-_HEADER = re.compile(r"--\s+([\w-]+)\s*(.*)")
-_COMMENT = re.compile(r"(?:^|\s)#(?:\s.*|$)")
 _ROW = re.compile(r"(.*?)\s*->\s*(\S+)")
-_INTEGER = re.compile(r"-?(?:0[xX][0-9a-fA-F]+|0|[1-9][0-9]{,19})")
+_NAMES = ("ra", "rb", "rc")
+_NAMED = re.compile(r"\b([rw])([abc])\b")
+_NUMBERED = 10  # r0 to r9
 
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """What a case must give: `result`, or `fault` (kind, part of the message), or `refused` (part of the message).
-
-    memory: the bytes of mem, or of the packet, after the run; None where they are not looked at.
-    kernel: part of what the kernel's verifier says, for a program that it refuses; None where it takes it.
-    """
-
-    result: int | None = None
-    fault: tuple[str, str] | None = None
-    refused: str | None = None
-    memory: bytes | None = None
-    kernel: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One program and one run of it. `place`: where it stands; `insns` carry their own lines."""
-
-    name: str
-    type: str
-    insns: tuple[Insn, ...]
-    mem: bytes
-    expect: Expectation
-    place: Location
-
-    @property
-    def result(self) -> int | None:
-        """r0, unsigned 64 bits, or None for a case that ends otherwise."""
-        return self.expect.result
-
-    @property
-    def has_packet(self) -> bool:
-        """Whether `mem` is a packet; otherwise it is a syscall program's context."""
-        return PROGRAM_TYPES[self.type].layer is not None
-
-    def spec(self, store_result: bool = False) -> ObjectSpec:
-        """An object whose one program, called "case", is this one.
-
-        store_result: r0 goes into the last 8 bytes of `context()`. A packet program has no place for it, and is the
-        same either way.
-        """
-        insns, functions = self.insns, _functions(self.insns, 0)
-        if store_result and not self.has_packet:
-            entry = _entry(len(self._padded))
-            insns = (*entry, *self.insns)
-            functions = (FunctionSpec("body", len(entry), is_static=True), *_functions(self.insns, len(entry)))
-        program = ProgramSpec(NAME, self.type, self.type, insns, functions=functions)
-        return ObjectSpec({NAME: program}, {})
-
-    def context(self) -> bytes:
-        """The memory, and behind it the word that `spec(store_result=True)` stores r0 in."""
-        return self._padded + UNSTORED
-
-    def input(self, store_result: bool = False) -> Input:
-        """What goes into a machine that has loaded `spec(store_result)`."""
-        if self.has_packet:
-            return Input(packet=self.mem)
-        return Input(ctx=self.context() if store_result else self.mem)
-
-    def check(self, outcome: Result) -> list[str]:
-        """What is wrong with a run of either form of the program, one line each; [] for a right one."""
-        want = self.expect
-        if want.refused is not None:
-            return [f"{self.place}: it was loaded, and must be refused with {want.refused!r}"]
-        wrong = [f"{self.place}: {line}" for line in _fault_differences(want.fault, outcome.fault)]
-        if want.result is not None and outcome.fault is None:
-            r0, bits = self._r0(outcome)
-            if r0 != want.result & mask(bits):
-                wrong.append(f"{self.place}: r0 is {r0:#x}, and must be {want.result & mask(bits):#x} ({bits} bits)")
-        after = outcome.packet if self.has_packet else (outcome.ctx or b"")[: len(self.mem)]
-        if want.memory is not None and after != want.memory:
-            shown = "not known" if after is None else after.hex(" ")
-            wrong.append(f"{self.place}: memory after is {shown}, and must be {want.memory.hex(' ')}")
-        return wrong
-
-    def check_refusal(self, error: BpfvmError) -> list[str]:
-        """What is wrong with a load that failed, one line each; [] where it had to fail so."""
-        wanted = self.expect.refused
-        if wanted is None:
-            return [f"{self.place}: it was refused: {error}"]
-        return [] if wanted in str(error) else [f"{self.place}: it must be refused with {wanted!r}, not {error}"]
-
-    @property
-    def _padded(self) -> bytes:
-        return self.mem + bytes(-len(self.mem) % WORD)
-
-    def _r0(self, outcome: Result) -> tuple[int, int]:
-        """r0 and how many bits of it are known. The context's size tells which form of the program ran."""
-        if not self.has_packet and outcome.ctx is not None and len(outcome.ctx) == len(self.context()):
-            return int.from_bytes(outcome.ctx[-WORD:], "little"), 64
-        return outcome.r0 & mask(outcome.r0_bits), outcome.r0_bits
+_Choice = dict[str, int]  # of registers: "ra" -> 3
 
 
 def load_cases(folder: str | Path) -> list[Case]:
@@ -177,133 +105,119 @@ def load_cases(folder: str | Path) -> list[Case]:
 
 def read_cases(path: str | Path) -> list[Case]:
     """The cases of one file. Raises LoadError with file and line."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LoadError(f"{path}: a data file cannot be read: {error}") from None
-    cases: list[Case] = []
-    for raw in _raw_cases(text, str(path)):
-        cases += _cases(raw, Path(path).stem)
     seen: dict[str, Case] = {}
-    for case in cases:
-        if case.name in seen:
-            raise LoadError(f"{case.place}: there is another case {case.name!r} in line {seen[case.name].place.line}")
-        seen[case.name] = case
-    return cases
+    for sections in read_sections(path):
+        for case in _cases(sections, Path(path).stem):
+            if case.name in seen:
+                first = seen[case.name].place.line
+                raise LoadError(f"{case.place}: there is another case {case.name!r} in line {first}")
+            seen[case.name] = case
+    return list(seen.values())
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
-    """A section as it stands: its argument, its lines with comments, and the line behind its header."""
-
-    argument: str
-    lines: list[str]
-    place: Location
-
-    def words(self) -> Iterator[tuple[Location, str]]:
-        """Lines that say something, without comments."""
-        for number, line in enumerate(self.lines, self.place.line + 1):
-            words = _COMMENT.sub("", line).strip()
-            if words:
-                yield replace(self.place, line=number), words
-
-    def one(self) -> tuple[Location, str]:
-        """The only line."""
-        found = list(self.words())
-        if len(found) != 1:
-            raise LoadError(f"{self.place}: this section has {len(found)} lines, and must have one")
-        return found[0]
-
-    def bytes(self) -> bytes:
-        """Bytes in hex, blanks anywhere between them."""
-        data = bytearray()
-        for place, words in self.words():
-            try:
-                data += bytes.fromhex(words)
-            except ValueError:
-                raise LoadError(f"{place}: met {words!r} where bytes in hex are wanted") from None
-        return bytes(data)
+@functools.cache
+def choices(names: int, barred: frozenset[int] = frozenset()) -> tuple[tuple[int, ...], ...]:
+    """Registers for so many names, one to three: all choices of different ones, for three as many as bring every
+    ordered pair to any two of the names. barred: registers that are not chosen.
+    """
+    free = [register for register in range(_NUMBERED) if register not in barred]
+    every = tuple(itertools.permutations(free, names))
+    if names < 3:
+        return every
+    taken, missing = [], {pair for one in every for pair in _pairs(one)}
+    for gain in (3, 2, 1):
+        for one in every:
+            if len(missing & _pairs(one)) >= gain:
+                taken.append(one)
+                missing -= _pairs(one)
+    return tuple(taken)
 
 
-_Raw = dict[str, _Section]
+def _pairs(choice: tuple[int, ...]) -> set[tuple[tuple[int, int], ...]]:
+    """Every two names of a choice, with their registers."""
+    return set(itertools.combinations(enumerate(choice), 2))
 
 
-def _raw_cases(text: str, file: str) -> Iterator[_Raw]:
-    """The sections of each case. Raises LoadError for what is not in a section."""
-    sections: _Raw = {}
-    current: _Section | None = None
-    for number, line in enumerate(text.splitlines(), 1):
-        place = Location(file, number)
-        header = _HEADER.fullmatch(line.strip())
-        if header is None:
-            if current is not None:
-                current.lines.append(line)
-            elif line.strip() and not _COMMENT.match(line):
-                raise LoadError(f"{place}: met {line.strip()!r} where a comment or a section (-- asm) is wanted")
-            continue
-        name, argument = header[1], _COMMENT.sub("", header[2])
-        if name not in _SECTIONS:
-            raise LoadError(f"{place}: there is no section {name!r}; sections are {', '.join(_SECTIONS)}")
-        if bool(argument) != (name in ("case", "rows")):
-            more = "a name" if name == "case" else "names of registers" if name == "rows" else "nothing"
-            raise LoadError(f"{place}: met {argument!r} where `-- {name}` wants {more} behind it")
-        if name == "case" and sections:
-            yield sections
-            sections = {}
-        if name in sections:
-            raise LoadError(f"{place}: section {name!r} is there twice; `-- case NAME` begins another case")
-        current = sections[name] = _Section(argument, [], place)
-    if not sections:
-        raise LoadError(f"{file}: there is no section, so no case")
-    yield sections
+def _cases(raw: Sections, stem: str) -> Iterator[Case]:
+    """The case of these sections, or one for each of its rows and choices of registers."""
+    case, end = _frame(raw, stem)
+    rows = list(raw["rows"].words()) if "rows" in raw else [raw[end].one()]
+    if not rows:
+        raise LoadError(f"{raw['rows'].place}: there is no row")
+    chosen: Sequence[_Choice] = _chosen(raw) if "registers" in raw else ({},)
+    for at in range(max(len(rows), len(chosen))):
+        place, words = rows[at % len(rows)]
+        choice = chosen[at % len(chosen)]
+        shown = " ".join(f"{name}=r{register}" for name, register in choice.items())
+        one = replace(
+            case, name=f"{case.name} [{shown}]" if shown else case.name,
+            insns=_assembled(raw["asm"], choice, case.maps) if "asm" in raw else (),
+        )  # fmt: skip
+        yield _row(one, raw["rows"], choice, place, words) if end == "rows" else _ended(one, end, raw[end])
 
 
-def _cases(raw: _Raw, stem: str) -> Iterator[Case]:
-    """The case of these sections, or one for each of its rows."""
+def _frame(raw: Sections, stem: str) -> tuple[Case, str]:
+    """What all cases of these sections have, and the section that tells how they end."""
     place = next(iter(raw.values())).place
     name = f"{stem}: {raw['case'].argument}" if "case" in raw else stem
-    if "case" in raw and list(raw["case"].words()):
-        raise LoadError(f"{place}: met text where `-- case` wants a section behind it")
-    if "asm" not in raw:
-        raise LoadError(f"{place}: case {name!r} has no section asm")
+    for empty in ("case", "registers", "plain"):
+        if empty in raw and list(raw[empty].words()):
+            raise LoadError(f"{raw[empty].place}: met text where `-- {empty}` wants a section behind it")
+    if ("asm" in raw) == ("code" in raw):
+        has = "both sections asm and code, and" if "asm" in raw else "neither section asm nor code, and"
+        raise LoadError(f"{place}: case {name!r} has {has} must have one")
     ends = [end for end in _ENDS if end in raw]
     if len(ends) != 1:
-        has = " and ".join(ends) or "none"
-        raise LoadError(f"{place}: case {name!r} has {has} of {', '.join(_ENDS)}, and must have one")
-    body = _assembled(raw["asm"])
+        met = " and ".join(ends) or "none"
+        raise LoadError(f"{place}: case {name!r} has {met} of {', '.join(_ENDS)}, and must have one")
     expect = Expectation(
         memory=raw["mem-after"].bytes() if "mem-after" in raw else None,
+        warning=raw["warning"].pair() if "warning" in raw else None,
+        insns=raw["insns"].number() if "insns" in raw else None,
         kernel=raw["kernel"].one()[1] if "kernel" in raw else None,
     )
-    case = Case(name, _type(raw), body, raw["mem"].bytes() if "mem" in raw else b"", expect, place)
+    case = Case(
+        name, _type(raw), (), raw["mem"].bytes() if "mem" in raw else b"", expect, place, code=_code(raw),
+        maps=_maps(raw["maps"]) if "maps" in raw else (),
+        budget=raw["budget"].number() if "budget" in raw else None, plain="plain" in raw,
+    )  # fmt: skip
     if len(case.mem) > _MOST:
         raise LoadError(f"{place}: {len(case.mem)} bytes of memory are more than the {_MOST} that a case can have")
     if expect.memory is not None and not case.has_packet and len(expect.memory) != len(case.mem):
         raise LoadError(f"{place}: mem-after has {len(expect.memory)} bytes, and mem has {len(case.mem)}")
-    if "rows" in raw:
-        yield from _rows(case, raw)
-    else:
-        yield replace(case, expect=_ended(expect, ends[0], *raw[ends[0]].one()))
+    return case, ends[0]
 
 
-def _assembled(section: _Section) -> tuple[Insn, ...]:
-    body = assemble(
-        "\n".join(section.lines), helper=_helper, file=section.place.file, first_line=section.place.line + 1
-    )
-    if not body:
-        raise LoadError(f"{section.place}: this section has no instruction")
-    for one in body:
-        if one.symbol is not None:
-            raise LoadError(f"{one.source}: {one.symbol} is not in this file: data files have no maps in this version")
-    return tuple(body)
+def _code(raw: Sections) -> bytes:
+    if "code" not in raw:
+        return b""
+    section = raw["code"]
+    code = section.bytes()
+    if not code or len(code) % SLOT:
+        raise LoadError(f"{section.place}: {len(code)} bytes of code, and a program is whole slots of {SLOT} bytes")
+    for name in ("rows", "registers"):
+        if name in raw:
+            raise LoadError(f"{raw[name].place}: {name} change the instructions of asm, and this case has code")
+    return code
 
 
-def _helper(name: str) -> int | None:
-    row = HELPERS.get(name.removeprefix("bpf_"))
-    return row.id if row is not None and name.startswith("bpf_") else None
+def _maps(section: Section) -> tuple[MapSpec, ...]:
+    found: dict[str, MapSpec] = {}
+    for place, words in section.words():
+        name, kind, *rest = [*words.split(), ""][:-1] if len(words.split()) >= 5 else ("", "")
+        sizes, flags = rest[:3], rest[3:]
+        if kind not in MAP_TYPES or set(flags) - set(FLAGS):
+            raise LoadError(
+                f"{place}: met {words!r} where a map is wanted: its name, type, key size, value size, entries and flags"
+            )
+        if name in found:
+            raise LoadError(f"{place}: the map {name} is there twice")
+        key, value, entries = (number(place, size) for size in sizes)
+        found[name] = MapSpec(name, kind, key, value, entries, flag_bits(" ".join(flags)))
+    return tuple(found.values())
 
 
-def _type(raw: _Raw) -> str:
+def _type(raw: Sections) -> str:
     if "type" not in raw:
         return "syscall"
     place, name = raw["type"].one()
@@ -312,87 +226,81 @@ def _type(raw: _Raw) -> str:
     return name
 
 
-def _ended(expect: Expectation, end: str, place: Location, words: str) -> Expectation:
+def _chosen(raw: Sections) -> list[_Choice]:
+    """What the names of section registers stand for, in each of the cases to make."""
+    section = raw["registers"]
+    names = section.argument.split()
+    if not set(names) <= set(_NAMES) or len(set(names)) != len(names):
+        raise LoadError(f"{section.place}: met {section.argument!r} where names {', '.join(_NAMES)} are wanted")
+    given = raw["rows"].argument.split() if "rows" in raw else []
+    barred = frozenset(int(name[1:]) for name in given if re.fullmatch("r[0-9]", name))
+    found = [dict(zip(names, one, strict=True)) for one in choices(len(names), barred)]
+    if not found:
+        raise LoadError(f"{section.place}: {len(barred)} registers are taken, and {len(names)} are wanted")
+    return found
+
+
+def _renamed(text: str, choice: _Choice) -> str:
+    """`text` with registers in place of the names that stand for them."""
+    return _NAMED.sub(lambda found: f"{found[1]}{choice.get('r' + found[2], found[2])}", text)
+
+
+def _assembled(section: Section, choice: _Choice, maps: Sequence[MapSpec]) -> tuple[Insn, ...]:
+    body = assemble(
+        _renamed("\n".join(section.lines), choice),
+        helper=_helper, file=section.place.file, first_line=section.place.line + 1,
+    )  # fmt: skip
+    if not body:
+        raise LoadError(f"{section.place}: this section has no instruction")
+    known = [one.name for one in maps]
+    for one in body:
+        if one.symbol is not None and one.symbol not in known:
+            raise LoadError(
+                f"{one.source}: there is no map {one.symbol!r} in section maps, which has {', '.join(known) or 'none'}"
+            )
+    return tuple(body)
+
+
+def _helper(name: str) -> int | None:
+    row = HELPERS.get(name.removeprefix("bpf_"))
+    return row.id if row is not None and name.startswith("bpf_") else None
+
+
+def _ended(case: Case, end: str, section: Section) -> Case:
+    """The case with what it must give."""
+    expect = case.expect
     if end == "result":
-        return replace(expect, result=_number(place, words))
+        return replace(case, expect=replace(expect, result=section.number()))
     if end == "refused":
-        return replace(expect, refused=words)
-    kind, colon, message = words.partition(":")
-    if not colon:
-        raise LoadError(f"{place}: met {words!r} where a fault's kind, a colon and part of its message are wanted")
-    return replace(expect, fault=(kind.strip(), message.strip()))
+        return replace(case, expect=replace(expect, refused=section.one()[1]))
+    return replace(case, expect=replace(expect, fault=section.pair()))
 
 
-def _rows(case: Case, raw: _Raw) -> Iterator[Case]:
-    section = raw["rows"]
-    registers = section.argument.split()
+def _row(case: Case, section: Section, choice: _Choice, place: Location, words: str) -> Case:
+    """The case of one line of rows: registers loaded from memory first, and what r0 must be."""
+    named = section.argument.split()
+    registers = _renamed(section.argument, choice).split()
     for name in registers:
         if not re.fullmatch("r[0-9]", name) or registers.count(name) > 1:
             raise LoadError(f"{section.place}: met {name} where registers r0 to r9, each once, are wanted")
-    if "mem" in raw or case.type != "syscall":
+    if case.mem or case.type != "syscall":
         raise LoadError(
             f"{section.place}: rows make the memory of a syscall program, so mem and type do not go with them"
         )
-    rows = list(section.words())
-    if not rows:
-        raise LoadError(f"{section.place}: there is no row")
-    for place, words in rows:
-        found = _ROW.fullmatch(words)
-        given = found[1].split() if found else []
-        if found is None or len(given) != len(registers):
-            raise LoadError(f"{place}: met {words!r} where {len(registers)} numbers, -> and r0 are wanted")
-        values = [_number(place, word) for word in given]
-        before = " ".join(f"{name}={word}" for name, word in zip(registers, given, strict=True))
-        yield replace(
-            case, name=f"{case.name}: {before}", insns=(*_loads(registers, place), *case.insns),
-            mem=b"".join(value.to_bytes(WORD, "little") for value in values),
-            expect=replace(case.expect, result=_number(place, found[2])), place=place,
-        )  # fmt: skip
+    found = _ROW.fullmatch(words)
+    given = found[1].split() if found else []
+    if found is None or len(given) != len(registers):
+        raise LoadError(f"{place}: met {words!r} where {len(registers)} numbers, -> and r0 are wanted")
+    values = [number(place, word) for word in given]
+    before = " ".join(f"{name}={word}" for name, word in zip(named, given, strict=True))
+    return replace(
+        case, name=f"{case.name}: {before}", insns=(*_loads(registers, place), *case.insns),
+        mem=b"".join(value.to_bytes(WORD, "little") for value in values),
+        expect=replace(case.expect, result=number(place, found[2])), place=place, has_words=True,
+    )  # fmt: skip
 
 
 def _loads(registers: list[str], place: Location) -> list[Insn]:
     """The registers from the words of memory; r1, which points there, comes last."""
     numbered = sorted(enumerate(registers), key=lambda pair: pair[1] == "r1")
     return [replace(insn("ldx64", int(name[1:]), 1, WORD * at), source=place) for at, name in numbered]
-
-
-def _number(place: Location, word: str) -> int:
-    """An integer as 64 unsigned bits."""
-    number = int(word, 0) if _INTEGER.fullmatch(word) else None
-    if number is None or not -(1 << 63) <= number <= M64:
-        raise LoadError(f"{place}: met {word!r} where a 64-bit number, decimal or hex, is wanted")
-    return number & M64
-
-
-def _functions(insns: tuple[Insn, ...], start: int) -> tuple[FunctionSpec, ...]:
-    """The local functions that `insns`, which begin at slot `start`, call."""
-    called = {target_slot(one, slot): None for slot, one in zip(slots(insns), insns, strict=False) if _is_call(one)}
-    return tuple(
-        FunctionSpec(f"f{number}", start + slot, is_static=True)
-        for number, slot in enumerate(sorted(slot for slot in called if slot is not None), 1)
-    )
-
-
-def _is_call(one: Insn) -> bool:
-    return one.op.name == "call_local"
-
-
-def _entry(tail: int) -> tuple[Insn, ...]:
-    """The function before a case that stores its r0 at `tail` of the context."""
-    return (
-        insn("mov64_x", 6, 1),
-        insn("call_local", imm=3),
-        insn("stx64", 6, 0, tail),
-        insn("mov64_k", 0),
-        insn("exit"),
-    )
-
-
-def _fault_differences(wanted: tuple[str, str] | None, met: Fault | None) -> list[str]:
-    if wanted is None:
-        return [f"it ended by a fault, {met}"] if met is not None else []
-    if met is None:
-        return [f"it ended without a fault, and must end by {wanted[0]}: {wanted[1]}"]
-    if met.kind != wanted[0] or wanted[1] not in met.message:
-        return [f"it ended by {met}, and must end by {wanted[0]}: {wanted[1]}"]
-    return []

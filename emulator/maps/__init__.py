@@ -1,49 +1,166 @@
-"""Maps over the arena, one class a kernel map type, by one table."""
+"""Maps over the arena, one class a kernel map type, by one table.
+
+A map has two sides, and the kernel answers them differently. Programs call helpers: `lookup` and its kin take and give
+addresses of the arena. User space calls bpf(2): `sys_lookup` and its kin take and give bytes. Results are 0 or a
+negative errno, measured on 6.18. `emulator.maps.store.Store` says what a type answers that lacks an operation.
+
+All state is in the arena, in the layout at the top of each file, so that a copy of the arena is a copy of the machine
+and every tier works on the same bytes. What Python keeps beside it is found again by `reload`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Entries
 from bpfvm.emulator.maps.array import ArrayMap
+from bpfvm.emulator.maps.bloom import BloomFilterMap
+from bpfvm.emulator.maps.hash import HashMap, PerCpuHashMap
+from bpfvm.emulator.maps.lru_hash import LruHashMap, LruPerCpuHashMap
+from bpfvm.emulator.maps.of_maps import ArrayOfMaps, HashOfMaps
+from bpfvm.emulator.maps.percpu_array import PerCpuArrayMap
+from bpfvm.emulator.maps.perf import PerfEventArray
+from bpfvm.emulator.maps.prog_array import ProgArrayMap
+from bpfvm.emulator.maps.queue import QueueMap, StackMap
+from bpfvm.emulator.maps.ringbuf import RingBuffer
+from bpfvm.emulator.maps.sockets import ReuseportSockArray, SockHash, SockMap
+from bpfvm.emulator.maps.stacks import CgroupArray, StackTrace
+from bpfvm.emulator.maps.storage import CgroupStorage, ObjectStorage
+from bpfvm.emulator.maps.targets import CpuMap, DevMap, DevMapHash, XskMap
+from bpfvm.emulator.maps.trie import TrieMap
+from bpfvm.emulator.maps.userring import UserRing
 from bpfvm.emulator.memory import MapRegion, Pointer
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
     from bpfvm.emulator.system import System
 
+Answer: TypeAlias = "bytes | list[bytes] | int"  # a value, one value a CPU, or a negative errno
+
 
 class MapStore(Protocol):
-    """What every map can do. Addresses are the arena's; results are 0 or a negative errno, as the kernel's.
-
-    element: the pointer to the value around an address, bounded by that one value. direct: what an lddw of the map's
-    value loads, LoadError for a type or shape that the kernel has no such loads for. entries, fill: user space's side.
-    """
+    """What every map can be asked. Addresses are the arena's; keys and values have the sizes of the declaration."""
 
     spec: MapSpec
     handle: MapRegion  # what a pointer to the map points to; the system sets it
 
-    def element(self, address: int) -> Pointer: ...
+    # the machine
 
-    def direct(self, offset: int) -> Pointer: ...
+    def element(self, address: int) -> Pointer:
+        """What `lookup` found at an address, as a pointer that is bounded by that one value, or the inner map."""
 
-    def lookup(self, key: bytes) -> int: ...
-
-    def update(self, key: bytes, value: bytes, flags: int) -> int: ...
-
-    def delete(self, key: bytes) -> int: ...
+    def direct(self, offset: int) -> Pointer:
+        """What an lddw of the map's value loads. LoadError for a type or shape that has no such loads."""
 
     def reload(self) -> None:
         """Find again, from the bytes in the arena, what Python keeps beside them: the arena was restored."""
 
-    def entries(self) -> Entries: ...
+    def walk(self) -> Iterator[tuple[int, int]]:
+        """for_each_map_elem: address of the key, of this CPU's value. The element may be deleted meanwhile."""
 
-    def fill(self, entries: Entries) -> None: ...
+    # programs: Stop for what the kernel's verifier refuses
+
+    def lookup(self, key: bytes) -> int:
+        """The value's address on the CPU that runs, or 0. For maps of maps, of the inner map's handle."""
+
+    def lookup_percpu(self, key: bytes, cpu: int) -> int:
+        """The value's address on another CPU, or 0."""
+
+    def update(self, key: bytes, value: bytes, flags: int) -> int:
+        """0 or a negative errno. Per-CPU maps change the value of the CPU that runs."""
+
+    def delete(self, key: bytes) -> int:
+        """0 or a negative errno."""
+
+    def push(self, value: bytes, flags: int) -> int:
+        """Queue, stack, bloom filter: 0 or a negative errno."""
+
+    def pop(self) -> tuple[int, bytes]:
+        """Queue and stack: 0 or a negative errno, and what is written to the program's memory either way."""
+
+    def peek(self) -> tuple[int, bytes]:
+        """As pop, and the value stays."""
+
+    def contains(self, value: bytes) -> int:
+        """map_peek_elem of a bloom filter: 0, or -ENOENT for a value that was certainly never pushed."""
+
+    # user space
+
+    def sys_lookup(self, key: bytes, flags: int = 0) -> Answer:
+        """BPF_MAP_LOOKUP_ELEM. `key` of a bloom filter is the value that is asked for."""
+
+    def sys_update(self, key: bytes, value: bytes | list[bytes], flags: int = 0) -> int:
+        """BPF_MAP_UPDATE_ELEM; push for queues, stacks and bloom filters, whose key is empty."""
+
+    def sys_delete(self, key: bytes) -> int:
+        """BPF_MAP_DELETE_ELEM."""
+
+    def sys_lookup_and_delete(self, key: bytes, flags: int = 0) -> Answer:
+        """BPF_MAP_LOOKUP_AND_DELETE_ELEM; pop for queues and stacks."""
+
+    def next_key(self, key: bytes | None) -> bytes | int:
+        """BPF_MAP_GET_NEXT_KEY: the first key for None and for unknown keys; -ENOENT behind the last."""
+
+    def entries(self) -> Entries:
+        """Contents, by index or sorted by the bytes of the key; queues and stacks as they would be popped."""
+
+    def fill(self, entries: Entries) -> None:
+        """Store `entries` over what is there, as user space does. LoadError for one that the map cannot hold."""
 
 
-TYPES: Mapping[str, type[ArrayMap]] = {"array": ArrayMap}
+class Source(Protocol):
+    """A map that has to do with the beginning and the end of a run; it puts itself into `System.sources`."""
+
+    spec: MapSpec
+
+    def begin(self) -> None:
+        """Make ready for one run."""
+
+    def take(self) -> tuple[list[bytes], int]:
+        """The records of the run, which are taken out, and how many more found no room."""
+
+
+class MapClass(Protocol):
+    """Makes a map. LoadError for a declaration that the kernel refuses."""
+
+    def __call__(self, system: System, spec: MapSpec, /) -> MapStore: ...
+
+
+TYPES: Mapping[str, MapClass] = {
+    "array": ArrayMap,
+    "array_of_maps": ArrayOfMaps,
+    "bloom_filter": BloomFilterMap,
+    "cgroup_array": CgroupArray,
+    "cgroup_storage": CgroupStorage,
+    "cgrp_storage": ObjectStorage,
+    "cpumap": CpuMap,
+    "devmap": DevMap,
+    "devmap_hash": DevMapHash,
+    "hash": HashMap,
+    "hash_of_maps": HashOfMaps,
+    "inode_storage": ObjectStorage,
+    "lpm_trie": TrieMap,
+    "lru_hash": LruHashMap,
+    "lru_percpu_hash": LruPerCpuHashMap,
+    "percpu_array": PerCpuArrayMap,
+    "percpu_cgroup_storage": CgroupStorage,
+    "percpu_hash": PerCpuHashMap,
+    "perf_event_array": PerfEventArray,
+    "prog_array": ProgArrayMap,
+    "queue": QueueMap,
+    "reuseport_sockarray": ReuseportSockArray,
+    "ringbuf": RingBuffer,
+    "sk_storage": ObjectStorage,
+    "sockhash": SockHash,
+    "sockmap": SockMap,
+    "stack": StackMap,
+    "stack_trace": StackTrace,
+    "task_storage": ObjectStorage,
+    "user_ringbuf": UserRing,
+    "xskmap": XskMap,
+}  # one line a type
 
 
 def create(system: System, spec: MapSpec) -> MapStore:

@@ -8,36 +8,56 @@ every index exists, BPF_F_LOCK without a spin lock in the value is -EINVAL. Dele
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Entries
-from bpfvm.emulator.memory import MapRegion, Pointer, Region
+from bpfvm.emulator.maps.store import EXIST, LOCK, NOEXIST, Answer, Store
+from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
     from bpfvm.emulator.system import System
 
-ANY, NOEXIST, EXIST, LOCK = 0, 1, 2, 4  # flags of BPF_MAP_UPDATE_ELEM
-RDONLY_PROG, WRONLY_PROG = 0x80, 0x100  # flags of BPF_MAP_CREATE: what programs may not do
+
+def next_index(key: bytes | None, entries: int) -> bytes | int:
+    """BPF_MAP_GET_NEXT_KEY of every map whose keys are indexes below `entries`."""
+    index = int.from_bytes(key, "little") if key is not None else entries
+    if index >= entries:
+        return bytes(4)
+    return (index + 1).to_bytes(4, "little") if index + 1 < entries else -errno.ENOENT
 
 
-class ArrayMap:
+class Indexes:
+    """Where for_each_map_elem shows an index to programs: memory of its own, one place for each loop in another."""
+
+    def __init__(self, system: System, name: str) -> None:
+        self._system, self._name = system, name
+        self._idle: list[Region] = []
+
+    def walk(self, entries: int) -> Iterator[tuple[int, int]]:
+        """Address of the key, and the index that it holds."""
+        place = self._idle.pop() if self._idle else self._made()
+        try:
+            for index in range(entries):
+                place.data[:] = index.to_bytes(4, "little")
+                yield place.base, index
+        finally:
+            self._idle.append(place)
+
+    def _made(self) -> Region:
+        return self._system.arena.allocate(f"{self._name} key", 4, "map key", writable=False)
+
+
+class ArrayMap(Store):
     """One array. Values stay at their addresses for good."""
 
-    handle: MapRegion
-
     def __init__(self, system: System, spec: MapSpec) -> None:
-        if spec.key_size != 4 or spec.value_size < 1 or spec.max_entries < 1:
-            raise LoadError(
-                f"map {spec.name}: an array has keys of 4 bytes, values of at least 1 and at least 1 entry, "
-                f"not {spec.key_size}, {spec.value_size}, {spec.max_entries}"
-            )
-        self.spec = spec
-        self.stride = (spec.value_size + 7) // 8 * 8
+        super().__init__(system, spec)
         self.values: Region = system.arena.allocate(f"{spec.name} value", self.stride * spec.max_entries, "map value")
         self.values.within = lambda offset: self.element(self.values.base + offset)
-        self._elements: dict[int, Region] = {}
+        self._indexes = Indexes(system, spec.name)
         if spec.initial is not None:
             if len(spec.initial) != spec.value_size:
                 raise LoadError(
@@ -45,17 +65,12 @@ class ArrayMap:
                 )
             self.values.data[: spec.value_size] = spec.initial
 
-    def element(self, address: int) -> Pointer:
-        """A pointer to the value around `address`, or to the nearest one."""
+    def around(self, address: int) -> int:
         index = min(max(address - self.values.base, 0) // self.stride, self.spec.max_entries - 1)
-        region = self._elements.get(index)
-        if region is None:
-            at, size, flags = index * self.stride, self.spec.value_size, self.spec.flags
-            region = self._elements[index] = Region(
-                f"{self.spec.name} value at {at}", self.values.base + at, size, "map value",
-                self.values.data[at : at + size], not flags & RDONLY_PROG, not flags & WRONLY_PROG,
-            )  # fmt: skip
-        return Pointer(region, address - region.base)
+        return self.values.base + index * self.stride
+
+    def label(self, address: int) -> str:
+        return f"{self.spec.name} value at {address - self.values.base}"
 
     def direct(self, offset: int) -> Pointer:
         """What an lddw of the map's value loads. The kernel has it for arrays of one entry, as data sections are."""
@@ -68,13 +83,15 @@ class ArrayMap:
             raise LoadError(f"map {spec.name}: offset {offset} is outside of its value of {spec.value_size} bytes")
         return self.element(self.values.base).moved(offset)
 
+    def walk(self) -> Iterator[tuple[int, int]]:
+        for key, index in self._indexes.walk(self.spec.max_entries):
+            yield key, self.values.base + index * self.stride
+
     def lookup(self, key: bytes) -> int:
-        """The address of the value under `key` (4 bytes), or 0."""
         index = int.from_bytes(key, "little")
         return self.values.base + index * self.stride if index < self.spec.max_entries else 0
 
     def update(self, key: bytes, value: bytes, flags: int) -> int:
-        """0, or a negative errno."""
         if flags & ~LOCK > EXIST:
             return -errno.EINVAL
         address = self.lookup(key)
@@ -82,35 +99,31 @@ class ArrayMap:
             return -errno.E2BIG
         if flags & NOEXIST:
             return -errno.EEXIST
-        if flags & LOCK:
+        if flags & LOCK and not self.has_lock:
             return -errno.EINVAL
-        at = address - self.values.base
-        self.values.data[at : at + len(value)] = value
+        self.put(address, value)
+        self.clear(address)
         return 0
 
     def delete(self, key: bytes) -> int:
-        """-EINVAL: an array keeps every index."""
         return -errno.EINVAL
 
-    def reload(self) -> None:
-        """All is in the arena."""
+    def user_lookup(self, key: bytes) -> Answer:
+        address = self.lookup(key)
+        return self.shown(address) if address else -errno.ENOENT
+
+    def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:
+        assert isinstance(value, bytes), "checked by fill, and one value is all that user space can give"
+        return self.update(key, value, flags)
+
+    def user_delete(self, key: bytes) -> int:
+        return -errno.EINVAL
+
+    def user_next(self, key: bytes | None) -> bytes | int:
+        return next_index(key, self.spec.max_entries)
 
     def entries(self) -> Entries:
-        """Every index with its value."""
-        size, stride = self.spec.value_size, self.stride
-        data = self.values.data
+        base, stride = self.values.base, self.stride
         return [
-            (index.to_bytes(4, "little"), bytes(data[index * stride : index * stride + size]))
-            for index in range(self.spec.max_entries)
+            (index.to_bytes(4, "little"), self.get(base + index * stride)) for index in range(self.spec.max_entries)
         ]
-
-    def fill(self, entries: Entries) -> None:
-        """Store `entries` over what is there. LoadError for one that the map cannot hold."""
-        for key, value in entries:
-            if len(key) != self.spec.key_size:
-                raise LoadError(f"map {self.spec.name}: a key must be {self.spec.key_size} bytes, not {len(key)}")
-            if not isinstance(value, bytes) or len(value) != self.spec.value_size:
-                raise LoadError(f"map {self.spec.name}: a value must be {self.spec.value_size} bytes")
-            if self.update(key, value, ANY):
-                index = int.from_bytes(key, "little")
-                raise LoadError(f"map {self.spec.name}: index {index} is not below {self.spec.max_entries}")

@@ -277,7 +277,9 @@ class Analysis:
             for register in ARGUMENTS:
                 self._forget(state, regs[register], 0, None)
             named = regs[1].name if regs[1].tag == "map" else ""
-            result = Kind("value?", ADDRESS, 0, named) if insn.imm == LOOKUP and named else NUMBER
+            result = (
+                Kind("value?", ADDRESS, 0, named) if insn.op.name == "call" and insn.imm == LOOKUP and named else NUMBER
+            )
             if any(call.taken for call in self.graph.calls):
                 state.slots.clear()  # a callback may write anywhere in the frame that it is handed
         regs[:6] = [result, *[NONE] * 5]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from bpfvm.core.bits import M64, signed
+from bpfvm.core.bits import M64
 from bpfvm.emulator.access import aligned, place, resolve
 from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
@@ -17,7 +17,8 @@ from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, TAIL_CALLS, Interpreter, poison
 from bpfvm.emulator.memory import Pointer
 from bpfvm.emulator.portable.expressions import sdiv, smod, swapped_bytes
-from bpfvm.emulator.portable.translate import Source, translate
+from bpfvm.emulator.portable.kinds import LOOKUP
+from bpfvm.emulator.portable.translate import STILL, Source, translate
 from bpfvm.emulator.system import System
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.helpers import call_name
@@ -51,14 +52,22 @@ class Runtime:
         self._running: dict[int, Callable[..., int]] = {}  # the functions of `code`
         self._sources: dict[str, Source] = {}
         self._stacks = [system.arena.allocate(f"stack of frame {depth}", STACK, "stack") for depth in range(DEPTH)]
+        self._homes = {one.base >> 16: one.base for one in self._stacks}
+        self._answered = "map_lookup_elem" in system.answers
         self._reference: Interpreter | None = None
         self._pages: dict[int, tuple[int, int, bool]] = {}
 
-    def run(self, code: Code, context: Context, seed: int, registers: Mapping[int, int]) -> int:
-        """r0 at the end. Raises Stop for a machine fault; `slot` of `code.program` is then its place."""
-        functions = self._translated(code, tuple(sorted(registers))) if max(registers, default=1) <= 5 else None
+    def run(
+        self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int = 0
+    ) -> int:  # fmt: skip
+        """r0 at the end. Raises Stop for a machine fault; `slot` of `code.program` is then its place.
+
+        slot: of the function to run; what a callback's arguments hold is known to no analysis.
+        """
+        given = tuple(sorted(registers)) if not slot else ()
+        functions = self._translated(code, given) if max(registers, default=1) <= 5 else None
         if functions is None:
-            return self._by_reference(code, context, seed, registers)
+            return self._by_reference(code, context, seed, registers, slot)
         self.code, self.context, self._running = code, context, functions
         self.poison = poison(seed)
         self.n, self.depth, self.pending, self._tails = 0, 0, None, 0
@@ -69,8 +78,8 @@ class Runtime:
         try:
             if not registers:
                 return functions[0](context.pointer().address, 0, 0, 0, 0, 0) & M64
-            first = {1: context.pointer().address, **registers}
-            return functions[0](*(first.get(register, 0) for register in range(1, 6)), 0) & M64
+            first = {1: context.pointer().address, **{at: _plain(one) for at, one in registers.items()}}
+            return functions[slot](*(first.get(register, 0) for register in range(1, 6)), 0) & M64
         except (Stop, Leave) as stop:
             self._place(stop.__traceback__)
             if isinstance(stop, Leave):
@@ -129,13 +138,30 @@ class Runtime:
 
     def help(self, number: int, *arguments: Value) -> int:
         """r0 of a helper."""
-        helper = self.helpers.get(signed(number, 32))
+        helper = self.helpers.get(number)
         if helper is None:
-            raise Stop("helper", f"{call_name(signed(number, 32))} is not emulated in this version")
+            raise Stop("helper", f"{call_name(number)} is not emulated in this version")
         result = helper(self, list(arguments))
-        if number > 3:
+        if number not in STILL:
             self.moved()
-        return result if isinstance(result, int) else result.address
+        return result if result.__class__ is int else _plain(result)
+
+    def lookup(self, *arguments: Value) -> int:
+        """r0 of map_lookup_elem, mostly of a key on the stack."""
+        handle, key, *_ = arguments
+        store = self.system.handles.get(handle) if handle.__class__ is int else None
+        if store is not None and key.__class__ is int and self.system.lock is None and not self._answered:
+            home, size = self._homes.get(key >> 16), store.spec.key_size
+            if home is not None and home <= key <= home + STACK - size:
+                return store.lookup(bytes(self.system.arena.view[key : key + size]))
+        return self.help(LOOKUP, *arguments)
+
+    def kernel_function(self, slot: int, *arguments: Value) -> int:
+        """r0 of a kernel function that users gave."""
+        assert self.code is not None
+        result = _plain(self.code.steps[slot].value(self, list(arguments)))
+        self.moved()
+        return result
 
     def follow(self, depth: int) -> int:
         """Go on with the program of a tail call, in the frame at `depth`."""
@@ -153,7 +179,11 @@ class Runtime:
         at = address + off
         page = self._pages.get(at >> 16)
         if page is None or not page[0] <= at <= page[1] - size:
-            region, at = place(self._resolved(address & M64), off, size, write=False)
+            pointer = self._resolved(address & M64)
+            if self.context is not None and self.context.holds(pointer.region):
+                value = self.context.load(pointer.offset + off, size)
+                return value if isinstance(value, int) else value.address
+            region, at = place(pointer, off, size, write=False)
             return int.from_bytes(region.data[at : at + size], "little")
         return int.from_bytes(self.system.arena.view[at : at + size], "little")
 
@@ -162,9 +192,12 @@ class Runtime:
         at = address + off
         page = self._pages.get(at >> 16)
         if page is None or not page[2] or not page[0] <= at <= page[1] - size:
-            region, at = place(self._resolved(address & M64), off, size, write=True)
+            pointer = self._resolved(address & M64)
+            if self.context is not None and self.context.holds(pointer.region):
+                self.context.store(pointer.offset + off, size, stored)
+                return
+            region, at = place(pointer, off, size, write=True)
             region.data[at : at + size] = stored.to_bytes(size, "little")
-            return
         self.system.arena.view[at : at + size] = stored.to_bytes(size, "little")
 
     def atomic(self, address: int, size: int) -> int:
@@ -193,7 +226,7 @@ class Runtime:
         """The object at an address; one that is alone on its pages is remembered."""
         pointer = resolve(self.system.arena, address)
         region = pointer.region
-        if region.live and region.readable and region.kind != "map value":
+        if region.live and region.readable and region.kind not in ("map value", "context"):
             self._pages[address >> 16] = (region.base, region.base + region.size, region.writable)
         return pointer
 
@@ -223,6 +256,7 @@ class Runtime:
         names: dict[str, Any] = {
             "M": view, "RT": self, "DEPTH": DEPTH, "TOP": [one.base + STACK for one in self._stacks],
             "LD": self.load, "ST": self.store, "AT": self.atomic, "PKT": self.packet, "HELP": self.help,
+            "KFUNC": self.kernel_function, "LOOKUP": self.lookup,
             "FOLLOW": self.follow, "DEEP": self.too_deep, "OVER": self.over, "MAPS": self.system.maps,
             "SDIV": sdiv, "SMOD": smod, "BE": swapped_bytes,
         }  # fmt: skip
@@ -232,12 +266,14 @@ class Runtime:
             names |= {"H": view.cast("H"), "I": view.cast("I"), "Q": view.cast("Q")}
         return names
 
-    def _by_reference(self, code: Code, context: Context, seed: int, registers: Mapping[int, int]) -> int:
+    def _by_reference(
+        self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int
+    ) -> int:  # fmt: skip
         if self._reference is None:
             self._reference = Interpreter(self.system, self.helpers, self.budget)
         interpreter = self._reference
         try:
-            return interpreter.run(code, context, seed, registers)
+            return interpreter.run(code, context, seed, registers, slot)
         finally:
             self.code, self.slot, self.executed = interpreter.code, interpreter.slot, interpreter.executed
             self.warnings = interpreter.warnings
@@ -251,6 +287,10 @@ class Runtime:
                 self.slot = slot
                 self.n += trace.tb_frame.f_locals.get("n", 0) + count
             trace = trace.tb_next
+
+
+def _plain(value: Operand) -> int:
+    return value if isinstance(value, int) else value.address
 
 
 __all__ = ["Runtime"]

@@ -21,22 +21,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bpfvm.core.bits import M32, M64, mask, signed
+from bpfvm.emulator.contexts.access import rules
 from bpfvm.emulator.interp import STACK
-from bpfvm.emulator.maps.array import RDONLY_PROG, WRONLY_PROG, ArrayMap
+from bpfvm.emulator.maps.array import ArrayMap
+from bpfvm.emulator.maps.store import RDONLY_PROG, WRONLY_PROG
 from bpfvm.emulator.portable.expressions import VALUES, operand, test, value
 from bpfvm.emulator.portable.kinds import ARGUMENTS, LOOKUP, Analysis, Facts, Fields, Kind, State, stem_of
 from bpfvm.emulator.system import System
-from bpfvm.isa.cfg import Cfg, control_flow, structure
+from bpfvm.isa.cfg import Cfg, control_flow
+from bpfvm.isa.flow import reverse_postorder
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind as Does
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.helpers import BY_NAME as HELPERS
+from bpfvm.tables.maps import BY_NAME as MAPS
 
 NEST = 40  # CPython takes 100 levels of indentation
 VIEWS = {2: ("H", 1), 4: ("I", 2), 8: ("Q", 3)}  # size -> view of the arena in words, and the shift to its index
 TAIL_CALL = HELPERS["tail_call"].id if "tail_call" in HELPERS else 12
-_STILL = ("map_lookup_elem", "map_update_elem", "map_delete_elem", "ktime_get_ns", "get_prandom_u32")
-STILL = frozenset(HELPERS[name].id for name in _STILL if name in HELPERS)  # helpers that never move the packet
+SPIN_LOCK = HELPERS["spin_lock"].id
+_STILL = """
+map_lookup_elem map_update_elem map_delete_elem ktime_get_ns ktime_get_boot_ns ktime_get_tai_ns ktime_get_coarse_ns
+jiffies64 get_prandom_u32 get_smp_processor_id get_numa_node_id trace_printk trace_vprintk snprintf strncmp strtol
+strtoul probe_read probe_read_kernel probe_read_user probe_read_str probe_read_kernel_str probe_read_user_str spin_lock
+spin_unlock
+"""
+STILL = frozenset(HELPERS[name].id for name in _STILL.split())  # helpers that never move the packet
 DIRECT_LOOKUPS = ("hash", "lru_hash", "percpu_hash", "lru_percpu_hash", "lpm_trie", "percpu_array")
 
 
@@ -72,11 +82,23 @@ def translate(
     if facts.unwritten:
         return None
     source = Source()
+    order: list[list[int]] = [[] for _ in graph.functions]
+    for block in reverse_postorder(graph.successors, graph.roots):
+        if block in facts.before:
+            order[graph.blocks[block].function].append(block)
+    moves = _moves_packet(program.insns)
     for number, one in enumerate(graph.functions):
         if one.blocks.start in facts.before:
             source.functions[one.slot] = f"f{one.slot}"
-            _Function(program, system, graph, analysis, facts, number, at, context_size).write(source)
+            function = _Function(program, system, graph, analysis, facts, number, at, context_size)
+            function.write(source, order[number], moves)
     return source
+
+
+def _moves_packet(insns: Iterable[Insn]) -> bool:
+    """Whether anything in the program may move the packet, so that its bounds have to be read again."""
+    calls = (one for one in insns if one.op.kind is Does.CALL and one.op.name != "call_local")
+    return any(one.op.name == "call_kfunc" or one.imm not in STILL for one in calls)
 
 
 class _Function:
@@ -88,15 +110,16 @@ class _Function:
     ) -> None:  # fmt: skip
         self.program, self.system, self.graph, self.analysis, self.facts = program, system, graph, analysis, facts
         self.insns, self.at, self.context_size = program.insns, at, context_size
+        self.rules = rules(program.type, program.section)
         self.function, self.number = graph.functions[number], number
+        # whether each call of map_lookup_elem has to be made: it is refused under a lock, and may be the user's own
+        self.checked = "map_lookup_elem" in system.answers or any(
+            one.op.name == "call" and one.imm == SPIN_LOCK for one in self.insns
+        )
         self.out = Source()
-        self._plan()
 
-    def _plan(self) -> None:
-        """Which blocks are labels, and which of them are loops."""
-        inside = set(self.function.blocks)
-        shape = structure(self.graph)
-        order = [number for number in shape.order if number in inside and number in self.facts.before]
+    def _plan(self, order: Sequence[int]) -> None:
+        """Which blocks are labels, and which of them are loops. order: the blocks to write, in reverse postorder."""
         place = {number: index for index, number in enumerate(order)}
         entries: dict[int, int] = {order[0]: 2}
         heads: set[int] = set()
@@ -124,9 +147,12 @@ class _Function:
         self.calls = any(self.graph.blocks[self.graph.block_at(call.slot)].function == self.number
                          for call in self.graph.calls)  # fmt: skip
 
-    def write(self, source: Source) -> None:
-        """Append the function to `source`."""
-        self.out, self.moves = source, self._moves_packet()
+    def write(self, source: Source, order: Sequence[int], moves: bool) -> None:
+        """Append the function to `source`. order: its blocks that can be reached, in reverse postorder. moves: whether
+        the program may move the packet.
+        """
+        self._plan(order)
+        self.out, self.moves = source, moves
         name = source.functions[self.function.slot]
         self._line(0, f"def {name}(r1, r2, r3, r4, r5, d):")
         self._line(1, "if d >= DEPTH: DEEP(d)")
@@ -255,10 +281,13 @@ class _Function:
         if base.tag == "stack":
             return at >= -STACK and at + size <= 0
         if base.tag == "ctx":
-            return self.context_size is not None and not write and at >= 0 and at + size <= self.context_size
+            rules = self.rules
+            return rules is not None and not write and (at, size) in rules.reads and (at, size) not in rules.odd
         if base.tag != "value" or base.name not in self.system.maps:
             return False
         spec = self.system.maps[base.name].spec
+        if MAPS[spec.type].inner:  # what a lookup finds there is another map
+            return False
         return at >= 0 and at + size <= spec.value_size and not spec.flags & (RDONLY_PROG if write else WRONLY_PROG)
 
     def _word(self, base: Kind, register: int, off: int, size: int) -> str:
@@ -333,11 +362,15 @@ class _Function:
         if insn.op.name == "call_local":
             passed = ", ".join("0" if text == "None" else text for text in given)
             return [f"r0 = f{slot + 1 + insn.imm}({passed}, d + 1)", *again]
-        if insn.imm == LOOKUP and before.regs[1].tag == "map":
+        if insn.op.name == "call" and insn.imm == LOOKUP and before.regs[1].tag == "map":
             text = self._lookup(before)
             if text:
                 return text
-        lines = ["RT.depth = d", f"r0 = HELP({insn.imm}, {', '.join(given)})"]
+        lines = [f"RT.depth, RT.slot = d, {slot}"]
+        if insn.op.name == "call_kfunc":
+            return [*lines, f"r0 = KFUNC({slot}, {', '.join(given)})", *again]
+        call = "LOOKUP(" if insn.imm == LOOKUP else f"HELP({insn.imm}, "
+        lines.append(f"r0 = {call}{', '.join(given)})")
         if insn.imm == TAIL_CALL:
             lines.append("if RT.pending is not None: return FOLLOW(d)")
         return [*lines, *(again if insn.imm not in STILL else [])]
@@ -346,7 +379,12 @@ class _Function:
         """map_lookup_elem of a map that is known, by a key on the stack."""
         store = self.system.maps.get(before.regs[1].name)
         key = before.regs[2]
-        if store is None or not self._is_sure(key, 0, store.spec.key_size, write=False) or key.tag != "stack":
+        if (
+            self.checked
+            or store is None
+            or not self._is_sure(key, 0, store.spec.key_size, write=False)
+            or key.tag != "stack"
+        ):
             return []
         if isinstance(store, ArrayMap):
             word = self._word(key, 2, 0, 4) or "u4(M, r2)[0]"
@@ -365,12 +403,6 @@ class _Function:
 
     def _uses_packet(self) -> bool:
         return any(insn.op.kind in (Does.LOAD, Does.STORE, Does.LOAD_SX) for insn in self._own())
-
-    def _moves_packet(self) -> bool:
-        """Whether anything in the program may move the packet, so that its bounds have to be read again."""
-        return any(
-            insn.op.kind is Does.CALL and insn.op.name != "call_local" and insn.imm not in STILL for insn in self.insns
-        )
 
     def _line(self, indent: int, text: str, slot: int | None = None, count: int = 0) -> None:
         self.out.text.append(" " * indent + text)

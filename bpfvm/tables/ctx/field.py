@@ -17,8 +17,11 @@ class CtxField:
     ("packet"), its end, its metadata, a socket, a kernel object.
     readers, writers: the program types that may read and write it, in the words of tables.places.
     narrow: which reads of fewer bytes are taken: "any" aligned one, at the field's "start" only, of 2 bytes ("halves"),
-    or "" for none. wide: 8 bytes at an address that 8 divides are taken over two elements. bytewise: writes of fewer
-    bytes are taken.
+    or "" for none. held: bytes that the kernel has of it, where they are fewer than the field's (0: all). Values fit
+    them, and a part that is read of at least as many is the whole value, wherever in the field it begins (measured for
+    fields that are not zero under BPF_PROG_TEST_RUN).
+    wide: 8 bytes at an address that 8 divides are taken over two elements. bytewise: writes of fewer bytes are taken.
+    given: BPF_PROG_TEST_RUN takes a value for it.
     """
 
     name: str
@@ -33,6 +36,7 @@ class CtxField:
     wide: bool = False
     bytewise: bool = False
     given: bool = False
+    held: int = 0
 
     @property
     def end(self) -> int:
@@ -51,6 +55,17 @@ class CtxField:
         if size > self.size:
             return self.wide and size == 8 and offset + size <= self.end
         return self.bytewise if write else self._reads_part(within, size)
+
+    @property
+    def bits(self) -> int:
+        """Bits of the largest value."""
+        return 8 * (self.held or self.size)
+
+    def part(self, value: int, at: int, size: int) -> int:
+        """What a load of `size` bytes at `at` of the structure gives when the element there is `value`."""
+        if self.held and self.held <= size:
+            return value
+        return value >> 8 * ((at - self.offset) % self.size) & ((1 << 8 * size) - 1)
 
     def _reads_part(self, within: int, size: int) -> bool:
         if self.narrow == "halves":

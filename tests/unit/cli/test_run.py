@@ -62,7 +62,7 @@ def test_a_program_is_chosen_by_name_or_section(capture: str, capsys: Captured) 
     [
         (["nowhere.o", "--packet", "CAPTURE"], "nowhere.o"),
         ([COUNTER, "--packet", "nowhere.pcap"], "nowhere.pcap"),
-        ([COUNTER, "--packet", COUNTER], "not a pcap capture"),
+        ([COUNTER, "--packet", COUNTER], "not a pcap or pcapng capture"),
         (["CAPTURE", "--packet", "CAPTURE"], "not an ELF"),
         ([COUNTER, "--packet", "CAPTURE", "--program", "other"], "has no program 'other'"),
         ([COUNTER, "--packet", "CAPTURE", "--engine", "fast"], "there is no engine 'fast'"),

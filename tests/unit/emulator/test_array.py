@@ -76,7 +76,7 @@ def test_it_behaves_as_a_list(updates: list[tuple[int, bytes, int]]) -> None:
         (MapSpec("m", "array", 8, 3, 5), [], LoadError, "keys of 4 bytes"),
         (MapSpec("m", "array", 4, 0, 5), [], LoadError, "values of at least 1"),
         (MapSpec("m", "array", 4, 3, 0), [], LoadError, "at least 1 entry"),
-        (MapSpec("m", "sockmap", 4, 4, 5), [], Unavailable, "no sockmap maps"),
+        (MapSpec("m", "arena", 0, 0, 5), [], Unavailable, "no arena maps"),
         (SPEC, [(key(5), b"abc")], LoadError, "index 5 is not below 5"),
         (SPEC, [(key(0), b"abcd")], LoadError, "a value must be 3 bytes"),
         (SPEC, [(key(0), [b"abc"])], LoadError, "a value must be 3 bytes"),

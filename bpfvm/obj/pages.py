@@ -1,0 +1,46 @@
+"""A mapped file that is read once from front to back: pages that were passed are given back.
+
+A mapped page counts as memory of the process for as long as it stays in the page tables, so a file of a gigabyte that
+was read to its end would be a gigabyte of it. Given back, a page is still in the file and comes again when it is asked
+for: views of it stay good. As with any mapped file, who cuts it short meanwhile ends the process (SIGBUS, mmap(2)).
+"""
+
+from __future__ import annotations
+
+import mmap
+from contextlib import suppress
+
+STRIDE = 1 << 20  # bytes that are read before the pages behind are given back; what a terminal can show of progress
+
+
+class Pages:
+    """view: all bytes of the file. at: about how far it was read."""
+
+    def __init__(self, data: bytes | mmap.mmap) -> None:
+        self._data = data
+        self.view = memoryview(data)
+        self.at = 0
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def passed(self, at: int) -> int:
+        """Everything before `at` was read. The place at which to call again."""
+        if isinstance(self._data, mmap.mmap):
+            start, end = (place // mmap.PAGESIZE * mmap.PAGESIZE for place in (self.at, at))
+            if end > start:
+                self._data.madvise(mmap.MADV_DONTNEED, start, end - start)
+        self.at = at
+        return at + STRIDE
+
+    def begin(self) -> int:
+        """Reading starts at the front, again perhaps. The place at which to call `passed` first."""
+        self.at = 0
+        return STRIDE
+
+    def close(self) -> None:
+        """Unmap the file. Views that somebody still holds keep it mapped until they are gone."""
+        self.view.release()
+        if isinstance(self._data, mmap.mmap):
+            with suppress(BufferError):
+                self._data.close()

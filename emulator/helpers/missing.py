@@ -1,0 +1,77 @@
+"""Helpers that the emulator answers only where users say how: what a call of one says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bpfvm.emulator.answers import how
+from bpfvm.emulator.arguments import Helper
+from bpfvm.emulator.caller import Caller, Operand, Stop, Value
+from bpfvm.tables.helpers import Helper as Row
+from bpfvm.tables.helpers import allowed, call_name
+from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
+
+_TASK = "no task runs here"
+_STACK = "there are no call stacks of a kernel here"
+_TYPES = "it needs the kernel's own types"
+_TABLES = "there are no routes, devices and neighbours of a host here"
+_SOCKETS = "there are no sockets of a host here"
+_SYSCALL = "it is a system call on the kernel that loaded the program"
+_ITERATOR = "no iterator of a kernel runs here"
+_EVENT = "there are no performance counters here"
+_SIGNAL = "there is no process to signal"
+_VARIABLE = "there are no per-CPU variables of a kernel here"
+_PROBED = "no function of a kernel is traced here"
+_COOKIE = "it tells what was given when the program was attached"
+
+# Why not, for those of which more can be said than that they are not there
+_REASONS: Mapping[str, str] = {
+    name: reason
+    for names, reason in (
+        ("get_current_pid_tgid get_current_uid_gid get_current_comm get_current_task get_current_task_btf "
+         "get_current_cgroup_id get_current_ancestor_cgroup_id get_ns_current_pid_tgid "
+         "copy_from_user_task find_vma task_pt_regs get_cgroup_classid", _TASK),
+        ("get_task_stack get_branch_snapshot read_branch_records", _STACK),
+        ("snprintf_btf d_path btf_find_by_name_kind kallsyms_lookup_name sock_from_file", _TYPES),
+        ("fib_lookup check_mtu get_route_realm", _TABLES),
+        ("sk_lookup_tcp sk_lookup_udp skc_lookup_tcp sk_release sk_fullsock tcp_sock get_listener_sock "
+         "get_socket_cookie get_socket_uid sk_cgroup_id sk_ancestor_cgroup_id setsockopt getsockopt", _SOCKETS),
+        ("sys_bpf sys_close", _SYSCALL),
+        ("seq_printf seq_write seq_printf_btf", _ITERATOR),
+        ("perf_prog_read_value", _EVENT),
+        ("send_signal send_signal_thread", _SIGNAL),
+        ("per_cpu_ptr this_cpu_ptr", _VARIABLE),
+        ("override_return get_func_ip get_func_arg get_func_ret get_func_arg_cnt", _PROBED),
+        ("get_attach_cookie", _COOKIE),
+        ("probe_write_user", "there is no process whose memory could be written"),
+        ("sysctl_get_name sysctl_get_current_value sysctl_get_new_value sysctl_set_new_value",
+         "no sysctl is read or written here"),
+    )
+    for name in names.split()
+}  # fmt: skip
+
+
+def why(name: str) -> str:
+    """Why the emulator has no helper of the name, in a clause; "" where no more can be said."""
+    return _REASONS.get(name, "")
+
+
+def missing(row: Row) -> Helper:
+    """What stands for a helper that the emulator does not have: a fault that names it."""
+    reason = f" ({why(row.name)})" if why(row.name) else ""
+    return _refusal(f"{call_name(row.id)} is not emulated in this version{reason}; {how(row.name)}")
+
+
+def forbidden(row: Row, program_type: str) -> Helper | None:
+    """What stands for a helper that programs of the type may not call; None where they may."""
+    kind = PROGRAM_TYPES.get(program_type)
+    if kind is None or not kind.number or allowed(row.name, program_type) is not False:
+        return None
+    return _refusal(f"{call_name(row.id)} is not for {program_type} programs: the kernel refuses to load such a call")
+
+
+def _refusal(message: str) -> Helper:
+    def helper(caller: Caller, args: list[Value]) -> Operand:
+        raise Stop("helper", message)
+
+    return helper

@@ -1,0 +1,71 @@
+"""The budget of instructions: exact on the reference tier, where control joins on the other."""
+
+from __future__ import annotations
+
+import pytest
+
+from bpfvm.core.errors import BpfvmError
+from bpfvm.core.machine import Input, Result
+from bpfvm.emulator import Emulator
+from bpfvm.isa.asm import assemble
+from bpfvm.obj.model import ObjectSpec, ProgramSpec
+from bpfvm.testing.datafile import NAME, Case, load_cases
+from tests.contract.data_files import ISA
+
+
+def run(case: Case, budget: int) -> Result | None:
+    """A run of the reference tier; None for what it does not take."""
+    try:
+        with Emulator("interp", budget).load(case.spec(), NAME, {}) as loaded:
+            return loaded.run(case.input())
+    except BpfvmError:
+        return None
+
+
+def test_the_budget_is_exact_to_the_instruction() -> None:
+    """Each case as many instructions as it takes, and one fewer."""
+    compared = 0
+    for case in load_cases(ISA):
+        free = run(case, 1_000_000) if case.result is not None else None
+        if free is None:
+            continue
+        assert run(case, free.insns) == free
+        short = run(case, free.insns - 1)
+        assert short is not None
+        assert short.fault is not None
+        assert (short.fault.kind, short.insns) == ("budget", free.insns - 1), case.name
+        assert short.fault.message == f"{free.insns - 1} instructions were executed without reaching an end"
+        compared += 1
+    print(f"{compared} cases")
+    assert compared >= 650
+
+
+LOOP = "r6 = 0\n again: r6 += 1\n r6 += 1\n r6 += 1\n goto again\n exit"
+
+
+def looped(engine: str, budget: int) -> Result:
+    spec = ObjectSpec({"p": ProgramSpec("p", "syscall", "syscall", tuple(assemble(LOOP)))}, {})
+    with Emulator(engine, budget).load(spec, "p", {}) as loaded:
+        return loaded.run(Input(ctx=b""))
+
+
+@pytest.mark.parametrize("budget", range(1, 40))
+def test_the_place_where_a_budget_ends(budget: int) -> None:
+    exact, joined = looped("interp", budget), looped("portable", budget)
+    assert exact.fault is not None
+    assert joined.fault is not None
+    assert exact.insns == budget
+    assert exact.fault.insn == (0 if budget == 0 else 1 + (budget - 1) % 4)  # what would have been next
+    assert joined.fault.message == exact.fault.message
+    assert joined.fault.insn == 1  # the head of the loop
+    assert budget < joined.insns <= budget + 4
+
+
+def test_a_budget_is_for_each_run() -> None:
+    for engine in ("interp", "portable"):
+        text = "r0 = 50\n again: r0 += -1\n if r0 != 0 goto again\n exit"
+        spec = ObjectSpec({"p": ProgramSpec("p", "syscall", "syscall", tuple(assemble(text)))}, {})
+        with Emulator(engine, 102).load(spec, "p", {}) as loaded:
+            assert [(one.fault, one.insns) for one in (loaded.run(Input(ctx=b"")) for _ in range(3))] == [
+                (None, 102)
+            ] * 3

@@ -1,0 +1,206 @@
+"""pcapng: blocks of every kind, byte orders, clocks, interfaces, damage, and what the writer writes."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bpfvm.core.errors import LoadError
+from bpfvm.obj.capture import Capture, open_capture
+from bpfvm.obj.pcapng_write import Writer
+from tests.unit.obj.damage import damaged
+
+Packet = tuple[int, bytes, int]
+
+
+class Maker:
+    """Blocks by hand, in either byte order."""
+
+    def __init__(self, order: str = "<") -> None:
+        self.order, self.data = order, b""
+
+    def block(self, kind: int, body: bytes) -> Maker:
+        body += bytes(-len(body) % 4)
+        size = struct.pack(self.order + "I", 12 + len(body))
+        self.data += struct.pack(self.order + "I", kind) + size + body + size
+        return self
+
+    def section(self) -> Maker:
+        return self.block(0x0A0D0D0A, struct.pack(self.order + "IHHq", 0x1A2B3C4D, 1, 0, -1))
+
+    def interface(self, link: int = 1, snap: int = 0, **options: bytes) -> Maker:
+        codes = {"resolution": 9, "offset": 14, "name": 2}
+        body = struct.pack(self.order + "HHI", link, 0, snap)
+        for name, value in options.items():
+            body += struct.pack(self.order + "HH", codes[name], len(value)) + value + bytes(-len(value) % 4)
+        return self.block(1, body + (bytes(4) if options else b""))
+
+    def packet(self, units: int, data: bytes, interface: int = 0, length: int | None = None) -> Maker:
+        size = len(data) if length is None else length
+        head = struct.pack(self.order + "IIIII", interface, units >> 32, units & 0xFFFF_FFFF, len(data), size)
+        return self.block(6, head + data)
+
+
+def read(data: bytes) -> tuple[list[Packet], list[str]]:
+    with Capture(data, "f.pcapng") as capture:
+        return [(stamp, bytes(packet), length) for stamp, packet, length in capture], capture.lost.lines
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_both_byte_orders_and_every_form_of_packet(order: str) -> None:
+    made = Maker(order).section().interface(snap=4)
+    made.packet(5, b"enhanced", length=100)
+    made.block(3, struct.pack(order + "I", 9) + b"simp")  # of 9 bytes 4 are kept
+    made.block(2, struct.pack(order + "HHIIII", 0, 7, 0, 6, 3, 3) + b"old")
+    made.block(5, bytes(12))  # statistics
+    made.block(0x0BAD, b"\x00\x00\x00\x09custom")
+    packets, lost = read(made.data)
+    assert packets == [(5000, b"enhanced", 100), (0, b"simp", 9), (6000, b"old", 3)]
+    assert lost == []
+
+
+@pytest.mark.parametrize(
+    ("code", "units", "stamp"),
+    [(6, 7, 7000), (9, 7, 7), (0, 7, 7 * 10**9), (12, 7999, 7), (0x80 | 10, 2048, 2 * 10**9), (3, 7, 7_000_000)],
+)
+def test_clocks(code: int, units: int, stamp: int) -> None:
+    made = Maker().section().interface(resolution=bytes([code])).packet(units, b"x")
+    assert read(made.data) == ([(stamp, b"x", 1)], [])
+
+
+def test_a_clock_with_an_offset() -> None:
+    made = Maker().section().interface(name=b"eth0", offset=struct.pack("<q", 100)).packet(1, b"x")
+    assert read(made.data)[0] == [(100 * 10**9 + 1000, b"x", 1)]
+
+
+def test_sections_have_interfaces_of_their_own() -> None:
+    data = Maker().section().interface(link=1).interface(link=101).packet(1, b"a", 0).packet(2, b"b", 1).data
+    data += Maker(">").section().interface(link=113).packet(3, b"c", 0).data
+    with Capture(data, "f") as capture:
+        assert [(bytes(packet), capture.link) for _, packet, _ in capture] == [(b"a", 1), (b"b", 101), (b"c", 113)]
+
+
+def test_packets_without_an_interface_are_lost_and_told() -> None:
+    packets, lost = read(Maker().section().packet(1, b"a").interface().packet(2, b"b").data)
+    assert packets == [(2000, b"b", 1)]
+    assert lost == ["offset 28: the packet is of interface 0, and the section has 0 before it; 36 bytes are not read"]
+
+
+def test_reading_goes_on_behind_damage() -> None:
+    made = Maker().section().interface()
+    ends = [len(made.data)]
+    for number in range(6):
+        made.packet(number, bytes([number]) * 20)
+        ends.append(len(made.data))
+    for at, value in ((ends[2] + 4, 1 << 30), (ends[2] + 4, 7), (ends[2] + 20, 1 << 20)):
+        data = bytearray(made.data)
+        struct.pack_into("<I", data, at, value)
+        packets, lost = read(bytes(data))
+        assert [number // 1000 for number, _, _ in packets] == [0, 1, 3, 4, 5]
+        assert len(lost) == 1
+        assert lost[0].endswith(f"; {ends[3] - ends[2]} bytes are not read")
+
+
+def test_a_wrong_second_length_alone_loses_nothing() -> None:
+    made = Maker().section().interface().packet(1, b"aaaa").packet(2, b"bbbb")
+    data = bytearray(made.data)
+    struct.pack_into("<I", data, len(data) - 36 - 4, 99)
+    packets, _ = read(bytes(data))
+    assert [packet for _, packet, _ in packets] == [b"aaaa", b"bbbb"]
+
+
+def test_everything_before_a_cut_is_read() -> None:
+    made = Maker().section().interface().packet(1, b"a" * 9).packet(2, b"b" * 30)
+    whole, _ = read(made.data)
+    cuts = 0
+    for end in range(28, len(made.data)):
+        packets, lost = read(made.data[:end])
+        assert packets == whole[: len(packets)]
+        cuts += lost != []
+    print(f"{cuts} cuts")
+    assert cuts >= 100
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (Maker().section().data[:20], "the section header at offset 0 is cut off: 20 of 28 bytes"),
+        (Maker().block(0x0A0D0D0A, bytes(20)).data, "has no byte order"),
+        (Maker().block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 2, 0, -1)).data, "pcapng version 2.0"),
+    ],
+)
+def test_what_is_refused_is_named(data: bytes, reason: str) -> None:
+    with pytest.raises(LoadError, match=r"^f\.pcapng: ") as caught:
+        Capture(data, "f.pcapng")
+    assert reason in str(caught.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, (1 << 64) - 1), st.binary(max_size=70), st.sampled_from(["eth", "ip"]),
+                          st.text(max_size=20), st.integers(0, (1 << 32) - 1))))  # fmt: skip
+def test_what_is_written_comes_back(packets: list[tuple[int, bytes, str, str, int]]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "out.pcapng")
+        with Writer(path) as writer:
+            for stamp, data, layer, comment, length in packets:
+                writer.packet(stamp, data, layer, comment, length)
+        with open_capture(path) as capture:
+            found = [(stamp, bytes(data), capture.link, length) for stamp, data, length in capture]
+            assert capture.lost.lines == []
+    links = {"eth": 1, "ip": 101}
+    assert found == [(stamp, data, links[layer], length) for stamp, data, layer, _, length in packets]
+
+
+def test_comments_are_those_that_others_read(tmp_path: Path) -> None:
+    scapy = pytest.importorskip("scapy.utils", reason="scapy is not installed: pip install 'bpfvm[net]'")
+    with Writer(tmp_path / "out.pcapng") as writer:
+        for number in range(5):
+            writer.packet(1_600_000_000 * 10**9 + number, b"x" * (14 + number), "eth", f"XDP_PASS {number}")
+    with scapy.RawPcapNgReader(str(tmp_path / "out.pcapng")) as reader:
+        found = [(bytes(data), meta) for data, meta in reader]
+    assert [data for data, _ in found] == [b"x" * (14 + number) for number in range(5)]
+    for number, (_, meta) in enumerate(found):
+        comment = getattr(meta, "comment", None) or getattr(meta, "comments", [None])[0]
+        assert comment == f"XDP_PASS {number}".encode()
+        assert (meta.tshigh << 32 | meta.tslow) == 1_600_000_000 * 10**9 + number
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match="directory"):
+        Writer(tmp_path)
+    with Writer(tmp_path / "out") as writer, pytest.raises(LoadError, match="packet 1 of 1 bytes at -1 ns"):
+        writer.packet(-1, b"x", "eth")
+
+
+def test_damaged_files_give_what_is_readable() -> None:
+    rng, files = random.Random(7), []
+    for order in "<>":
+        made = Maker(order).section().interface(snap=96).interface(link=101, resolution=b"\x09")
+        for number in range(14):
+            made.packet(number, rng.randbytes(14 + 7 * number), number % 2, 200)
+        files.append(made.data)
+    outcomes: Counter[str] = Counter()
+    messages: list[str] = []
+    for data in damaged(files, 600, seed=3):
+        try:
+            with Capture(data, "damaged.pcapng") as capture:
+                read = sum(32 + len(packet) for _, packet, _ in capture)
+                assert read <= len(data)
+                assert capture.lost.bytes <= len(data)
+                assert all(line.isprintable() for line in capture.lost.lines)
+                outcomes["lost some" if capture.lost.lines else "whole"] += 1
+        except LoadError as error:
+            messages.append(str(error))
+            outcomes["refused"] += 1
+    print(dict(outcomes))
+    assert [text for text in messages if not text.isprintable()] == []
+    assert outcomes.total() == 600
+    assert min(outcomes.values()) >= 20

@@ -5,13 +5,14 @@ It asks the kernel nothing. It stands here because it takes minutes, and these t
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from kernel_tests import debian
 from tests.unit.obj.damage import KINDS
-from tests.unit.obj.test_damage import report
+from tests.unit.obj.test_damage import captures, report, report_captures
 from tests.unit.obj.test_damaged_processes import run_all, single
 
 OBJECTS = sorted((Path(__file__).resolve().parents[1] / "tests/objects").glob("*.o"))
@@ -32,6 +33,14 @@ def files() -> list[Path]:
 def test_damaged_objects_in_one_process(files: list[Path]) -> None:
     print(f"{len(files)} objects, {len(OBJECTS)} of them committed")
     assert set(report(files, IN_ONE_PROCESS, seed=2)["outcomes"]) == set(KINDS)
+
+
+def test_damaged_captures_in_one_process(tmp_path: Path) -> None:
+    folder = os.environ.get("BPFVM_CAPTURES", "")
+    real = sorted(Path(folder).glob("*.pcap*")) if folder else []
+    small = [one for one in real if one.stat().st_size <= LARGEST]
+    print(f"{len(small)} captures of BPFVM_CAPTURES and those that are made")
+    report_captures([*captures(tmp_path), *small], IN_ONE_PROCESS, seed=2)
 
 
 def test_damaged_objects_in_processes(files: list[Path], tmp_path: Path) -> None:

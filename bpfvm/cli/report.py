@@ -50,9 +50,10 @@ class Report:
         """Count one run; in words, how it ended."""
         self.insns += result.insns
         self.trace += result.trace
-        for name, records in result.events.items():
-            self.events.setdefault(name, []).extend(record.hex() for record in records)
-        self.lost.update(result.lost)
+        if result.events or result.lost:
+            self.lost.update(result.lost)
+            for name, records in result.events.items():
+                self.events.setdefault(name, []).extend(record.hex() for record in records)
         for warning in result.warnings:
             self.warnings.setdefault(warning.insn or 0, warning)
         if result.fault is not None:

@@ -10,21 +10,27 @@ from __future__ import annotations
 import mmap
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Entries
 from bpfvm.kernel import perf
 from bpfvm.kernel.elements import BYTE_ORDER, possible_cpus
 from bpfvm.kernel.sys import MAP_UPDATE_ELEM, Fd, MapElement, address, bpf, error_name, error_text
-
-if TYPE_CHECKING:
-    from bpfvm.kernel.maps import KernelMap
+from bpfvm.obj.model import MapSpec
 
 PAGE = mmap.PAGESIZE
 HEADER = 8  # bytes before each record: length and bits, page offset
 BUSY, DISCARD = 1 << 31, 1 << 30  # BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT
 _LENGTH = DISCARD - 1
+
+
+class Ring(Protocol):
+    """What a reader needs of a map: kernel.maps.KernelMap."""
+
+    spec: MapSpec
+    entries: int
+    fd: Fd
 
 
 class Reader(Protocol):
@@ -40,7 +46,7 @@ class Reader(Protocol):
 class RingReader:
     """Reads one BPF_MAP_TYPE_RINGBUF. A full one makes the helpers fail; the kernel does not count how often."""
 
-    def __init__(self, one: KernelMap) -> None:
+    def __init__(self, one: Ring) -> None:
         """Raises Unavailable where the kernel does not share the memory."""
         name, self._mask = one.spec.name, one.entries - 1
         with ExitStack() as opened:
@@ -75,7 +81,7 @@ class RingReader:
 class PerfReader:
     """Reads a BPF_MAP_TYPE_PERF_EVENT_ARRAY: an event on each CPU, put into the map under the CPU's number."""
 
-    def __init__(self, one: KernelMap) -> None:
+    def __init__(self, one: Ring) -> None:
         """Raises Unavailable where perf_event_open(2) is not allowed."""
         with ExitStack() as opened:
             self._events: list[perf.Event] = []
@@ -149,7 +155,7 @@ def waiting(fd: Fd, name: str, size: int) -> Entries:
 class Events:
     """The readers of all such maps that a program uses, by name."""
 
-    def __init__(self, maps: Mapping[str, KernelMap]) -> None:
+    def __init__(self, maps: Mapping[str, Ring]) -> None:
         self._readers: dict[str, Reader] = {}
         try:
             for name, one in maps.items():

@@ -12,8 +12,9 @@ from typing import Any
 
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.capture import Capture
-from bpfvm.obj.pcap import encode_capture
+from bpfvm.obj.pcap import encode_capture, write_capture
 from tests.unit.obj.damage import KINDS, damaged, damaged_objects
+from tests.unit.obj.pcapng import Maker
 
 OBJECTS = Path(__file__).resolve().parents[2] / "objects"
 COUNT = 2000
@@ -37,6 +38,44 @@ def report(files: Sequence[Path], count: int, seed: int) -> dict[str, Any]:
     assert found["slowest"] < 1
     assert found["peak"] < 1 << 30
     return found
+
+
+def report_captures(files: Sequence[Path], count: int, seed: int) -> None:
+    """The same for captures: damage_captures in a process of its own."""
+    command = [sys.executable, "-m", "tests.unit.obj.damage_captures", str(count), str(seed), *map(str, files)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=OBJECTS.parents[1], timeout=60 + count / 20, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    outcomes = found["outcomes"]
+    print(f"{count} damaged captures: {outcomes}; slowest {found['slowest']} s, {found['peak'] >> 20} MiB")
+    assert found["wrong"] == [], "\n".join(found["wrong"][:5])
+    assert sum(outcomes.values()) == count
+    assert min(outcomes[one] for one in ("whole", "lost some", "refused")) >= count // 50
+    assert found["slowest"] < 1
+    assert found["peak"] < 1 << 30
+
+
+def captures(folder: Path) -> list[Path]:
+    """Small captures of every form, made in `folder`."""
+    made = []
+    packets = [(number * 10**9, bytes([number]) * (14 + number * 7)) for number in range(12)]
+    for link in (1, 101, 113):
+        for endian in ("little", "big"):
+            made.append(folder / f"{link}-{endian}.pcap")
+            write_capture(made[-1], packets, nanoseconds=endian == "big", endian=endian, link=link)
+    for order in "<>":
+        maker = Maker(order).section().interface(snap=96).interface(link=101, resolution=b"\x09")
+        for number, (stamp, data) in enumerate(packets):
+            maker.packet(stamp, data, number % 2, 200)
+        made.append(folder / f"{'little' if order == '<' else 'big'}.pcapng")
+        made[-1].write_bytes(maker.data)
+    return made
+
+
+def test_a_damaged_capture_is_read_as_far_as_it_can_be(tmp_path: Path) -> None:
+    report_captures(captures(tmp_path), 1000, seed=1)
 
 
 def test_kinds_of_damage() -> None:

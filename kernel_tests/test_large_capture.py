@@ -1,0 +1,72 @@
+"""A capture of 1 GB: flat memory, and a clean end on Ctrl-C. It asks the kernel nothing; it takes room and seconds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bpfvm.obj.pcap import encode_capture
+
+COUNTER = Path(__file__).resolve().parents[1] / "tests/objects/xdp_count.o"
+SIZE, PACKET = 1 << 30, 16_000
+FLAT = 120 << 20  # bytes resident, of which Python and its modules take half
+PEAK = (
+    "import sys, resource\nfrom bpfvm.cli import status\ncode = status(sys.argv[1:])\n"
+    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10, file=sys.stderr)\nsys.exit(code)\n"
+)
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("large")
+    if shutil.disk_usage(folder).free < 2 * SIZE:
+        pytest.skip(f"less than {2 * SIZE} bytes are free in {folder}")
+    head = next(iter(encode_capture([])))
+    packet = bytes(12) + b"\x08\x00\x45" + bytes(8) + b"\x06" + bytes(PACKET - 24)
+    block = b"".join(struct.pack("<IIII", 1_600_000_000, 0, PACKET, PACKET) + packet for _ in range(64))
+    path = folder / "large.pcap"
+    with path.open("wb") as file:
+        file.write(head)
+        for _ in range(SIZE // len(block) + 1):
+            file.write(block)
+    yield path
+    path.unlink()
+
+
+def command(capture: Path) -> list[str]:
+    return [sys.executable, "-c", PEAK, "run", str(COUNTER), "--packet", str(capture), "--json"]
+
+
+def test_it_runs_in_flat_memory(capture: Path) -> None:
+    start = time.monotonic()
+    done = subprocess.run(command(capture), capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - start
+    assert done.returncode == 0, done.stderr
+    found, peak = json.loads(done.stdout), int(done.stderr.splitlines()[-1])
+    size = capture.stat().st_size
+    print(f"{found['packets']} packets, {size >> 20} MiB in {seconds:.1f} s; {peak >> 20} MiB resident")
+    assert found["packets"] == (size - 24) // (PACKET + 16)
+    assert found["bytes"] >= SIZE - (SIZE >> 9)
+    assert peak < FLAT
+
+
+def test_ctrl_c_ends_it_cleanly(capture: Path) -> None:
+    running = subprocess.Popen(command(capture), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(1.5)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=20)
+    lines = err.splitlines()
+    print(lines[0])
+    assert running.returncode == 130
+    assert lines[0].startswith("bpfvm: interrupted after ")
+    assert sum(json.loads(out)["actions"].values()) == int(lines[0].split()[3])
+    assert "Traceback" not in err

@@ -1,0 +1,70 @@
+"""The C programs of tests/packets on both tiers and in the kernel: verdict, packet, context fields, events, maps.
+
+Over the frames that are made for them, and over the captures of BPFVM_CAPTURES. Programs run on CPU 0 everywhere. The
+golden file that offline tests hold the tiers to is compared too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bpfvm.core.errors import LoadError
+from bpfvm.emulator import Emulator
+from bpfvm.kernel import KERNEL
+from tests.packets.cases import GOLDEN, GROUPS, Group, golden, layer
+from tests.packets.machines import Case, captured, compare
+
+CPUS = os.sysconf("SC_NPROCESSORS_CONF")
+ENGINES = (Emulator("interp", cpus=CPUS), Emulator("portable", cpus=CPUS), KERNEL)
+ALL = [(group, case) for group in GROUPS for case in group.cases]
+MOST = 40  # packets of each capture
+totals: Counter[str] = Counter()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_one_cpu() -> Iterator[None]:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
+
+
+@pytest.fixture(scope="module")
+def real() -> list[bytes]:
+    folder = os.environ.get("BPFVM_CAPTURES", "")
+    found: list[bytes] = []
+    for path in sorted(Path(folder).iterdir()) if folder else ():
+        try:
+            found += captured(path, MOST)
+        except LoadError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize(("group", "case"), ALL, ids=[str(case) for _, case in ALL])
+def test_machines_agree(group: Group, case: Case, real: list[bytes]) -> None:
+    counts = compare(case, layer(case), ENGINES, CPUS, group.frames)
+    assert counts["compared"] >= len(group.frames) * 3 // 4
+    assert counts["other ways"] >= 1
+    counts.update(compare(case, layer(case), ENGINES, CPUS, real))
+    totals.update(counts)
+    totals["programs"] += 1
+    print(dict(counts))
+
+
+def test_there_was_something_to_compare(real: list[bytes]) -> None:
+    print(dict(totals))
+    assert totals["programs"] == len(ALL)
+    assert totals["compared"] >= len(ALL) * (150 if not real else 1000) * 3 // 4
+
+
+def test_the_golden_file_is_the_kernels() -> None:
+    if CPUS != 2:
+        pytest.skip(f"the golden file is of 2 CPUs, and here are {CPUS}")
+    assert json.loads(GOLDEN.read_text()) == golden(KERNEL), "python -m tests.packets.cases writes it anew"

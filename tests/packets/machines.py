@@ -1,0 +1,128 @@
+"""One C program over packets on several engines: what is compared, and what it came to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bpfvm.core.bits import M32
+from bpfvm.core.errors import Unavailable
+from bpfvm.core.machine import Entries, Input, Result
+from bpfvm.obj.capture import open_capture
+from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.model import ObjectSpec
+from bpfvm.run.backend import Backend, Loaded
+
+FOLDER = Path(__file__).resolve().parent
+UNREADABLE = ("ringbuf", "perf_event_array", "prog_array", "stack_trace", "xskmap", "devmap", "devmap_hash", "cpumap")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One program of an object of this folder.
+
+    maps: contents to begin with, by name. per_cpu: the same of maps with a value for each CPU, given once.
+    fields: context fields of every run. left_out: context fields that are not compared, with the reason in a comment.
+    """
+
+    file: str
+    program: str
+    maps: Mapping[str, Entries] = field(default_factory=dict)
+    per_cpu: Mapping[str, Sequence[tuple[bytes, bytes]]] = field(default_factory=dict)
+    fields: Mapping[str, int] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.program}"
+
+    @property
+    def spec(self) -> ObjectSpec:
+        return read_object(FOLDER / self.file)
+
+    def contents(self, cpus: int) -> dict[str, Entries]:
+        """What goes into the maps of a machine with so many CPUs."""
+        each: dict[str, Entries] = {
+            name: [(key, [value] * cpus) for key, value in rows] for name, rows in self.per_cpu.items()
+        }
+        return {**self.maps, **each}
+
+
+def captured(path: Path, most: int) -> Iterator[bytes]:
+    """The first packets of a capture of Ethernet."""
+    with open_capture(path) as capture:
+        for _, packet, _ in capture:
+            if capture.link != 1 or most <= 0:
+                return
+            most -= 1
+            yield bytes(packet)
+
+
+def input_of(case: Case, layer: str, frame: bytes, number: int) -> Input:
+    """One run's input. Programs behind the Ethernet header get the packet behind it."""
+    return Input(packet=frame if layer == "eth" else frame[14:], fields=case.fields, clock=1_000_000 * number)
+
+
+def ended(case: Case, result: Result, fields: Sequence[str]) -> tuple[object, ...]:
+    """What is compared of a run: a verdict is 32 bits; fields are those that both machines know."""
+    known = {name: result.fields[name] for name in fields if name not in case.left_out}
+    events = {name: records for name, records in result.events.items() if records}
+    return result.r0 & M32, result.packet, known, events, result.fault
+
+
+def readable(case: Case, spec: ObjectSpec) -> list[str]:
+    """Maps whose contents are compared in the end."""
+    return [one for one in spec.maps_of(case.program) if spec.maps[one].type not in UNREADABLE and one[0] != "."]
+
+
+def compare(case: Case, layer: str, engines: Sequence[Backend], cpus: int, frames: Sequence[bytes]) -> Counter[str]:
+    """Run every frame on every engine, the last of which is right. AssertionError names program, packet and engine."""
+    spec, counts = case.spec, Counter[str]()
+    machines: list[Loaded] = [one.load(spec, case.program, case.contents(cpus)) for one in engines]
+    ways: Counter[tuple[int, bool]] = Counter()  # verdict, and whether the packet is as it was
+    for number, frame in enumerate(frames):
+        counts["packets"] += 1
+        given = input_of(case, layer, frame, number)
+        try:
+            want = machines[-1].run(given)
+        except Unavailable as reason:
+            counts[f"not run: {str(reason)[:60]}"] += 1
+            continue
+        counts["compared"] += 1
+        ways[want.r0 & M32, want.packet == given.packet] += 1
+        for engine, machine in zip(engines[:-1], machines, strict=False):
+            result = machine.run(given)
+            names = [name for name in want.fields if name in result.fields]
+            found, wanted = ended(case, result, names), ended(case, want, names)
+            assert found == wanted, f"{case}, packet {number} ({frame.hex()}), {engine.name}:\n{found}\n{wanted}"
+    for name in readable(case, spec):
+        last = machines[-1].read_map(name)
+        for engine, machine in zip(engines[:-1], machines, strict=False):
+            assert machine.read_map(name) == last, f"{case}: map {name} on {engine.name}"
+        counts["maps"] += 1
+        counts["entries"] += len(last)
+    for machine in machines:
+        machine.close()
+    counts["other ways"] = counts["compared"] - max(ways.values(), default=0)
+    return counts
+
+
+def digest(case: Case, layer: str, engine: Backend, cpus: int, frames: Sequence[bytes]) -> str:
+    """A number for all that a program made of the frames: verdicts, packets, events, maps. Not context fields, of
+    which engines know more or fewer.
+    """
+    total = hashlib.sha256()
+    spec = case.spec
+    machine = engine.load(spec, case.program, case.contents(cpus))
+    for number, frame in enumerate(frames):
+        try:
+            result = machine.run(input_of(case, layer, frame, number))
+        except Unavailable:
+            continue
+        total.update(repr(ended(case, result, ())).encode())
+    for name in readable(case, spec):
+        total.update(repr((name, machine.read_map(name))).encode())
+    machine.close()
+    return total.hexdigest()[:16]

@@ -16,7 +16,7 @@ from bpfvm.fuzz.edit import Step, closed
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.obj.model import MapSpec
 
-R0, R1, R10 = 0, 1, 10
+R0, R1, R6, R10 = 0, 1, 6, 10
 SCRATCH = frozenset(range(6))  # what calls spoil
 DATA = 256  # bytes of the given memory that programs read and write as they like
 LOG = 256  # bytes behind them, where registers are noted
@@ -45,6 +45,16 @@ class Code:
         self._steps: list[tuple[Insn, int | None]] = []
         self._places: list[int | None] = []
         self._logged = 0
+
+    @property
+    def has_packet(self) -> bool:
+        """Whether the given memory is a packet; else it is the context."""
+        return self.kind != "syscall"
+
+    @property
+    def has_skb(self) -> bool:
+        """Whether legacy packet loads exist in programs of the type."""
+        return self.kind == "sched_cls"
 
     def emit(self, one: Insn, label: int | None = None) -> None:
         """Append an instruction; label: where it leads."""
@@ -110,6 +120,11 @@ class Body:
     def source(self, dst: int) -> int:
         """A register with a number, `dst` itself more often than by chance."""
         return dst if self.rng.random() < 0.15 else self.register()
+
+    @property
+    def context(self) -> int:
+        """Where on the stack, from r10, the entry function of a program with an skb keeps its context."""
+        return -self.frame - WORD
 
     def emit(
         self, name: str, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0, symbol: str | None = None

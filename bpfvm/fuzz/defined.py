@@ -10,6 +10,7 @@ passed on, compared with the packet's end and with null, and used as addresses; 
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -25,8 +26,9 @@ from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
-R0, R1, R10 = 0, 1, 10
+R0, R1, R6, R10 = 0, 1, 6, 10
 _DEPTH = 8  # frames
+_SKB_DATA = 76  # offset of __sk_buff.data
 _PACKET = ("packet", "packet_end", "packet_meta")
 _LOADS = (Kind.LOAD, Kind.LOAD_SX, Kind.LOAD_ACQUIRE)
 _STORES = (Kind.STORE, Kind.STORE_RELEASE)
@@ -77,6 +79,8 @@ def undefined(case: Case) -> str | None:
             return "instructions that nothing leads to"
         if steps[-1].insn.op.kind not in (Kind.EXIT, Kind.GOTO):
             return "the last instruction falls off the end"
+        if _leaves_its_function(steps):
+            return "a jump between functions"
         layout = PROGRAM_TYPES[program.type].context
         fields = {} if layout is None else {one.offset: one.pointer for one in CONTEXTS[layout].fields if one.pointer}
         walk = _Walk(steps, case.spec.maps, fields)
@@ -87,11 +91,23 @@ def undefined(case: Case) -> str | None:
     return None
 
 
+def _leaves_its_function(steps: Sequence[Step]) -> bool:
+    """Whether a jump leads out of the function that it stands in: functions begin where calls go."""
+    called = {step.target for step in steps if step.insn.op.name == "call_local" and step.target is not None}
+    entries = sorted({0, *called})
+    return any(
+        step.target is not None and step.insn.op.kind is not Kind.CALL
+        and bisect(entries, number) != bisect(entries, step.target)
+        for number, step in enumerate(steps)
+    )  # fmt: skip
+
+
 class _Walk:
     """Forward over all paths, function by function, until nothing changes."""
 
     def __init__(self, steps: Sequence[Step], maps: Mapping[str, MapSpec], fields: Mapping[int, str]) -> None:
         self.steps, self.maps, self.fields = steps, maps, fields
+        self.has_skb = _SKB_DATA in fields
         self._known: dict[tuple[int, tuple[Value, ...]], Value] = {}
 
     def function(self, entry: int, arguments: list[Value], depth: int) -> Value:
@@ -142,6 +158,8 @@ class _Walk:
             state.registers[one.dst] = _arithmetic(state, one)
         elif kind is Kind.JUMP:
             _compare(state, one)
+        elif kind is Kind.PACKET:
+            self._packet(state, one)
         elif kind not in (Kind.GOTO, Kind.MAY_GOTO) or one.op.name == "gotox":
             raise Undefined(f"{one.op.name} is not followed here")
 
@@ -163,6 +181,8 @@ class _Walk:
                     if begin == field and one.op.name == "ldx32":
                         return Address(pointer_name)
                     raise Undefined("a part of an address in the context")
+            if self.has_skb:
+                raise Undefined("a field of an skb, on which machines need not agree")
         return NUMBER
 
     def _store(self, state: _State, one: Insn, value: Value) -> None:
@@ -175,6 +195,17 @@ class _Walk:
                 state.stack[start + byte] = NUMBER if not isinstance(value, Address) else (value, byte)
         elif value is not NUMBER:
             raise Undefined("an address in memory")
+        elif at.region == "context" and self.has_skb:
+            raise Undefined("a store into the context of an skb")
+
+    def _packet(self, state: _State, one: Insn) -> None:
+        """A legacy load of the packet, which wants the context in r6 and spoils what calls spoil."""
+        if state.registers[R6] != Address("context"):
+            raise Undefined("a packet load without the context in r6")
+        if "src" in one.op.uses and state.registers[one.src] is not NUMBER:
+            raise Undefined("a packet load at an address")
+        state.registers[R0] = NUMBER
+        state.registers[1:6] = [UNSET] * 5
 
     def _atomic(self, state: _State, one: Insn) -> None:
         if state.registers[one.src] is not NUMBER:

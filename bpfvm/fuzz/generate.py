@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from bpfvm.core.machine import Entries, Input
 from bpfvm.fuzz import edges
-from bpfvm.fuzz.body import R0, R1, R10, SIZE, TABLE, VALUE, Body, Callee, Code
+from bpfvm.fuzz.body import R0, R1, R6, R10, SCRATCH, SIZE, TABLE, VALUE, Body, Callee, Code
 from bpfvm.fuzz.branches import branch, early_exit, jump_about, may_goto
 from bpfvm.fuzz.calls import call, map_handle
 from bpfvm.fuzz.case import Case, make
@@ -21,6 +21,7 @@ from bpfvm.isa.insn import Insn, insn
 from bpfvm.isa.ops import OPS, Kind, Op
 
 INPUTS = 2  # of each program
+_TYPES = {"syscall": 0.55, "xdp": 0.25, "sched_cls": 0.2}
 SHORTEST = 14  # bytes of an XDP frame that the kernel runs (measured on 6.18)
 _MOST_FRAMES, _FRAME_BYTES = 8, (24, 32, 48)  # 8 frames of 64 bytes, as JITs round them, fill the 512 of a call chain
 
@@ -49,6 +50,31 @@ def _wide(body: Body, op: Op) -> bool:
     return map_handle(body, op)
 
 
+def _packet_load(body: Body, op: Op) -> bool:
+    """Takes the context from the stack to r6, which is where such a load wants it; what calls spoil, it spoils too.
+
+    A load past the packet's end ends the program, so most are inside.
+    """
+    rng = body.rng
+    if not body.code.has_skb or body.level or not body.calls or not (SCRATCH | {R6}).isdisjoint(body.locked):
+        return False
+    if body.home == R6:
+        return False
+    inside = rng.randrange(SIZE - 4) if rng.random() < 0.97 else SIZE + rng.randrange(4096)
+    if "src" in op.uses:
+        offset = body.register(without=(R6,))
+        body.emit("and64_k", offset, imm=SIZE // 2 - 1)
+        inside = rng.randrange(SIZE // 2 - 4) if inside < SIZE else inside
+    else:
+        offset = 0
+    body.emit("ldx64", R6, R10, body.context)
+    body.code.emit(Insn(op, 0, offset, op.off_is or 0, inside))
+    for one in sorted({*range(1, R6 + 1)} & set(body.free)):
+        body.renumber(one)
+    body.maybe_log(R0)
+    return True
+
+
 ACTIONS: Mapping[Kind, Action] = {
     Kind.ALU: _arithmetic,
     Kind.JUMP: branch,
@@ -57,6 +83,7 @@ ACTIONS: Mapping[Kind, Action] = {
     Kind.CALL: call,
     Kind.EXIT: early_exit,
     Kind.IMM64: _wide,
+    Kind.PACKET: _packet_load,
     **ACCESSES,
 }
 
@@ -70,14 +97,19 @@ LEFT_OUT: Mapping[str, str] = {
     "lddw_func": "needs the program's own BTF, and a helper that calls back",
     "lddw_map_idx": _NO_TABLE,
     "lddw_map_idx_value": _NO_TABLE,
-    **{op.name: "needs a program type with an skb, which BPF_PROG_TEST_RUN of the kernel backend does not run"
-       for op in OPS if op.kind is Kind.PACKET},
 }  # fmt: skip
 
 FUZZED = tuple(op for op in OPS if op.name not in LEFT_OUT)
 _ACCESS_ROWS = tuple(op for op in FUZZED if op.kind in ACCESSES)
 
-_KINDS: Mapping[Kind, float] = {Kind.JUMP: 0.5, Kind.GOTO: 2, Kind.MAY_GOTO: 2, Kind.CALL: 6, Kind.EXIT: 1}
+_KINDS: Mapping[Kind, float] = {
+    Kind.JUMP: 0.5,
+    Kind.GOTO: 2,
+    Kind.MAY_GOTO: 2,
+    Kind.CALL: 6,
+    Kind.EXIT: 1,
+    Kind.PACKET: 9,
+}
 _WEIGHTS = [_KINDS.get(op.kind, 1.0) for op in FUZZED]
 _SIMPLE = tuple(op for op in FUZZED if op.kind in (Kind.ALU, *ACCESSES))
 
@@ -97,13 +129,13 @@ def act(body: Body, count: int) -> None:
 
 
 def program(rng: random.Random, name: str) -> Case:
-    """A random program with two inputs: syscall (a context) or xdp (a packet)."""
-    kind = "xdp" if rng.random() < 0.3 else "syscall"
+    """A random program with two inputs: syscall (a context), xdp or sched_cls (a packet)."""
+    kind = rng.choices(tuple(_TYPES), tuple(_TYPES.values()))[0]
     code = Code(rng, kind, act)
     calls = rng.random() < 0.7
     body = Body(code, 0, rng.randrange(6, R10) if calls else rng.randrange(2, R10), rng.choice(_FRAME_BYTES), calls,
                 rng.randrange(8, 28))  # fmt: skip
-    over = _guard(body) if kind == "xdp" else None
+    over = _guard(body) if code.has_packet else None
     _function(body)
     if over is not None:
         code.place(over)
@@ -132,8 +164,11 @@ def _write(code: Code, callee: Callee) -> None:
 def _guard(body: Body) -> int:
     """The packet into r1, if it has SIZE bytes; otherwise the program goes to the label."""
     over = body.code.label()
-    body.emit("ldx32", 2, R1, 4)
-    body.emit("ldx32", R1, R1, 0)
+    start, end = (76, 80) if body.code.has_skb else (0, 4)  # data and data_end of __sk_buff and of xdp_md
+    if body.code.has_skb:
+        body.emit("stx64", R10, R1, body.context)
+    body.emit("ldx32", 2, R1, end)
+    body.emit("ldx32", R1, R1, start)
     body.emit("mov64_x", 3, R1)
     body.emit("add64_k", 3, imm=SIZE)
     body.code.emit(insn("jgt64_x", 3, 2), over)
@@ -141,7 +176,7 @@ def _guard(body: Body) -> int:
 
 
 def _inputs(code: Code) -> list[Input]:
-    if code.kind == "xdp":
+    if code.has_packet:
         return [Input(packet=_frame(code)) for _ in range(INPUTS)]
     return [Input(ctx=_given(code, SIZE)) for _ in range(INPUTS)]
 

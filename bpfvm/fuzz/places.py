@@ -34,7 +34,7 @@ def _aligned(body: Body, op: Op, room: int) -> int:
 
 def _given(body: Body, op: Op, pointer: int) -> tuple[int, int]:
     """The context or the packet, by `home` or by a copy of it."""
-    packet = body.code.kind == "xdp"
+    packet = body.code.has_packet
     off = _aligned(body, op, DATA) if packet else body.data_offset(op.bits // 8)
     if body.rng.random() < 0.3:
         return body.home, off

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +211,19 @@ def test_ctrl_c_leaves_the_results_so_far(capture: str, capsys: Captured, monkey
     out, err = capsys.readouterr()
     assert json.loads(out)["actions"] == {"XDP_PASS": 7}
     assert err == "bpfvm: interrupted after 7 packets\n"
+
+
+def test_an_empty_folder_is_enough_and_little_is_loaded(capture: str, tmp_path: Path) -> None:
+    """Continuous integration runs this as a user without root, by the system's own Python."""
+    (tmp_path / "empty").mkdir()
+    program = (
+        "import sys\nfrom bpfvm.cli import status\ncode = status(sys.argv[1:])\n"
+        "print(*(one for one in sys.modules if one in ('numpy', 'llvmlite', 'rich', 'scapy')), file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    command = [sys.executable, "-c", program, "run", COUNTER, "--packet", capture, "--json"]
+    done = subprocess.run(command, cwd=tmp_path / "empty", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "\n")
+    found = json.loads(done.stdout)
+    assert (found["engine"], found["actions"]) == ("portable", {"XDP_PASS": 24})
+    assert list((tmp_path / "empty").iterdir()) == []

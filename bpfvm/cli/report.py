@@ -42,6 +42,11 @@ class Report:
         """Whether any run met a machine fault."""
         return any(fault.machine for _, fault in self.faults)
 
+    @property
+    def ended(self) -> int:
+        """How many inputs are counted: one fewer than `runs` while one runs."""
+        return self.actions.total() + sum(fault.machine for _, fault in self.faults) + len(self.refused)
+
     def refuse(self, reason: str) -> None:
         """The input could not be run."""
         self.refused.append((self.runs, reason))

@@ -141,7 +141,6 @@ class _Run:
 
     def __init__(self, session: Session, options: Options, base: Input) -> None:
         self.session, self.options, self.base, self.report = session, options, base, Report()
-        self.done = 0  # inputs before the one that runs
         self.trace: Trace | None = None
         self.out: Writer | None = None
         if options.memory:
@@ -156,7 +155,7 @@ class _Run:
             with ExitStack() as stack:
                 self._all(stack)
         except KeyboardInterrupt:
-            self.report.runs = self.done
+            self.report.runs = self.report.ended
             click.echo(f"bpfvm: interrupted after {self.report.runs} {self.what}s", err=True)
             return INTERRUPTED
         finally:
@@ -225,7 +224,6 @@ class _Run:
             click.echo(f"bpfvm: {path}: {line}", err=True)
 
     def _one(self, given: Input) -> tuple[str, Result | None]:
-        self.done = self.report.runs
         self.report.runs += 1
         if self.trace is not None:
             self.trace.number = self.report.runs

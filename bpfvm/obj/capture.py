@@ -155,15 +155,25 @@ def _mapped(file: BinaryIO, name: str) -> bytes | mmap.mmap:
 
 
 def _standard_input() -> bytes | mmap.mmap:
-    """What a pipe brings is copied to a file without a name first, up to its end."""
-    source, name = sys.stdin.buffer, "standard input"
+    name, example = "standard input", "write a capture to it, as in tcpdump -w - | bpfvm run prog.o --packet -"
+    if sys.stdin is None:
+        raise UsageError(f"{name} is closed; {example}")
+    source = sys.stdin.buffer
     if source.isatty():
-        raise UsageError(
-            f"{name} is a terminal; write a capture to it, as in tcpdump -w - | bpfvm run prog.o --packet -"
-        )
-    if stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-        return _mapped(source, name)
+        raise UsageError(f"{name} is a terminal; {example}")
+    try:
+        return _mapped(source, name) if stat.S_ISREG(os.fstat(source.fileno()).st_mode) else _copied(source, name)
+    except OSError as error:
+        raise LoadError(f"{name}: {error.strerror or error}") from None
+
+
+def _copied(source: BinaryIO, name: str) -> bytes | mmap.mmap:
+    """What a pipe brings, in a file without a name; of what is no capture, the beginning."""
+    head = source.read(4)
+    if not is_pcap(head) and not is_pcapng(head):
+        return head
     with tempfile.TemporaryFile() as copy:
+        copy.write(head)
         while piece := source.read(_COPIED):
             copy.write(piece)
         copy.flush()

@@ -8,6 +8,8 @@ for: views of it stay good. As with any mapped file, who cuts it short meanwhile
 from __future__ import annotations
 
 import mmap
+import re
+from collections.abc import Iterator
 from contextlib import suppress
 
 STRIDE = 1 << 20  # bytes that are read before the pages behind are given back; what a terminal can show of progress
@@ -37,6 +39,20 @@ class Pages:
         """Reading starts at the front, again perhaps. The place at which to call `passed` first."""
         self.at = 0
         return STRIDE
+
+    def search(self, pattern: re.Pattern[bytes], width: int, start: int, end: int) -> Iterator[int]:
+        """Where `pattern`, which looks at `width` bytes at most, matches from `start` on and before `end`.
+
+        Pages that were searched in vain are given back.
+        """
+        while start < end:
+            stop = min(start + STRIDE, end)
+            for found in pattern.finditer(self.view, start, min(stop + width - 1, end)):
+                if found.start() >= stop:
+                    break
+                yield found.start()
+            self.passed(stop)
+            start = stop
 
     def close(self) -> None:
         """Unmap the file. Views that somebody still holds keep it mapped until they are gone."""

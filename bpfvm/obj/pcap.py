@@ -128,13 +128,13 @@ class Pcap:
 
     def _places(self, start: int, seconds: int) -> Iterator[int]:
         """Where, from `start` on, records begin that follow one another. seconds: of the last packet, -1 without."""
-        view = self._pages.view
-        for tried, found in enumerate(_of_about(seconds, self._record.format[0]).finditer(view, start)):
+        back = 2 if seconds >= 0 and self.endian == "little" else 0  # from the upper half of a number to its first byte
+        halves = _of_about(seconds, self._record.format[0])
+        for tried, found in enumerate(self._pages.search(halves, 2, start + back, len(self._pages))):
             if tried == _MOST_TRIED:
                 return
-            at = found.start() - (2 if seconds >= 0 and self.endian == "little" else 0)
-            if at >= start and self._follow(at, seconds):
-                yield at
+            if self._follow(found - back, seconds):
+                yield found - back
 
     def _follow(self, at: int, seconds: int) -> bool:
         """Whether records that make sense follow one another from `at` on, to the end of the file at most."""

@@ -28,10 +28,13 @@ TSRESOL, TSOFFSET = 9, 14  # options of an interface
 _BLOCK = 12  # bytes of the shortest: type and twice the length
 _SECTION = 28
 _MOST_INTERFACES = 1 << 16  # of a section
-_MOST_TRIED = 1 << 20  # places that are looked at before the rest is given up
+_MOST_TRIED = 1 << 19  # places that are looked at before the rest is given up
 _LEAST_ENHANCED = 32
 _RARER = {INTERFACE: 20, OLD_PACKET: 32, SIMPLE: 16}  # the least length of each
 _KNOWN = (1, 2, 3, 4, 5, 6, 10, 0x0BAD, 0x4000_0BAD)  # blocks at which reading may go on, beside sections
+_ORDERS = b"|".join(re.escape(BYTE_ORDER.to_bytes(4, order)) for order in ("little", "big"))
+_HEADER = re.compile(re.escape(SECTION.to_bytes(4)) + b"....(?:" + _ORDERS + b")", re.DOTALL)  # of a section
+_AHEAD = re.compile(b"(?=" + _HEADER.pattern + b")", re.DOTALL)
 
 
 def is_pcapng(head: bytes) -> bool:
@@ -73,9 +76,13 @@ class Pcapng:
                 at = self._section(at)
                 continue
             stop = at + length
-            if not self._is_whole(at, length) and not self._is_block(stop, length):
-                at = self._go_on(at)
-                continue
+            if not self._is_whole(at, length):
+                stop, believed = self._end(at, length, 4)
+                if not believed:
+                    self._lose(at, stop, kind, length)
+                    at = stop
+                    continue
+                length = stop - at
             if stop >= mark:
                 mark = passed(at)
             if kind == ENHANCED:
@@ -99,14 +106,13 @@ class Pcapng:
         return found == length
 
     def _is_block(self, at: int, before: int) -> bool:
-        """Whether the block before, of that length, ends at a whole block or at the end: then only its second length
-        is wrong.
-        """
-        if before < _BLOCK or before & 3 or at > len(self._pages.view):
+        """Whether the block before, of that length, ends at a whole block, a section, or the end."""
+        view = self._pages.view
+        if before < _BLOCK or before & 3 or at > len(view):
             return False
-        if at + _BLOCK > len(self._pages.view):
-            return at == len(self._pages.view)
-        return self._is_whole(at, self._pair.unpack_from(self._pages.view, at)[1])
+        if at + _BLOCK > len(view):
+            return at == len(view)
+        return _HEADER.match(view, at) is not None or self._is_whole(at, self._pair.unpack_from(view, at)[1])
 
     def _open(self, at: int) -> int:
         """Enter the section whose header is at `at`; where its first block is. LoadError says what is wrong with it."""
@@ -118,8 +124,6 @@ class Pcapng:
         if not order:
             raise LoadError(f"the section header at offset {at} has no byte order: {magic.hex()} for {BYTE_ORDER:x}")
         length, _, major, minor = struct.unpack_from(order + "IIHH", view, at + 4)
-        if length < _SECTION or length % 4 or at + length > len(view):
-            raise LoadError(f"the section header at offset {at} claims {length} bytes; {len(view) - at} are left")
         if major != 1:
             raise LoadError(f"the section at offset {at} is of pcapng version {major}.{minor}; 1.0 is read")
         self.endian = "little" if order == "<" else "big"
@@ -127,47 +131,57 @@ class Pcapng:
         self._order = order
         self._pair, self._word = struct.Struct(order + "II"), struct.Struct(order + "I")
         self._fields = struct.Struct(order + "IIIII")
-        return at + int(length)
+        return at + length if length >= _SECTION and self._is_whole(at, length) else self._after(at, length)
+
+    def _after(self, at: int, length: int) -> int:
+        """Where the first block is behind the section header at `at`, which claims `length` bytes and has not."""
+        stop, believed = self._end(at, length, _SECTION)
+        claim = f"the section header at offset {at} claims {length} bytes; {len(self._pages) - at} are left"
+        if not believed and stop == len(self._pages):
+            raise LoadError(claim)
+        if not believed and stop > at + _SECTION:
+            self._lost.add(at + _SECTION, stop - at - _SECTION, claim)
+        return stop
 
     def _section(self, at: int) -> int:
         """Enter the section at `at`, or, where it cannot be read, the next one that can; where to read on."""
         try:
             return self._open(at)
         except LoadError as error:
-            found = next(self._sections(at + 4), len(self._pages.view))
+            end = len(self._pages)
+            found = next(self._pages.search(_AHEAD, _BLOCK, at + 4, end), end)
             self._lost.add(at, found - at, str(error))
             return found
 
-    def _sections(self, start: int) -> Iterator[int]:
-        """Where section headers begin, from `start` on."""
-        magics = b"|".join(re.escape(struct.pack(order + "I", BYTE_ORDER)) for order in "<>")
-        pattern = SECTION.to_bytes(4) + b"(?=....(?:" + magics + b"))"
-        yield from (found.start() for found in re.compile(pattern, re.DOTALL).finditer(self._pages.view, start))
+    def _end(self, at: int, length: int, least: int) -> tuple[int, bool]:
+        """Where the block at `at` ends, which says `length` first and another behind; whether either can be believed.
 
-    def _go_on(self, at: int) -> int:
-        """The block at `at` makes no sense: where the next one is that does, the file's end if there is none."""
-        view = self._pages.view
-        kind, length = self._pair.unpack_from(view, at)
-        found = next(self._places(at + 4), len(view))
-        reason = f"the block of type {kind:#x} claims {length} bytes, and {len(view) - at} are left"
-        if at + length <= len(view):
+        The one behind can, where the next block follows it; else the first, where one follows that.
+        """
+        believed = self._is_block(at + length, length)
+        end = at + length if believed else len(self._pages)
+        stop = next(self._places(at + least, end), end)
+        if self._is_whole(at, stop - at):
+            return stop, True
+        return (end, True) if believed else (stop, False)
+
+    def _lose(self, at: int, stop: int, kind: int, length: int) -> None:
+        left = len(self._pages) - at
+        reason = f"the block of type {kind:#x} claims {length} bytes, and {left} are left"
+        if length <= left:
             reason = f"the block of type {kind:#x} claims {length} bytes, which is not repeated behind them"
-        self._lost.add(at, found - at, reason)
-        return found
+        self._lost.add(at, stop - at, reason)
 
-    def _places(self, start: int) -> Iterator[int]:
+    def _places(self, start: int, end: int) -> Iterator[int]:
         """Where, from `start` on, whole blocks begin, and sections."""
+        kinds = b"|".join(re.escape(struct.pack(self._order + "I", kind)) for kind in _KNOWN)
+        pattern = re.compile(b"(?=" + kinds + b"|" + _HEADER.pattern + b")", re.DOTALL)
         view = self._pages.view
-        kinds = b"|".join(re.escape(struct.pack(self._order + "I", kind)) for kind in (*_KNOWN, SECTION))
-        for tried, found in enumerate(re.compile(b"(?=" + kinds + b")", re.DOTALL).finditer(view, start)):
-            at = found.start()
+        for tried, at in enumerate(self._pages.search(pattern, _BLOCK, start, end)):
             if tried == _MOST_TRIED or at + _BLOCK > len(view):
                 return
             kind, length = self._pair.unpack_from(view, at)
-            if kind == SECTION:
-                if bytes(view[at + 8 : at + 12]) in (BYTE_ORDER.to_bytes(4, "little"), BYTE_ORDER.to_bytes(4, "big")):
-                    yield at
-            elif self._is_whole(at, length):
+            if kind == SECTION or self._is_whole(at, length):
                 yield at
 
     def _enhanced(self, at: int, length: int) -> Packet | None:

@@ -1,19 +1,29 @@
-"""Writing pcapng: packets with times in ns, each with a comment (draft-ietf-opsawg-pcapng 4.2, 4.3)."""
+"""Writing pcapng: packets with times in ns, each with a program's verdict (draft-ietf-opsawg-pcapng 4.2, 4.3).
+
+A verdict stands there twice: in an option of its own, as a number, where the format has one for the program type, and
+in words as a comment.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 import struct
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import BinaryIO
 
-from bpfvm.core.errors import LoadError
+from bpfvm.core.errors import LoadError, UsageError
+from bpfvm.obj.capture import STANDARD_INPUT
 from bpfvm.obj.cursor import one_line
 from bpfvm.obj.links import output_link
 from bpfvm.obj.pcap import MAX_PACKET
 from bpfvm.obj.pcapng import BYTE_ORDER, ENHANCED, INTERFACE, SECTION, TSRESOL
 
 COMMENT, END = 1, 0  # options of every block
+VERDICT = 7  # option of a packet: a byte for who gave it, then what it was
+KINDS: Mapping[str, int] = {"sched_cls": 1, "sched_act": 1, "xdp": 2}  # program type -> that byte
 NANOSECONDS = 9  # resolution of an interface's clock, as a negative exponent of 10
 _UNKNOWN = (1 << 64) - 1  # the length of a section
 MOST_COMMENT = 0xFFFF  # bytes of an option
@@ -22,9 +32,11 @@ MOST_COMMENT = 0xFFFF  # bytes of an option
 class Writer:
     """One file, written front to back: little-endian, an interface for each layer. A context manager."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """LoadError for a file that cannot be written."""
+    def __init__(self, path: str | os.PathLike[str], reads: Iterable[str | os.PathLike[str]] = ()) -> None:
+        """LoadError for a file that cannot be written; UsageError for one of `reads`, captures that are read."""
         self._name = one_line(os.fspath(path))
+        if any(_is_same(path, one) for one in reads):
+            raise UsageError(f"{self._name}: packets are read from this file, so they are not written to it")
         try:
             self._file: BinaryIO = open(path, "wb")  # noqa: SIM115 - closed by `close`
         except (OSError, ValueError) as error:
@@ -46,9 +58,18 @@ class Writer:
         except OSError as error:
             raise LoadError(f"{self._name}: {error.strerror or error}") from None
 
-    def packet(self, stamp: int, data: bytes, layer: str, comment: str = "", length: int | None = None) -> None:
+    def packet(
+        self,
+        stamp: int,
+        data: bytes,
+        layer: str,
+        comment: str = "",
+        length: int | None = None,
+        verdict: bytes = b"",
+    ) -> None:
         """One packet. stamp: ns. layer: the first header ("eth", "ip"). length: on the wire, where it is another.
 
+        comment: in words; 65,535 bytes of it at most are written. verdict: from `verdict_of`.
         LoadError for one that does not fit the format, or a file that cannot be written.
         """
         self._number += 1
@@ -60,9 +81,12 @@ class Writer:
             resolution = option(TSRESOL, bytes([NANOSECONDS])) + option(END, b"")
             self._write(block(INTERFACE, struct.pack("<HHI", link, 0, MAX_PACKET) + resolution))
         size = len(data) if length is None else length
+        if not 0 <= size < 1 << 32:
+            raise LoadError(f"{self._name}: packet {self._number}: length {size} on the wire does not fit")
         head = struct.pack("<IIIII", self._interfaces[link], stamp >> 32, stamp & 0xFFFF_FFFF, len(data), size)
-        text = comment.encode("utf-8", "backslashreplace")[:MOST_COMMENT]
-        options = option(COMMENT, text) + option(END, b"") if text else b""
+        text = comment.encode("utf-8", "backslashreplace")[:MOST_COMMENT].decode("utf-8", "ignore").encode()
+        options = b"".join(option(code, value) for code, value in ((COMMENT, text), (VERDICT, verdict)) if value)
+        options += option(END, b"") if options else b""
         self._write(block(ENHANCED, head + padded(data) + options))
 
     def _write(self, data: bytes) -> None:
@@ -70,6 +94,27 @@ class Writer:
             self._file.write(data)
         except OSError as error:
             raise LoadError(f"{self._name}: {error.strerror or error}") from None
+
+
+def verdict_of(program_type: str, value: int) -> bytes:
+    """The option's bytes for what a program returned; b"" for a program type that has none in the format.
+
+    TC_ACT_ values are signed, and so is what stands for them in 64 bits; values of enum xdp_action are not.
+    """
+    if program_type not in KINDS:
+        return b""
+    value &= 0xFFFF_FFFF
+    signed = value - (1 << 32) if program_type != "xdp" and value >> 31 else value
+    return struct.pack("<BQ", KINDS[program_type], signed & (1 << 64) - 1)
+
+
+def _is_same(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two names are of one regular file."""
+    with suppress(OSError, ValueError):
+        mine = os.stat(path)
+        theirs = os.fstat(0) if os.fspath(other) == STANDARD_INPUT else os.stat(other)
+        return stat.S_ISREG(mine.st_mode) and os.path.samestat(mine, theirs)
+    return False
 
 
 def block(kind: int, body: bytes) -> bytes:

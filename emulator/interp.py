@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bpfvm.core.bits import M32, M64, mask, signed
+from bpfvm.core.bits import M64, mask, signed
 from bpfvm.emulator.access import aligned, place, resolve
 from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
@@ -290,16 +290,12 @@ class Interpreter:
         return step.next
 
     def _packet(self, step: Step) -> int:
-        """Legacy packet load: network order; past the end the program returns 0 (RFC 9669 5.5, and the kernel)."""
-        packet = self._context().packet
-        assert packet is not None, "refused at load for types without an skb"
-        base = 0 if step.src is None else self.number(step.src, self.registers[step.src]) & M32
-        at, size = base + signed(step.operand, 32), step.op.bits // 8
-        if not 0 <= at <= packet.size - size:
-            self.registers[0] = 0
-            self._frames = []
-            return END
-        self.registers[0] = int.from_bytes(packet.data[at : at + size], "big")
+        """Legacy packet load: network order; past the packet's end the function returns 0, as in the kernel."""
+        base = 0 if step.src is None else self.number(step.src, self.registers[step.src])
+        found = self._context().legacy(base + step.operand, step.op.bits // 8)
+        self.registers[0] = 0 if found is None else found
+        if found is None:
+            return self._exit(step)
         self.registers[1:6] = [None] * 5
         return step.next
 

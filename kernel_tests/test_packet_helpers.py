@@ -35,13 +35,19 @@ NOTE_SKB = "".join(
     "r1 = *(u32 *)(r6 +76)\nr2 = *(u32 *)(r6 +80)\nr2 -= r1\n*(u64 *)(r8 +40) = r2\n"
     "r1 = r6\nr2 = 0\nr3 = r8\nr3 += 64\nr4 = 16\nr5 = 1\ncall 68\n*(u64 *)(r8 +48) = r0\n"
 )
+NOTE_LWT = (  # no loads relative to a header there
+    "".join(f"r1 = *(u32 *)(r6 +{field})\n*(u32 *)(r8 +{8 + 4 * at}) = r1\n" for at, field in enumerate((0, 4, 16, 68)))
+    + "r1 = *(u32 *)(r6 +76)\nr2 = *(u32 *)(r6 +80)\nr2 -= r1\n*(u64 *)(r8 +40) = r2\n"
+)
 NOTE_XDP = (
     "r1 = *(u32 *)(r6 +0)\nr2 = *(u32 *)(r6 +4)\nr2 -= r1\n*(u64 *)(r8 +40) = r2\n"
     "r3 = *(u32 *)(r6 +8)\nr1 -= r3\n*(u64 *)(r8 +48) = r1\n"
 )
-CONTEXT = {"tc": NOTE_SKB, "xdp": NOTE_XDP, "xdp.frags": NOTE_XDP, "socket": "", "cgroup_skb/ingress": NOTE_SKB}
+CONTEXT = {"tc": NOTE_SKB, "xdp": NOTE_XDP, "xdp.frags": NOTE_XDP, "socket": "", "cgroup_skb/ingress": NOTE_SKB,
+           "lwt_in": NOTE_LWT, "lwt_xmit": NOTE_LWT}  # fmt: skip
 TYPES = {
     "tc": "sched_cls", "xdp": "xdp", "xdp.frags": "xdp", "socket": "socket_filter", "cgroup_skb/ingress": "cgroup_skb",
+    "lwt_in": "lwt_in", "lwt_xmit": "lwt_xmit",
 }  # fmt: skip
 
 # How r1 to r5 are filled: "ctx"; "0" to "3", a word of the map `args`; "out", memory of 128 bytes of the map `out`;
@@ -90,6 +96,7 @@ SUBJECTS = (
     Subject("skb_change_head", "tc", "ctx 0 1", ("skb_change_head ctx 2 3",)),
     Subject("skb_change_tail", "tc", "ctx 0 1"),
     Subject("skb_change_tail", "tc", "ctx 0 1", ("skb_vlan_push ctx 2 3", "skb_vlan_push ctx 2 3")),
+    Subject("skb_change_tail", "tc", "ctx 0 1", ("skb_adjust_room ctx 2 3 4",)),
     Subject("skb_change_proto", "tc", "ctx 0 1"),
     Subject("skb_change_proto", "tc", "ctx 0 1", ("skb_vlan_push ctx 2 3", "skb_vlan_push ctx 2 3")),
     Subject("skb_change_type", "tc", "ctx 0"),
@@ -122,6 +129,11 @@ SUBJECTS = (
     Subject("skb_ancestor_cgroup_id", "tc", "ctx 0"),
     Subject("get_route_realm", "tc", "ctx"),
     Subject("get_socket_uid", "tc", "ctx"),
+    Subject("lwt_push_encap", "lwt_in", "ctx 0 data size:1"),
+    Subject("lwt_push_encap", "lwt_xmit", "ctx 0 data size:1"),
+    Subject("lwt_push_encap", "lwt_xmit", "ctx 0 data size:1", ("lwt_push_encap ctx 0 data size:2",)),
+    Subject("skb_change_tail", "lwt_xmit", "ctx 0 1", ("lwt_push_encap ctx 2 data size:3",)),
+    Subject("skb_change_head", "lwt_xmit", "ctx 0 1", ("lwt_push_encap ctx 2 data size:3",)),
 )
 HASHED = ("set_hash", "skb_store_bytes", "set_hash_invalid", "get_hash_recalc", "skb_change_proto")
 
@@ -183,7 +195,7 @@ def payload(source: random.Random, kind: int) -> bytes:
 
 def packet(source: random.Random, section: str) -> bytes:
     """A random packet that the kernel takes for the section's type."""
-    if section.startswith("cgroup_skb"):
+    if section.startswith(("cgroup_skb", "lwt")):
         return payload(source, source.choice((0x0800, 0x86DD)))
     kind = source.choice((0x0800, 0x0800, 0x86DD, 0x86DD, 0x0806, 0x8100, 0x88A8, 0x0022, source.randrange(0x10000)))
     head, inner = ethernet(source, kind), source.choice((0x0800, 0x86DD, 0x8100, 0x0026))
@@ -250,6 +262,10 @@ def end_words(source: random.Random, subject: Subject, size: int, values: list[i
     values[1], values[2], values[3] = int(source.random() < 0.05), source.randrange(100), 0
     if subject.before and "vlan" in subject.before[0]:
         values[2] = source.choice(PROTOCOLS)
+    if subject.before and "encap" in subject.before[0]:
+        values[2:4] = 2, source.choice((19, 39))
+    if subject.before and "room" in subject.before[0]:
+        values[2:5] = source.choice((20, 40)), source.randrange(2), source.choice((0, 1, 2, 3, 4, 2 | 8, 1 << 7))
 
 
 def small_words(source: random.Random, subject: Subject, size: int, values: list[int]) -> None:
@@ -266,12 +282,19 @@ def mark_words(source: random.Random, subject: Subject, size: int, values: list[
     values[0], values[1], values[4] = source.choice(PROTOCOLS), source.randrange(60), 0
 
 
+def wrap_words(source: random.Random, subject: Subject, size: int, values: list[int]) -> None:
+    """Segment routing (0 and 1) asks the host's routes in lwt_in, and is refused in lwt_xmit."""
+    values[0] = source.choice((2, 2, 2, 2, 2, 3, 1 << 31) + (0, 1) * (subject.section == "lwt_xmit"))
+    values[1:3] = source.choice((19, 39, 19, 23, 59, source.randrange(64))), source.choice((19, 39))
+
+
 CHOICES: Mapping[str, Callable[[random.Random, Subject, int, list[int]], None]] = {
     "l3_csum_replace": checksum_words, "l4_csum_replace": checksum_words, "skb_adjust_room": room_words,
     "skb_change_proto": protocol_words, "skb_vlan_push": tag_words, "skb_vlan_pop": tag_words,
     "skb_change_tail": end_words, "skb_change_head": end_words, "csum_level": small_words,
     "skb_set_tstamp": small_words, "skb_change_type": small_words, "skb_load_bytes_relative": flag_words,
     "skb_store_bytes": flag_words, "skb_ecn_set_ce": mark_words,
+    "lwt_push_encap": wrap_words,
 }  # fmt: skip
 
 
@@ -280,6 +303,8 @@ def cases(subject: Subject) -> Iterator[tuple[bytes, list[int], bytes]]:
     for _ in range(CALLS):
         given = packet(source, subject.section)
         data = source.choice((source.randbytes(256), bytes(256), b"\xff" * 256))
+        if subject.section.startswith("lwt"):
+            data = source.choice((b"\x45", b"\x45", b"\x46", b"\x60", b"\x6f", b"\x44", b"\x40", data[:1])) + data[1:]
         yield given, words(source, subject, len(given)), data
 
 

@@ -60,7 +60,7 @@ def command(
         raise UsageError(f"{chosen.name} is a {chosen.type.name} program: it takes no packets")
     lines = _script(script) if script is not None else None
     with chosen.session("interp") as session:
-        prompt = Prompt(chosen, session, _inputs(captures))
+        prompt = Prompt(chosen, session, _inputs(captures, chosen.type.layer or "eth"))
         said: list[dict[str, Any]] = []
         shown = prompt.do(f"packet {at}")
         failed = False
@@ -108,14 +108,19 @@ def _typed() -> Iterator[str]:
         yield last
 
 
-def _inputs(captures: tuple[str, ...]) -> list[Input]:
+def _inputs(captures: tuple[str, ...], layer: str) -> list[Input]:
+    """The packets as `bpfvm run` numbers them; one that the program does not see is there without bytes."""
     inputs: list[Input] = []
     for path in captures:
         with open_capture(path) as capture:
-            for stamp, data, _ in capture:
+            for stamp, frame, _, _ in capture.frames(layer):
                 if len(inputs) == MOST:
                     raise UsageError(f"{path}: more than {MOST} packets are not gone through; cut the capture")
-                inputs.append(Input(packet=bytes(data), clock=stamp))
+                if isinstance(frame, str):
+                    click.echo(f"bpfvm: packet {len(inputs) + 1} is not seen by the program: {frame}", err=True)
+                inputs.append(Input(packet=b"" if isinstance(frame, str) else bytes(frame), clock=max(stamp, 0)))
+            for line in (*capture.lost.lines, *capture.notes):
+                click.echo(f"bpfvm: {path}: {line}", err=True)
     return inputs
 
 

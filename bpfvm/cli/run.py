@@ -20,8 +20,9 @@ from bpfvm.cli.trace import Trace
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input, Result
 from bpfvm.obj.capture import Capture, open_capture
-from bpfvm.obj.pcapng_write import Writer
+from bpfvm.obj.pcapng_write import Writer, verdict_of
 from bpfvm.program import Program
+from bpfvm.run.outcome import value_of
 from bpfvm.run.session import Session
 
 
@@ -188,7 +189,7 @@ class _Run:
                 self._one(given)
             return
         if options.out is not None:
-            self.out = stack.enter_context(Writer(options.out))
+            self.out = stack.enter_context(Writer(options.out, options.captures))
         for path in options.captures:
             capture = stack.enter_context(open_capture(path))
             self._capture(capture, path)
@@ -216,12 +217,20 @@ class _Run:
                     report.refuse(frame.refused)
                     continue
                 report.bytes += len(frame.given.packet or b"")
-                verdict, result = self._one(frame.given)
+                words, result = self._one(frame.given)
                 if self.out is not None:
-                    data = result.packet if result is not None and result.packet is not None else frame.given.packet
-                    self.out.packet(frame.given.clock, data or b"", self.session.type.layer or "eth", verdict)
+                    self._write(self.out, frame, words, result)
         for line in (*capture.lost.lines, *capture.notes):
             click.echo(f"bpfvm: {path}: {line}", err=True)
+
+    def _write(self, out: Writer, frame: inputs.Frame, words: str, result: Result | None) -> None:
+        """The packet as the program left it, with its verdict: none where the program returned nothing."""
+        given, session, verdict = frame.given.packet or b"", self.session, b""
+        data = given if result is None or result.packet is None else result.packet
+        if result is not None and not (result.fault is not None and result.fault.machine):
+            verdict = verdict_of(session.type.name, value_of(result, session.type, session.signature))
+        length = min(max(frame.length + len(data) - len(given), len(data)), (1 << 32) - 1)
+        out.packet(frame.given.clock, data, session.type.layer or "eth", words, length, verdict)
 
     def _one(self, given: Input) -> tuple[str, Result | None]:
         self.report.runs += 1

@@ -122,10 +122,13 @@ class _Loading:
             one = self.maps[name]
             entries = given.get(name, [])
             if one.spec.type != "prog_array":
+                for inner in _named(entries) if one.spec.inner is not None else ():
+                    if inner in self._spec.maps:
+                        self.map(inner, name)
                 one.write(entries)
                 continue
             wanted = [inner for _, inner in one.spec.contents]
-            wanted += [value.decode(errors="replace") for _, value in entries if isinstance(value, bytes)]
+            wanted += _named(entries)
             for inner in wanted:
                 self.program(inner)
             one.fill(entries)
@@ -135,6 +138,11 @@ class _Loading:
         self._types.close()
         for fd in self._programs.values():
             fd.close()
+
+
+def _named(entries: Entries) -> list[str]:
+    """The names of programs or maps that stand in entries."""
+    return [value.decode(errors="replace") for _, value in entries if isinstance(value, bytes)]
 
 
 def _chosen(spec: ObjectSpec, program: str) -> tuple[ProgramSpec, ProgramType]:

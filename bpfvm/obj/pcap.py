@@ -167,8 +167,8 @@ def _of_about(seconds: int, order: str) -> re.Pattern[bytes]:
     if seconds < 0:
         return re.compile(b"")
     halves = (half for half in range((seconds >> 16) - 1, (seconds >> 16) + 2) if 0 <= half < 1 << 16)
-    wanted = b"|".join(re.escape(struct.pack(order + "H", half)) for half in halves)
-    return re.compile(b"(?=" + wanted + b")", re.DOTALL)
+    both = (struct.pack(order + "H", half) for half in halves)
+    return re.compile(b"|".join(b"%b(?=%b)" % (re.escape(one[:1]), re.escape(one[1:])) for one in both), re.DOTALL)
 
 
 def write_capture(

@@ -15,6 +15,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.losses import Losses
@@ -33,8 +34,7 @@ _LEAST_ENHANCED = 32
 _RARER = {INTERFACE: 20, OLD_PACKET: 32, SIMPLE: 16}  # the least length of each
 _KNOWN = (1, 2, 3, 4, 5, 6, 10, 0x0BAD, 0x4000_0BAD)  # blocks at which reading may go on, beside sections
 _ORDERS = b"|".join(re.escape(BYTE_ORDER.to_bytes(4, order)) for order in ("little", "big"))
-_HEADER = re.compile(re.escape(SECTION.to_bytes(4)) + b"....(?:" + _ORDERS + b")", re.DOTALL)  # of a section
-_AHEAD = re.compile(b"(?=" + _HEADER.pattern + b")", re.DOTALL)
+_HEADER = re.compile(rb"\x0a(?=\x0d\x0d\x0a....(?:" + _ORDERS + b"))", re.DOTALL)  # of a section
 
 
 def is_pcapng(head: bytes) -> bool:
@@ -149,7 +149,7 @@ class Pcapng:
             return self._open(at)
         except LoadError as error:
             end = len(self._pages)
-            found = next(self._pages.search(_AHEAD, _BLOCK, at + 4, end), end)
+            found = next(self._pages.search(_HEADER, _BLOCK, at + 4, end), end)
             self._lost.add(at, found - at, str(error))
             return found
 
@@ -174,10 +174,9 @@ class Pcapng:
 
     def _places(self, start: int, end: int) -> Iterator[int]:
         """Where, from `start` on, whole blocks begin, and sections."""
-        kinds = b"|".join(re.escape(struct.pack(self._order + "I", kind)) for kind in _KNOWN)
-        pattern = re.compile(b"(?=" + kinds + b"|" + _HEADER.pattern + b")", re.DOTALL)
-        view = self._pages.view
-        for tried, at in enumerate(self._pages.search(pattern, _BLOCK, start, end)):
+        view, (pattern, back) = self._pages.view, _begins(self._order)
+        for tried, found in enumerate(self._pages.search(pattern, _BLOCK, start + back, end)):
+            at = found - back
             if tried == _MOST_TRIED or at + _BLOCK > len(view):
                 return
             kind, length = self._pair.unpack_from(view, at)
@@ -257,3 +256,18 @@ def _resolution(code: int) -> tuple[int, int]:
     if code & 0x80:
         return SECOND, 1 << (code & 0x7F)
     return (10 ** (9 - code), 1) if code <= 9 else (1, 10 ** (code - 9))
+
+
+@lru_cache(maxsize=2)
+def _begins(order: str) -> tuple[re.Pattern[bytes], int]:
+    """Matches in the types of known blocks; how far from their begin. It looks at the byte that is no 0 first, which in
+    a file full of zeros is ten times as fast.
+    """
+    kinds = [struct.pack(order + "I", kind) for kind in _KNOWN]
+    if order == "<":
+        rows = [b"%b(?=%b)" % (re.escape(kind[:1]), re.escape(kind[1:])) for kind in kinds]
+        return re.compile(b"|".join((*rows, _HEADER.pattern)), re.DOTALL), 0
+    last = re.escape(bytes({kind[3] for kind in kinds}))
+    rows = [b"(?<=%b)" % re.escape(kind) for kind in kinds]
+    section = rb"(?<=\x0a\x0d\x0d\x0a)(?=....(?:" + _ORDERS + b"))"
+    return re.compile(b"[" + last + b"](?:" + b"|".join((*rows, section)) + b")", re.DOTALL), 3

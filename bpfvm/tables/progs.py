@@ -100,7 +100,7 @@ PROGRAM_TYPES: tuple[ProgramType, ...] = (
     ProgramType("tracepoint", 5, None, needs=_TRACE_TYPE, since="4.7"),
     ProgramType("xdp", 6, "xdp_md", _XDP, fallback=2, layer="eth", test_run="4.12", needs=_NET_TYPE, since="4.8"),
     ProgramType("perf_event", 7, "bpf_perf_event_data", needs=_TRACE_TYPE, since="4.9"),
-    ProgramType("cgroup_skb", 8, "__sk_buff", fallback=1, returns=_ALLOW, layer="ip", ld_abs=True, test_run="4.12",
+    ProgramType("cgroup_skb", 8, "__sk_buff", fallback=1, returns=_ALLOW, layer="ip", test_run="4.12",
                 unprivileged=True, since="4.10"),
     ProgramType("cgroup_sock", 9, "bpf_sock", fallback=1, returns=_ALLOW, needs=_NET_TYPE, since="4.10"),
     ProgramType("lwt_in", 10, "__sk_buff", _LWT, layer="ip", test_run="4.12", needs=_NET_TYPE, since="4.10"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bpfvm.core.bits import mask
+from bpfvm.core.bits import M32, mask, signed
 from bpfvm.emulator.caller import Operand, Stop
 from bpfvm.emulator.contexts.access import Access
 from bpfvm.emulator.contexts.frame import Frame
@@ -14,6 +14,9 @@ from bpfvm.emulator.memory import Pointer, Region
 NO_QUEUE = 0xFFFF  # a queue mapping of this and above, which means none, is not stored (measured on 6.18)
 
 NOT_SUMMED = -1
+
+# Places from which legacy packet loads count the network and the MAC header (SKF_NET_OFF, SKF_LL_OFF of linux/filter.h)
+_FROM_NETWORK, _FROM_MAC = -0x10_0000, -0x20_0000
 
 
 @dataclass(slots=True)
@@ -83,6 +86,19 @@ class Context:
             return
         value &= mask(one.bits) if size == one.size else mask(8 * size)
         self.region.data[at : at + size] = value.to_bytes(size, "little")
+
+    def legacy(self, place: int, size: int) -> int | None:
+        """What a legacy packet load gives; None outside of the packet, where the function of the load returns 0.
+
+        place: 32 bits, as the kernel counts it. A negative one counts from a header; all others are nowhere.
+        """
+        assert self.frame is not None, "refused at load for types without an skb"
+        at = signed(place & M32, 32)
+        if at < 0:
+            if at < _FROM_MAC:
+                return None
+            at += self.skb.network - _FROM_NETWORK if at >= _FROM_NETWORK else self.skb.mac - _FROM_MAC
+        return int.from_bytes(self.frame.read(at, size), "big") if at + size <= self.frame.size else None
 
     def __getitem__(self, name: str) -> int:
         """A field's value, whether the program may read it or not."""

@@ -10,6 +10,7 @@ from bpfvm.emulator.arguments import Function
 from bpfvm.emulator.caller import Caller
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.contexts.frame import Frame
+from bpfvm.emulator.helpers.checksums import ENOTSUPP
 from bpfvm.emulator.memory import Pointer
 
 LARGEST = 16064  # BPF_SKB_MAX_LEN: four pages less skb_shared_info
@@ -77,10 +78,15 @@ def skb_pull_data(caller: Caller, context: Context, size: int) -> int:
 
 
 def skb_change_tail(caller: Caller, context: Context, size: int, flags: int) -> int:
-    """0, or -EINVAL for a size that is too large, or too small for the headers. New bytes are zero."""
+    """0, or -EINVAL for a size that is too large, or too small for the headers. New bytes are zero.
+
+    -ENOTSUPP for a packet that a header was put around.
+    """
     frame, size = frame_of(context), size & M32
     if flags or size > LARGEST or size < context.skb.network:
         return -errno.EINVAL
+    if context.skb.encapsulated:
+        return -ENOTSUPP
     frame.resize(0, size - frame.size, "bpf_skb_change_tail")
     _forget_segments(context)
     context.refresh()

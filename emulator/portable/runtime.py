@@ -28,10 +28,6 @@ FILE = "<translated program>"
 _UNPACK = {size: struct.Struct(f"<{letter}") for size, letter in ((2, "H"), (4, "I"), (8, "Q"))}
 
 
-class Leave(Exception):
-    """The program ends here, with r0 = 0: a legacy packet load past the packet's end."""
-
-
 class Runtime:
     """The Python-source tier: what Interpreter is to the reference tier. Programs that read registers which may not
     have been written go to an Interpreter of their own, which tells of it in words."""
@@ -80,10 +76,8 @@ class Runtime:
                 return functions[0](context.pointer().address, 0, 0, 0, 0, 0) & M64
             first = {1: context.pointer().address, **{at: _plain(one) for at, one in registers.items()}}
             return functions[slot](*(first.get(register, 0) for register in range(1, 6)), 0) & M64
-        except (Stop, Leave) as stop:
+        except Stop as stop:
             self._place(stop.__traceback__)
-            if isinstance(stop, Leave):
-                return 0
             raise
         finally:
             self.executed = self.n
@@ -208,13 +202,10 @@ class Runtime:
         return address
 
     def packet(self, at: int, size: int) -> int:
-        """A legacy packet load."""
+        """A legacy packet load, -1 outside of the packet."""
         assert self.context is not None
-        packet = self.context.packet
-        assert packet is not None, "refused at load for types without an skb"
-        if not 0 <= at <= packet.size - size:
-            raise Leave
-        return int.from_bytes(packet.data[at : at + size], "big")
+        found = self.context.legacy(at, size)
+        return -1 if found is None else found
 
     def too_deep(self, depth: int) -> None:
         raise Stop("depth", f"a call makes {depth + 1} frames, the limit is {DEPTH}")

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bpfvm.core.bits import M32, M64, mask, signed
+from bpfvm.core.bits import M64, mask, signed
 from bpfvm.emulator.contexts.access import rules
 from bpfvm.emulator.interp import STACK
 from bpfvm.emulator.maps.array import ArrayMap
@@ -242,6 +242,8 @@ class _Function:
         self.analysis.step(state, insn, slot)
         for text in self._lines(before, state, insn, slot):
             self._line(indent, text, slot, count)
+        if insn.op.kind is Does.PACKET:
+            self._line(indent, f"if r0 < 0: RT.n += n + {count}; return 0", slot, count)
 
     def _lines(self, before: State, after: State, insn: Insn, slot: int) -> list[str]:
         kind, regs = insn.op.kind, before.regs
@@ -256,7 +258,7 @@ class _Function:
         if kind is Does.ATOMIC:
             return self._atomic(regs, insn)
         if kind is Does.PACKET:
-            base = f"(r{insn.src} & {M32}) + " if "src" in insn.op.uses else ""
+            base = f"r{insn.src} + " if "src" in insn.op.uses else ""
             return [f"r0 = PKT({base}{signed(insn.imm, 32)}, {insn.op.bits // 8})"]
         return self._call(before, insn, slot)
 

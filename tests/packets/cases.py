@@ -12,7 +12,7 @@ from pathlib import Path
 from bpfvm.obj.pcap import write_capture
 from bpfvm.run.backend import Backend
 from bpfvm.tables.progs import BY_NAME
-from tests.packets import cases_xdp
+from tests.packets import cases_edge, cases_kinds, cases_skb, cases_xdp
 from tests.packets.machines import FOLDER, Case, captured, digest
 
 
@@ -38,7 +38,12 @@ class Group:
 
 
 GOLDEN = FOLDER / "golden.json"
-GROUPS = (Group("xdp", cases_xdp.CASES),)
+GROUPS = (
+    Group("xdp", cases_xdp.CASES),
+    Group("edge", cases_edge.CASES),
+    Group("kinds", cases_kinds.CASES),
+    Group("skb", cases_skb.CASES),
+)
 
 
 def layer(case: Case) -> str:

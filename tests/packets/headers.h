@@ -91,4 +91,47 @@ INLINE __u16 changed_word(__u16 sum, __u32 old, __u32 new)
 {
 	return changed(changed(sum, old, new), old >> 16, new >> 16);
 }
+
+struct gre {
+	__be16 flags, protocol;
+};
+
+struct vxlan {
+	__be32 flags, number;
+};
+
+/* How IPv6's extension headers begin. */
+struct extension {
+	__u8 next, size, kind, left;
+	__be32 rest;
+};
+
+struct dns {
+	__be16 id, flags, questions, answers, authorities, more;
+};
+
+INLINE __u32 hashed(__u32 hash, __u32 word)
+{
+	hash = (hash ^ word) * 0x9E3779B1u;
+	return hash ^ (hash >> 15);
+}
+
+/* The checksum of an IPv4 header without options. */
+INLINE __u16 header_sum(const struct ipv4 *ip)
+{
+	__u32 sum = 0;
+
+	for (int at = 0; at < 10; at++)
+		sum += ((const __u16 *)ip)[at];
+	return folded(sum);
+}
+
+INLINE void turned(struct eth *eth)
+{
+	__u8 kept[6];
+
+	__builtin_memcpy(kept, eth->to, 6);
+	__builtin_memcpy(eth->to, eth->from, 6);
+	__builtin_memcpy(eth->from, kept, 6);
+}
 #endif

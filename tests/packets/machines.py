@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +12,14 @@ from pathlib import Path
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Entries, Input, Result
+from bpfvm.kernel.packets import elements
 from bpfvm.obj.capture import open_capture
 from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.run.backend import Backend, Loaded
+from bpfvm.tables.ctx import CONTEXTS, STRUCTURES
+from bpfvm.tables.progs import BY_NAME
+from bpfvm.tables.sections import of_section
 
 FOLDER = Path(__file__).resolve().parent
 UNREADABLE = ("ringbuf", "perf_event_array", "prog_array", "stack_trace", "xskmap", "devmap", "devmap_hash", "cpumap")
@@ -25,7 +30,7 @@ class Case:
     """One program of an object of this folder.
 
     maps: contents to begin with, by name. per_cpu: the same of maps with a value for each CPU, given once.
-    fields: context fields of every run. left_out: context fields that are not compared, with the reason in a comment.
+    fields: context fields of every run. unlike: maps that are not compared, with the reason in a comment.
     """
 
     file: str
@@ -33,7 +38,7 @@ class Case:
     maps: Mapping[str, Entries] = field(default_factory=dict)
     per_cpu: Mapping[str, Sequence[tuple[bytes, bytes]]] = field(default_factory=dict)
     fields: Mapping[str, int] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.file}:{self.program}"
@@ -65,37 +70,64 @@ def input_of(case: Case, layer: str, frame: bytes, number: int) -> Input:
     return Input(packet=frame if layer == "eth" else frame[14:], fields=case.fields, clock=1_000_000 * number)
 
 
-def ended(case: Case, result: Result, fields: Sequence[str]) -> tuple[object, ...]:
+def ended(result: Result, fields: Sequence[str]) -> tuple[object, ...]:
     """What is compared of a run: a verdict is 32 bits; fields are those that both machines know."""
-    known = {name: result.fields[name] for name in fields if name not in case.left_out}
+    known = {name: result.fields[name] for name in fields}
     events = {name: records for name, records in result.events.items() if records}
     return result.r0 & M32, result.packet, known, events, result.fault
 
 
 def readable(case: Case, spec: ObjectSpec) -> list[str]:
     """Maps whose contents are compared in the end."""
-    return [one for one in spec.maps_of(case.program) if spec.maps[one].type not in UNREADABLE and one[0] != "."]
+    return [
+        one for one in spec.maps_of(case.program) if spec.maps[one].type not in UNREADABLE and one not in case.unlike
+    ]
+
+
+def shown(case: Case) -> list[str]:
+    """The context fields that all engines show: BPF_PROG_TEST_RUN gives them back, the program's type may read them."""
+    program = case.spec.programs[case.program]
+    if program.type == "flow_dissector":
+        return list(elements(STRUCTURES["bpf_flow_keys"]))
+    layout = CONTEXTS[BY_NAME[program.type].context or ""]
+    attach, found = of_section(program.section).attach_type, []
+    for name, (at, size) in elements(layout).items():
+        row = layout.field(name.partition("[")[0])
+        if (
+            row is not None
+            and row.given
+            and name != "gso_size"
+            and layout.access(at, size, False, program.type, attach)
+        ):
+            found.append(name)
+    return [*found, "data_meta"] if program.type == "xdp" else found
 
 
 def compare(case: Case, layer: str, engines: Sequence[Backend], cpus: int, frames: Sequence[bytes]) -> Counter[str]:
-    """Run every frame on every engine, the last of which is right. AssertionError names program, packet and engine."""
+    """Run every frame on every engine, the last of which is right. AssertionError names program, packet and engine.
+
+    Counted: packets, those compared and why not the others, those past the first branch (that took more instructions
+    than the shortest run), those that went other ways than most (verdict, packet changed or not), maps, entries.
+    """
     spec, counts = case.spec, Counter[str]()
     machines: list[Loaded] = [one.load(spec, case.program, case.contents(cpus)) for one in engines]
     ways: Counter[tuple[int, bool]] = Counter()  # verdict, and whether the packet is as it was
+    lengths: list[int] = []
     for number, frame in enumerate(frames):
         counts["packets"] += 1
         given = input_of(case, layer, frame, number)
         try:
             want = machines[-1].run(given)
         except Unavailable as reason:
-            counts[f"not run: {str(reason)[:60]}"] += 1
+            counts[f"not run: {re.sub('[0-9]+', 'N', str(reason))[:120]}"] += 1
             continue
         counts["compared"] += 1
         ways[want.r0 & M32, want.packet == given.packet] += 1
         for engine, machine in zip(engines[:-1], machines, strict=False):
             result = machine.run(given)
             names = [name for name in want.fields if name in result.fields]
-            found, wanted = ended(case, result, names), ended(case, want, names)
+            found, wanted = ended(result, names), ended(want, names)
+            lengths += [result.insns] if machine is machines[0] else []
             assert found == wanted, f"{case}, packet {number} ({frame.hex()}), {engine.name}:\n{found}\n{wanted}"
     for name in readable(case, spec):
         last = machines[-1].read_map(name)
@@ -105,23 +137,22 @@ def compare(case: Case, layer: str, engines: Sequence[Backend], cpus: int, frame
         counts["entries"] += len(last)
     for machine in machines:
         machine.close()
+    counts["past the first branch"] = sum(one > min(lengths) for one in lengths)
     counts["other ways"] = counts["compared"] - max(ways.values(), default=0)
     return counts
 
 
 def digest(case: Case, layer: str, engine: Backend, cpus: int, frames: Sequence[bytes]) -> str:
-    """A number for all that a program made of the frames: verdicts, packets, events, maps. Not context fields, of
-    which engines know more or fewer.
-    """
+    """A number for all that a program made of the frames: verdicts, packets, context fields, events, maps."""
     total = hashlib.sha256()
-    spec = case.spec
+    spec, fields = case.spec, shown(case)
     machine = engine.load(spec, case.program, case.contents(cpus))
     for number, frame in enumerate(frames):
         try:
             result = machine.run(input_of(case, layer, frame, number))
         except Unavailable:
             continue
-        total.update(repr(ended(case, result, ())).encode())
+        total.update(repr(ended(result, fields)).encode())
     for name in readable(case, spec):
         total.update(repr((name, machine.read_map(name))).encode())
     machine.close()

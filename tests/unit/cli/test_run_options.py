@@ -227,3 +227,11 @@ def test_an_empty_folder_is_enough_and_little_is_loaded(capture: str, tmp_path: 
     found = json.loads(done.stdout)
     assert (found["engine"], found["actions"]) == ("portable", {"XDP_PASS": 24})
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_capture_that_is_read_is_never_written(capture: str, tmp_path: Path, capsys: Captured) -> None:
+    before = Path(capture).read_bytes()
+    (tmp_path / "link").symlink_to(capture)
+    for out in (capture, str(tmp_path / "link")):
+        refusal(capsys, COUNTER, "--packet", capture, "--out", out)
+        assert Path(capture).read_bytes() == before

@@ -7,7 +7,9 @@ import struct
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from bpfvm.core.errors import LoadError
 from bpfvm.obj import links
 from bpfvm.obj.capture import Capture, open_capture
 from bpfvm.obj.pcap import encode_capture, write_capture
+from tests.unit.obj.pcapng import Maker
 
 IPV4, IPV6 = b"\x45" + bytes(19), b"\x60" + bytes(39)
 ETHERNET = bytes(6) + b"\x02" * 6
@@ -83,11 +86,45 @@ def test_cooked_packets_of_other_hardware_have_no_frame() -> None:
 
 def test_other_link_types_are_named() -> None:
     assert len(links.NAMES) >= 70
+    for link, words in ((0, r"0 \(NULL\)"), (108, r"108 \(LOOP\)")):
+        with pytest.raises(LoadError, match=f"f: link type {words} is not read"):
+            seen(link, "ip", b"\x02\0\0\0" + IPV4)
     for link in (105, 127, 147, 195):
         with pytest.raises(LoadError, match=f"f: link type {link} .*is not read; Ethernet, raw IP and Linux cooked"):
             seen(link, "eth", b"x")
     with pytest.raises(LoadError, match="link type 4711 is not read"):
         seen(4711, "ip", b"x")
+
+
+def test_interfaces_of_several_link_types_in_one_file() -> None:
+    made = Maker().section().interface(link=1).interface(link=101).interface(link=127).interface(link=113)
+    made.packet(1, ETHERNET + b"\x08\x00" + IPV4, 0).packet(2, IPV6, 1).packet(3, b"radio", 2)
+    made.packet(4, cooked(0x0800, IPV4), 3)
+    with Capture(made.data, "f") as capture:
+        found = [frame if isinstance(frame, str) else bytes(frame) for _, frame, _, _ in capture.frames("ip")]
+    unread = "link type 127 (IEEE802_11_RADIOTAP) is not read; Ethernet, raw IP and Linux cooked packets are read"
+    assert found == [IPV4, IPV6, unread, IPV4]
+    alone = Maker().section().interface(link=127).packet(1, b"radio").data
+    with Capture(alone, "f") as capture, pytest.raises(LoadError, match=r"^f: link type 127"):
+        list(capture.frames("eth"))
+
+
+@pytest.mark.parametrize(
+    ("link", "packet"), [(1, ETHERNET + b"\x08\x00" + IPV4), (101, IPV4), (113, cooked(0x800, IPV4))]
+)
+@pytest.mark.parametrize("layer", ["eth", "ip"])
+def test_snapped_packets_are_seen_as_far_as_they_were_captured(link: int, packet: bytes, layer: str) -> None:
+    (whole,) = seen(link, layer, packet)
+    assert isinstance(whole, bytes)
+    found = 0
+    data = b"".join(encode_capture([(0, packet[:end], 1400) for end in range(len(packet) + 1)], link=link))
+    with Capture(data, "f") as capture:
+        for end, (_, frame, _, length) in enumerate(capture.frames(layer)):
+            if not isinstance(frame, str):
+                found += 1
+                assert bytes(frame) == whole[: len(whole) - len(packet) + end]
+                assert length - len(frame) == 1400 - end
+    assert found >= len(IPV4)
 
 
 def test_what_was_made_is_noted() -> None:
@@ -115,6 +152,26 @@ def test_standard_input_of_a_pipe(tmp_path: Path) -> None:
         assert (done.stdout, done.stderr) == ("540\n", "")
 
 
+@pytest.mark.parametrize(
+    ("redirection", "reason"),
+    [
+        ("<&-", "UsageError standard input is closed; write a capture to it"),
+        ("< /dev/zero", "LoadError standard input: not a pcap or pcapng capture: it begins with 00 00 00 00"),
+        ("< /dev/null", "LoadError standard input: not a pcap or pcapng capture: it is empty"),
+    ],
+)
+def test_standard_input_that_is_no_capture(redirection: str, reason: str) -> None:
+    program = (
+        "from bpfvm.obj.capture import open_capture\nfrom bpfvm.core.errors import BpfvmError\n"
+        "try:\n    open_capture('-')\nexcept BpfvmError as error:\n    print(type(error).__name__, error)"
+    )
+    command = f"'{sys.executable}' -c \"$0\" {redirection}"
+    done = subprocess.run(["sh", "-c", command, program], capture_output=True, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(reason)
+    assert done.stdout.count("\n") == 1
+
+
 @pytest.mark.skipif(not FOLDER, reason="BPFVM_CAPTURES names no folder of captures")
 def test_real_captures_are_read_as_scapy_reads_them() -> None:
     scapy = pytest.importorskip("scapy.utils", reason="scapy is not installed: pip install 'bpfvm[net]'")
@@ -127,15 +184,34 @@ def test_real_captures_are_read_as_scapy_reads_them() -> None:
             counts["refused"] += 1
             continue
         with capture:
-            ours = [(bytes(packet), length) for _, packet, length in capture]
-            counts["packets"] += len(ours)
-            if capture.lost.lines:
-                counts["damaged"] += 1
-                continue
-            with scapy.RawPcapReader(str(path)) as reader:
-                theirs = [(bytes(data), getattr(meta, "wirelen", len(data))) for data, meta in reader]
+            ours = [(stamp, bytes(packet), length) for stamp, packet, length in capture]
+            lost = capture.lost.lines
+        theirs = list(by_scapy(scapy, path))
+        kind = "pcapng" if path.read_bytes()[:1] == b"\n" else "pcap"
+        if lost:
+            print(f"{path.name}: {lost}")
+            counts["damaged"] += 1
+            assert theirs[: len(ours)] == ours[: len(theirs)], path.name  # up to the damage
+            continue
         assert ours == theirs, path.name
-        counts["equal"] += 1
+        counts[kind] += 1
+        counts["packets"] += len(ours)
+        counts["with a time"] += sum(stamp > 0 for stamp, _, _ in ours)
+        counts["snapped"] += sum(len(packet) < length for _, packet, length in ours)
     print(dict(counts))
-    assert counts["equal"] >= 100
+    assert counts["pcap"] >= 130
+    assert counts["pcapng"] >= 3
     assert counts["packets"] >= 1500
+    assert counts["with a time"] >= 1500
+    assert counts["snapped"] >= 1
+
+
+def by_scapy(scapy: Any, path: Path) -> Iterator[tuple[int, bytes, int]]:
+    """Time in ns, bytes and length on the wire of each packet, as scapy reads them."""
+    with scapy.RawPcapReader(str(path)) as reader:  # either format, by the first bytes
+        for data, meta in reader:
+            if isinstance(reader, scapy.RawPcapNgReader):
+                stamp = (meta.tshigh << 32 | meta.tslow) * 10**9 // meta.tsresol
+            else:
+                stamp = meta.sec * 10**9 + meta.usec * (1 if reader.nano else 1000)
+            yield stamp, bytes(data), meta.wirelen

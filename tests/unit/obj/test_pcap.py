@@ -46,6 +46,63 @@ def test_magics_are_those_of_the_format() -> None:
     assert magics == {"a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1"}
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("magic", "unit", "more", "behind"),
+    [
+        (0xA1B2CD34, 1000, b"", struct.pack("<IHBx", 3, 8, 4)),
+        (0x1C0001AC, 1, bytes(4), b""),
+        (0x1C0001AB, 1000, bytes(4), b""),
+    ],
+    ids=["kuznetsov", "ixia hardware", "ixia software"],
+)
+def test_variants_of_the_format(order: str, magic: int, unit: int, more: bytes, behind: bytes) -> None:
+    data = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, 1) + more
+    for number in range(5):
+        data += struct.pack(order + "IIII", 1_600_000_000 + number, 7, 20, 90) + behind + bytes([number]) * 20
+    expected = [((1_600_000_000 + number) * 10**9 + 7 * unit, bytes([number]) * 20, 90) for number in range(5)]
+    assert read(data) == (expected, [])
+    record = 16 + len(behind) + 20
+    broken = bytearray(data)
+    struct.pack_into(order + "I", broken, 24 + len(more) + record + 8, 1 << 31)
+    packets, lost = read(bytes(broken))
+    assert packets == expected[:1] + expected[2:]
+    assert len(lost) == 1
+    assert lost[0].endswith(f"; {record} bytes are not read")
+
+
+@pytest.mark.parametrize(("minor", "swapped"), [(2, (True, True)), (3, (True, False)), (4, (False, False))])
+def test_versions_with_the_lengths_the_other_way_round(minor: int, swapped: tuple[bool, bool]) -> None:
+    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, minor, 0, 0, 65535, 1)
+    for number, other in enumerate(swapped):
+        lengths = (90, 20) if other else (20, 90)
+        data += struct.pack("<IIII", 5, number, *lengths) + bytes([number]) * 20
+    assert read(data) == ([(5_000_000_000 + 1000 * number, bytes([number]) * 20, 90) for number in range(2)], [])
+
+
+def test_damage_to_the_first_record_loses_that_one_only() -> None:
+    packets = [((1_600_000_000 + number) * 10**9, bytes([number]) * 60, 60) for number in range(8)]
+    for endian, order in (("little", "<"), ("big", ">")):
+        data = bytearray(b"".join(encode_capture(packets, endian=endian)))
+        struct.pack_into(order + "I", data, 24 + 8, 1 << 30)
+        found, lost = read(bytes(data))
+        assert found == packets[1:]
+        assert len(lost) == 1
+        assert lost[0].endswith("; 76 bytes are not read")
+
+
+def test_inserted_and_missing_bytes_lose_what_they_touch() -> None:
+    packets = [((1_600_000_000 + number) * 10**9, bytes([number]) * 60, 60) for number in range(8)]
+    data = b"".join(encode_capture(packets))
+    place = 24 + 3 * 76
+    found, lost = read(data[:place] + b"\xff" * 33 + data[place:])
+    assert found == packets
+    assert lost[0].endswith("; 33 bytes are not read")
+    found, lost = read(data[: place - 5] + data[place:])  # the third packet runs into the fourth's header
+    assert found == [*packets[:2], (*packets[2][:1], packets[2][1][:55] + data[place : place + 5], 60), *packets[4:]]
+    assert lost[0].endswith("; 71 bytes are not read")
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, (1 << 32) * 10**9 - 1), st.binary(max_size=80), st.integers(0, (1 << 32) - 1))),

@@ -73,6 +73,38 @@ def test_ends_and_room(text: str, wanted: bytes | None, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENGINES)
+def test_a_packet_inside_another_header_keeps_its_end(name: str) -> None:
+    room = "r6 = r1\nr2 = 20\nr3 = 1\nr4 = {}\ncall @skb_adjust_room\n"
+    room += "r1 = r6\nr2 = 60\nr3 = 0\ncall @skb_change_tail\nexit"
+    inside, beside = run(room.format(2), name=name), run(room.format(0), name=name)
+    assert (inside.r0, inside.packet) == (-524 & (1 << 64) - 1, FRAME[:14] + bytes(20) + FRAME[14:])
+    assert (beside.r0, beside.packet) == (0, (FRAME[:14] + bytes(20) + FRAME[14:])[:60])
+
+
+ENCAP = "r2 = 0x45\n*(u64 *)(r10 -24) = r2\nr2 = 0\n*(u64 *)(r10 -16) = r2\n*(u64 *)(r10 -8) = r2\n" \
+        "r2 = {}\nr3 = r10\nr3 += -24\nr4 = {}\ncall @lwt_push_encap\nexit"  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize(("kind", "size", "section"), [(2, 20, "lwt_xmit"), (2, 24, "lwt_in"), (2, 19, "lwt_in"),
+                                                      (0, 20, "lwt_xmit"), (3, 20, "lwt_in")])  # fmt: skip
+def test_a_route_puts_a_header_around_the_packet(kind: int, size: int, section: str, name: str) -> None:
+    result, header = (
+        run(ENCAP.format(kind, size), IPV4, name, section),
+        b"\x45" + bytes(9) + b"\xba\xff" + bytes(size - 12),
+    )
+    is_taken = kind == 2 and size >= 20
+    wanted = (0, header + IPV4) if is_taken else (-22 & (1 << 64) - 1, IPV4)
+    assert (result.fault, result.r0, result.packet) == (None, *wanted)
+
+
+def test_segment_routing_asks_a_host() -> None:
+    fault = run(ENCAP.format(1, 24), IPV4, section="lwt_in").fault
+    assert fault is not None
+    assert "bpf_lwt_push_encap of type 1" in fault.message
+
+
+@pytest.mark.parametrize("name", ENGINES)
 def test_vlan_tags_go_through_the_skbs_field(name: str) -> None:
     push = "r1 = r6\nr2 = 0x0081\nr3 = {}\ncall @skb_vlan_push\n"
     first = run("r6 = r1\n" + push.format(5) + "r0 = 0\nexit", name=name)

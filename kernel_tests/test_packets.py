@@ -23,7 +23,8 @@ from tests.packets.machines import Case, captured, compare
 CPUS = os.sysconf("SC_NPROCESSORS_CONF")
 ENGINES = (Emulator("interp", cpus=CPUS), Emulator("portable", cpus=CPUS), KERNEL)
 ALL = [(group, case) for group in GROUPS for case in group.cases]
-MOST = 40  # packets of each capture
+MOST = 100  # packets of each capture
+PERF = 5  # of them, one in so many for programs with perf events: the kernel takes 16 ms to map buffers for a run
 totals: Counter[str] = Counter()
 
 
@@ -53,7 +54,8 @@ def test_machines_agree(group: Group, case: Case, real: list[bytes]) -> None:
     assert counts["compared"] >= len(group.frames) * 3 // 4
     assert counts["past the first branch"] >= len(group.frames) // 50
     assert counts["other ways"] >= 1
-    counts.update(compare(case, layer(case), ENGINES, CPUS, real))
+    slow = any(one.type == "perf_event_array" for one in case.spec.maps.values())
+    counts.update(compare(case, layer(case), ENGINES, CPUS, real[:: PERF if slow else 1]))
     totals.update(counts)
     totals["programs"] += 1
     print(dict(counts))
@@ -61,7 +63,7 @@ def test_machines_agree(group: Group, case: Case, real: list[bytes]) -> None:
 
 def test_there_was_something_to_compare(real: list[bytes]) -> None:
     print(dict(totals))
-    assert totals["programs"] == len(ALL) >= 73
+    assert totals["programs"] == len(ALL) >= 76
     assert totals["past the first branch"] >= totals["compared"] // 3
     assert totals["compared"] >= len(ALL) * (150 if not real else 1000) * 3 // 4
 

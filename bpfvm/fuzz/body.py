@@ -3,6 +3,8 @@
 Between two actions every register holds a number, but for `home`, the pointer to the memory that the program was given,
 r10, and what a loop keeps for itself (`locked`). An action may use any other register as it likes and leaves a number
 in it. Numbers come from memory, so that a verifier knows nothing of them and a JIT has to compute.
+
+The given memory is, by the program's type, the context itself, a packet that is written in place, or a map's value.
 """
 
 from __future__ import annotations
@@ -15,14 +17,19 @@ from bpfvm.fuzz import edges
 from bpfvm.fuzz.edit import Step, closed
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.obj.model import MapSpec
+from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
-R0, R1, R6, R10 = 0, 1, 6, 10
+R0, R1, R2, R6, R10 = 0, 1, 2, 6, 10
 SCRATCH = frozenset(range(6))  # what calls spoil
 DATA = 256  # bytes of the given memory that programs read and write as they like
 LOG = 256  # bytes behind them, where registers are noted
 SIZE = DATA + LOG
+PACKET = 128  # bytes of a packet that its program cannot write, or more
 WORD = 8
 
+MEMORY = {"syscall": "context", "xdp": "packet", "sched_cls": "packet", "socket_filter": "value", "cgroup_skb": "value"}
+
+GIVEN = MapSpec("given", "array", 4, SIZE, 1)  # the given memory that is a map's value
 VALUE = MapSpec("value", "array", 4, 128, 1)  # addressed directly
 TABLE = MapSpec("table", "array", 4, 24, 4)  # looked up
 
@@ -47,14 +54,19 @@ class Code:
         self._logged = 0
 
     @property
-    def has_packet(self) -> bool:
-        """Whether the given memory is a packet; else it is the context."""
-        return self.kind != "syscall"
+    def memory(self) -> str:
+        """What the given memory is: "context", "packet" or "value"."""
+        return MEMORY[self.kind]
 
     @property
-    def has_skb(self) -> bool:
-        """Whether legacy packet loads exist in programs of the type."""
-        return self.kind == "sched_cls"
+    def has_fields(self) -> bool:
+        """Whether the context is one with fields, which functions hand on."""
+        return PROGRAM_TYPES[self.kind].context is not None
+
+    @property
+    def packet(self) -> int:
+        """Bytes of the packet that the program sees, or more; some packets are shorter."""
+        return SIZE if self.memory == "packet" else PACKET
 
     def emit(self, one: Insn, label: int | None = None) -> None:
         """Append an instruction; label: where it leads."""
@@ -79,27 +91,38 @@ class Code:
         return closed([Step(one, None if label is None else self._places[label]) for one, label in self._steps])
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Callee:
-    """A function to be called. level: frames above it; it calls only functions of higher levels."""
+    """A function to be called. level: frames above it; it calls only functions of higher levels.
+
+    memory: what the given memory is there. fields: whether it gets the context, in r2. by: the helper that calls it.
+    """
 
     label: int
     level: int
+    memory: str
+    fields: bool
+    by: str | None = None
 
 
 @dataclass(slots=True)
 class Body:
-    """home: the register that points to the given memory. frame: bytes of stack, all written before anything else.
+    """home: the register that points to the given memory, which is of the kind `memory`. frame: bytes of stack, all
+    written before anything else. fields: whether the context is kept on the stack.
 
-    calls: whether helpers and functions may be called; `home` then is a register that calls keep.
+    calls: whether helpers and functions may be called; `home` then is a register that calls keep. narrow: whether
+    only 0 and 1 may be returned.
     """
 
     code: Code
     level: int
     home: int
+    memory: str
+    fields: bool
     frame: int
     calls: bool
     actions: int
+    narrow: bool = False
     locked: set[int] = field(default_factory=set)
     nesting: int = 0
     loops: int = 0
@@ -123,7 +146,7 @@ class Body:
 
     @property
     def context(self) -> int:
-        """Where on the stack, from r10, the entry function of a program with an skb keeps its context."""
+        """Where on the stack, from r10, a function keeps the context."""
         return -self.frame - WORD
 
     def emit(
@@ -140,13 +163,13 @@ class Body:
         """An aligned place in the frame, from r10."""
         return -self.rng.randrange(size, self.frame + 1, size)
 
-    def renumber(self, register: int) -> None:
-        """Put a number into a register, whatever it held."""
-        choice = self.rng.random()
+    def renumber(self, register: int, home: int | None = None) -> None:
+        """Put a number into a register, whatever it held. home: what points to the given memory, if it is no other."""
+        choice, home = self.rng.random(), self.home if home is None else home
         if choice < 0.7:
-            self.emit("ldx64", register, self.home, self.data_offset(8))
+            self.emit("ldx64", register, home, self.data_offset(8))
         elif choice < 0.8:
-            self.emit("ldx32", register, self.home, self.data_offset(4))
+            self.emit("ldx32", register, home, self.data_offset(4))
         elif choice < 0.9:
             self.emit("mov64_k", register, imm=edges.immediate(self.rng))
         else:
@@ -162,10 +185,16 @@ class Body:
 
     def begin(self) -> None:
         """The frame and every register hold numbers from now on. r1 is the given memory and `home` points to it."""
+        if self.fields and self.level:
+            self.emit("stx64", R10, R2, self.context)
+            self.renumber(R2, R1)
         if self.home != R1:
             self.emit("mov64_x", self.home, R1)
             self.renumber(R1)
-        fresh = [one for one in self.free if self.level == 0 or one not in SCRATCH or one == R0]
+        self.fill([one for one in self.free if self.level == 0 or one not in SCRATCH or one == R0])
+
+    def fill(self, fresh: list[int]) -> None:
+        """Numbers into the registers that hold nothing yet, and into the frame."""
         for one in fresh:
             self.renumber(one)
         for at in range(WORD, self.frame + 1, WORD):
@@ -174,8 +203,14 @@ class Body:
             else:
                 self.emit("stx64", R10, self.register(), -at)
 
+    def leave(self) -> None:
+        """Return what r0 holds, as far as it may be returned."""
+        if self.narrow:
+            self.emit("and64_k", R0, imm=int(not self.level or self.rng.random() < 0.3))
+        self.emit("exit")
+
     def end(self) -> None:
         """Note every register and return."""
         for one in self.free:
             self.log(one)
-        self.emit("exit")
+        self.leave()

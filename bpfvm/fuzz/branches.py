@@ -160,7 +160,7 @@ def early_exit(body: Body, op: Op) -> bool:
     body.log(R0 if R0 in body.free else body.register())
     if R0 not in body.free:
         body.emit("mov64_k", R0, imm=edges.immediate(body.rng))
-    body.code.emit(Insn(op))
+    body.leave()
     body.code.place(stay)
     return True
 

@@ -1,15 +1,21 @@
-"""Calls of a random program: functions of its own, and helpers on an array map."""
+"""Calls of a random program: functions of its own, helpers on an array map, helpers that call functions of its own.
+
+A function that a helper calls gets a word of its caller's stack and reads and writes it. What else it works on is the
+map's value `GIVEN`, whatever the rest of the program works on.
+"""
 
 from __future__ import annotations
 
-from bpfvm.fuzz.body import R0, R1, R10, SCRATCH, TABLE, VALUE, WORD, Body, Callee
+from bpfvm.fuzz.body import GIVEN, R0, R1, R2, R10, SCRATCH, TABLE, VALUE, WORD, Body, Callee
 from bpfvm.fuzz.places import access_at, pointer_for
 from bpfvm.isa.insn import Insn, insn
-from bpfvm.isa.ops import OPS, Kind, Op
+from bpfvm.isa.ops import BY_NAME, OPS, Kind, Op
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 _MOST_CALLS = 8  # places of a program that call functions
 _MOST_LEVEL = 7  # MAX_CALL_FRAMES is 8
+_MOST_CALLBACKS = 2  # places of a program that hand on functions: a verifier goes through each again and again
+_ROUNDS = (1, 2, 3, 5, 7)  # of bpf_loop. Of 0 the verifier drops the function, and then misses it (6.18)
 _ELEMENT_ROWS = tuple(
     op for op in OPS
     if op.kind in (Kind.LOAD, Kind.LOAD_SX, Kind.STORE, Kind.ATOMIC, Kind.LOAD_ACQUIRE, Kind.STORE_RELEASE)
@@ -28,29 +34,84 @@ def call(body: Body, op: Op) -> bool:
 
 def map_handle(body: Body, op: Op) -> bool:
     """The load of a map, for a helper."""
-    return call(body, next(row for row in OPS if row.name == "call"))
+    return call(body, BY_NAME["call"])
 
 
 def _local(body: Body, op: Op) -> bool:
-    code, rng = body.code, body.rng
+    code = body.code
     if body.level >= _MOST_LEVEL or code.calls >= _MOST_CALLS:
         return False
-    known = [one for one in code.callees if one.level > body.level]
-    if not known or rng.random() < 0.6:
-        deeper = body.level + 1 if rng.random() < 0.8 else rng.randrange(body.level + 1, _MOST_LEVEL + 1)
-        callee = Callee(code.label(), deeper)
-        code.callees.append(callee)
-        code.waiting.append(callee)
-    else:
-        callee = rng.choice(known)
+    callee = _callee(body)
     code.calls += 1
     body.emit("mov64_x", R1, body.home)
+    if body.fields:
+        body.emit("ldx64", R2, R10, body.context)
     code.emit(Insn(op, 0, op.src_is or 0), callee.label)
     for one in sorted(SCRATCH - {R0}):
         body.renumber(one)
     body.log(R0)
     body.log(body.register(without=tuple(SCRATCH)))
     return True
+
+
+def _callee(body: Body) -> Callee:
+    """A function to call: one that stands already, or a new one."""
+    code, rng = body.code, body.rng
+    known = [one for one in code.callees if one.level > body.level
+             and (one.memory, one.fields, one.by) == (body.memory, body.fields, None)]  # fmt: skip
+    if known and rng.random() < 0.4:
+        return rng.choice(known)
+    deeper = body.level + 1 if rng.random() < 0.8 else rng.randrange(body.level + 1, _MOST_LEVEL + 1)
+    return _new(body, Callee(code.label(), deeper, body.memory, body.fields))
+
+
+def _new(body: Body, callee: Callee) -> Callee:
+    body.code.callees.append(callee)
+    body.code.waiting.append(callee)
+    return callee
+
+
+def callback(body: Body, op: Op) -> bool:
+    """The row for a helper that calls the function; False where calls would spoil what is kept."""
+    code, rng = body.code, body.rng
+    handed = sum(one.by is not None for one in code.callees)
+    if not body.calls or body.locked & SCRATCH or body.level >= _MOST_LEVEL or handed >= _MOST_CALLBACKS:
+        return False
+    helper = rng.choice(("loop", "for_each_map_elem"))
+    callee = _new(body, Callee(code.label(), body.level + 1, "value", False, helper))
+    if helper == "for_each_map_elem":
+        body.emit("lddw_map", R1, symbol=TABLE.name)
+    elif rng.random() < 0.6:
+        body.emit("lddw", R1, imm=rng.choice(_ROUNDS))
+    else:
+        body.emit("mov64_x", R1, body.register())
+        body.emit("and64_k", R1, imm=7)
+    code.emit(Insn(op, R2, op.src_is or 0), callee.label)
+    body.emit("mov64_x", 3, R10)
+    body.emit("add64_k", 3, imm=body.slot(WORD))
+    body.emit("mov64_k", 4, imm=int(rng.random() < 0.05))
+    _help(body, helper)
+    _after(body)
+    return True
+
+
+def begin_callback(body: Body, by: str) -> None:
+    """What a function has that a helper calls: numbers in its registers and frame, once it has used its arguments."""
+    rng = body.rng
+    passed = {"loop": {2}, "for_each_map_elem": {1, 2, 3, 4}}[by]
+    body.emit("lddw_map_value", body.home, symbol=GIVEN.name)
+    body.locked |= passed
+    body.fill([one for one in body.free if one != R1])  # of bpf_loop, r1 is a number
+    body.maybe_log(R1 if R1 in body.free else R0)
+    if by == "for_each_map_elem":
+        body.emit(f"ldx{8 * rng.choice((1, 2, 4))}", body.register(), 2)
+        op = rng.choice(_ELEMENT_ROWS)
+        access_at(body, op, 3, rng.randrange(0, TABLE.value_size - op.bits // 8 + 1, op.bits // 8), R0)
+    for op in rng.choices(_ELEMENT_ROWS, k=2):
+        access_at(body, op, max(passed), rng.randrange(0, WORD, op.bits // 8), R0)
+    body.locked -= passed
+    for one in sorted(passed):
+        body.renumber(one)
 
 
 def _key(body: Body) -> int:

@@ -14,6 +14,9 @@ from typing import TypeAlias
 from bpfvm.core.machine import Entries, Input
 from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn, slots
+from bpfvm.isa.ops import Kind
+from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf_types import GLOBAL, STATIC
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 
 PROGRAM = "fuzz"  # the program's name in its object
@@ -51,7 +54,7 @@ def make(
     """A case of one program of type `kind`, with those of `maps` that it names."""
     program = _program(kind, insns)
     used = program.map_names
-    spec = ObjectSpec({PROGRAM: program}, {one.name: one for one in maps if one.name in used})
+    spec = ObjectSpec({PROGRAM: program}, {one.name: one for one in maps if one.name in used}, btf=_types(program))
     return Case(name, spec, tuple(inputs), {key: value for key, value in (contents or {}).items() if key in used})
 
 
@@ -62,11 +65,34 @@ def generated(generator: Generator, seed: int, number: int) -> Case:
 
 
 def _program(kind: str, insns: Sequence[Insn]) -> ProgramSpec:
-    called = {
-        target_slot(one, slot) for slot, one in zip(slots(insns), insns, strict=False) if one.op.name == "call_local"
+    named = {
+        target_slot(one, slot)
+        for slot, one in zip(slots(insns), insns, strict=False)
+        if one.op.name in ("call_local", "lddw_func")
     }
     functions = tuple(
         FunctionSpec(f"f{number}", slot, is_static=True)
-        for number, slot in enumerate(sorted(slot for slot in called if slot is not None), 1)
+        for number, slot in enumerate(sorted(slot for slot in named if slot), 1)
     )
     return ProgramSpec(PROGRAM, kind, kind, tuple(insns), functions=functions)
+
+
+def _types(program: ProgramSpec) -> Btf | None:
+    """The types of the program's functions, where the kernel asks for them, which it does for addresses of functions.
+
+    It asks for legacy packet loads in functions too, and gets none: its verifier follows such a load out of the
+    function, does not find its way back, and writes outside of its own memory (6.18.44 died of it). Without types it
+    refuses the program.
+    """
+    if not any(one.op.name == "lddw_func" for one in program.insns):
+        return None
+    entry = min((one.slot for one in program.functions), default=program.slot_count)
+    rows = zip(slots(program.insns), program.insns, strict=False)
+    if any(one.op.kind is Kind.PACKET and slot >= entry for slot, one in rows):
+        return None
+    btf = Btf()
+    proto = btf.add_func_proto(btf.add_int("int", 4, is_signed=True))
+    btf.add_func(PROGRAM, proto, GLOBAL)
+    for one in program.functions:
+        btf.add_func(one.name, proto, STATIC)
+    return btf

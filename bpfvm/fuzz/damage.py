@@ -14,7 +14,7 @@ from dataclasses import replace
 from bpfvm.core.errors import BpfvmError, LoadError
 from bpfvm.core.machine import Input
 from bpfvm.fuzz import edges
-from bpfvm.fuzz.body import SIZE, TABLE, VALUE
+from bpfvm.fuzz.body import GIVEN, SIZE, TABLE, VALUE
 from bpfvm.fuzz.case import PROGRAM, Case, make
 from bpfvm.fuzz.differ import MOST, machine, reason
 from bpfvm.fuzz.generate import program
@@ -88,7 +88,7 @@ def _case(name: str, kind: str, code: bytes, rng: random.Random) -> Case:
     insns = [_named(one, rng) for one in decode(code)]
     data = edges.memory(rng, rng.choice((0, 1, 14, SIZE)))
     given = Input(ctx=data) if kind == "syscall" else Input(packet=data)
-    return make(name, kind, insns, (given,), (VALUE, TABLE))
+    return make(name, kind, insns, (given,), (GIVEN, VALUE, TABLE))
 
 
 def _named(one: Insn, rng: random.Random) -> Insn:

@@ -16,27 +16,28 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from bpfvm.core.errors import LoadError
+from bpfvm.emulator.contexts.access import Access, rules
 from bpfvm.fuzz.case import Case
 from bpfvm.fuzz.edges import fits
 from bpfvm.fuzz.edit import Step, opened, reachable
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
 from bpfvm.obj.model import MapSpec
-from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.helpers import BY_NAME as HELPERS
-from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 R0, R1, R6, R10 = 0, 1, 6, 10
 _DEPTH = 8  # frames
-_SKB_DATA = 76  # offset of __sk_buff.data
 _PACKET = ("packet", "packet_end", "packet_meta")
 _LOADS = (Kind.LOAD, Kind.LOAD_SX, Kind.LOAD_ACQUIRE)
 _STORES = (Kind.STORE, Kind.STORE_RELEASE)
+_NAMING = (Kind.CALL, Kind.IMM64)  # of which some name functions
+_WORD = 8  # bytes of its stack that a function hands to one that a helper calls
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """region: "context", "stack", "value", "map" or a name of _PACKET. offset: from r10, None where not known."""
+    """region: "context", "stack", "value", "map", "function", "key" and "word" (what functions get that helpers call),
+    or a name of _PACKET. offset: from r10, of a function its index, None where not known."""
 
     region: str
     offset: int | None = 0
@@ -81,9 +82,7 @@ def undefined(case: Case) -> str | None:
             return "the last instruction falls off the end"
         if _leaves_its_function(steps):
             return "a jump between functions"
-        layout = PROGRAM_TYPES[program.type].context
-        fields = {} if layout is None else {one.offset: one.pointer for one in CONTEXTS[layout].fields if one.pointer}
-        walk = _Walk(steps, case.spec.maps, fields)
+        walk = _Walk(steps, case.spec.maps, program.type)
         if walk.function(0, [UNSET, Address("context"), *[UNSET] * 8], 1) is not NUMBER:
             return "it does not return a number"
     except (Undefined, LoadError) as error:
@@ -93,10 +92,10 @@ def undefined(case: Case) -> str | None:
 
 def _leaves_its_function(steps: Sequence[Step]) -> bool:
     """Whether a jump leads out of the function that it stands in: functions begin where calls go."""
-    called = {step.target for step in steps if step.insn.op.name == "call_local" and step.target is not None}
-    entries = sorted({0, *called})
+    named = {step.target for step in steps if step.insn.op.kind in _NAMING and step.target is not None}
+    entries = sorted({0, *named})
     return any(
-        step.target is not None and step.insn.op.kind is not Kind.CALL
+        step.target is not None and step.insn.op.kind not in _NAMING
         and bisect(entries, number) != bisect(entries, step.target)
         for number, step in enumerate(steps)
     )  # fmt: skip
@@ -105,9 +104,9 @@ def _leaves_its_function(steps: Sequence[Step]) -> bool:
 class _Walk:
     """Forward over all paths, function by function, until nothing changes."""
 
-    def __init__(self, steps: Sequence[Step], maps: Mapping[str, MapSpec], fields: Mapping[int, str]) -> None:
-        self.steps, self.maps, self.fields = steps, maps, fields
-        self.has_skb = _SKB_DATA in fields
+    def __init__(self, steps: Sequence[Step], maps: Mapping[str, MapSpec], kind: str) -> None:
+        self.steps, self.maps = steps, maps
+        self.rules = rules(kind, kind)
         self._known: dict[tuple[int, tuple[Value, ...]], Value] = {}
 
     def function(self, entry: int, arguments: list[Value], depth: int) -> Value:
@@ -145,6 +144,8 @@ class _Walk:
         one, kind = step.insn, step.insn.op.kind
         if kind is Kind.CALL:
             self._call(state, step, depth)
+        elif one.op.name == "lddw_func":
+            state.registers[one.dst] = Address("function", step.target)
         elif kind is Kind.IMM64:
             _imm64(state, one)
         elif kind in _LOADS:
@@ -159,7 +160,7 @@ class _Walk:
         elif kind is Kind.JUMP:
             _compare(state, one)
         elif kind is Kind.PACKET:
-            self._packet(state, one)
+            self._packet(state, one, depth)
         elif kind not in (Kind.GOTO, Kind.MAY_GOTO) or one.op.name == "gotox":
             raise Undefined(f"{one.op.name} is not followed here")
 
@@ -174,16 +175,27 @@ class _Walk:
                 if found == [(pointer, byte) for byte in range(8)]:
                     return pointer
             raise Undefined("a read of stack that holds no number")
-        if at.region == "context" and self.fields:
-            begin = _known(at, one.off)
-            for field, pointer_name in self.fields.items():
-                if begin < field + 4 and field < begin + size:
-                    if begin == field and one.op.name == "ldx32":
-                        return Address(pointer_name)
-                    raise Undefined("a part of an address in the context")
-            if self.has_skb:
-                raise Undefined("a field of an skb, on which machines need not agree")
+        if at.region == "context" and self.rules is not None:
+            return self._field(self.rules, one, _known(at, one.off))
+        if at.region in ("key", "word"):
+            self._within(at, one)
         return NUMBER
+
+    def _field(self, access: Access, one: Insn, at: int) -> Value:
+        found = access.reads.get((at, one.op.bits // 8))
+        if found is None or one.op.kind is not Kind.LOAD:
+            raise Undefined("no field of the context, or a part of an address in it")
+        if found.pointer in _PACKET:
+            return Address(found.pointer)
+        if found.pointer is not None:
+            raise Undefined(f"the context's {found.name}, which is not followed here")
+        return NUMBER
+
+    def _within(self, at: Address, one: Insn) -> None:
+        size = _WORD if at.region == "word" else self.maps[at.map or ""].key_size
+        start = _known(at, one.off)
+        if not 0 <= start <= size - one.op.bits // 8:
+            raise Undefined(f"a place outside of the {at.region}")
 
     def _store(self, state: _State, one: Insn, value: Value) -> None:
         at, size = _address(state, one.dst), one.op.bits // 8
@@ -195,11 +207,18 @@ class _Walk:
                 state.stack[start + byte] = NUMBER if not isinstance(value, Address) else (value, byte)
         elif value is not NUMBER:
             raise Undefined("an address in memory")
-        elif at.region == "context" and self.has_skb:
-            raise Undefined("a store into the context of an skb")
+        elif at.region == "context" and self.rules is not None:
+            if (_known(at, one.off), size) not in self.rules.writes or one.op.kind is not Kind.STORE:
+                raise Undefined("a store into no field of the context that may be written")
+        elif at.region == "key":
+            raise Undefined("a store into a key")
+        elif at.region == "word":
+            self._within(at, one)
 
-    def _packet(self, state: _State, one: Insn) -> None:
+    def _packet(self, state: _State, one: Insn, depth: int) -> None:
         """A legacy load of the packet, which wants the context in r6 and spoils what calls spoil."""
+        if depth > 1:
+            raise Undefined("a packet load in a function, which kernels must not be given: see bpfvm.fuzz.case")
         if state.registers[R6] != Address("context"):
             raise Undefined("a packet load without the context in r6")
         if "src" in one.op.uses and state.registers[one.src] is not NUMBER:
@@ -227,15 +246,19 @@ class _Walk:
             passed = [UNSET if isinstance(one, Address) and one.region == "stack" else one for one in registers[1:6]]
             result = self.function(step.target, [UNSET, *passed, *[UNSET] * 4], depth + 1)
         elif step.insn.op.name == "call":
-            result = self._helper(state, step.insn.imm)
+            result = self._helper(state, step.insn.imm, depth)
         else:
             raise Undefined(f"{step.insn.op.name} is not followed here")
         registers[R0] = result
         registers[1:6] = [UNSET] * 5
 
-    def _helper(self, state: _State, number: int) -> Value:
+    def _helper(self, state: _State, number: int, depth: int) -> Value:
         found = _READS.get(number)
         owner = state.registers[R1]
+        if number == _LOOP and owner is NUMBER:
+            return self._calls_back(state, [NUMBER], depth)
+        if number == _EACH and isinstance(owner, Address) and owner.region == "map" and owner.offset == 0:
+            return self._calls_back(state, [owner, Address("key", 0, owner.map), Address("value", None)], depth)
         if found is None or not isinstance(owner, Address) or owner.region != "map" or owner.offset != 0:
             raise Undefined(f"helper {number} is not followed here")
         assert owner.map is not None, "the address of a map names it"
@@ -249,6 +272,23 @@ class _Walk:
             raise Undefined("a helper's flags are no number")
         return Address("value", None) if number == HELPERS["map_lookup_elem"].id else NUMBER
 
+    def _calls_back(self, state: _State, passed: list[Value], depth: int) -> Value:
+        """A helper that calls the function in r2, with what is passed to it and a word of the stack, which is r3."""
+        function, word, flags = state.registers[2:5]
+        if not isinstance(function, Address) or function.region != "function" or function.offset is None:
+            raise Undefined("what shall be called is no function of the program")
+        if not isinstance(word, Address) or word.region != "stack" or flags is not NUMBER:
+            raise Undefined("a function that is called gets no word of the stack")
+        start = _known(word, 0)
+        if any(state.stack.get(start + byte) is not NUMBER for byte in range(_WORD)):
+            raise Undefined("a function that is called gets stack that holds no number")
+        given = [UNSET, *passed, Address("word")]
+        if self.function(function.offset, given + [UNSET] * (R10 - len(given)), depth + 1) is not NUMBER:
+            raise Undefined("a function that a helper calls does not return a number")
+        return NUMBER
+
+
+_LOOP, _EACH = HELPERS["loop"].id, HELPERS["for_each_map_elem"].id
 
 # helper -> (register that points to what it reads, bytes)
 _READS: Mapping[int, Callable[[MapSpec], list[tuple[int, int]]]] = {
@@ -287,7 +327,7 @@ def _read(state: _State, register: int) -> Value:
 
 def _address(state: _State, register: int) -> Address:
     value = state.registers[register]
-    if isinstance(value, Address) and value.region != "map":
+    if isinstance(value, Address) and value.region not in ("map", "function"):
         return value
     raise Undefined(f"r{register} is used as an address and is none")
 
@@ -324,7 +364,7 @@ def _arithmetic(state: _State, one: Insn) -> Value:
         return NUMBER
     if name.startswith("sub64") and _both_packet(left, right):
         return NUMBER
-    if not isinstance(left, Address) or right is not NUMBER or left.region == "map":
+    if not isinstance(left, Address) or right is not NUMBER or left.region in ("map", "function"):
         raise Undefined("arithmetic on an address")
     if name in ("add64_k", "sub64_k") and left.offset is not None:
         return replace(left, offset=left.offset + (one.imm if name == "add64_k" else -one.imm))

@@ -10,19 +10,22 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
-from bpfvm.core.machine import Entries, Input
+from bpfvm.core.bits import signed
+from bpfvm.core.machine import Entries
 from bpfvm.fuzz import edges
-from bpfvm.fuzz.body import R0, R1, R6, R10, SCRATCH, SIZE, TABLE, VALUE, Body, Callee, Code
+from bpfvm.fuzz.body import GIVEN, R0, R1, R6, R10, SCRATCH, SIZE, TABLE, VALUE, Body, Callee, Code
 from bpfvm.fuzz.branches import branch, early_exit, jump_about, may_goto
-from bpfvm.fuzz.calls import call, map_handle
+from bpfvm.fuzz.calls import begin_callback, call, callback, map_handle
 from bpfvm.fuzz.case import Case, make
+from bpfvm.fuzz.inputs import given, inputs
 from bpfvm.fuzz.places import ACCESSES, access
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.isa.ops import OPS, Kind, Op
+from bpfvm.tables.ctx.ethernet import ETH
+from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
-INPUTS = 2  # of each program
-_TYPES = {"syscall": 0.55, "xdp": 0.25, "sched_cls": 0.2}
-SHORTEST = 14  # bytes of an XDP frame that the kernel runs (measured on 6.18)
+_TYPES = {"syscall": 0.4, "xdp": 0.15, "sched_cls": 0.2, "socket_filter": 0.15, "cgroup_skb": 0.1}
+_FROM_NETWORK, _FROM_MAC = -0x10_0000, -0x20_0000  # SKF_NET_OFF, SKF_LL_OFF of linux/filter.h
 _MOST_FRAMES, _FRAME_BYTES = 8, (24, 32, 48)  # 8 frames of 64 bytes, as JITs round them, fill the 512 of a call chain
 
 Action = Callable[[Body, Op], bool]  # writes something that executes the row, or nothing and False
@@ -47,32 +50,49 @@ def _wide(body: Body, op: Op) -> bool:
         return True
     if op.name == "lddw_map_value":
         return access(body, body.rng.choice(_ACCESS_ROWS))  # its places include the value by address
-    return map_handle(body, op)
+    return callback(body, op) if op.name == "lddw_func" else map_handle(body, op)
 
 
 def _packet_load(body: Body, op: Op) -> bool:
     """Takes the context from the stack to r6, which is where such a load wants it; what calls spoil, it spoils too.
 
-    A load past the packet's end ends the program, so most are inside.
+    A load outside of the packet ends the program, so most are inside. The entry alone has them: bpfvm.fuzz.case says
+    why no function may.
     """
-    rng = body.rng
-    if not body.code.has_skb or body.level or not body.calls or not (SCRATCH | {R6}).isdisjoint(body.locked):
+    code, rng = body.code, body.rng
+    if body.level or not (body.calls and PROGRAM_TYPES[code.kind].ld_abs):
         return False
-    if body.home == R6:
+    if body.home == R6 or not (SCRATCH | {R6}).isdisjoint(body.locked):
         return False
-    inside = rng.randrange(SIZE - 4) if rng.random() < 0.97 else SIZE + rng.randrange(4096)
-    if "src" in op.uses:
-        offset = body.register(without=(R6,))
-        body.emit("and64_k", offset, imm=SIZE // 2 - 1)
-        inside = rng.randrange(SIZE // 2 - 4) if inside < SIZE else inside
+    offset, half = 0, code.packet // 2
+    if "src" not in op.uses:
+        place = _packet_place(code, op, code.packet)
     else:
-        offset = 0
+        offset = body.register(without=(R6,))
+        place = _packet_place(code, op, half)
+        if rng.random() < 0.7:
+            body.emit("and64_k", offset, imm=half - 1)
+        else:
+            start = edges.number(rng)
+            body.emit("lddw", offset, imm=start)
+            place = signed(place - start, 32)
     body.emit("ldx64", R6, R10, body.context)
-    body.code.emit(Insn(op, 0, offset, op.off_is or 0, inside))
+    code.emit(Insn(op, 0, offset, op.off_is or 0, place))
     for one in sorted({*range(1, R6 + 1)} & set(body.free)):
         body.renumber(one)
     body.maybe_log(R0)
     return True
+
+
+def _packet_place(code: Code, op: Op, room: int) -> int:
+    """A place to load from, mostly in the first `room` bytes of the packet; some of those are counted from a header."""
+    rng = code.rng
+    if rng.random() < 0.03:
+        return rng.choice((code.packet + rng.randrange(4096), -1, -4096, -(1 << 31), (1 << 31) - 1))
+    inside = rng.randrange(room - op.bits // 8 + 1)
+    if code.kind == "socket_filter" or rng.random() < 0.7:  # whose headers BPF_PROG_TEST_RUN has elsewhere
+        return inside
+    return _FROM_MAC + inside if rng.random() < 0.5 else _FROM_NETWORK + max(inside - ETH, 0)
 
 
 ACTIONS: Mapping[Kind, Action] = {
@@ -94,7 +114,6 @@ LEFT_OUT: Mapping[str, str] = {
     "addr_space_cast": "needs an arena map",
     "call_kfunc": "needs a function's id in the kernel's BTF",
     "lddw_btf_id": "needs a variable's id in the kernel's BTF",
-    "lddw_func": "needs the program's own BTF, and a helper that calls back",
     "lddw_map_idx": _NO_TABLE,
     "lddw_map_idx_value": _NO_TABLE,
 }  # fmt: skip
@@ -129,44 +148,63 @@ def act(body: Body, count: int) -> None:
 
 
 def program(rng: random.Random, name: str) -> Case:
-    """A random program with two inputs: syscall (a context), xdp or sched_cls (a packet)."""
+    """A random program with two inputs: contexts of a syscall program, packets of one that sees packets."""
     kind = rng.choices(tuple(_TYPES), tuple(_TYPES.values()))[0]
     code = Code(rng, kind, act)
     calls = rng.random() < 0.7
-    body = Body(code, 0, rng.randrange(6, R10) if calls else rng.randrange(2, R10), rng.choice(_FRAME_BYTES), calls,
-                rng.randrange(8, 28))  # fmt: skip
-    over = _guard(body) if code.has_packet else None
-    _function(body)
+    body = Body(code, 0, _home(rng, calls, 2), code.memory, code.has_fields, rng.choice(_FRAME_BYTES), calls,
+                rng.randrange(6, 22), PROGRAM_TYPES[kind].returns is not None)  # fmt: skip
+    over = _given_memory(body)
+    body.begin()
+    _write(body)
     if over is not None:
         code.place(over)
         body.emit("mov64_k", R0, imm=1)
         body.emit("exit")
     while code.waiting:
-        _write(code, code.waiting.pop(0))
-    return make(name, kind, code.finish(), _inputs(code), (VALUE, TABLE), _contents(rng))
+        _called(code, code.waiting.pop(0))
+    return make(name, kind, code.finish(), inputs(code), (GIVEN, VALUE, TABLE), _contents(code))
 
 
-def _function(body: Body) -> None:
-    body.begin()
+def _home(rng: random.Random, calls: bool, least: int) -> int:
+    return rng.randrange(6 if calls else least, R10)
+
+
+def _write(body: Body) -> None:
     act(body, body.actions)
     body.end()
 
 
-def _write(code: Code, callee: Callee) -> None:
+def _called(code: Code, callee: Callee) -> None:
     """A function that something calls."""
     rng = code.rng
     calls = callee.level < _MOST_FRAMES - 1 and rng.random() < 0.7
-    home = rng.randrange(6, R10) if calls else rng.randrange(1, R10)
+    is_callback = callee.by is not None
+    body = Body(code, callee.level, _home(rng, calls or is_callback, 1), callee.memory, callee.fields,
+                rng.choice(_FRAME_BYTES), calls, rng.randrange(2, 8), is_callback)  # fmt: skip
     code.place(callee.label)
-    _function(Body(code, callee.level, home, rng.choice(_FRAME_BYTES), calls, rng.randrange(2, 8)))
+    if callee.by is not None:
+        begin_callback(body, callee.by)
+    else:
+        body.begin()
+    _write(body)
+
+
+def _given_memory(body: Body) -> int | None:
+    """The given memory into r1, the context on the stack; the label for packets that are too short, if some are."""
+    if body.fields:
+        body.emit("stx64", R10, R1, body.context)
+    if body.memory == "packet":
+        return _guard(body)
+    if body.memory == "value":
+        body.emit("lddw_map_value", R1, symbol=GIVEN.name)
+    return None
 
 
 def _guard(body: Body) -> int:
     """The packet into r1, if it has SIZE bytes; otherwise the program goes to the label."""
     over = body.code.label()
-    start, end = (76, 80) if body.code.has_skb else (0, 4)  # data and data_end of __sk_buff and of xdp_md
-    if body.code.has_skb:
-        body.emit("stx64", R10, R1, body.context)
+    start, end = (0, 4) if body.code.kind == "xdp" else (76, 80)  # data and data_end of xdp_md and of __sk_buff
     body.emit("ldx32", 2, R1, end)
     body.emit("ldx32", R1, R1, start)
     body.emit("mov64_x", 3, R1)
@@ -175,31 +213,12 @@ def _guard(body: Body) -> int:
     return over
 
 
-def _inputs(code: Code) -> list[Input]:
-    if code.has_packet:
-        return [Input(packet=_frame(code)) for _ in range(INPUTS)]
-    return [Input(ctx=_given(code, SIZE)) for _ in range(INPUTS)]
-
-
-def _frame(code: Code) -> bytes:
-    """Mostly long enough for the program."""
+def _contents(code: Code) -> dict[str, Entries]:
     rng = code.rng
-    if rng.random() < 0.05:
-        return edges.memory(rng, rng.randrange(SHORTEST, SIZE))
-    return _given(code, SIZE + rng.choice((0, 0, 1, 7, 64)))
-
-
-def _given(code: Code, size: int) -> bytes:
-    """Memory that holds, mostly, the numbers that the program looks for."""
-    data = bytearray(edges.memory(code.rng, size))
-    for at, number in code.planted.items():
-        if code.rng.random() < 0.7:
-            data[at : at + 8] = number.to_bytes(8, "little")
-    return bytes(data)
-
-
-def _contents(rng: random.Random) -> dict[str, Entries]:
-    return {
-        one.name: [(index.to_bytes(4, "little"), edges.memory(rng, one.value_size)) for index in range(one.max_entries)]
-        for one in (VALUE, TABLE)
-    }
+    found: dict[str, Entries] = {}
+    if code.memory == "value" or any(one.by for one in code.callees):
+        found[GIVEN.name] = [(bytes(4), given(code, SIZE))]
+    for one in (VALUE, TABLE):
+        keys = (index.to_bytes(4, "little") for index in range(one.max_entries))
+        found[one.name] = [(key, edges.memory(rng, one.value_size)) for key in keys]
+    return found

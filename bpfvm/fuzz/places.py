@@ -1,9 +1,11 @@
-"""Where a random program reads and writes: the given memory, the stack, a map's value by address and by lookup.
+"""Where a random program reads and writes: the given memory, the stack, a map's value by address and by lookup, fields
+of the context.
 
 What the kernel's verifier takes there, measured on 6.18 (x86-64):
 
     place            accesses                          alignment
     context          loads, sign-extending too, stores the access's size, constant offsets from an unchanged register
+    its fields       loads, stores                     as bpfvm.tables.ctx says of each field
     packet           loads, sign-extending too, stores any
     stack            all                               the access's size
     map value        all                               any; the access's size for atomic ones, acquire and release
@@ -11,8 +13,10 @@ What the kernel's verifier takes there, measured on 6.18 (x86-64):
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
+from bpfvm.emulator.contexts.access import rules
 from bpfvm.fuzz import edges
 from bpfvm.fuzz.body import DATA, R0, R10, VALUE, WORD, Body
 from bpfvm.isa.insn import Insn
@@ -33,13 +37,13 @@ def _aligned(body: Body, op: Op, room: int) -> int:
 
 
 def _given(body: Body, op: Op, pointer: int) -> tuple[int, int]:
-    """The context or the packet, by `home` or by a copy of it."""
-    packet = body.code.has_packet
-    off = _aligned(body, op, DATA) if packet else body.data_offset(op.bits // 8)
+    """The context, the packet or the map's value, by `home` or by a copy of it."""
+    moves = body.memory != "context"
+    off = _aligned(body, op, DATA) if moves else body.data_offset(op.bits // 8)
     if body.rng.random() < 0.3:
         return body.home, off
     body.emit("mov64_x", pointer, body.home)
-    if packet and body.rng.random() < 0.5:
+    if moves and body.rng.random() < 0.5:
         moved = body.rng.randrange(off + 1)
         body.emit("add64_k", pointer, imm=moved)
         off -= moved
@@ -84,11 +88,28 @@ def _value(body: Body, op: Op, pointer: int) -> tuple[int, int]:
     return pointer, off + moved
 
 
+def _field(body: Body, op: Op, pointer: int) -> tuple[int, int]:
+    """A field of the context, or the part of one that may be read or written."""
+    body.emit("ldx64", pointer, R10, body.context)
+    return pointer, body.rng.choice(fields(body.code.kind, op.bits // 8, op.kind is Kind.STORE))
+
+
+@functools.cache
+def fields(kind: str, size: int, write: bool) -> tuple[int, ...]:
+    """Offsets of the accesses of `size` bytes to numbers in the context of programs of type `kind`."""
+    found = rules(kind, kind)
+    assert found is not None, "asked of contexts with fields"
+    known = found.writes if write else found.reads
+    return tuple(at for (at, width), one in known.items() if width == size and one.pointer is None)
+
+
 def places(body: Body, op: Op) -> list[Place]:
     """Where the row may go."""
     found: list[Place] = [_stack, _value]
-    if op.kind not in _ORDERED:
+    if op.kind not in _ORDERED or body.memory == "value":
         found += [_given, _given, _spilled]
+    if op.kind in (Kind.LOAD, Kind.STORE) and body.fields:
+        found += [_field] * bool(fields(body.code.kind, op.bits // 8, op.kind is Kind.STORE))
     return found
 
 

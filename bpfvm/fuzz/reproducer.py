@@ -5,7 +5,8 @@ ready to be kept among the tests: its result is what the judge gave, the kernel 
 JSON (*.json):
 
     {"case": "1:42", "type": "xdp", "asm": [LINE …], "maps": [{"name", "type", "key_size", "value_size", "max_entries",
-     "entries": {KEY: VALUE}}], "inputs": [{"packet": HEX}, {"ctx": HEX}], "differences": [LINE …]}
+     "entries": {KEY: VALUE}}], "inputs": [{"packet": HEX, "fields": {NAME: NUMBER}}, {"ctx": HEX}],
+     "differences": [LINE …]}
 
 asm is in the syntax of bpfvm.isa.asm, maps by name; keys and values are hex. A program whose bytes are no instructions
 has them in "code" in place of "asm". `differences` is for the reader only.
@@ -142,9 +143,9 @@ def _hex(entries: Entries) -> Iterator[tuple[str, str]]:
         yield key.hex(), value.hex()
 
 
-def _input(given: Input) -> dict[str, str]:
+def _input(given: Input) -> dict[str, Any]:
     if given.packet is not None:
-        return {"packet": given.packet.hex()}
+        return {"packet": given.packet.hex(), **({"fields": dict(given.fields)} if given.fields else {})}
     return {"ctx": (given.ctx or b"").hex()}
 
 
@@ -160,9 +161,13 @@ def _of_document(found: Mapping[str, Any], file: str) -> Case:
         one["name"]: [(bytes.fromhex(key), bytes.fromhex(value)) for key, value in one["entries"].items()]
         for one in found["maps"]
     }
-    inputs = [
-        Input(packet=bytes.fromhex(one["packet"])) if "packet" in one else Input(ctx=bytes.fromhex(one["ctx"]))
-        for one in found["inputs"]
-    ]
+    inputs = [_given(one) for one in found["inputs"]]
     insns = decode(bytes.fromhex(found["code"])) if "code" in found else assemble("\n".join(found["asm"]), file=file)
     return make(str(found["case"]), kind, insns, inputs, maps, contents)
+
+
+def _given(found: Mapping[str, Any]) -> Input:
+    if "packet" not in found:
+        return Input(ctx=bytes.fromhex(found["ctx"]))
+    fields = {str(name): int(value) for name, value in found.get("fields", {}).items()}
+    return Input(packet=bytes.fromhex(found["packet"]), fields=fields)

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from bpfvm.core.errors import LoadError
 from bpfvm.fuzz.case import Case
 from bpfvm.fuzz.defined import undefined
-from bpfvm.fuzz.differ import compare
+from bpfvm.fuzz.differ import compare, excuse
 from bpfvm.fuzz.edit import Step, closed, opened, reachable, without
-from bpfvm.fuzz.known import known
 from bpfvm.fuzz.report import Difference
 from bpfvm.isa.insn import Insn
 from bpfvm.run.backend import Backend
@@ -25,7 +24,7 @@ class Search:
 
     def __init__(self, machines: Sequence[Backend], found: Difference, tests: int, seconds: float) -> None:
         self.machines, self.best, self.tried = machines, found, 0
-        self._excused = known(found.case) is not None
+        self._excused = excuse(machines, found.case) is not None
         self._most, self._end = tests, time.monotonic() + seconds
 
     @property
@@ -52,11 +51,11 @@ class Search:
         """Whether the case differs in the same kind as the best one, and in `where`; it is the best one then."""
         if self.over or (self.best.kind != "crash" and undefined(case) is not None):
             return False
-        if known(case) is not None and not self._excused:
-            return False
         self.tried += 1
         found = compare(self.machines, case).difference
         if found is None or found.kind != self.best.kind or not any(line.startswith(where) for line in found.lines):
+            return False
+        if not self._excused and excuse(self.machines, case) is not None:
             return False
         self.best = found
         return True

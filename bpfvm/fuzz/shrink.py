@@ -18,6 +18,7 @@ from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
 from bpfvm.run.backend import Backend
 
+_EVERY = 4  # instructions of a run: of these and fewer, runs of every length are tried
 TESTS, SECONDS = 4000, 60.0  # at most, for one case
 
 
@@ -54,8 +55,8 @@ def _remove(search: Search) -> None:
         at = len(search.insns) - width
         while at >= 0 and not search.over:
             search.better_steps(without(search.steps, at, min(at + width, len(search.insns))))
-            at = min(at - width, len(search.insns) - 1)
-        width //= 2
+            at = min(at - max(width // 2, 1), len(search.insns) - 1)
+        width = width // 2 if width > _EVERY else width - 1
 
 
 def _operands(search: Search) -> None:

@@ -17,7 +17,8 @@ from bpfvm.isa.insn import Insn, insn
 from bpfvm.isa.ops import BY_NAME, Kind
 
 R0, R10 = 0, 10
-_PROLOGUE = 5  # instructions in which a program of bpfvm.fuzz.generate looks for its packet
+_PROLOGUE = 6  # instructions in which a program of bpfvm.fuzz.generate looks for its packet
+_ENDS = {"xdp": (0, 4), "sched_cls": (76, 80)}  # data and data_end in the context
 _FRAME = 32  # bytes of stack that stand for a map's value
 _FILLINGS = (0, -1, 0x5555_5555, -0x5555_5556)
 _LOADS = (Kind.LOAD, Kind.LOAD_SX, Kind.LOAD_ACQUIRE)
@@ -85,16 +86,17 @@ def on_stack(search: Search) -> None:
 def unpack(search: Search) -> None:
     """A packet program becomes one over a plain context, and does not look for the packet's end any more."""
     case = search.case
-    if case.program.type != "xdp" or any(given.packet is None for given in case.inputs):
+    ends = _ENDS.get(case.program.type)
+    if ends is None or any(given.packet is None for given in case.inputs):
         return
     steps = search.steps
     for at in range(min(_PROLOGUE, len(steps)) - 1, -1, -1):
         one = steps[at].insn
-        if one.op.kind is Kind.JUMP or (one.op.name == "ldx32" and one.off):
+        if one.op.kind is Kind.JUMP or (one.op.name == "ldx32" and one.off == ends[1]):
             steps = without(steps, at, at + 1)
-        elif one.op.name == "ldx32":
+        elif one.op.name == "ldx32" and one.off == ends[0]:
             steps[at] = Step(insn("mov64_x", one.dst, one.src))
-    inputs = tuple(replace(given, packet=None, ctx=given.packet) for given in case.inputs)
+    inputs = tuple(replace(given, packet=None, ctx=given.packet, fields={}) for given in case.inputs)
     try:
         insns = reached(steps)
     except LoadError:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
 from bpfvm.core.machine import Input, Result
+from bpfvm.isa.ops import Kind
 from bpfvm.kernel.sys import PROG_TEST_RUN, TestRun, address, bpf, error_name, error_text
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.ctx import CONTEXTS, STRUCTURES, Context
@@ -21,6 +22,8 @@ from bpfvm.tables.ctx.ethernet import ETH, LEAST_TYPE, header
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 _LARGEST_SKB = 3712  # of 4 KiB pages, with the headroom of 64 bytes and skb_shared_info: measured on 6.18
+# Places of legacy packet loads that count from a header: SKF_LL_OFF and SKF_NET_OFF of linux/filter.h
+_FROM_HEADERS = range(-0x20_0000, -0x8_0000)
 _GROWTH = 1 << 17  # more than a program can make of one
 _ORDERS: Mapping[int, str] = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
@@ -69,7 +72,7 @@ def unpacked(layout: Context, data: bytes, given_only: bool) -> dict[str, int]:
 def run_skb(fd: int, given: Input, program: ProgramSpec, layer: str | None) -> Result:
     """Run a program on an skb. layer: the first header that it sees, "eth" or "ip"."""
     packet = _packet(given, program)
-    _check_helpers(program)
+    _check_headers(program)
     if program.type == "socket_filter" and int.from_bytes(packet[12:ETH], "big") < LEAST_TYPE:
         _check_length_frame(packet)
     is_whole = program.type in ("sched_cls", "sched_act")
@@ -125,14 +128,18 @@ def _packet(given: Input, program: ProgramSpec) -> bytes:
     return given.packet
 
 
-def _check_helpers(program: ProgramSpec) -> None:
+def _check_headers(program: ProgramSpec) -> None:
     """On a packet socket the network header begins 14 bytes into the frame; here, at its start."""
+    if program.type != "socket_filter":
+        return
     relative = HELPERS["skb_load_bytes_relative"].id
-    if program.type == "socket_filter" and any(one.op.name == "call" and one.imm == relative for one in program.insns):
-        raise Unavailable(
-            "bpf_skb_load_bytes_relative in a socket filter: BPF_PROG_TEST_RUN has the headers elsewhere than a packet "
-            "socket does"
-        )
+    for one in program.insns:
+        is_load = one.op.kind is Kind.PACKET and one.imm in _FROM_HEADERS
+        if is_load or (one.op.name == "call" and one.imm == relative):
+            what = f"{one.op.name} at {one.imm:#x}" if is_load else "bpf_skb_load_bytes_relative"
+            raise Unavailable(
+                f"{what} in a socket filter: BPF_PROG_TEST_RUN has the headers elsewhere than a packet socket does"
+            )
 
 
 def _check_length_frame(packet: bytes) -> None:

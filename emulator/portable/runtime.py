@@ -80,7 +80,7 @@ class Runtime:
             self._place(stop.__traceback__)
             raise
         finally:
-            self.executed = self.n
+            self.executed = self.n + self.budget - self.left
 
     def moved(self) -> None:
         """Read the bounds of packet and context again."""

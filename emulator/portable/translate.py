@@ -244,6 +244,9 @@ class _Function:
             self._line(indent, text, slot, count)
         if insn.op.kind is Does.PACKET:
             self._line(indent, f"if r0 < 0: RT.n += n + {count}; return 0", slot, count)
+        if insn.op.name == "call" and insn.imm == TAIL_CALL:  # what ran so far is off the budget of the rest
+            spend = f"RT.left -= n + RT.n + {count}; RT.n, n = 0, -{count}"
+            self._line(indent, f"if RT.pending is not None: {spend}; return FOLLOW(d)", slot, count)
 
     def _lines(self, before: State, after: State, insn: Insn, slot: int) -> list[str]:
         kind, regs = insn.op.kind, before.regs
@@ -373,8 +376,6 @@ class _Function:
             return [*lines, f"r0 = KFUNC({slot}, {', '.join(given)})", *again]
         call = "LOOKUP(" if insn.imm == LOOKUP else f"HELP({insn.imm}, "
         lines.append(f"r0 = {call}{', '.join(given)})")
-        if insn.imm == TAIL_CALL:
-            lines.append("if RT.pending is not None: return FOLLOW(d)")
         return [*lines, *(again if insn.imm not in STILL else [])]
 
     def _lookup(self, before: State) -> list[str]:

@@ -33,6 +33,7 @@ CASES: tuple[Case, ...] = (
         "cpus": [(u32(0), u32(192) + u32(0)), (u32(1), u32(64) + u32(0))],
         "devices": [(u32(77), u32(LOOPBACK) + u32(0))],
     }),
+    Case("socket_queues.o", "socket_queues"),
     Case("orders.o", "orders", maps={
         "mail": [*((b"", ip(f"10.0.{host % 2}.{host}") + u32(host % 4)) for host in range(1, 12)), (b"", b"cut")],
     }),

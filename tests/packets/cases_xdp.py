@@ -26,6 +26,11 @@ def service(address: str, port: int) -> bytes:
     return ip(address) + port.to_bytes(2, "big") + bytes(2)
 
 
+def rule(protocol: int, port: int) -> bytes:
+    return bytes((protocol, 0)) + port.to_bytes(2, "big")
+
+
+TCP, UDP = 6, 17
 SERVERS = [ip(f"10.1.0.{number}") + bytes((2, 0, 0, 1, 0, number)) + bytes(2) for number in (1, 2, 3)]
 
 CASES: tuple[Case, ...] = (
@@ -54,4 +59,12 @@ CASES: tuple[Case, ...] = (
     Case("syn_guard.o", "syn_guard", maps={"banned": [(ip("10.0.2.2"), bytes(8))]}),
     Case("knock.o", "knock"),
     Case("lengths.o", "lengths_of"),
+    Case("port_firewall.o", "port_firewall", maps={
+        "rules": [(rule(TCP, 80), u32(1)), (rule(TCP, 22), u32(2)), (rule(TCP, 443), u32(3)), (rule(UDP, 53), u32(3)),
+                  (rule(UDP, 7000), u32(2)), (rule(UDP, 9000), u32(4))],
+    }),
+    Case("direct_return.o", "direct_return", maps={
+        "table": [(u32(slot), u32(slot % 3 + 1) + u32(slot % 4 + 1)) for slot in range(127)],
+        "servers": [(u32(number), bytes((2, 0, 0, 2, 0, number, number & 1, 0)) + bytes(8)) for number in (1, 2, 3)],
+    }),
 )  # fmt: skip

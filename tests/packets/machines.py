@@ -77,6 +77,11 @@ def ended(result: Result, fields: Sequence[str]) -> tuple[object, ...]:
     return result.r0 & M32, result.packet, known, events, result.fault
 
 
+def unseen(result: Result) -> tuple[str | None, tuple[str, ...], int]:
+    """What is compared between tiers, because BPF_PROG_TEST_RUN does not show it: redirect, trace, instructions."""
+    return result.redirect, result.trace, result.insns
+
+
 def readable(case: Case, spec: ObjectSpec) -> list[str]:
     """Maps whose contents are compared in the end."""
     return [
@@ -123,12 +128,16 @@ def compare(case: Case, layer: str, engines: Sequence[Backend], cpus: int, frame
             continue
         counts["compared"] += 1
         ways[want.r0 & M32, want.packet == given.packet] += 1
+        told = [unseen(want)] if engines[-1].name != "kernel" else []
         for engine, machine in zip(engines[:-1], machines, strict=False):
             result = machine.run(given)
+            told.append(unseen(result))
             names = [name for name in want.fields if name in result.fields]
             found, wanted = ended(result, names), ended(want, names)
             lengths += [result.insns] if machine is machines[0] else []
             assert found == wanted, f"{case}, packet {number} ({frame.hex()}), {engine.name}:\n{found}\n{wanted}"
+        assert told == told[:1] * len(told), f"{case}, packet {number} ({frame.hex()}), tiers:\n{told}"
+        counts["redirects"], counts["lines"] = counts["redirects"] + bool(told[0][0]), counts["lines"] + len(told[0][1])
     for name in readable(case, spec):
         last = machines[-1].read_map(name)
         for engine, machine in zip(engines[:-1], machines, strict=False):

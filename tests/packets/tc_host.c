@@ -1,4 +1,4 @@
-/* HTTP by the Host line: the payload is pulled in, searched turn by turn, and the host's name decides. */
+/* HTTP by the Host line: the payload is pulled in, its first 200 bytes searched, and the host's name decides. */
 #include "headers.h"
 
 #define LONGEST 16
@@ -43,7 +43,7 @@ int tc_host(struct __sk_buff *skb)
 
 	if (skb->protocol != bpf_htons(ETH_IP) || bpf_skb_pull_data(skb, skb->len))
 		return TC_ACT_OK;
-	bpf_loop(1500, look, &search, 0);
+	bpf_loop(200, look, &search, 0);
 	if (!search.found)
 		return TC_ACT_PIPE;
 	for (int at = 0; at < LONGEST; at++) {

@@ -8,7 +8,7 @@ from bpfvm.core.errors import BpfvmError
 from bpfvm.core.machine import Input, Result
 from bpfvm.emulator import Emulator
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.model import ObjectSpec, ProgramSpec
+from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.testing.datafile import NAME, Case, load_cases
 from tests.contract.data_files import ISA
 
@@ -69,3 +69,40 @@ def test_a_budget_is_for_each_run() -> None:
             assert [(one.fault, one.insns) for one in (loaded.run(Input(ctx=b"")) for _ in range(3))] == [
                 (None, 102)
             ] * 3
+
+
+CHAINED = ObjectSpec(
+    {
+        "p": ProgramSpec("p", "xdp", "xdp", tuple(assemble("""
+            r6 = r1
+            r7 = 5
+            again: r7 += -1
+            if r7 != 0 goto again
+            r2 = map[next]
+            r3 = 0
+            call 12
+            r0 = 1
+            exit
+        """))),
+        "q": ProgramSpec("q", "xdp", "xdp", tuple(assemble(
+            "r7 = 20\n again: r7 += -1\n if r7 != 0 goto again\n r0 = *(u32 *)(r1 +0)\n r0 = 2\n exit"))),
+    },
+    {"next": MapSpec("next", "prog_array", 4, 4, 1, contents=((0, "q"),))},
+)  # fmt: skip
+
+
+def chained(engine: str, budget: int) -> Result:
+    with Emulator(engine, budget).load(CHAINED, "p", {}) as loaded:
+        return loaded.run(Input(packet=bytes(64)))
+
+
+def test_a_budget_goes_on_behind_a_tail_call() -> None:
+    whole = chained("interp", 1_000)
+    assert (whole.r0, whole.insns) == (2, 2 + 10 + 3 + 1 + 40 + 3)
+    assert chained("portable", 1_000) == whole
+    for budget in range(1, whole.insns):
+        exact, joined = chained("interp", budget), chained("portable", budget)
+        assert exact.fault is not None
+        assert exact.insns == budget
+        assert joined.insns <= budget + 8 if joined.fault is not None else joined == whole, budget
+    assert chained("portable", 40).fault is not None  # in the loop behind the call

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bpfvm.compiler.emit.layout import layout
+from bpfvm.compiler.emit.layout import layout, linked
 from bpfvm.compiler.emit.object import Code, assemble
 from bpfvm.compiler.ir.check import check
 from bpfvm.compiler.ir.function import Function
@@ -23,11 +23,13 @@ from bpfvm.compiler.regalloc.alloc import allocate
 from bpfvm.core.diag import CompileError, Diag, Note
 from bpfvm.lang.faults import RECORD
 from bpfvm.lang.maps import Map
+from bpfvm.lang.target import DEFAULT, Target
 from bpfvm.obj.model import MapSpec, ObjectSpec
 
 Dump = Callable[[str, str], None]
 
-STACK_LIMIT = 512  # bytes of a BPF stack frame (MAX_BPF_STACK)
+STACK_LIMIT = 512  # bytes of a BPF stack frame, and of all frames of a chain of calls (MAX_BPF_STACK)
+_FRAME = 32  # what the kernel rounds each frame of a chain up to
 FAULT_RECORD = MapSpec(RECORD, "array", 4, 4, 1, hidden=True)
 
 
@@ -56,14 +58,17 @@ PASS_NAMES = ("frontend", *dict.fromkeys(one.name for one in PASSES))
 
 
 def optimise(function: Function, dump: Dump | None = None) -> None:
-    """Run PASSES over `function`, checked between. `dump` gets each pass's name and the text after it."""
-    check(function)
+    """Run PASSES over `function` and its subprograms, checked between. `dump` gets each pass's name and the text."""
+    whole = (function, *function.callees.values())
+    for part in whole:
+        check(part)
     if dump is not None:
         dump("frontend", to_text(function))
     for one in PASSES:
         trace = _Trace()
-        one.run(function, trace)
-        check(function)
+        for part in whole:
+            one.run(part, trace)
+            check(part)
         if dump is not None:
             dump(one.name, "".join(trace.lines) + to_text(function))
 
@@ -78,14 +83,44 @@ class _Trace:
         self.lines.append(f"; {value}: {rule}\n")
 
 
-def generate(function: Function, record_faults: bool) -> Code:
-    """The machine code of an optimised function. CompileError E071 when it needs more stack than a frame has."""
-    lowered = select(function, FAULT_RECORD if record_faults else None)
-    allocate(lowered)
-    if lowered.stack > STACK_LIMIT:
-        raise CompileError([_too_much_stack(function, lowered.stack)])
-    insns, lines = layout(lowered)
-    return Code(function, insns, lines, lowered.stack)
+def generate(function: Function, record_faults: bool, target: Target = DEFAULT) -> Code:
+    """The machine code of an optimised program. CompileError E071 when it needs more stack than there is."""
+    record = FAULT_RECORD if record_faults else None
+    parts, lines, stacks = [], {}, {}
+    for one in _called(function):
+        lowered = select(one, record, target)
+        allocate(lowered)
+        insns, places = layout(lowered)
+        parts.append((one.name, insns))
+        lines[one.name], stacks[one.name] = places, lowered.stack
+    stack = _deepest(function, stacks)
+    if stack > STACK_LIMIT:
+        raise CompileError([_too_much_stack(function, stack)])
+    code, starts = linked(parts)
+    placed = {starts[name] + slot: place for name, places in lines.items() for slot, place in places.items()}
+    del starts[function.name]
+    return Code(function, code, placed, stack, starts)
+
+
+def _called(function: Function) -> list[Function]:
+    """A program and the subprograms that its code still calls, depth first."""
+    found = {function.name: function}
+    waiting = [function]
+    while waiting:
+        for value in waiting.pop().values():
+            if value.op == "call" and value.name not in found:
+                found[value.name] = function.callees[value.name]
+                waiting.append(found[value.name])
+    return list(found.values())
+
+
+def _deepest(function: Function, stacks: Mapping[str, int]) -> int:
+    """Bytes of stack that a program and a chain of its subprograms take together; the kernel rounds frames up."""
+    called = {value.name for value in function.values() if value.op == "call"}
+    own = stacks[function.name]
+    if not called:
+        return own
+    return _FRAME * -(-max(own, 1) // _FRAME) + max(_deepest(function.callees[name], stacks) for name in called)
 
 
 def _too_much_stack(function: Function, needed: int) -> Diag:
@@ -100,11 +135,12 @@ def _too_much_stack(function: Function, needed: int) -> Diag:
 
 
 def compile_functions(
-    functions: Sequence[Function], declared: Mapping[str, Map], record_faults: bool = False, dump: Dump | None = None
-) -> ObjectSpec:
+    functions: Sequence[Function], declared: Mapping[str, Map], record_faults: bool = False, dump: Dump | None = None,
+    target: Target = DEFAULT,
+) -> ObjectSpec:  # fmt: skip
     """One object of all `functions`. declared: the maps that they name; each is laid out by its own types."""
     code = []
     for function in functions:
         optimise(function, dump)
-        code.append(generate(function, record_faults))
+        code.append(generate(function, record_faults, target))
     return assemble(code, declared, FAULT_RECORD if record_faults else None)

@@ -13,6 +13,7 @@ from bpfvm.core.diag import Diag
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
+from bpfvm.lang.target import DEFAULT, Target
 from bpfvm.obj.model import ObjectSpec
 
 
@@ -36,6 +37,7 @@ def compile_programs(
     *,
     record_faults: bool = False,
     dump: Callable[[str, str], None] | None = None,
+    target: Target = DEFAULT,
 ) -> Compiled:
     """Compile several programs into one object, as `compile_program` does one. Programs share maps by their names."""
     translated = [translate(function, hook) for function, hook in programs]
@@ -48,7 +50,7 @@ def compile_programs(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"two programs are called {twice!r} in one object; rename one of the functions")
-    spec = compile_functions([one.function for one in translated], maps, record_faults, dump)
+    spec = compile_functions([one.function for one in translated], maps, record_faults, dump, target)
     for known, declared in maps.items():
         declared.name = declared.name or known
     warnings = tuple(diag for one in translated for diag in one.warnings)
@@ -62,14 +64,16 @@ def compile_program(
     name: str | None = None,
     record_faults: bool = False,
     dump: Callable[[str, str], None] | None = None,
+    target: Target = DEFAULT,
 ) -> Compiled:
     """Compile `function` for `hook`. Raises CompileError with all errors of the function, in source order.
 
     name: of the program, the function's own by default. record_faults: keep which fault ended a run, in a hidden map.
-    dump: gets each pass's name and the IR's text after it. A map without a name takes that of its variable.
+    dump: gets each pass's name and the IR's text after it. target: the instructions to use. A map without a name takes
+    that of its variable.
     """
     translated = translate(function, hook, name)
-    spec = compile_functions([translated.function], translated.maps, record_faults, dump)
+    spec = compile_functions([translated.function], translated.maps, record_faults, dump, target)
     for known, declared in translated.maps.items():
         declared.name = declared.name or known
     return Compiled(spec, translated.warnings, translated.maps, translated.captured)

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bpfvm.compiler.ir.ops import CONDITIONS, OPPOSITES
 from bpfvm.compiler.lower.lir import Lir, LirBlock, LirFunction
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Location
-from bpfvm.isa.insn import Insn, insn
+from bpfvm.isa.insn import Insn, insn, slots
 from bpfvm.isa.ops import BY_NAME, Kind
 
 REACH = 1 << 15  # slots that a 16-bit jump offset spans
 
 _INVERTED = {CONDITIONS[cond]: CONDITIONS[opposite] for cond, opposite in OPPOSITES.items()}
+
+
+def linked(parts: Sequence[tuple[str, Sequence[Insn]]]) -> tuple[tuple[Insn, ...], dict[str, int]]:
+    """The instructions of a program and of the subprograms that it calls, one behind the other, and where each begins.
+
+    parts: name and instructions, the program's first; calls of subprograms name them.
+    """
+    starts: dict[str, int] = {}
+    slot = 0
+    for name, insns in parts:
+        starts[name] = slot
+        slot += slots(insns)[-1]
+    out: list[Insn] = []
+    for name, insns in parts:
+        for at, one in zip(slots(insns), insns, strict=False):
+            if one.op.name == "call_local" and one.symbol is not None:
+                one = replace(one, imm=starts[one.symbol] - (starts[name] + at + 1), symbol=None)
+            out.append(one)
+    return tuple(out), starts
 
 
 def layout(function: LirFunction) -> tuple[tuple[Insn, ...], dict[int, Location]]:
@@ -77,5 +97,5 @@ def _insn(function: LirFunction, one: Lir, behind: int, starts: dict[LirBlock, i
         off = starts[one.target] - behind
         if not -REACH <= off < REACH:
             raise Unavailable(f"{function.name}: a jump spans {off} slots, over {REACH}; split the function")
-    src = 0 if one.op == "call" else one.src  # there it counts the arguments
+    src = 0 if one.is_call else one.src  # there it counts the arguments
     return replace(insn(one.op, one.dst, src, off, imm, one.symbol), source=one.span)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bpfvm.compiler.ir.function import Function
 from bpfvm.core.machine import Location
@@ -12,7 +12,7 @@ from bpfvm.isa.insn import Insn
 from bpfvm.lang.maps import Map
 from bpfvm.lang.types import Storage
 from bpfvm.obj.btf import Btf
-from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 
 # C's names for the widths, as compilers for BPF write them into BTF.
 C_NAMES = {
@@ -29,12 +29,16 @@ C_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A function's machine code. lines: slot -> source place. stack: bytes."""
+    """A program's machine code. lines: slot -> source place. stack: bytes of the deepest chain of calls.
+
+    starts: name -> first slot of each subprogram.
+    """
 
     function: Function
     insns: tuple[Insn, ...]
     lines: Mapping[int, Location]
     stack: int
+    starts: Mapping[str, int] = field(default_factory=dict)
 
 
 def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec | None) -> ObjectSpec:
@@ -74,6 +78,7 @@ def _program(code: Code, record: MapSpec | None) -> ProgramSpec:
         function.type,
         code.insns,
         code.lines,
+        functions=tuple(FunctionSpec(name, slot, is_static=True) for name, slot in code.starts.items()),
         fault_sites=tuple(function.fault_sites) if record is not None else (),
         stack=code.stack,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, Return, Terminator
-from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS
+from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, MayGoto, Return, Slot, Terminator
+from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, accepts, operands
 from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
 from bpfvm.core.bits import M64
 from bpfvm.core.machine import Location
@@ -42,8 +42,8 @@ class Builder:
     def op(self, name: str, *args: Value, type: Type = WORD, imm: int = 0, named: str = "") -> Value:
         """The value of the row `name` of ir.ops on `args`."""
         row = IR_OPS[name]
-        if len(args) != row.args:
-            raise ValueError(f"{name} takes {row.args} operands, got {len(args)}")
+        if not accepts(row, len(args)):
+            raise ValueError(f"{name} takes {operands(row)} operands, got {len(args)}")
         value = self._value(name, list(args), type, imm, named)
         self.block.values.append(value)
         return value
@@ -56,6 +56,30 @@ class Builder:
         """The context pointer."""
         return self.op("ctx", type=Ptr("ctx"))
 
+    def slot(self, name: str, size: int, align: int = 8) -> Value:
+        """The address of a new stack object of `size` bytes, which are undefined until they are stored."""
+        self.function.slots.append(Slot(name, size, align))
+        return self.op("slot", type=Ptr("stack"), imm=len(self.function.slots) - 1)
+
+    def zero(self, slot: Value) -> None:
+        """Store zeros to every byte of a stack object."""
+        one = self.function.slots[slot.imm]
+        at = 0
+        while at < one.size:
+            fitting = (size for size in (8, 4, 2, 1) if size <= one.align and at % size == 0 and at + size <= one.size)
+            width = next(fitting)
+            self.op(f"store{8 * width}", slot, self.const(0), imm=at)
+            at += width
+
+    def helper(self, name: str, *args: Value, type: Type = WORD) -> Value:
+        """r0 of a helper, a row of tables.helpers."""
+        return self.op("helper", *args, type=type, named=name)
+
+    def call(self, callee: Function, *args: Value, type: Type = WORD) -> Value:
+        """r0 of a subprogram, which becomes one of the function's callees."""
+        self.function.callees[callee.name] = callee
+        return self.op("call", *args, type=type, named=callee.name)
+
     def goto(self, block: Block, *args: Value) -> None:
         """Close the current block."""
         self._close(Goto(block, list(args), self.span))
@@ -65,6 +89,10 @@ class Builder:
         if cond not in CONDITIONS:
             raise ValueError(f"{cond} is not a condition; they are {', '.join(CONDITIONS)}")
         self._close(Branch(cond, a, b, then, other, span=self.span))
+
+    def may_goto(self, block: Block, spent: Block) -> None:
+        """Close the current block; to `block` while the loop budget lasts. Arguments may be added later."""
+        self._close(MayGoto(block, spent, span=self.span))
 
     def ret(self, value: Value) -> None:
         """Close the current block by the program's end."""

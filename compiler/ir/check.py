@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, edges, operands
 from bpfvm.compiler.ir.graph import dominators, order
-from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS
+from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, MOST_ARGUMENTS, accepts
+from bpfvm.compiler.ir.ops import operands as operands_of
 from bpfvm.compiler.ir.types import SPACES, Ptr, Type, Value
+from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 
 class BrokenIr(Exception):
@@ -30,8 +32,10 @@ def _check_shape(function: Function) -> None:
     if not function.blocks:
         raise BrokenIr(f"{function.name} has no blocks")
     entry = function.blocks[0]
-    if entry.params:
+    if entry.params and not function.is_subprogram:
         _fail(function, entry, "the entry has parameters")
+    if len(entry.params) > MOST_ARGUMENTS:
+        _fail(function, entry, f"{len(entry.params)} parameters, and a call passes {MOST_ARGUMENTS}")
     known = set(map(id, function.blocks))
     seen: set[int] = set()
     for block in function.blocks:
@@ -52,16 +56,32 @@ def _check_value(function: Function, block: Block, value: Value) -> None:
     row = IR_OPS.get(value.op)
     if row is None:
         return _fail(function, block, f"{value} has the unknown op {value.op}")
-    if len(value.args) != row.args:
-        _fail(function, block, f"{value}: {value.op} has {len(value.args)} operands instead of {row.args}")
-    if row.named and value.name not in function.maps:
-        _fail(function, block, f"{value}: {value.op} names map {value.name!r}, which the function lacks")
+    if not accepts(row, len(value.args)):
+        _fail(function, block, f"{value}: {value.op} has {len(value.args)} operands instead of {operands_of(row)}")
+    _check_name(function, block, value, row.named)
     if isinstance(value.type, Ptr) and value.type.space not in SPACES:
         _fail(function, block, f"{value}: there is no space {value.type.space}")
     if value.op.startswith(("load", "store", "atomic")):
         _check_address(function, block, value, value.args[0].type)
     if value.op in ("lookup", "update") and value.args[0].op != "map":
         _fail(function, block, f"{value}: {value.op} needs a map, got {value.args[0]}")
+
+
+def _check_name(function: Function, block: Block, value: Value, named: str) -> None:
+    if named == "map" and value.name not in function.maps:
+        _fail(function, block, f"{value}: {value.op} names map {value.name!r}, which the function lacks")
+    if named == "helper" and value.name not in HELPERS:
+        _fail(function, block, f"{value}: there is no helper {value.name!r}")
+    if value.op == "slot" and not 0 <= value.imm < len(function.slots):
+        _fail(function, block, f"{value}: stack object {value.imm} of {len(function.slots)}")
+    if named != "function":
+        return
+    callee = function.callees.get(value.name)
+    if callee is None or not callee.is_subprogram:
+        _fail(function, block, f"{value}: {value.name!r} is no subprogram of the function")
+    elif len(callee.blocks[0].params) != len(value.args):
+        wanted = len(callee.blocks[0].params)
+        _fail(function, block, f"{value}: {value.name} takes {wanted} arguments, got {len(value.args)}")
 
 
 def _check_address(function: Function, block: Block, value: Value, kind: Type) -> None:
@@ -73,6 +93,8 @@ def _check_terminator(function: Function, block: Block) -> None:
     end = block.terminator
     if isinstance(end, Branch) and end.cond not in CONDITIONS:
         _fail(function, block, f"branch on the unknown condition {end.cond}")
+    if isinstance(end, FaultExit) and function.is_subprogram:
+        _fail(function, block, "a fault exit ends the program, and a subprogram cannot")
     if isinstance(end, FaultExit) and not 0 <= end.site < len(function.fault_sites):
         _fail(function, block, f"fault site {end.site} of {len(function.fault_sites)}")
     for target, args in edges(end):

@@ -63,16 +63,38 @@ class FaultExit:
     span: Location | None = None
 
 
-Terminator: TypeAlias = Goto | Branch | Return | FaultExit
+@dataclass(slots=True, eq=False)
+class MayGoto:
+    """Go on at `block` while the kernel's loop budget lasts, else go to `spent`."""
+
+    block: Block
+    spent: Block
+    args: list[Value] = field(default_factory=list)
+    spent_args: list[Value] = field(default_factory=list)
+    span: Location | None = None
+
+
+Terminator: TypeAlias = Goto | Branch | MayGoto | Return | FaultExit
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An object on the stack. size, align: bytes; align is a power of two up to 8."""
+
+    name: str
+    size: int
+    align: int = 8
 
 
 @dataclass(slots=True, eq=False)
 class Function:
-    """One program. type, section: of its hook. The first block is the entry and has no parameters.
+    """One program, or a subprogram. type, section: of its hook. The first block is the entry; a program's has no
+    parameters, those of a subprogram are its arguments.
 
     on_fault: what the program gives after a fault: r0, or, where `result_offset` is not None, the u64 at that offset of
     the context (r0 is then 0).
-    maps: what the function's map operations name.
+    maps: what the function's map operations name. slots: its stack objects. callees: what its calls name, and what
+    those call in turn: one dict for a program and all its subprograms.
     """
 
     name: str
@@ -84,6 +106,9 @@ class Function:
     fault_sites: list[FaultSite] = field(default_factory=list)
     result_offset: int | None = None
     source: Location | None = None
+    slots: list[Slot] = field(default_factory=list)
+    callees: dict[str, Function] = field(default_factory=dict)
+    is_subprogram: bool = False
 
     def values(self) -> Iterator[Value]:
         """Every value that an operation computes, block by block."""
@@ -97,6 +122,8 @@ def edges(terminator: Terminator | None) -> list[tuple[Block, list[Value]]]:
         return [(terminator.block, terminator.args)]
     if isinstance(terminator, Branch):
         return [(terminator.then, terminator.then_args), (terminator.other, terminator.other_args)]
+    if isinstance(terminator, MayGoto):
+        return [(terminator.block, terminator.args), (terminator.spent, terminator.spent_args)]
     return []
 
 

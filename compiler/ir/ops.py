@@ -12,25 +12,29 @@ from dataclasses import dataclass
 from bpfvm.core.bits import M64, mask, signed, swapped
 from bpfvm.isa.ops import BY_NAME as ISA
 
+MOST_ARGUMENTS = 5  # of a call: r1 to r5 (RFC 9669 section 2)
+
 
 @dataclass(frozen=True, slots=True)
 class IrOp:
-    """One row. args: the number of operands. imm, named: whether it carries a number, a map's name.
+    """One row. args: the number of operands, None for up to MOST_ARGUMENTS. imm: whether it carries a number.
 
-    pure: depends on its operands alone. reads, writes: memory. insn: the ALU instruction that computes it, without its
-    width and operand form. bits: of the access or of the conversion.
+    named: what its name is of, "map", "helper" or "function"; "" for none. pure: depends on its operands alone.
+    reads, writes: memory. insn: the ALU instruction that computes it, without its width and operand form. bits: of the
+    access or of the conversion. cpu: the first level of lang.target that has it.
     """
 
     name: str
-    args: int
+    args: int | None
     pure: bool = False
     reads: bool = False
     writes: bool = False
     commutes: bool = False
     imm: bool = False
-    named: bool = False
+    named: str = ""
     insn: str = ""
     bits: int = 64
+    cpu: int = 1
     fold: Callable[..., int] | None = None
 
 
@@ -40,8 +44,8 @@ def _isa(insn: str) -> Callable[..., int]:
     return lambda a, b: value(a, b, 64) & M64
 
 
-def _binary(name: str, insn: str, commutes: bool = False) -> IrOp:
-    return IrOp(name, 2, pure=True, commutes=commutes, insn=insn, fold=_isa(insn))
+def _binary(name: str, insn: str, commutes: bool = False, cpu: int = 1) -> IrOp:
+    return IrOp(name, 2, pure=True, commutes=commutes, insn=insn, cpu=cpu, fold=_isa(insn))
 
 
 def _memory() -> list[IrOp]:
@@ -78,6 +82,8 @@ _ROWS: tuple[IrOp, ...] = (
     _binary("mul", "mul", commutes=True),
     _binary("udiv", "div"),
     _binary("umod", "mod"),
+    _binary("sdiv", "sdiv", cpu=4),  # towards zero
+    _binary("smod", "smod", cpu=4),
     _binary("and", "and", commutes=True),
     _binary("or", "or", commutes=True),
     _binary("xor", "xor", commutes=True),
@@ -87,14 +93,28 @@ _ROWS: tuple[IrOp, ...] = (
     IrOp("neg", 1, pure=True, fold=lambda a: -a & M64),
     *_conversions(),
     IrOp("ctx", 0, pure=True),  # the context pointer
-    IrOp("map", 0, pure=True, named=True),  # a map itself
-    IrOp("map_value", 0, pure=True, imm=True, named=True),  # byte imm of the value of a map of one entry
+    IrOp("slot", 0, pure=True, imm=True),  # the address of stack object imm; its bytes are undefined until stored
+    IrOp("map", 0, pure=True, named="map"),  # a map itself
+    IrOp("map_value", 0, pure=True, imm=True, named="map"),  # byte imm of the value of a map of one entry
     IrOp("lookup", 2, reads=True),  # map, key (a word, cut to the key's size) -> map_value pointer or 0
     IrOp("update", 3, reads=True, writes=True),  # map, key, value (words, cut to their sizes) -> 0 or -errno
+    IrOp("helper", None, reads=True, writes=True, named="helper"),  # a row of tables.helpers, its arguments as they are
+    IrOp("call", None, reads=True, writes=True, named="function"),  # a subprogram: one of Function.callees
     *_memory(),
 )
 
 IR_OPS: Mapping[str, IrOp] = {row.name: row for row in _ROWS}
+
+
+def accepts(row: IrOp, count: int) -> bool:
+    """Whether an operation of `row` may have so many operands."""
+    return count <= MOST_ARGUMENTS if row.args is None else count == row.args
+
+
+def operands(row: IrOp) -> str:
+    """How many operands a row has, in words."""
+    return f"up to {MOST_ARGUMENTS}" if row.args is None else str(row.args)
+
 
 # Conditions of a branch, with the jump instruction for each and its opposite.
 CONDITIONS: Mapping[str, str] = {

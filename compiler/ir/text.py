@@ -12,7 +12,8 @@
     b2:
       fault 0
 
-Fault sites and source places are not part of the text.
+Stack objects stand beside the maps: "slot key 8 8" is the next one's name, size and alignment. Subprograms follow the
+program that calls them, each a function of its own. Fault sites and source places are not part of the text.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, Return, Terminator
-from bpfvm.compiler.ir.ops import IR_OPS
+from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, MayGoto, Return, Slot, Terminator
+from bpfvm.compiler.ir.ops import IR_OPS, accepts
 from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
 from bpfvm.core.errors import LoadError
 from bpfvm.lang.interval import Interval
@@ -29,12 +30,19 @@ from bpfvm.obj.model import MapSpec
 
 
 def to_text(function: Function) -> str:
-    """`function` as text that `parse` takes."""
+    """`function` as text that `parse` takes, a program with its subprograms."""
+    callees = () if function.is_subprogram else function.callees.values()
+    return "".join(_function(one) for one in (function, *callees))
+
+
+def _function(function: Function) -> str:
     result = "" if function.result_offset is None else f" result {function.result_offset}"
+    result += " subprogram" if function.is_subprogram else ""
     lines = [f'function {function.name} {function.type} "{function.section}" on_fault {function.on_fault}{result}']
     for one in function.maps.values():
         hidden = " hidden" if one.hidden else ""
         lines.append(f"map {one.name} {one.type} {one.key_size} {one.value_size} {one.max_entries}{hidden}")
+    lines += [f"slot {one.name} {one.size} {one.align}" for one in function.slots]
     for block in function.blocks:
         params = ", ".join(f"{param}: {param.type}" for param in block.params)
         lines.append(f"{block}({params}):" if params else f"{block}:")
@@ -57,6 +65,8 @@ def _terminator(end: Terminator | None) -> str:
     if isinstance(end, Branch):
         ways = f"{_target(end.then, end.then_args)} {_target(end.other, end.other_args)}"
         return f"branch {end.cond} {end.a} {end.b} {ways}"
+    if isinstance(end, MayGoto):
+        return f"may_goto {_target(end.block, end.args)} {_target(end.spent, end.spent_args)}"
     if isinstance(end, Return):
         return f"return {end.value}"
     return f"fault {end.site}" if isinstance(end, FaultExit) else "open"
@@ -66,8 +76,9 @@ def _target(block: Block, args: Sequence[Value]) -> str:
     return f"{block}({', '.join(map(repr, args))})"
 
 
-_HEAD = re.compile(r'function (\S+) (\S+) "([^"]*)" on_fault (\d+)(?: result (\d+))?$')
+_HEAD = re.compile(r'function (\S+) (\S+) "([^"]*)" on_fault (\d+)(?: result (\d+))?( subprogram)?$')
 _MAP = re.compile(r"map (\S+) (\S+) (\d+) (\d+) (\d+)( hidden)?$")
+_SLOT = re.compile(r"slot (\S+) (\d+) ([1248])$")
 _BLOCK = re.compile(r"b(\d+)(?:\((.*)\))?:$")
 _PARAM = re.compile(r"v(\d+): (\[-?\d+, -?\d+\]|\S+)(?:, |$)")
 _VALUE = re.compile(r"v(\d+): (\[-?\d+, -?\d+\]|\S+) = (\S+)(.*)$")
@@ -75,18 +86,27 @@ _TARGET = re.compile(r"b(\d+)\(([^)]*)\)")
 
 
 def parse(text: str) -> Function:
-    """The function that `text` is. LoadError names the line that is not of the form."""
-    return _Parser(text).function
+    """The function that `text` is, with its subprograms. LoadError names the line that is not of the form."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(";")]
+    starts = [at for at, line in enumerate(lines) if line.startswith("function ")] or [0]
+    parts = [lines[start:end] for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+    program, *callees = [_Parser(part).function for part in parts]
+    program.callees = {one.name: one for one in callees}
+    for one in callees:
+        one.callees = program.callees
+    return program
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
-        self._lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(";")]
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
         self._values: dict[int, Value] = {}
         self._blocks: dict[int, Block] = {}
         head = self._match(_HEAD, self._lines[0] if self._lines else "")
         offset = None if head[5] is None else int(head[5])
-        self.function = Function(head[1], head[2], head[3], int(head[4]), result_offset=offset)
+        self.function = Function(
+            head[1], head[2], head[3], int(head[4]), result_offset=offset, is_subprogram=bool(head[6])
+        )
         self._scan()
         self._fill()
 
@@ -102,6 +122,9 @@ class _Parser:
             if line.startswith("map "):
                 m = self._match(_MAP, line)
                 self.function.maps[m[1]] = MapSpec(m[1], m[2], int(m[3]), int(m[4]), int(m[5]), hidden=bool(m[6]))
+            elif line.startswith("slot "):
+                m = self._match(_SLOT, line)
+                self.function.slots.append(Slot(m[1], int(m[2]), int(m[3])))
             elif line.startswith("b"):
                 m = self._match(_BLOCK, line)
                 block = self._blocks[int(m[1])] = Block(int(m[1]))
@@ -126,7 +149,7 @@ class _Parser:
             words = line.split()
             if line.startswith("b"):
                 block = self._blocks[int(self._match(_BLOCK, line)[1])]
-            elif not line.startswith("map "):
+            elif not line.startswith(("map ", "slot ")):
                 if block is None or not words:
                     raise LoadError(f"IR text: {line.strip()!r} stands in no block")
                 if words[0].startswith("v"):
@@ -138,7 +161,7 @@ class _Parser:
         m = self._match(_VALUE, line)
         value, row = self._values[int(m[1])], IR_OPS[m[3]]
         words = m[4].split()
-        if len(words) != row.args + row.named + row.imm:
+        if not accepts(row, len(words) - bool(row.named) - row.imm):
             raise LoadError(f"IR text: {line.strip()!r}: {row.name} has other operands")
         if row.named:
             value.name = words.pop(0)
@@ -161,13 +184,16 @@ class _Parser:
             ways.append(
                 (self._blocks[int(number)], [self._use(word.strip()) for word in args.split(",") if word.strip()])
             )
-        before = line.split("b", 1)[0].split() if words[0] == "goto" else words
+        before = words[:1] if words[0] in ("goto", "may_goto") else words
         match before[0], len(ways), before[1:]:
             case "goto", 1, []:
                 return Goto(*ways[0])
             case "branch", 2, [cond, a, b, *_]:
                 (then, then_args), (other, other_args) = ways
                 return Branch(cond, self._use(a), self._use(b), then, other, then_args, other_args)
+            case "may_goto", 2, []:
+                (then, then_args), (other, other_args) = ways
+                return MayGoto(then, other, then_args, other_args)
             case "return", 0, [value]:
                 return Return(self._use(value))
             case "fault", 0, [site]:

@@ -30,7 +30,7 @@ class Lir:
     off: int = 0
     imm: int = 0
     symbol: str | None = None
-    target: LirBlock | None = None
+    target: LirBlock | None = None  # of a call_local, `symbol` is the function's name
     span: Location | None = None
     spill: bool = False  # a load or store that only moves a value between a register and its stack slot
 
@@ -38,6 +38,11 @@ class Lir:
     def is_copy(self) -> bool:
         """A move of a whole register."""
         return self.op == "mov64_x"
+
+    @property
+    def is_call(self) -> bool:
+        """A call, of a helper or of a subprogram: `src` counts its arguments."""
+        return BY_NAME[self.op].kind is Kind.CALL
 
     def uses(self) -> set[Reg]:
         """Registers that it reads. A call reads r1 up to its number of arguments, which `imm` and `off` do not tell:
@@ -84,6 +89,8 @@ class LirFunction:
     blocks: list[LirBlock] = field(default_factory=list)
     registers: int = VIRTUAL  # the next virtual register
     stack: int = 0
+    is_subprogram: bool = False
+    params: int = 0  # arguments in r1 and on, of a subprogram
     stands_for: dict[Reg, Reg] = field(default_factory=dict)  # short-lived register -> the one whose value it holds
 
     def new(self) -> Reg:

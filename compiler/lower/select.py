@@ -1,4 +1,4 @@
-"""Instruction selection: one function of the IR to LIR, for BPF v3 (kernels from 5.10).
+"""Instruction selection: one function of the IR to LIR, with the instructions that a target has.
 
 Operands that are constants and fit become immediates; block parameters become copies on the edges.
 """
@@ -7,32 +7,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, Return, edges
+from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, MayGoto, Return, edges
 from bpfvm.compiler.ir.graph import order
-from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS
+from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, OPPOSITES
 from bpfvm.compiler.ir.types import Ptr, Value, Word
 from bpfvm.compiler.lower.copies import sequence
 from bpfvm.compiler.lower.lir import R0, R1, R2, R3, R4, R10, Lir, LirBlock, LirFunction, Reg
 from bpfvm.core.bits import M32, M64, S32_MAX, S32_MIN, signed
 from bpfvm.core.machine import Location
 from bpfvm.lang.interval import of_bits
+from bpfvm.lang.target import DEFAULT, Target
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 MIRRORED = {"ult": "ugt", "ugt": "ult", "ule": "uge", "uge": "ule", "slt": "sgt", "sgt": "slt", "sle": "sge",
             "sge": "sle", "eq": "eq", "ne": "ne", "set": "set"}  # fmt: skip
+LESS = ("ult", "ule", "slt", "sle")
+SIGNED_MOVES = {"sext8": "movs8_64", "sext16": "movs16_64", "sext32": "movs32_64"}
 UNSIGNED = ("eq", "ne", "ult", "ule", "ugt", "uge")
 
 
-def select(function: Function, fault_record: MapSpec | None) -> LirFunction:
+def select(function: Function, fault_record: MapSpec | None, target: Target = DEFAULT) -> LirFunction:
     """`function` as LIR. fault_record: the map in which a fault exit notes its site, or None to note nothing."""
-    return _Selector(function, fault_record).lower()
+    return _Selector(function, fault_record, target).lower()
 
 
 class _Selector:
-    def __init__(self, function: Function, fault_record: MapSpec | None) -> None:
-        self.function, self.record = function, fault_record
-        self.out = LirFunction(function.name)
+    def __init__(self, function: Function, fault_record: MapSpec | None, target: Target) -> None:
+        self.function, self.record, self.target = function, fault_record, target
+        entry = function.blocks[0]
+        self.out = LirFunction(function.name, is_subprogram=function.is_subprogram, params=len(entry.params))
+        self.slots = [self.out.slot(one.size) for one in function.slots]
         self.registers: dict[Value, Reg] = {}
         self.blocks: dict[Block, LirBlock] = {}
         self.context = self.out.new()
@@ -46,13 +51,20 @@ class _Selector:
         for block in reached:
             self.block = self.blocks[block]
             if block is reached[0]:
-                self.emit("mov64_x", self.context, R1)
+                self.take_arguments(block)
             for value in block.values:
                 self.span = value.span
                 self.lower_value(value)
             self.span = block.terminator.span if block.terminator else None
             self.lower_end(block)
         return self.out
+
+    def take_arguments(self, entry: Block) -> None:
+        """What stands in r1 and on at the start: the context, or a subprogram's arguments."""
+        if not self.function.is_subprogram:
+            self.emit("mov64_x", self.context, R1)
+        for register, param in enumerate(entry.params, R1):
+            self.emit("mov64_x", self.register(param), register)
 
     def make_blocks(self) -> list[Block]:
         """A LIR block for each block that is reached. Fault exits that note nothing are all the same, hence one."""
@@ -84,28 +96,38 @@ class _Selector:
             return made
         if value.op == "ctx":
             return self.context
+        if value.op in ("slot", "map"):
+            made = self.out.new()
+            self.place(made, value)
+            return made
         if value not in self.registers:
             self.registers[value] = self.out.new()
         return self.registers[value]
 
+    def place(self, dst: Reg, value: Value) -> None:
+        """The address of a stack object, or a map."""
+        if value.op == "map":
+            self.emit("lddw_map", dst, symbol=value.name)
+        else:
+            self.emit("mov64_x", dst, R10)
+            self.emit("add64_k", dst, imm=self.slots[value.imm])
+
     def constant(self, dst: Reg, number: int) -> None:
         if immediate(number) is not None:
             self.emit("mov64_k", dst, imm=signed(number, 64))
-        elif number <= M32:
+        elif number <= M32 and self.target.cpu >= 3:
             self.emit("mov32_k", dst, imm=signed(number, 32))
         else:
             self.emit("lddw", dst, imm=number)
 
     def lower_value(self, value: Value) -> None:
-        if value.op in ("const", "ctx", "map"):
+        if value.op in ("const", "ctx", "map", "slot"):
             return  # made where they are used
         row = IR_OPS[value.op]
         if row.insn:
             self.arithmetic(value, row.insn)
         elif value.op in UNARY:
-            dst = self.register(value)
-            self.emit("mov64_x", dst, self.register(value.args[0]))
-            UNARY[value.op](self, dst)
+            self.unary(value)
         elif value.op.startswith("load"):
             base, off = self.address(value.args[0], value.imm)
             self.emit(f"ldx{row.bits}", self.register(value), base, off)
@@ -117,9 +139,21 @@ class _Selector:
         elif value.op == "map_value":
             self.emit("lddw_map_value", self.register(value), imm=value.imm << 32, symbol=value.name)
         elif value.op == "lookup":
-            self.call("map_lookup_elem", value)
+            self.map_call("map_lookup_elem", value)
+        elif value.op == "update":
+            self.map_call("map_update_elem", value)
         else:
-            self.call("map_update_elem", value)
+            self.call(value)
+
+    def unary(self, value: Value) -> None:
+        dst, operand, name = self.register(value), self.register(value.args[0]), value.op
+        if self.target.cpu >= 4 and name in SIGNED_MOVES:
+            self.emit(SIGNED_MOVES[name], dst, operand)
+        elif self.target.cpu >= 3 and name == "zext32":
+            self.emit("mov32_x", dst, operand)
+        else:
+            self.emit("mov64_x", dst, operand)
+            UNARY[name](self, dst)
 
     def arithmetic(self, value: Value, insn: str) -> None:
         a, b = value.args
@@ -129,9 +163,9 @@ class _Selector:
         number = immediate(b.imm) if b.op == "const" else None
         if insn in ("lsh", "rsh", "arsh") and b.op == "const":
             number = b.imm & 63
-        if insn in ("div", "mod") and number is not None and number <= 0:
+        if insn in ("div", "mod", "sdiv", "smod") and number is not None and number <= 0:
             number = None  # the kernel refuses an immediate 0, and would extend a negative one
-        if insn == "and" and b.op == "const" and b.imm == M32:
+        if insn == "and" and b.op == "const" and b.imm == M32 and self.target.cpu >= 3:
             self.emit("mov32_x", dst, self.register(a))
             return
         if number is not None:
@@ -144,6 +178,8 @@ class _Selector:
 
     def address(self, base: Value, off: int) -> tuple[Reg, int]:
         """A base register and an offset that fits its 16 bits."""
+        if base.op == "slot":
+            return R10, self.slots[base.imm] + off
         if -(1 << 15) <= off < 1 << 15:
             return self.register(base), off
         moved = self.out.new()
@@ -169,7 +205,22 @@ class _Selector:
         else:
             self.emit(f"stx{bits}", base, self.register(what), off)
 
-    def call(self, helper: str, value: Value) -> None:
+    def call(self, value: Value) -> None:
+        """A helper or a subprogram, its arguments in r1 and on, its result in r0."""
+        for register, argument in enumerate(value.args, R1):
+            if argument.op == "const":
+                self.constant(register, argument.imm)
+            elif argument.op in ("slot", "map"):
+                self.place(register, argument)
+            else:
+                self.emit("mov64_x", register, self.register(argument))
+        if value.op == "helper":
+            self.emit("call", src=len(value.args), imm=HELPERS[value.name].id)
+        else:
+            self.emit("call_local", src=len(value.args), symbol=value.name)
+        self.emit("mov64_x", self.register(value), R0)
+
+    def map_call(self, helper: str, value: Value) -> None:
         """A map helper: key and value go through the stack, results come in r0."""
         owner, key, *rest = value.args
         spec = self.function.maps[owner.name]
@@ -196,6 +247,10 @@ class _Selector:
             self.jump("ja", self.blocks[end.block])
         elif isinstance(end, Branch):
             self.branch(end)
+        elif isinstance(end, MayGoto):
+            onward, spent = (self.edge(*way) for way in edges(end))
+            self.jump("may_goto", spent)
+            self.jump("ja", onward)
         elif isinstance(end, Return):
             if end.value.op == "const":
                 self.constant(R0, end.value.imm)
@@ -212,10 +267,13 @@ class _Selector:
         if a.op == "const" and b.op != "const":
             cond, a, b = MIRRORED[cond], b, a
         jump = CONDITIONS[cond]
+        if self.target.cpu == 1 and cond in LESS:  # which v1 has not: the opposite test, the ways exchanged
+            jump = CONDITIONS[OPPOSITES[cond]]
+            ways.reverse()
         number = immediate(b.imm) if b.op == "const" else None
         if number is not None:
             self.jump(f"{jump}64_k", ways[0], self.register(a), imm=number)
-        elif b.op == "const" and b.imm <= M32 and cond in UNSIGNED and _is_u32(a):
+        elif self.target.cpu >= 3 and b.op == "const" and b.imm <= M32 and cond in UNSIGNED and _is_u32(a):
             self.jump(f"{jump}32_k", ways[0], self.register(a), imm=signed(b.imm, 32))
         else:
             self.jump(f"{jump}64_x", ways[0], self.register(a), self.register(b))
@@ -279,6 +337,11 @@ def _extend(bits: int) -> Callable[[_Selector, Reg], None]:
     return lower
 
 
+def _high_bits_out(to: _Selector, dst: Reg) -> None:
+    to.emit("lsh64_k", dst, imm=32)
+    to.emit("rsh64_k", dst, imm=32)
+
+
 def _one(op: str, imm: int = 0) -> Callable[[_Selector, Reg], None]:
     return lambda to, dst: to.emit(op, dst, imm=imm)
 
@@ -288,7 +351,7 @@ UNARY: Mapping[str, Callable[[_Selector, Reg], None]] = {
     "neg": _one("neg64"),
     "zext8": _one("and64_k", 0xFF),
     "zext16": _one("and64_k", 0xFFFF),
-    "zext32": lambda to, dst: to.emit("mov32_x", dst, dst),
+    "zext32": _high_bits_out,
     "sext8": _extend(8),
     "sext16": _extend(16),
     "sext32": _extend(32),

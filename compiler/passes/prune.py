@@ -15,11 +15,9 @@ def prune(function: Function) -> bool:
     verifier knows of a value.
     """
     changed = False
-    while (
-        _decide_branches(function) or _drop_unreached(function) or _drop_parameters(function) or _merge_chain(function)
-    ):
+    while _decide_branches(function) | _drop_unreached(function) | _drop_parameters(function):
         changed = True
-    return changed
+    return _merge_chains(function) or changed
 
 
 def _drop_unreached(function: Function) -> bool:
@@ -48,25 +46,25 @@ def _decide_branches(function: Function) -> bool:
 
 
 def _drop_parameters(function: Function) -> bool:
-    """A parameter that gets the same value on every edge is that value."""
+    """A parameter that gets the same value on every edge, or itself on a way back, is that value."""
     arriving: dict[Block, list[list[Value]]] = {block: [] for block in function.blocks}
     for block in function.blocks:
         for target, args in edges(block.terminator):
             arriving[target].append(args)
-    for block in function.blocks:
-        for index, param in enumerate(block.params):
-            given = {args[index] for args in arriving[block]} - {param}
+    new: dict[Value, Value] = {}
+    for block in function.blocks[1:]:
+        for index in reversed(range(len(block.params))):
+            param = block.params[index]
+            given = {_latest(new, args[index]) for args in arriving[block]} - {param}
             only = given.pop() if len(given) == 1 else _one_constant(given)
             if only is None:
                 continue
             del block.params[index]
             for args in arriving[block]:
                 del args[index]
-            if only.op == "const":
-                only = _constant_in(block, only, param)
-            _replace(function, param, only)
-            return True
-    return False
+            new[param] = _constant_in(block, only, param) if only.op == "const" else only
+    _replace(function, new)
+    return bool(new)
 
 
 def _one_constant(given: set[Value]) -> Value | None:
@@ -83,24 +81,38 @@ def _constant_in(block: Block, constant: Value, param: Value) -> Value:
     return made
 
 
-def _merge_chain(function: Function) -> bool:
+def _merge_chains(function: Function) -> bool:
     """A block with one way out, to a block with one way in, becomes one block with it."""
     before = predecessors(function)
+    new: dict[Value, Value] = {}
+    gone: set[Block] = set()
     for block in function.blocks:
-        end = block.terminator
-        if isinstance(end, Goto) and len(before[end.block]) == 1 and end.block is not block:
+        while block not in gone:
+            end = block.terminator
+            if not isinstance(end, Goto) or len(before[end.block]) != 1 or end.block is block:
+                break
             target = end.block
-            for param, arg in zip(target.params, end.args, strict=True):
-                _replace(function, param, arg)
+            new |= {param: _latest(new, arg) for param, arg in zip(target.params, end.args, strict=True)}
             block.values += target.values
             block.terminator = target.terminator
-            function.blocks.remove(target)
-            return True
-    return False
+            gone.add(target)
+    function.blocks = [block for block in function.blocks if block not in gone]
+    _replace(function, new)
+    return bool(gone)
 
 
-def _replace(function: Function, old: Value, new: Value) -> None:
+def _latest(new: dict[Value, Value], value: Value) -> Value:
+    while value in new:
+        value = new[value]
+    return value
+
+
+def _replace(function: Function, new: dict[Value, Value]) -> None:
+    """Put the values of `new` in place of its keys, wherever those stand."""
+    if not new:
+        return
+    last = {old: _latest(new, old) for old in new}
     for block in function.blocks:
         for value in block.values:
-            value.args = [new if arg is old else arg for arg in value.args]
-        replace_operands(block.terminator, {old: new})
+            value.args = [last.get(arg, arg) for arg in value.args]
+        replace_operands(block.terminator, last)

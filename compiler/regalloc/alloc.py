@@ -96,7 +96,7 @@ def _rewrite(function: LirFunction, colours: dict[Reg, Reg]) -> None:
         kept: list[Lir] = []
         for one in block.insns:
             one.dst = colours.get(one.dst, one.dst)
-            if one.op != "call":
+            if not one.is_call:
                 one.src = colours.get(one.src, one.src)
             if not (one.is_copy and one.dst == one.src):
                 kept.append(one)

@@ -21,7 +21,8 @@ class BadAllocation(Exception):
 
 def verify(function: LirFunction, colours: Mapping[Reg, Reg]) -> None:
     """Raise BadAllocation for the first use that may read a wrong value. `colours`: virtual to machine register."""
-    start = {R1: frozenset({R1}), R10: frozenset({R10})}
+    arguments = range(R1, R1 + (function.params if function.is_subprogram else 1))
+    start: State = {register: frozenset({register}) for register in (*arguments, R10)}
     entry: dict[LirBlock, State] = {function.blocks[0]: start}
     waiting = [function.blocks[0]]
     while waiting:
@@ -66,7 +67,7 @@ def _write(function: LirFunction, one: Lir, copied: frozenset[Reg], state: State
     for place in list(state):
         state[place] -= written
     for register, value in meant.items():
-        destroyed = one.op == "call" and register != R0
+        destroyed = one.is_call and register != R0
         state[colours.get(register, register)] = frozenset() if destroyed else (copied - written) | {value}
 
 

@@ -51,7 +51,7 @@ def _around(function: LirFunction, one: Lir, register: Reg, slot: int, recipe: L
         out.append(load)
     if one.dst == register:
         one.dst = temp
-    if one.op != "call" and one.src == register:
+    if not one.is_call and one.src == register:
         one.src = temp
     out.append(one)
     if writes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfvm.compiler.ir.build import Builder
+from bpfvm.compiler.ir.build import WORD, Builder
 from bpfvm.compiler.ir.function import Function
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Ptr, Value
@@ -12,18 +12,22 @@ CELL = MapSpec("cell", "array", 4, 8, 1)
 ARGUMENTS = 2
 
 
-def every_op() -> tuple[Function, dict[str, int]]:
-    """The function, and the offset in its context at which the result of each pure operation is stored."""
+def every_op(cpu: int = 4) -> tuple[Function, dict[str, int]]:
+    """The function, and the offset in its context at which the result of each pure operation is stored.
+
+    cpu: the level of lang.target whose operations it has.
+    """
     function = Function("every", "syscall", "syscall", 0, maps={CELL.name: CELL})
     b = Builder(function)
     ctx = b.ctx()
     words = [b.op("load64", ctx, imm=8 * (i + 1)) for i in range(ARGUMENTS)]
     places: dict[str, int] = {}
     for name, row in IR_OPS.items():
-        if row.fold is not None:
+        if row.fold is not None and row.cpu <= cpu:
             places[name] = 8 * (ARGUMENTS + 1 + len(places))
             b.op("store64", ctx, b.op(name, *words[: row.args]), imm=places[name])
     _memory(b, words)
+    _calls(b, words)
     owner = b.op("map", type=Ptr("map"), named=CELL.name)
     b.op("update", owner, b.const(0), words[0])
     found = b.op("lookup", owner, b.const(0), type=Ptr("map_value", nullable=True))
@@ -35,6 +39,25 @@ def every_op() -> tuple[Function, dict[str, int]]:
     b.at(missing)
     b.ret(b.const(1))
     return function, places
+
+
+def _calls(b: Builder, words: list[Value]) -> None:
+    """A stack object handed to a helper and to a subprogram, which adds to it."""
+    key = b.slot("key", 4, 4)
+    b.zero(key)
+    b.helper(
+        "map_lookup_elem", b.op("map", type=Ptr("map"), named=CELL.name), key, type=Ptr("map_value", nullable=True)
+    )
+    b.call(adder(), b.const(1), words[0])
+
+
+def adder() -> Function:
+    """A subprogram: the sum of its two arguments."""
+    function = Function("adder", "syscall", "syscall", 0, is_subprogram=True)
+    b = Builder(function)
+    one, two = (b.param(b.block, WORD) for _ in range(2))
+    b.ret(b.op("add", one, two))
+    return function
 
 
 def _memory(b: Builder, words: list[Value]) -> None:

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from bpfvm.compiler.ir.function import Branch, Function, Goto, Return
+from bpfvm.compiler.ir.function import Branch, Function, Goto, MayGoto, Return
 from bpfvm.compiler.ir.ops import IR_OPS, holds
 from bpfvm.compiler.ir.types import Value
 
+STEPS = 100_000
+PATIENCE = 1 << 23  # turns that a may_goto allows, as the emulator's tiers count them
 
-def evaluate(function: Function, context: bytearray, maps: dict[str, dict[int, bytearray]]) -> int | None:
+
+def evaluate(
+    function: Function, context: bytearray, maps: dict[str, dict[int, bytearray]], arguments: Sequence[Any] = ()
+) -> int | None:
     """r0, or None after a fault exit. Memory: the context at (ctx, 0), values of `maps` at (name, index)."""
-    words: dict[Value, Any] = {}
+    words: dict[Value, Any] = dict(zip(function.blocks[0].params, arguments, strict=True))
+    slots = [bytearray(one.size) for one in function.slots]
     block, steps = function.blocks[0], 0
     while True:
         for value in block.values:
-            words[value] = _word(value, [words[arg] for arg in value.args], context, maps)
+            args = [words[arg] for arg in value.args]
+            if value.op == "slot":
+                words[value] = (slots[value.imm], 0)
+            elif value.op == "call":
+                words[value] = evaluate(function.callees[value.name], context, maps, args)
+            else:
+                words[value] = _word(value, args, context, maps)
         end = block.terminator
         steps += 1
-        assert steps < 10_000
+        assert steps < STEPS
         if isinstance(end, Return):
             result = words[end.value]
             assert isinstance(result, int)
             return result
-        if isinstance(end, Goto):
+        if isinstance(end, Goto | MayGoto):
             block, args, params = end.block, [words[arg] for arg in end.args], end.block.params
         elif isinstance(end, Branch):
             taken = _holds(end.cond, words[end.a], words[end.b])
@@ -51,8 +64,11 @@ def _word(value: Value, args: list[Any], context: bytearray, maps: dict[str, dic
         return value.name
     if value.op == "lookup":
         name, key = args
-        found = maps[str(name)].get(int(key) & 0xFFFF_FFFF)
-        return 0 if found is None else (found, 0)
+        return _found(maps, name, int(key) & 0xFFFF_FFFF)
+    if value.op == "helper":
+        return _helper(value.name, args, maps)
+    if value.op == "add" and isinstance(args[0], tuple):
+        return (args[0][0], args[0][1] + args[1])
     if row.fold is not None:
         return row.fold(*args)
     memory, base = args[0]
@@ -72,3 +88,17 @@ def _word(value: Value, args: list[Any], context: bytearray, maps: dict[str, dic
     new = update[value.op.rstrip("0123456789")]()
     memory[at : at + size] = (new & ((1 << row.bits) - 1)).to_bytes(size, "little")
     return 0
+
+
+def _found(maps: dict[str, dict[int, bytearray]], name: str, key: int) -> Any:
+    found = maps[name].get(key)
+    return 0 if found is None else (found, 0)
+
+
+def _helper(name: str, args: list[Any], maps: dict[str, dict[int, bytearray]]) -> Any:
+    """Those that generated functions call."""
+    if name == "get_smp_processor_id":
+        return 0
+    assert name == "map_lookup_elem", name
+    memory, at = args[1]
+    return _found(maps, args[0], int.from_bytes(memory[at : at + 4], "little"))

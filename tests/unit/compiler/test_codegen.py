@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 
 from bpfvm.compiler.emit.object import assemble
-from bpfvm.compiler.ir.build import Builder
+from bpfvm.compiler.ir.build import WORD, Builder
 from bpfvm.compiler.ir.check import check
-from bpfvm.compiler.ir.function import Function
+from bpfvm.compiler.ir.function import Function, MayGoto, edges
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS
 from bpfvm.compiler.ir.text import parse, to_text
 from bpfvm.compiler.ir.types import Ptr, Value
@@ -18,6 +19,7 @@ from bpfvm.compiler.pipeline import PASSES, generate
 from bpfvm.core.machine import Input
 from bpfvm.emulator import INTERP
 from bpfvm.lang.maps import Array
+from bpfvm.lang.target import Target
 from bpfvm.lang.types import u64
 from bpfvm.obj.model import MapSpec
 from tests.unit.compiler.ir_evaluator import evaluate
@@ -27,14 +29,20 @@ ARGUMENTS = 6
 CONTEXT = 8 * (ARGUMENTS + 1)
 EDGES = [0, 1, 2, 63, 64, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]
 MAP = MapSpec("counts", "array", 4, 8, 4)
-ARITHMETIC = [name for name, row in IR_OPS.items() if row.pure and row.fold is not None]
+ARITHMETIC = {
+    cpu: [name for name, row in IR_OPS.items() if row.pure and row.fold is not None and row.cpu <= cpu]
+    for cpu in (1, 2, 3, 4)
+}
 
 
 class Generator:
-    """One random function: many values alive at once, diamonds, calls in between."""
+    """One random function: many values alive at once, diamonds, loops, stack objects, calls in between.
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+    cpu: the level of lang.target whose operations it has. subprograms: whether it calls some.
+    """
+
+    def __init__(self, seed: int, cpu: int = 3, subprograms: bool = False) -> None:
+        self.random, self.cpu, self.subprograms = random.Random(seed), cpu, subprograms
         self.function = Function(f"f{seed}", "syscall", "syscall", 0, maps={MAP.name: MAP})
         self.builder = Builder(self.function)
 
@@ -52,18 +60,24 @@ class Generator:
         return self.function
 
     def piece(self, values: list[Value], ctx: Value) -> list[Value]:
-        choice = self.random.randrange(4)
+        choice = self.random.randrange(7)
         if choice == 0:
             return self.diamond(values)
         if choice == 1:
             return self.count(values)
+        if choice == 2:
+            return self.loop(values)
+        if choice == 3:
+            return self.kept(values)
+        if choice == 4 and self.subprograms:
+            return self.called(values)
         return self.straight(values)
 
     def straight(self, values: list[Value]) -> list[Value]:
         values = list(values)
         for _ in range(self.random.randint(1, 10)):
-            op = self.random.choice(ARITHMETIC)
-            args = [self.operand(values) for _ in range(IR_OPS[op].args)]
+            op = self.random.choice(ARITHMETIC[self.cpu])
+            args = [self.operand(values) for _ in range(IR_OPS[op].args or 0)]
             values.append(self.builder.op(op, *args))
         return values[-self.random.randint(4, 14) :]
 
@@ -84,6 +98,59 @@ class Generator:
             b.goto(after, *[self.operand(inside) for _ in range(width)])
         b.at(after)
         return params
+
+    def loop(self, values: list[Value]) -> list[Value]:
+        """A few turns in which values change and change places."""
+        b, width = self.builder, len(values)
+        head, body, after = b.new_block(), b.new_block(), b.new_block()
+        b.goto(head, b.const(self.random.randint(0, 5)), *values)
+        left, *params = [b.param(head, values[0].type) for _ in range(width + 1)]
+        b.at(head)
+        b.branch("ne", left, b.const(0), body, after)
+        b.at(body)
+        inside = self.straight(params) if self.random.random() < 0.7 else params
+        less = b.op("sub", left, b.const(1))
+        turned = [less, *(self.operand([*inside, *params]) for _ in range(width))]
+        if self.random.random() < 0.3:
+            b.may_goto(head, after)
+            end = b.block.terminator
+            assert isinstance(end, MayGoto)
+            end.args = turned
+        else:
+            b.goto(head, *turned)
+        b.at(after)
+        return params
+
+    def kept(self, values: list[Value]) -> list[Value]:
+        """Values stored in a stack object and loaded again, at other widths."""
+        b = self.builder
+        place = b.slot(f"s{len(self.function.slots)}", 8 * self.random.randint(1, 2))
+        b.zero(place)
+        for _ in range(self.random.randint(1, 4)):
+            size = self.random.choice((1, 2, 4, 8))
+            at = self.random.randrange(0, self.function.slots[place.imm].size, size)
+            b.op(f"store{8 * size}", place, self.operand(values), imm=at)
+        size = self.random.choice((1, 2, 4, 8))
+        return [*values[1:], b.op(f"load{8 * size}", place, imm=self.random.choice((0, 8 - size)))]
+
+    def called(self, values: list[Value]) -> list[Value]:
+        """A call of a subprogram of its own, of some arguments, one of them perhaps a stack object."""
+        b = self.builder
+        inner = Function(f"{self.function.name}_{len(self.function.callees)}", "syscall", "syscall", 0,
+                         callees=self.function.callees, is_subprogram=True)  # fmt: skip
+        arguments = [self.operand(values) for _ in range(self.random.randint(0, 4))]
+        place = b.slot(f"s{len(self.function.slots)}", 8)
+        b.op("store64", place, self.operand(values))
+        self.builder = Builder(inner)
+        params = [self.builder.param(self.builder.block, WORD) for _ in arguments]
+        pointer = self.builder.param(self.builder.block, Ptr("stack"))
+        known = [*params, self.builder.op("load64", pointer)]
+        results = self.diamond(self.straight(known)) if self.random.random() < 0.5 else self.straight(known)
+        self.builder.op("store64", pointer, results[0])
+        self.builder.ret(results[-1])
+        self.builder = b
+        made = b.call(inner, *arguments, place)
+        return [*values[2:], made, b.op("load64", place)]
 
     def count(self, values: list[Value]) -> list[Value]:
         """A lookup with its null test, and an atomic operation on what it finds."""
@@ -118,8 +185,8 @@ def meaning(function: Function, seed: int) -> list[object]:
     return seen
 
 
-def executed(function: Function, seed: int) -> list[object]:
-    spec = assemble([generate(function, record_faults=False)], {MAP.name: Array(u64, MAP.max_entries)}, None)
+def executed(function: Function, seed: int, cpu: int = 3) -> list[object]:
+    spec = assemble([generate(function, False, Target(cpu))], {MAP.name: Array(u64, MAP.max_entries)}, None)
     seen: list[object] = []
     for context in contexts(seed):
         with INTERP.load(spec, function.name, {MAP.name: []}) as loaded:
@@ -131,31 +198,40 @@ def executed(function: Function, seed: int) -> list[object]:
 
 def test_passes_and_code_keep_the_meaning() -> None:
     compared = spilled = 0
+    seen: Counter[str] = Counter()
     for seed in range(FUNCTIONS):
-        function = Generator(seed).make()
+        cpu = 1 + seed % 4
+        function = Generator(seed, cpu, subprograms=True).make()
+        seen["loops"] += any(
+            target.id <= block.id for block in function.blocks for target, _ in edges(block.terminator)
+        )
+        seen["subprograms"] += bool(function.callees)
+        seen["stack objects"] += bool(function.slots)
         check(function)
         want = meaning(function, seed)
         for one in PASSES:
-            one.run(function, unheard)
-            check(function)
+            for part in (function, *function.callees.values()):
+                one.run(part, unheard)
+                check(part)
             assert meaning(function, seed) == want, f"{one.name} changes function {seed}"
-        assert executed(function, seed) == want, f"code of function {seed} differs"
+        assert executed(function, seed, cpu) == want, f"code of function {seed} differs"
         compared += len(want)
         spilled += generate(function, record_faults=False).stack > 8
-    print(f"{FUNCTIONS} functions, {compared} runs compared, {spilled} with values on the stack")
+    print(f"{FUNCTIONS} functions, {compared} runs compared, {spilled} with values on the stack, {dict(seen)}")
+    assert min(seen.values()) >= 60
     assert compared >= 1000
     assert spilled >= 30
 
 
 def test_code_of_what_no_pass_has_touched() -> None:
     for seed in range(40):
-        function = Generator(seed).make()
+        function = Generator(seed, subprograms=True).make()
         assert executed(function, seed) == meaning(function, seed)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_text_round_trip(seed: int) -> None:
-    text = to_text(Generator(seed).make())
+    text = to_text(Generator(seed, subprograms=True).make())
     again = parse(text)
     check(again)
     assert to_text(again) == text

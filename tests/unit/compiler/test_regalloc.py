@@ -73,14 +73,14 @@ def test_more_than_the_stack_holds_is_an_error_with_its_size() -> None:
 def test_only_machine_registers_are_left_and_calls_find_nothing_in_theirs() -> None:
     calls = 0
     for seed in range(FUNCTIONS):
-        lowered = select(Generator(seed).make(), None)
+        lowered = select(Generator(seed, subprograms=True).make(), None)
         alloc.allocate(lowered)
         out = live_out(lowered)
         for block in lowered.blocks:
             for one, live in backwards(block, out[block]):
                 assert {one.dst, one.src} <= {*ALLOCATABLE, R10}, one
                 assert R10 not in one.defs(), one
-                if one.op == "call":
+                if one.is_call:
                     calls += 1
                     assert not live & set(CLOBBERED) - {R0}, f"function {seed}: {live} after a call"
         entry = lowered.blocks[0]

@@ -18,6 +18,7 @@ from bpfvm.emulator import INTERP
 from bpfvm.isa.ops import BY_NAME, Kind
 from bpfvm.lang.interval import Interval
 from bpfvm.lang.maps import Array
+from bpfvm.lang.target import Target
 from bpfvm.lang.types import Storage, u8, u16, u32, u64
 from bpfvm.obj.model import FaultSite, MapSpec
 from tests.unit.compiler.every_op import ARGUMENTS, CELL, every_op
@@ -46,7 +47,7 @@ def _word(context: bytes | None, offset: int) -> int:
 
 def test_every_operation_computes_what_its_row_says() -> None:
     function, places = every_op()
-    code = generate(function, record_faults=False)
+    code = generate(function, False, Target(4))
     compared = 0
     for words in itertools.product(WORDS, WORDS):
         context = bytes(8) + b"".join(word.to_bytes(8, "little") for word in words) + bytes(8 * len(places))
@@ -73,7 +74,7 @@ def test_constants_on_either_side(op: str) -> None:
         args = [x if one is None else b.const(one) for one in pair]
         b.op("store64", ctx, b.op(op, *args), imm=16 + 8 * place)
     b.ret(b.const(0))
-    code = generate(function, record_faults=False)
+    code = generate(function, False, Target(max(3, IR_OPS[op].cpu)))
     fold = IR_OPS[op].fold
     assert fold is not None
     for word in WORDS:
@@ -174,15 +175,20 @@ def test_fault_exits(recorded: bool, offset: int | None) -> None:
             assert _word(result.ctx, offset) == 3
 
 
-def test_instructions_are_those_of_5_10() -> None:
-    """Atomics other than add came with 5.12, and nothing later is ever chosen."""
+KERNELS = {1: (4, 10), 2: (4, 14), 3: (5, 10), 4: (6, 6)}  # the first that take all of a level
+
+
+@pytest.mark.parametrize("cpu", KERNELS)
+def test_instructions_are_those_of_the_target(cpu: int) -> None:
+    """What computes and jumps is of the level; atomics came with 5.12 and may_goto with 6.9, asked for by name."""
     seen = set()
     for seed in range(FUNCTIONS // 3):
-        seen |= {one.op.name for one in generate(Generator(seed).make(), False).insns}
-    seen |= {one.op.name for one in generate(every_op()[0], True).insns}
-    for name in seen:
+        seen |= {one.op.name for one in generate(Generator(seed, cpu, True).make(), False, Target(cpu)).insns}
+    seen |= {one.op.name for one in generate(every_op(cpu)[0], True, Target(cpu)).insns}
+    for name in seen - {"may_goto"}:
         since = tuple(map(int, BY_NAME[name].since.split(".")))
-        assert since <= ((5, 12) if name.startswith("atomic") and "add" not in name else (5, 10)), name
+        computes = BY_NAME[name].kind in (Kind.ALU, Kind.JUMP)
+        assert since <= (KERNELS[cpu] if computes else (5, 12)), name
         assert BY_NAME[name].kind in EVERYWHERE, name
     print(f"{len(seen)} rows of the instruction table in use")
     assert len(seen) > 50

@@ -16,6 +16,7 @@ from bpfvm.compiler.ir.function import Function
 from bpfvm.compiler.ir.text import to_text
 from bpfvm.compiler.ir.types import Value
 from bpfvm.compiler.lower.select import select
+from bpfvm.compiler.passes.cse import cse
 from bpfvm.compiler.passes.dce import dce
 from bpfvm.compiler.passes.prune import prune
 from bpfvm.compiler.passes.simplify import Fired, simplify
@@ -45,12 +46,15 @@ PASSES: tuple[Pass, ...] = (
     Pass("simplify", simplify),
     Pass("prune", lambda function, _: prune(function)),
     Pass("simplify", simplify),
+    Pass("cse", lambda function, _: cse(function)),
     Pass("dce", lambda function, _: dce(function)),
 )
 
 # (earlier, later): why
 PASS_ORDER: tuple[tuple[str, str, str], ...] = (
     ("simplify", "prune", "folding makes the constants that branches are decided on"),
+    ("simplify", "cse", "folding makes operands equal"),
+    ("cse", "dce", "the operands of what is computed once are read no more"),
     ("prune", "dce", "a value is dead only once the ways that read it are gone"),
 )
 

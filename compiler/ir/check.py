@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, edges, operands
-from bpfvm.compiler.ir.graph import dominators, order
+from bpfvm.compiler.ir.graph import Dominance, order
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, MOST_ARGUMENTS, accepts
 from bpfvm.compiler.ir.ops import operands as operands_of
 from bpfvm.compiler.ir.types import SPACES, Ptr, Type, Value
@@ -109,19 +109,19 @@ def _check_terminator(function: Function, block: Block) -> None:
 
 def _check_dominance(function: Function) -> None:
     """Every use is reached only through its definition. Blocks that nothing reaches are not looked at."""
-    dominated_by = dominators(function)
+    dominance = Dominance(function)
     home = {value: block for block in order(function) for value in (*block.params, *block.values)}
     for block in order(function):
         above = set(block.params)
         for value in block.values:
             for used in value.args:
-                if used not in above and not _reaches(used, block, home, dominated_by):
+                if used not in above and not _reaches(used, block, home, dominance):
                     _fail(function, block, f"{value} uses {used} before it is defined")
             above.add(value)
         for used in operands(block.terminator):
-            if used not in above and not _reaches(used, block, home, dominated_by):
+            if used not in above and not _reaches(used, block, home, dominance):
                 _fail(function, block, f"the terminator uses {used} before it is defined")
 
 
-def _reaches(used: Value, block: Block, home: dict[Value, Block], dominated_by: dict[Block, set[Block]]) -> bool:
-    return used in home and home[used] is not block and home[used] in dominated_by[block]
+def _reaches(used: Value, block: Block, home: dict[Value, Block], dominance: Dominance) -> bool:
+    return used in home and home[used] is not block and dominance.holds(home[used], block)

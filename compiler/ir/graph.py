@@ -32,17 +32,60 @@ def predecessors(function: Function) -> dict[Block, list[Block]]:
     return found
 
 
-def dominators(function: Function) -> dict[Block, set[Block]]:
-    """For each reached block all blocks that every way to it passes, itself included."""
+def immediate_dominators(function: Function) -> dict[Block, Block | None]:
+    """For each reached block the last one before it that every way to it passes; None for the entry.
+
+    The way of Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm" (2001).
+    """
     blocks = order(function)
+    place = {block: index for index, block in enumerate(blocks)}
     before = predecessors(function)
-    found = {block: set(blocks) for block in blocks}
-    found[blocks[0]] = {blocks[0]}
+    above: list[int] = [0, *[-1] * (len(blocks) - 1)]
     changed = True
     while changed:
         changed = False
-        for block in blocks[1:]:
-            new = set.intersection(*(found[one] for one in before[block])) | {block}
-            if new != found[block]:
-                found[block], changed = new, True
-    return found
+        for index, block in enumerate(blocks[1:], 1):
+            met = -1
+            for one in before[block]:
+                other = place[one]
+                if above[other] >= 0:
+                    met = other if met < 0 else _common(above, met, other)
+            if above[index] != met:
+                above[index], changed = met, True
+    return {block: blocks[above[index]] if index else None for index, block in enumerate(blocks)}
+
+
+def _common(above: list[int], a: int, b: int) -> int:
+    """The last block that both are behind, by their places in reverse postorder."""
+    while a != b:
+        while a > b:
+            a = above[a]
+        while b > a:
+            b = above[b]
+    return a
+
+
+class Dominance:
+    """Which blocks every way to another one passes."""
+
+    def __init__(self, function: Function) -> None:
+        above = immediate_dominators(function)
+        below: dict[Block, list[Block]] = {block: [] for block in above}
+        for block, parent in above.items():
+            if parent is not None:
+                below[parent].append(block)
+        self._first: dict[Block, int] = {}  # a block's numbers and those of all behind it are one run
+        self._last: dict[Block, int] = {}
+        waiting = [(function.blocks[0], False)]
+        while waiting:
+            block, done = waiting.pop()
+            if done:
+                self._last[block] = len(self._first) - 1
+                continue
+            self._first[block] = len(self._first)
+            waiting.append((block, True))
+            waiting += [(one, False) for one in below[block]]
+
+    def holds(self, above: Block, block: Block) -> bool:
+        """Whether every way to `block` passes `above`; each block is on every way to itself."""
+        return self._first[above] <= self._first[block] <= self._last[above]

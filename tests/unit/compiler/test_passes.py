@@ -14,6 +14,7 @@ from bpfvm.compiler.ir.function import Function, Goto, Return
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, holds
 from bpfvm.compiler.ir.text import parse, to_text
 from bpfvm.compiler.ir.types import Value, Word
+from bpfvm.compiler.passes.cse import cse
 from bpfvm.compiler.passes.dce import dce
 from bpfvm.compiler.passes.prune import prune
 from bpfvm.compiler.passes.rules import RULES
@@ -226,3 +227,46 @@ def test_values_of_rules_are_of_the_function() -> None:
                 elif result is not None:
                     assert 0 <= result < 1 << 64
     assert seen > 50
+
+
+def test_what_is_computed_twice_is_computed_once() -> None:
+    function = parse(
+        'function f syscall "syscall" on_fault 0\n'
+        "b0:\n  v1: ctx* = ctx\n  v2: [0, 18446744073709551615] = load64 v1 +8\n"
+        "  v3: [0, 0] = const 0x7\n  v4: [0, 18446744073709551615] = add v2 v3\n"
+        "  branch eq v2 v3 b1() b2()\n"
+        "b1:\n  v5: [0, 0] = const 0x7\n  v6: [0, 18446744073709551615] = add v5 v2\n  return v6\n"
+        "b2:\n  v7: [0, 18446744073709551615] = sub v2 v3\n  goto b3()\n"
+        "b3:\n  v8: [0, 18446744073709551615] = sub v3 v2\n  v9: [0, 18446744073709551615] = xor v7 v8\n  return v9\n"
+    )
+    assert cse(function)
+    text = to_text(function)
+    assert "return v4" in text  # b0's, by either order of operands and any constant 7
+    assert "sub v3 v2" in text  # not the other difference
+    assert not cse(function)
+
+
+def test_a_value_of_one_way_is_not_known_on_the_other() -> None:
+    function = parse(
+        'function f syscall "syscall" on_fault 0\n'
+        "b0:\n  v1: ctx* = ctx\n  v2: [0, 18446744073709551615] = load64 v1 +8\n  v3: [0, 0] = const 0x7\n"
+        "  branch eq v2 v3 b1() b2()\n"
+        "b1:\n  v4: [0, 18446744073709551615] = add v2 v3\n  return v4\n"
+        "b2:\n  v5: [0, 18446744073709551615] = add v2 v3\n  return v5\n"
+    )
+    assert not cse(function)
+
+
+def test_a_parameter_that_only_its_own_turns_read_goes() -> None:
+    function = parse(
+        'function f syscall "syscall" on_fault 0\n'
+        "b0:\n  v1: [5, 5] = const 0x5\n  v2: [0, 0] = const 0x0\n  goto b1(v1, v2)\n"
+        "b1(v3: [0, 5], v4: [0, 18446744073709551615]):\n  branch ne v3 v2 b2() b3()\n"
+        "b2:\n  v5: [1, 1] = const 0x1\n  v6: [0, 5] = sub v3 v5\n  v7: [0, 18446744073709551615] = add v4 v3\n"
+        "  goto b1(v6, v7)\n"
+        "b3:\n  return v2\n"
+    )
+    assert dce(function)
+    check(function)
+    assert "v4" not in to_text(function)
+    assert "v3" in to_text(function)

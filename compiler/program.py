@@ -40,7 +40,7 @@ def compile_programs(
     target: Target = DEFAULT,
 ) -> Compiled:
     """Compile several programs into one object, as `compile_program` does one. Programs share maps by their names."""
-    translated = [translate(function, hook) for function, hook in programs]
+    translated = [translate(function, hook, machine=target) for function, hook in programs]
     maps: dict[str, Map] = {}
     for one in translated:
         for known, declared in one.maps.items():
@@ -72,7 +72,7 @@ def compile_program(
     dump: gets each pass's name and the IR's text after it. target: the instructions to use. A map without a name takes
     that of its variable.
     """
-    translated = translate(function, hook, name)
+    translated = translate(function, hook, name, target)
     spec = compile_functions([translated.function], translated.maps, record_faults, dump, target)
     for known, declared in translated.maps.items():
         declared.name = declared.name or known

@@ -7,9 +7,15 @@ class PacketError(IndexError):
     """A read past the end of the packet."""
 
 
+class LoopLimit(RuntimeError):
+    """A loop has made as many turns as one may make."""
+
+
 # What a run in CPython may raise as the language defines it; the compiled program leaves by its fault exit with the
 # same kind at the same line. Anything else that a function raises is an error of the function.
-FAULTS: tuple[type[Exception], ...] = (PacketError, IndexError, ZeroDivisionError, ValueError)
+FAULTS: tuple[type[Exception], ...] = (
+    PacketError, IndexError, ZeroDivisionError, ValueError, AssertionError, LoopLimit,
+)  # fmt: skip
 
 # The hidden map of one u32 in which a program compiled with fault records notes the site of a fault, plus one.
 RECORD = "bpfvm.fault"

@@ -45,6 +45,8 @@ class Loaded:
         self._function, self._hook = backend.function, backend.hook
         self._signature: Signature | None = signature(backend.function) if backend.hook.scalars else None
         self._system = System(spec, [name for name, one in spec.maps.items() if not one.hidden])
+        # classes of exceptions that the function itself raises, as the compiler found them
+        self._raised = {site.kind for one in spec.programs.values() for site in one.fault_sites}
         self._by_map = {id(declared): self._system.maps[name] for name, declared in backend.maps.items()}
         self._packet = b""
         self._system.fill(given)
@@ -68,7 +70,9 @@ class Loaded:
         try:
             with running(self):
                 value = self._function(*arguments)
-        except FAULTS as error:
+        except Exception as error:
+            if not isinstance(error, FAULTS) and type(error).__name__ not in self._raised:
+                raise
             fault = self._fault(error)
             value = None
         return self._result(given, value, fault)

@@ -7,6 +7,7 @@ first the tests for the exceptions that the operator can raise, then the operati
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TypeAlias
 
 from bpfvm.compiler.frontend.divide import divide
@@ -16,7 +17,7 @@ from bpfvm.compiler.frontend.power import power
 from bpfvm.compiler.frontend.shift import shift
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Number, Value
-from bpfvm.lang.interval import Interval, abs_
+from bpfvm.lang.interval import Interval, abs_, add
 from bpfvm.lang.operators import BINARY_BY_NODE, UNARY_BY_NODE
 
 Operand: TypeAlias = tuple[Value, ast.expr]
@@ -64,7 +65,18 @@ def _ring(f: Translation, op: Operation) -> Value:
     def emit() -> Register:
         return f.op(op.row.name, f.register(op.a), f.register(op.b))
 
-    return finished(f, op, op.exact, emit)
+    result = finished(f, op, op.exact, emit)
+    if op.row.name in ("add", "sub") and isinstance(result, Number) and op.exact.within(result.range):
+        return replace(result, drift=_drift(f, op))  # nothing has wrapped
+    return result
+
+
+def _drift(f: Translation, op: Operation) -> dict[int, Interval]:
+    """How far the sum is from the numbers at the heads of loops."""
+    moved = {base: op.row.range(by, op.b.range) for base, by in f.drifts(op.a).items()}
+    if op.row.name == "add":
+        moved |= {base: add(op.a.range, by) for base, by in f.drifts(op.b).items()}
+    return moved
 
 
 def _float(f: Translation, node: ast.AST, left: Operand, right: Operand) -> Value:

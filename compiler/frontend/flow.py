@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from bpfvm.compiler.frontend.ranges import bounded
 from bpfvm.compiler.frontend.state import End, PacketEnds, State
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, BOOLEAN, Bad, Binding, Conflict, Kinds, Number, Unbound, Value, constant
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    BOOLEAN,
+    Bad,
+    Binding,
+    Conflict,
+    Growing,
+    Kinds,
+    Number,
+    Unbound,
+    Value,
+    constant,
+)
 from bpfvm.lang.interval import Interval
 
 
@@ -29,7 +41,7 @@ def join_values(f: Translation, ends: Sequence[End], results: Sequence[Value], n
             why="a value that an operation uses must be of one kind",
             help="use if and else, and two names",
         )
-    if joined is None or isinstance(joined, Unbound):
+    if joined is None or isinstance(joined, Unbound | Growing):
         raise AssertionError("a result has a value on every path")
     return joined
 
@@ -57,8 +69,8 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
         return results[0] if results else None
     states = [end.state for end in ends]
     names = dict.fromkeys(name for state in states for name in state.names)
-    columns = {name: _meet([_known(state, state.names.get(name)) for state in states]) for name in names}
-    result = _meet([_known(*pair) for pair in zip(states, results, strict=True)]) if results else None
+    columns = {name: _meet([known(state, state.names.get(name)) for state in states]) for name in names}
+    result = _meet([known(*pair) for pair in zip(states, results, strict=True)]) if results else None
     phis = [one for one in (*columns.values(), result) if isinstance(one, _Phi)]
     made = dict(zip(map(id, phis), _merge(f, ends, phis), strict=True))
     f.state = State(
@@ -69,10 +81,18 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
     return made[id(result)] if isinstance(result, _Phi) else result
 
 
-def _known(state: State, bound: Binding | None) -> Binding:
+def known(state: State, bound: Binding | None) -> Binding:
+    """A name's binding with what tests have shown of it; None for a name that was never bound."""
     if bound is None:
         return Unbound(always=True)
     return state.known(bound) if isinstance(bound, Number) else bound
+
+
+def met(column: Sequence[Binding]) -> Binding:
+    """One name's binding after a join of ways, on one of which it is no number."""
+    joined = _meet(column)
+    assert not isinstance(joined, _Phi), "numbers meet in a register"
+    return joined
 
 
 def _meet(column: Sequence[Binding]) -> Binding | _Phi:
@@ -84,6 +104,9 @@ def _meet(column: Sequence[Binding]) -> Binding | _Phi:
         return BAD
     if any(isinstance(one, Unbound) for one in column):
         return Unbound(always=False)
+    growing = next((one for one in column if isinstance(one, Growing)), None)
+    if growing is not None:
+        return growing
     numbers = [one for one in column if isinstance(one, Number)]
     if len(numbers) == len(column):
         return _meet_numbers(numbers)
@@ -93,7 +116,7 @@ def _meet(column: Sequence[Binding]) -> Binding | _Phi:
 def _conflict(column: Sequence[Binding]) -> Conflict:
     first = column[0]
     other = next(one for one in column if one != first)
-    if isinstance(first, Unbound | Conflict) or isinstance(other, Unbound | Conflict):
+    if isinstance(first, Unbound | Conflict | Growing) or isinstance(other, Unbound | Conflict | Growing):
         raise AssertionError("unbound names and conflicts have met before")
     return Conflict(first, other)
 
@@ -102,7 +125,7 @@ def _meet_numbers(numbers: Sequence[Number]) -> Number | _Phi:
     first = numbers[0]
     kinds = _kinds(numbers)
     if all(one.origin == first.origin for one in numbers):
-        return Number(kinds, _union(numbers), first.register, first.origin)
+        return Number(kinds, _union(numbers), first.register, first.origin, first.drift)
     if len({one.constant for one in numbers}) == 1 and first.constant is not None:
         return constant(first.constant, kinds)  # a value of its own: what `first` is elsewhere says nothing of it
     return _Phi(tuple(numbers))
@@ -128,9 +151,21 @@ def _merge(f: Translation, ends: Sequence[End], phis: Sequence[_Phi]) -> list[Nu
     ranges = [_union(phi.numbers) for phi in phis]
     registers = f.meet(ends, ways, ranges)
     return [
-        Number(_kinds(phi.numbers), range, register)
+        Number(_kinds(phi.numbers), range, register, drift=_common_drift(f, phi.numbers))
         for phi, range, register in zip(phis, ranges, registers, strict=True)
     ]
+
+
+def _common_drift(f: Translation, numbers: Sequence[Number]) -> dict[int, Interval]:
+    """From the numbers at the heads of loops that all of them come from."""
+    first, *others = (f.drifts(one) for one in numbers)
+    common = {}
+    for base, drift in first.items():
+        if all(base in other for other in others):
+            for other in others:
+                drift = drift.union(other[base])
+            common[base] = drift
+    return common
 
 
 def _common_facts(states: Sequence[State]) -> dict[int, Interval]:

@@ -16,6 +16,7 @@ from bpfvm.compiler.frontend.types import (
     Bad,
     Conflict,
     ContextValue,
+    Growing,
     Kind,
     MapValue,
     Number,
@@ -42,9 +43,24 @@ def read(f: Translation, node: ast.Name) -> Value:
                 why="each use of a name must see one kind of value",
                 help="use two names, or return on one of the paths",
             )
+        case Growing():
+            return _growing(f, node, bound)
         case Number():
             return f.state.known(bound)
     return bound
+
+
+def _growing(f: Translation, node: ast.Name, bound: Growing) -> Value:
+    if bound.said:
+        return BAD
+    bound.said.append(node.id)
+    return f.error(
+        "E040",
+        f"`{node.id}` may not fit in 64 bits after some turns of the loop, and it goes on into the next",
+        node,
+        why="Python integers grow without end, a register holds 64 bits, and nothing in the loop bounds this one",
+        help=f"let it wrap: {node.id} = u64(0) before the loop\nor keep it small: {node.id} = ... & 0xffffffff",
+    )
 
 
 def _unbound(f: Translation, node: ast.Name, bound: Unbound) -> Value:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bpfvm.compiler.frontend.types import NOTHING, MapValue, Number, Static, Value, View, constant, kind_of
+from bpfvm.compiler.frontend.types import NOTHING, MapValue, Number, Static, Tuple, Value, View, constant, kind_of
 from bpfvm.lang.maps import Map
 from bpfvm.lang.operators import BINARY, UNARY
 from bpfvm.lang.packet import View as PacketView
@@ -81,6 +81,8 @@ class Scope:
             return MapValue(self._map_name(found, name), found)
         if isinstance(found, PacketView):
             return View(found._header, found._base)
+        if type(found) is tuple:
+            return Tuple(tuple(self.value(one, f"{name}[{place}]") for place, one in enumerate(found)))
         return Static(found)
 
     def _map_name(self, declared: Map, variable: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bpfvm.compiler.frontend.types import Binding, Number
 from bpfvm.compiler.ir.function import Block
 from bpfvm.compiler.ir.types import Value as Register
+from bpfvm.core.diag import Diag
+from bpfvm.core.span import Span
 from bpfvm.lang.interval import Interval
+from bpfvm.obj.model import FaultSite, MapSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +53,38 @@ class End:
 
 
 Ends = list[End]
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a name is thought to be at the head of a loop. drift: it is what it was before plus so much, where known."""
+
+    binding: Binding
+    drift: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The head of a loop. names: what each is there. carried: those that are parameters of `block`, in order."""
+
+    block: Block
+    names: Mapping[str, Binding]
+    carried: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a translation was at one point, to go back to: sizes of what only grows, copies of the rest."""
+
+    blocks: int
+    block: Block
+    values: int
+    sites: int
+    state: State
+    diags: Mapping[tuple[str, str, Span], Diag]
+    faults: Mapping[FaultSite, Block]
+    maps: Mapping[str, MapSpec]
+    work: int
+    slots: int
+    outer: tuple[int, int]  # breaks and continues of the loop around
+    bases: frozenset[int]

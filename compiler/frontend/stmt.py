@@ -6,13 +6,13 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import annotate, arith, flow, maps, names, result
+from bpfvm.compiler.frontend import annotate, arith, flow, iterate, maps, match, names, result
 from bpfvm.compiler.frontend.expr import branch, value
 from bpfvm.compiler.frontend.kinds import Mixed, result_kinds
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import Bad, Number, Tuple, Value
+from bpfvm.compiler.frontend.types import Bad, Number, Static, Tuple, Value
 from bpfvm.lang.operators import BINARY_BY_NODE
 
 
@@ -155,6 +155,63 @@ def _if(f: Translation, node: ast.If) -> None:
     flow.enter(f, ends)
 
 
+def _while(f: Translation, node: ast.While) -> None:
+    iterate.while_loop(f, node, lambda body: block(f, body))
+
+
+def _for(f: Translation, node: ast.For) -> None:
+    iterate.for_loop(f, node, lambda item: _store(f, node.target, item, node.iter), lambda body: block(f, body))
+
+
+def _break(f: Translation, node: ast.Break) -> None:
+    f.loops[-1].breaks.append(f.end())
+    f.leave()
+
+
+def _continue(f: Translation, node: ast.Continue) -> None:
+    f.loops[-1].continues.append(f.end())
+    f.leave()
+
+
+def _match(f: Translation, node: ast.Match) -> None:
+    match.match(f, node, lambda body: block(f, body))
+
+
+def _assert(f: Translation, node: ast.Assert) -> None:
+    if not __debug__:  # python -O leaves them out of the function as well
+        return
+    holds, fails = branch(f, node.test)
+    flow.enter(f, fails)
+    if f.reachable:
+        f.fault("AssertionError", _message(f, node.msg) or f.quoted(node.test), node)
+    flow.enter(f, holds)
+
+
+def _raise(f: Translation, node: ast.Raise) -> None:
+    """`raise X` and `raise X("text")`: a fault of the exception's name."""
+    call = node.exc if isinstance(node.exc, ast.Call) else None
+    made = value(f, call.func if call is not None else node.exc) if node.exc is not None else None
+    if isinstance(made, Bad):
+        f.leave()
+        return
+    kind = made.object if isinstance(made, Static) else None
+    if not (isinstance(kind, type) and issubclass(kind, Exception)) or node.cause is not None:
+        what = "`raise` of anything but a class of exception" if node.cause is None else "`raise ... from ...`"
+        f.error("E062", f"{what} is not available in BPF programs", f.head(node), help='raise ValueError("too long")')
+    else:
+        text = _message(f, call.args[0]) if call is not None and call.args else ""
+        f.fault(kind.__name__, text, node)
+        return
+    f.leave()
+
+
+def _message(f: Translation, node: ast.expr | None) -> str:
+    """The text of a fault, for people: it is not computed, and no machine compares it."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return "" if node is None else f.quoted(node)
+
+
 def _return(f: Translation, node: ast.Return) -> None:
     given = value(f, node.value) if node.value is not None else None
     result.leave(f, node, given, node.value)
@@ -179,6 +236,13 @@ STATEMENTS: Mapping[type[ast.stmt], Callable[[Translation, Any], None]] = {
     ast.AnnAssign: _annotated,
     ast.AugAssign: _augmented,
     ast.If: _if,
+    ast.Match: _match,
+    ast.Assert: _assert,
+    ast.Raise: _raise,
+    ast.While: _while,
+    ast.For: _for,
+    ast.Break: _break,
+    ast.Continue: _continue,
     ast.Return: _return,
     ast.Expr: _expression,
     ast.Pass: _pass,

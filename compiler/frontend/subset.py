@@ -26,13 +26,9 @@ class Refused:
 
 
 _ROWS: tuple[Refused, ...] = (
-    Refused("For", NOT_YET, "a `for` loop", "write the steps out, or leave the loop to the program's next version"),
-    Refused("While", NOT_YET, "a `while` loop", "write the steps out"),
-    Refused("Break", NOT_YET, "`break`", "loops are not compiled in this version"),
-    Refused("Continue", NOT_YET, "`continue`", "loops are not compiled in this version"),
-    Refused("Match", NOT_YET, "`match`", "write if and elif"),
-    Refused("Assert", NOT_YET, "`assert`", "test it: if not ...: return"),
-    Refused("Raise", NOT_YET, "`raise`", "return a value"),
+    Refused("MatchClass", NOT_YET, "a class pattern", "match its fields one by one"),
+    Refused("MatchMapping", NEVER, "a mapping pattern", "write if and elif"),
+    Refused("MatchStar", NEVER, "`*` in a pattern", "name each item"),
     Refused("Delete", NOT_YET, "`del`", "store 0 instead, or use another name"),
     Refused("With", NOT_YET, "`with`", "there is nothing to hold in this version"),
     Refused("Try", NEVER, "`try`", "test first: if len(pkt) < 34: return"),

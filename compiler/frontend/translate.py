@@ -20,6 +20,7 @@ from bpfvm.core.span import Span
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
 from bpfvm.lang.signature import RESULT_OFFSET, Signature, signature
+from bpfvm.lang.target import DEFAULT, Target
 from bpfvm.lang.types import s32, u32
 
 # What the annotation of a program's result may say, where the hook and not the annotation decides what it is.
@@ -36,7 +37,9 @@ class Translated:
     captured: tuple[tuple[str, Any], ...]
 
 
-def translate(function: types.FunctionType, hook: Hook, name: str | None = None) -> Translated:
+def translate(
+    function: types.FunctionType, hook: Hook, name: str | None = None, machine: Target = DEFAULT
+) -> Translated:  # fmt: skip
     """The IR of `function`. Raises CompileError with every error of the function, in the order of its source."""
     located = locate(function)
     scope = Scope.of(function)
@@ -48,7 +51,7 @@ def translate(function: types.FunctionType, hook: Hook, name: str | None = None)
         result_offset=RESULT_OFFSET if hook.scalars else None,
         source=located.source.span(located.node).location,
     )
-    f = Translation(located.source, hook, scope, target)
+    f = Translation(located.source, hook, scope, target, machine)
     head = _head(located)
     declared = _signature(f, function, head) if hook.scalars else None
     if not hook.scalars:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.span import Source
-from bpfvm.compiler.frontend.state import End, PacketEnds, State
-from bpfvm.compiler.frontend.types import BAD, INT, Bad, Kinds, Number, kind_names
+from bpfvm.compiler.frontend.state import End, Guess, Heads, Mark, PacketEnds, State
+from bpfvm.compiler.frontend.types import BAD, INT, Bad, Binding, Growing, Kinds, Number, kind_names
 from bpfvm.compiler.ir.build import WORD, Block, Builder
-from bpfvm.compiler.ir.function import Function
+from bpfvm.compiler.ir.facts import Conservative, Facts
+from bpfvm.compiler.ir.function import Branch, Function, Goto
 from bpfvm.compiler.ir.types import Ptr, Value, Word
 from bpfvm.core.diag import Diag, Note
 from bpfvm.core.span import Span
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.interval import Interval, add
 from bpfvm.lang.signature import Scalar
+from bpfvm.lang.target import DEFAULT, Target
 from bpfvm.obj.model import FaultSite, MapSpec
 from bpfvm.tables.ctx import CONTEXTS
+
+if TYPE_CHECKING:
+    from bpfvm.compiler.frontend.loops import Loop
 
 Register = Value
 _CONSTANT_TEXT = 1 << 128
@@ -29,17 +34,26 @@ _CONSTANT_TEXT = 1 << 128
 class Translation:
     """Everything that the translation of one function shares. Expressions append at the builder's current block."""
 
-    def __init__(self, source: Source, hook: Hook, scope: Scope, target: Function) -> None:
+    def __init__(
+        self, source: Source, hook: Hook, scope: Scope, target: Function, machine: Target = DEFAULT
+    ) -> None:  # fmt: skip
+        """target: where the code goes. machine: what it may rely on."""
         self.source: Final = source
         self.hook: Final = hook
         self.scope: Final = scope
         self.target: Final = target
+        self.machine: Final = machine
         self.declared_global: dict[str, ast.stmt] = {}
         self.returns: Scalar | None = None  # how the result is declared, for functions of scalars
+        self.facts: Final[Facts] = Conservative()
         self._diags: dict[tuple[str, str, Span], Diag] = {}
         self._builder = Builder(target)
         self._fault_blocks: dict[FaultSite, Block] = {}
         self._state: State | None = State()
+        self.copies = 0  # bodies around this point that are written out more than once
+        self.loops: list[Loop] = []  # around this point, the innermost last
+        self._bases: set[int] = set()  # origins of the numbers at their heads
+        self.work = 0  # what loops make the kernel's verifier walk besides what stands in the text, in values
 
     # The text
 
@@ -89,8 +103,9 @@ class Translation:
         return BAD
 
     def warn(self, code: str, message: str, place: ast.AST | Span, *, why: str = "", help: str = "") -> None:
-        """Note a warning."""
-        self.error(code, message, place, why=why, help=help)
+        """Note a warning; not of a copy of code, of which more is known than of the code itself."""
+        if not self.copies:
+            self.error(code, message, place, why=why, help=help)
 
     def exact(self, number: Number, node: ast.expr) -> bool:
         """Rule R2: whether a register holds the exact value of `node`. E040 where it may not."""
@@ -160,6 +175,102 @@ class Translation:
         finally:
             self._builder.span = before
 
+    # Loops
+
+    def mark(self) -> Mark:
+        """This point, to come back to."""
+        block = self._builder.block
+        outer = self.loops[-1] if self.loops else None
+        return Mark(
+            len(self.target.blocks), block, len(block.values), len(self.target.fault_sites), self.state.copy(),
+            dict(self._diags), dict(self._fault_blocks), dict(self.target.maps), self.work, len(self.target.slots),
+            (len(outer.breaks), len(outer.continues)) if outer else (0, 0), frozenset(self._bases),
+        )  # fmt: skip
+
+    def rollback(self, mark: Mark) -> None:
+        """Forget everything since `mark`."""
+        del self.target.blocks[mark.blocks :], mark.block.values[mark.values :]
+        del self.target.fault_sites[mark.sites :]
+        mark.block.terminator = None
+        self._builder.at(mark.block)
+        self._state, self._diags = mark.state.copy(), dict(mark.diags)
+        self._fault_blocks, self._bases = dict(mark.faults), set(mark.bases)
+        self.target.maps, self.work = dict(mark.maps), mark.work
+        del self.target.slots[mark.slots :]
+        if self.loops:
+            del self.loops[-1].breaks[mark.outer[0] :], self.loops[-1].continues[mark.outer[1] :]
+
+    def open_loop(self, guesses: Mapping[str, Guess]) -> Heads:
+        """Go on at a loop's head, where names are as guessed: those that may change are parameters of its block."""
+        block = self._builder.new_block()
+        names: dict[str, Binding] = {}
+        carried: dict[str, Register] = {}
+        for name, guess in guesses.items():
+            before, binding = self.state.names.get(name), guess.binding
+            if isinstance(binding, Number) and isinstance(before, Number):
+                if not binding.range.exact:
+                    names[name] = Growing(binding.range)
+                    continue
+                param = None
+                if binding.range.constant is None:
+                    carried[name] = self.register(before)
+                    param = self._builder.param(block, Word(binding.range))
+                names[name] = self._head(before, binding, guess.drift, param)
+            else:
+                names[name] = binding
+        self._builder.goto(block, *carried.values())
+        self._builder.at(block)
+        self.state.names.update(names)
+        return Heads(block, names, tuple(carried))
+
+    def _head(self, before: Number, guess: Number, drift: Interval | None, param: Register | None) -> Number:
+        """A number at a loop's head."""
+        outer = {base: add(by, drift) for base, by in self.drifts(before).items()} if drift is not None else {}
+        head = Number(guess.kinds, guess.range, param, drift=outer)
+        self._bases.add(head.origin)
+        return head
+
+    def size_since(self, mark: Mark) -> tuple[int, int]:
+        """How many values were made since `mark`, and how many branches besides those to fault exits."""
+        made = self.target.blocks[mark.blocks :]
+        size = len(mark.block.values) - mark.values + sum(len(block.values) + 1 for block in made)
+        faults = set(map(id, self._fault_blocks.values()))
+        ends = (block.terminator for block in made)
+        return size, sum(isinstance(one, Branch) and id(one.then) not in faults for one in ends)
+
+    def forget(self, mark: Mark, heads: Heads) -> None:
+        """Let the kernel's verifier know nothing of what goes into a loop: it then takes all turns for one.
+
+        A test whose outcome it knows makes it keep the exact values that led there, on every turn.
+        """
+        end = mark.block.terminator
+        assert isinstance(end, Goto), "a loop is entered by the end of the block before it"
+        self._builder.at(mark.block)
+        mark.block.terminator = None
+        made = [self._builder.op("forget", arg, type=arg.type) for arg in end.args]
+        self._builder.goto(heads.block, *made)
+
+    def close_loop(self, heads: Heads, spent: tuple[str, Span] | None = None) -> None:
+        """Go back to the head, where control comes to the end of a turn; what follows here is never reached.
+
+        spent: go back by may_goto, and say this, there, where the kernel ends the loop.
+        """
+        if self._state is not None:
+            names = self._state.names
+            back = [self.register(one) for one in (names[name] for name in heads.carried) if isinstance(one, Number)]
+            if spent is None or not self.machine.may_goto:
+                self._builder.goto(heads.block, *back)
+            else:
+                back = [self._builder.op("forget", one, type=one.type) if one.op == "const" else one for one in back]
+                self._builder.may_goto(heads.block, self._fault_block("LoopLimit", *spent), *back)
+        self._bases -= {one.origin for one in heads.names.values() if isinstance(one, Number)}
+        self.leave()
+
+    def drifts(self, number: Number) -> dict[int, Interval]:
+        """From the numbers at the heads of the loops around that `number` comes from: how far from each it is."""
+        own = {number.origin: Interval(0, 0)} if number.origin in self._bases else {}
+        return {base: by for base, by in number.drift.items() if base in self._bases} | own
+
     # Instructions
 
     def op(self, name: str, *args: Register) -> Register:
@@ -215,6 +326,11 @@ class Translation:
         onward = self._builder.new_block()
         self._builder.branch(condition, a, b, self._fault_block(kind, message, place), onward)
         self._builder.at(onward)
+
+    def fault(self, kind: str, message: str, place: ast.AST | Span) -> None:
+        """End the program by a fault."""
+        self._builder.goto(self._fault_block(kind, message, place))
+        self.leave()
 
     def _fault_block(self, kind: str, message: str, place: ast.AST | Span) -> Block:
         span = place if isinstance(place, Span) else self.span(place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeAlias
@@ -48,12 +48,14 @@ class Number:
     range:    holds the exact value. Where it does not fit a register the value is known modulo 2**64 only.
     register: the value mod 2**64; None for a constant that no instruction has made yet.
     origin:   equal for two Numbers that are one value: what a test says of one then holds for the other.
+    drift:    for numbers at the heads of the loops around, by their origin: the value is that number plus so much.
     """
 
     kinds: Kinds
     range: Interval
     register: Register | None = None
     origin: int = field(default_factory=_origins.__next__)
+    drift: Mapping[int, Interval] = field(default_factory=dict)
 
     @property
     def constant(self) -> int | None:
@@ -175,7 +177,15 @@ class Conflict:
     second: Value
 
 
-Binding: TypeAlias = Value | Unbound | Conflict
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """A name whose number may be past 64 bits after some turns of a loop. An error only where it is read, said once."""
+
+    range: Interval
+    said: list[str] = field(default_factory=list, compare=False)
+
+
+Binding: TypeAlias = Value | Unbound | Conflict | Growing
 
 NOTHING, BAD = Nothing(), Bad()
 

@@ -90,9 +90,9 @@ class Builder:
             raise ValueError(f"{cond} is not a condition; they are {', '.join(CONDITIONS)}")
         self._close(Branch(cond, a, b, then, other, span=self.span))
 
-    def may_goto(self, block: Block, spent: Block) -> None:
-        """Close the current block; to `block` while the loop budget lasts. Arguments may be added later."""
-        self._close(MayGoto(block, spent, span=self.span))
+    def may_goto(self, block: Block, spent: Block, *args: Value) -> None:
+        """Close the current block; to `block`, with `args`, while the loop budget lasts, else to `spent`."""
+        self._close(MayGoto(block, spent, list(args), span=self.span))
 
     def ret(self, value: Value) -> None:
         """Close the current block by the program's end."""

@@ -93,6 +93,7 @@ _ROWS: tuple[IrOp, ...] = (
     IrOp("neg", 1, pure=True, fold=lambda a: -a & M64),
     *_conversions(),
     IrOp("ctx", 0, pure=True),  # the context pointer
+    IrOp("forget", 1, reads=True),  # the operand, of which the kernel's verifier shall know nothing
     IrOp("slot", 0, pure=True, imm=True),  # the address of stack object imm; its bytes are undefined until stored
     IrOp("map", 0, pure=True, named="map"),  # a map itself
     IrOp("map_value", 0, pure=True, imm=True, named="map"),  # byte imm of the value of a map of one entry

@@ -136,6 +136,8 @@ class _Selector:
         elif value.op.startswith("atomic"):
             base, off = self.address(value.args[0], value.imm)
             self.emit(value.op, base, self.register(value.args[1]), off)
+        elif value.op == "forget":
+            self.forget(value)
         elif value.op == "map_value":
             self.emit("lddw_map_value", self.register(value), imm=value.imm << 32, symbol=value.name)
         elif value.op == "lookup":
@@ -144,6 +146,17 @@ class _Selector:
             self.map_call("map_update_elem", value)
         else:
             self.call(value)
+
+    def forget(self, value: Value) -> None:
+        """The operand plus the difference of a pointer and itself, which the kernel's verifier does not compute."""
+        dst, operand = self.register(value), value.args[0]
+        self.emit("mov64_x", dst, R10)
+        self.emit("sub64_x", dst, R10)
+        number = immediate(operand.imm) if operand.op == "const" else None
+        if number is None:
+            self.emit("add64_x", dst, self.register(operand))
+        elif number:
+            self.emit("add64_k", dst, imm=number)
 
     def unary(self, value: Value) -> None:
         dst, operand, name = self.register(value), self.register(value.args[0]), value.op

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 
-def test_check_agrees_on_twenty_functions() -> None:
+def test_check_agrees_on_functions() -> None:
     from bpfvm import bpf
-    from tests.programs.functions import CASES
+    from tests.programs import functions, loops
 
-    compared = 0
-    for function, inputs in CASES:
+    compared, cases = 0, [*functions.CASES, *loops.CASES]
+    for function, inputs in cases:
         program = bpf.function(function)
         for given in inputs:
             outcome = program.check(*given)
             assert {"cpython", "interp"} <= set(outcome.engines)
             compared += 1
-    print(f"{len(CASES)} functions, {compared} inputs compared")
-    assert len(CASES) >= 20
-    assert compared >= 100
+    print(f"{len(cases)} functions, {compared} inputs compared")
+    assert len(cases) >= 50
+    assert compared >= 300

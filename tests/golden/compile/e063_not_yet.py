@@ -8,11 +8,8 @@ hits = Array(u64, 16)
 
 
 def program(ctx):  # hook: xdp
-    for i in range(4):  #~ E063 a `for` loop
-        hits[i] += 1
-    while len(pkt) > 3:  #~ E063 a `while` loop
-        break
-    assert len(pkt) > 3  #~ E063 `assert`
+    for i in hits:  #~ E063 goes over ranges and tuples
+        i += 1
     a, *b = 1, 2  #~ E063 `*` before an operand
     pkt.ip.ttl = 3  #~ E063 cannot be assigned to
     print(f"{a}")  #~ E063 `print` #~ E063 an f-string

@@ -49,6 +49,8 @@ def _calls(b: Builder, words: list[Value]) -> None:
         "map_lookup_elem", b.op("map", type=Ptr("map"), named=CELL.name), key, type=Ptr("map_value", nullable=True)
     )
     b.call(adder(), b.const(1), words[0])
+    for one in (words[0], b.const(0), b.const(7), b.const(1 << 40)):
+        b.op("forget", one)
 
 
 def adder() -> Function:

@@ -86,6 +86,8 @@ class Text:
     names: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     fresh: Iterator[int] = field(default_factory=count)
+    loops: int = 0  # around this place
+    counts: set[str] = field(default_factory=set)  # names that end a loop, and are not to be bound in it
 
     def pick(self, options: Sequence[T]) -> T:
         return self.choices.pick(options)
@@ -115,9 +117,11 @@ class Text:
 
     def statement(self, depth: int) -> None:
         indent = "    " * depth
-        way = self.pick(("new", "new", "again", "add", "if", "if", "swap", "return", "bare", "divmod"))
-        if way in ("again", "add") and self.names:
-            name = self.pick(sorted(self.names))
+        way = self.pick(("new", "new", "again", "add", "if", "if", "swap", "return", "bare", "divmod", "for", "while",
+                         "leave"))  # fmt: skip
+        bindable = sorted(set(self.names) - self.counts)
+        if way in ("again", "add") and bindable:
+            name = self.pick(bindable)
             kind = self.names[name]
             if way == "again":
                 self.lines.append(f"{indent}{name} = {self.number(kind, 3)}")
@@ -126,14 +130,21 @@ class Text:
                 self.lines.append(f"{indent}{name} {op}= {self.number(self.pick((kind, 'int')), 2)}")
         elif way == "if" and depth < 4:
             self.conditional(depth)
-        elif way == "swap" and len(self.names) > 1:
-            a, b = self.pick(sorted(self.names)), self.pick(sorted(self.names))
+        elif way == "swap" and len(bindable) > 1:
+            a, b = self.pick(bindable), self.pick(bindable)
             if self.names[a] == self.names[b]:
                 self.lines.append(f"{indent}{a}, {b} = {b}, {self.number(self.names[a], 1)}")
         elif way == "return" and depth > 1:
             self.lines.append(f"{indent}return {self.exact(2)}")
         elif way == "bare":
             self.lines.append(f"{indent}{self.exact(2)}")
+        elif way == "for" and depth < 4:
+            self.ranged(depth)
+        elif way == "while" and depth < 4:
+            self.counted(depth)
+        elif way == "leave" and self.loops:
+            self.lines.append(f"{indent}if {self.condition(2)}:")
+            self.lines.append(f"{indent}    {self.pick(('break', 'continue'))}")
         elif way == "divmod":
             text = f"divmod({self.exact(1)}, {self.exact(1)})"
             self.lines.append(f"{indent}{self.name('int', depth)}, {self.name('int', depth)} = {text}")
@@ -148,6 +159,55 @@ class Text:
         if depth == 1:
             self.names[new] = kind
         return new
+
+    def ranged(self, depth: int) -> None:
+        """A `for` over a small range, or over a tuple; what it binds is known in its body only."""
+        indent, name = "    " * depth, f"i{next(self.fresh)}"
+        if self.pick((0, 1, 2)):
+            bounds = [f"({self.exact(1)} & {self.pick((1, 3, 7))})", str(self.pick((0, 1, 5, 9, -3)))]
+            step = self.pick((1, 1, 1, 2, 3, -1, -2))
+            over = f"range({self.pick(bounds)}, {self.pick(bounds)}, {step})"
+            if step == 1 and self.pick((0, 1)):
+                over = f"range({self.pick(bounds)})"
+            elif abs(step) == 1 and self.pick((0, 1)):
+                over = f"reversed({over})"
+        else:
+            over = f"({self.exact(1)}, {self.pick(LITERALS)}, {self.exact(1)})"
+        self.lines.append(f"{indent}for {name} in {over}:")
+        self.turn(depth, name)
+
+    def counted(self, depth: int) -> None:
+        """A `while` that a count of its own ends at last."""
+        indent, name = "    " * depth, f"w{next(self.fresh)}"
+        self.lines.append(f"{indent}{name} = {self.exact(1)} & {self.pick((1, 3, 7))}")
+        more = f" and {self.condition(2)}" if self.pick((0, 1)) else ""
+        self.lines.append(f"{indent}while {name} > 0{more}:")
+        self.lines.append(f"{indent}    {name} -= 1")
+        self.counts.add(name)
+        self.turn(depth, name)
+
+    def turn(self, depth: int, name: str) -> None:
+        """A loop's body, in which names get masked numbers, so that they do not grow; perhaps an `else`."""
+        indent, known = "    " * depth, dict(self.names)
+        self.names[name] = "int"
+        self.loops += 1
+        for _ in range(self.pick((1, 2, 3))):
+            changed = [one for one in self.names if one in known and one not in self.counts]
+            if self.pick((0, 1, 1)) and changed:
+                one = self.pick(sorted(changed))
+                kind = self.names[one]
+                text = self.number(kind, 2)
+                mask = f" & {self.pick((255, 65535, 2**32 - 1))}" if kind == "int" else ""
+                self.lines.append(f"{indent}    {one} = {text}{mask}")
+            else:
+                self.statement(depth + 1)
+        self.lines.append(f"{indent}    pass")
+        self.loops -= 1
+        self.names = known
+        if self.pick((0, 0, 1)):
+            self.lines.append(f"{indent}else:")
+            self.block(depth + 1, 1)
+            self.lines.append(f"{indent}    pass")
 
     def conditional(self, depth: int) -> None:
         indent = "    " * depth
@@ -341,7 +401,7 @@ def in_cpython(function: Any, words: Sequence[int]) -> Ending:
     arguments = [scalar.value(word) for (_, scalar), word in zip(declared.params, words, strict=True)]
     try:
         return Ending(declared.result.word(function(*arguments)))
-    except FAULTS as error:
+    except Exception as error:
         return Ending(None, _place(function, error))
 
 

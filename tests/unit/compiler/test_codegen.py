@@ -10,7 +10,7 @@ import pytest
 from bpfvm.compiler.emit.object import assemble
 from bpfvm.compiler.ir.build import WORD, Builder
 from bpfvm.compiler.ir.check import check
-from bpfvm.compiler.ir.function import Function, MayGoto, edges
+from bpfvm.compiler.ir.function import Function, edges
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS
 from bpfvm.compiler.ir.text import parse, to_text
 from bpfvm.compiler.ir.types import Ptr, Value
@@ -112,10 +112,7 @@ class Generator:
         less = b.op("sub", left, b.const(1))
         turned = [less, *(self.operand([*inside, *params]) for _ in range(width))]
         if self.random.random() < 0.3:
-            b.may_goto(head, after)
-            end = b.block.terminator
-            assert isinstance(end, MayGoto)
-            end.args = turned
+            b.may_goto(head, after, *turned)
         else:
             b.goto(head, *turned)
         b.at(after)

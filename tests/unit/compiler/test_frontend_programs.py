@@ -14,7 +14,7 @@ from bpfvm.compiler import compile_program
 from bpfvm.core.bits import M64
 from bpfvm.core.codes import CODES
 from bpfvm.core.diag import CompileError
-from tests.programs.functions import CASES
+from tests.programs import functions, loops
 from tests.unit.compiler.generated import (
     EDGES,
     ELEMENTS,
@@ -33,6 +33,7 @@ from tests.unit.compiler.generated import (
 
 T = TypeVar("T")
 
+CASES = [*functions.CASES, *loops.CASES]
 INPUTS = 6
 FRAMES = (0, 14, 15, 20, 23, 24, 25, 30, 33, 34, 35, 60, 100)
 
@@ -55,7 +56,9 @@ def test_there_are_enough_written_functions() -> None:
     assert len(CASES) >= 20
     assert met["value"] >= 120
     assert met["ZeroDivisionError"] >= 3
-    assert met["ValueError"] >= 2
+    assert met["ValueError"] >= 3
+    assert met["AssertionError"] >= 3
+    assert met["TooLong"] == 1
 
 
 class Drawn:

@@ -1,0 +1,197 @@
+"""Loops: what holds at their heads, found by translating the body until nothing changes any more.
+
+A name that the body binds may be another number on each turn. What it can be is guessed, the body is translated under
+the guess, and what comes back is compared with it. A guess that covers what came back, and what the name was before the
+loop, holds on every turn. The last translation stays; all others are taken back. A number is covered in either way:
+
+    bounds   what comes back lies in the guess
+    drift    what comes back is the number itself plus at most d, the loop makes at most n turns, and
+             what it was before, plus n * d, lies in the guess
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bpfvm.compiler.frontend import flow
+from bpfvm.compiler.frontend.ranges import ANY, bounded
+from bpfvm.compiler.frontend.state import Ends, Guess, Heads, Mark
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.types import Bad, Binding, Growing, Kinds, Number
+from bpfvm.core.bits import M8, M32, M64, S64_MAX, S64_MIN
+from bpfvm.lang.interval import Interval, add
+
+LIMIT = 1 << 23  # turns of one loop, on every machine: what the kernel allows bpf_loop and may_goto
+_DRIFTS = 4  # guesses by drift, before only bounds count
+_PATIENT = 2  # guesses by bounds that take what comes back as it is
+# Then bounds that grow go to one of these, one after the other, and at last to "any number"
+_STOPS = (Interval(0, M8), Interval(-1 << 31, M32), Interval(S64_MIN, S64_MAX), Interval(S64_MIN, M64), ANY)
+_NONE = Interval(0, 0)
+# What the verifier may walk of one loop, in values of the IR (its limit is 1,000,000 instructions for a program), turns
+# that are few although ways fork in them, and how often it walks through a loop that is one state to it
+_WALK, _FEW, _PATIENCE = 60_000, 16, 8
+
+Guesses = Mapping[str, Guess]
+
+
+@dataclass(slots=True)
+class Loop:
+    """A loop that is being translated: where `break` and `continue` leave from."""
+
+    breaks: Ends = field(default_factory=list)
+    continues: Ends = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """node: the statement. turn: translates one turn from the head on; where control can come to its end it goes back
+    to the head, and the ends that leave the loop are its result. names: what it may bind. turns: how often it comes
+    back at most; walk: as far as the kernel's verifier knows. known: ranges of names that need no guess."""
+
+    node: ast.stmt
+    turn: Callable[[], Ends]
+    names: Iterable[str]
+    turns: int = LIMIT
+    walk: int = LIMIT
+    known: Mapping[str, Interval] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """The body translated under a guess. after: the names where it goes back, None where it never does."""
+
+    mark: Mark
+    heads: Heads
+    exits: Ends
+    after: Mapping[str, Binding] | None
+
+
+def run(f: Translation, body: Body) -> Ends:
+    """Translate a loop at the point reached; the ends that leave it."""
+    before = {name: flow.known(f.state, f.state.names.get(name)) for name in body.names}
+    guess: Guesses = {name: _first(one, body.known.get(name)) for name, one in before.items()}
+    round = 0
+    while True:
+        trial = _trial(f, body, guess)
+        grown = {name: _grown(trial, name, before[name], guess[name], body.turns, round) for name in guess}
+        if all(grown[name] is guess[name] for name in guess):
+            break
+        f.rollback(trial.mark)
+        guess, round = grown, round + 1
+    work = f.work
+    trial = _tightened(f, body, before, guess, trial)
+    size, ways = f.size_since(trial.mark)
+    inside = size + f.work - work
+    if _walked(body.walk, inside, ways):
+        f.work = work + body.walk * inside - size
+        f.close_loop(trial.heads)
+    else:
+        f.work = work + _PATIENCE * inside - size
+        here = f.end() if f.reachable else None
+        f.forget(trial.mark, trial.heads)
+        if here is not None:
+            f.resume(here)
+        f.close_loop(trial.heads, ("the loop has used up the kernel's patience", f.head(body.node)))
+    return trial.exits
+
+
+def _walked(turns: int, size: int, ways: int) -> bool:
+    """Whether the kernel's verifier is to walk through all turns one by one: where they are few, and no way forks.
+
+    It knows each value exactly then. Else it takes the head of the loop as one state, of which it knows less.
+    """
+    return (turns <= _FEW and turns * size * (ways + 1) <= _WALK) or (ways <= 1 and turns * size <= _WALK)
+
+
+def _first(before: Binding, known: Interval | None) -> Guess:
+    if known is not None and isinstance(before, Number):
+        return Guess(Number(before.kinds, known), None)
+    return Guess(before, _NONE)
+
+
+def _trial(f: Translation, body: Body, guess: Guesses) -> _Trial:
+    mark = f.mark()
+    heads = f.open_loop(guess)
+    exits = body.turn()
+    after = {name: flow.known(f.state, f.state.names.get(name)) for name in guess} if f.reachable else None
+    return _Trial(mark, heads, exits, after)
+
+
+def _tightened(f: Translation, body: Body, before: Mapping[str, Binding], guess: Guesses, held: _Trial) -> _Trial:
+    """Once more under what came back, where that is less than what was guessed; `held` again where it does not hold."""
+    tighter = {name: _tighter(held, name, before[name], guess[name]) for name in guess}
+    if all(tighter[name] is guess[name] for name in guess):
+        return held
+    f.rollback(held.mark)
+    trial = _trial(f, body, tighter)
+    if all(_grown(trial, name, before[name], tighter[name], body.turns, 0) is tighter[name] for name in guess):
+        return trial
+    f.rollback(trial.mark)
+    return _trial(f, body, guess)
+
+
+def _grown(trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, round: int) -> Guess:
+    """`guess` where it covers what came back, else the next one."""
+    if trial.after is None:
+        return guess
+    head, after = trial.heads.names[name], trial.after[name]
+    if not (isinstance(before, Number) and isinstance(after, Number) and isinstance(guess.binding, Number)):
+        if isinstance(after, Growing | Bad) or after == head:  # an error was said where it was made
+            return guess
+        met = flow.met([guess.binding, after])
+        return Guess(met, None) if met != guess.binding else guess
+    known, kinds = guess.binding.range, before.kinds | after.kinds | guess.binding.kinds
+    bounds = before.range.union(after.range)
+    drift = _drift(head, after, turns) if guess.drift is not None else None
+    if drift is not None and guess.drift is not None:
+        reach = add(before.range, drift)
+        drifts = _fits(reach, kinds)
+        covered = drifts and (bounds.within(known) or reach.within(known))
+        if covered and drift.within(guess.drift) and kinds == guess.binding.kinds:
+            return guess
+        if drifts and round < _DRIFTS:
+            return Guess(Number(kinds, bounded(reach.union(known))), drift.union(guess.drift))
+    elif guess.drift is None and bounds.within(known) and kinds == guess.binding.kinds:
+        return guess
+    wider = _wider(known, bounds, round - _DRIFTS)
+    wraps = {kind.wraps for kind in kinds}
+    only = wraps.pop() if len(wraps) == 1 else None
+    return Guess(Number(kinds, wider), None) if only is None else Guess(Number(kinds, wider.meet(only) or only), None)
+
+
+def _fits(reach: Interval, kinds: Kinds) -> bool:
+    """Whether a number of these kinds can be anything in `reach`: what wraps is no sum any more."""
+    return all(kind.wraps is None or reach.within(kind.wraps) for kind in kinds)
+
+
+def _drift(head: Binding, after: Number, turns: int) -> Interval | None:
+    """How far the number can have moved after all turns, or None where what comes back is not itself plus something."""
+    if not isinstance(head, Number):
+        return None
+    if after.origin == head.origin:
+        return _NONE
+    step = after.drift.get(head.origin)
+    return None if step is None else Interval(turns * min(step.lo, 0), turns * max(step.hi, 0))
+
+
+def _wider(known: Interval, wanted: Interval, round: int) -> Interval:
+    both = bounded(known.union(wanted))
+    if round < _PATIENT or both == known:
+        return both
+    stop = _STOPS[min(round - _PATIENT, len(_STOPS) - 1)]
+    return Interval(
+        known.lo if both.lo >= known.lo else 0 if both.lo >= 0 else min(both.lo, stop.lo),
+        known.hi if both.hi <= known.hi else max(both.hi, stop.hi),
+    )
+
+
+def _tighter(trial: _Trial, name: str, before: Binding, guess: Guess) -> Guess:
+    after = trial.after[name] if trial.after is not None else None
+    if not (isinstance(before, Number) and isinstance(after, Number) and isinstance(guess.binding, Number)):
+        return guess
+    range = before.range.union(after.range)
+    if range == guess.binding.range or not range.within(guess.binding.range):
+        return guess
+    return Guess(Number(guess.binding.kinds, range), guess.drift)

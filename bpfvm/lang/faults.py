@@ -7,8 +7,13 @@ class PacketError(IndexError):
     """A read past the end of the packet."""
 
 
+LOOP_TURNS = 1 << 23  # of one loop, on every machine: what the kernel allows bpf_loop and may_goto
+
+
 class LoopLimit(RuntimeError):
-    """A loop has made as many turns as one may make."""
+    """A loop has made as many turns as one may make. line: of the loop's statement, where it is known."""
+
+    line: int | None = None
 
 
 # What a run in CPython may raise as the language defines it; the compiled program leaves by its fault exit with the

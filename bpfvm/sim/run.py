@@ -16,12 +16,13 @@ from bpfvm.core.bits import M32
 from bpfvm.core.machine import Entries, Fault, Input, Location, Result
 from bpfvm.emulator.system import System
 from bpfvm.lang.active import running
-from bpfvm.lang.faults import FAULTS, PacketError
+from bpfvm.lang.faults import FAULTS, LoopLimit, PacketError
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
 from bpfvm.lang.signature import RESULT_OFFSET, WORD, Signature, argument_offset, signature
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.sim.context import Context
+from bpfvm.sim.limits import limited
 from bpfvm.tables.ctx import CONTEXTS
 
 
@@ -47,6 +48,8 @@ class Loaded:
         self._system = System(spec, [name for name, one in spec.maps.items() if not one.hidden])
         # classes of exceptions that the function itself raises, as the compiler found them
         self._raised = {site.kind for one in spec.programs.values() for site in one.fault_sites}
+        sites = [site for one in spec.programs.values() for site in one.fault_sites if site.kind == LoopLimit.__name__]
+        self._limited = {(site.source.file, site.source.line) for site in sites}
         self._by_map = {id(declared): self._system.maps[name] for name, declared in backend.maps.items()}
         self._packet = b""
         self._system.fill(given)
@@ -68,7 +71,7 @@ class Loaded:
         arguments = self._arguments(given)
         fault = None
         try:
-            with running(self):
+            with running(self), limited(_codes(self._function.__code__), self._limited):
                 value = self._function(*arguments)
         except Exception as error:
             if not isinstance(error, FAULTS) and type(error).__name__ not in self._raised:
@@ -126,10 +129,17 @@ class Loaded:
 
     def _fault(self, error: Exception) -> Fault:
         """The fault that `error` is, at the user's line that raised it, not at a line of this package."""
-        line, at = 0, error.__traceback__
+        line, at = 0, error.__traceback__ if not isinstance(error, LoopLimit) else None
         code = self._function.__code__
         while at is not None:
             if at.tb_frame.f_code is code:
                 line = at.tb_lineno
             at = at.tb_next
+        if isinstance(error, LoopLimit):
+            line = error.line or 0
         return Fault(type(error).__name__, str(error), source=Location(code.co_filename, line), machine=False)
+
+
+def _codes(code: types.CodeType) -> list[types.CodeType]:
+    """The code of a function and of those inside of it."""
+    return [code, *(inner for one in code.co_consts if isinstance(one, types.CodeType) for inner in _codes(one))]

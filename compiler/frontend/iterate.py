@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from bpfvm.compiler.frontend import compare, flow, loops
 from bpfvm.compiler.frontend.expr import branch, value
-from bpfvm.compiler.frontend.loops import LIMIT, Body, Loop
+from bpfvm.compiler.frontend.loops import Body, Loop
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import End, Ends
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Number, Static, Tuple, Value, constant
 from bpfvm.core.bits import S64_MAX
+from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.interval import Interval
 
 Bind = Callable[[Value], None]

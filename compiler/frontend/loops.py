@@ -21,9 +21,9 @@ from bpfvm.compiler.frontend.state import Ends, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Bad, Binding, Growing, Kinds, Number
 from bpfvm.core.bits import M8, M32, M64, S64_MAX, S64_MIN
+from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.interval import Interval, add
 
-LIMIT = 1 << 23  # turns of one loop, on every machine: what the kernel allows bpf_loop and may_goto
 _DRIFTS = 4  # guesses by drift, before only bounds count
 _PATIENT = 2  # guesses by bounds that take what comes back as it is
 # Then bounds that grow go to one of these, one after the other, and at last to "any number"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bpfvm.compiler.frontend.ranges import bounded
@@ -18,6 +18,7 @@ from bpfvm.compiler.frontend.types import (
     Growing,
     Kinds,
     Number,
+    Tuple,
     Unbound,
     Value,
     constant,
@@ -73,11 +74,8 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
     result = _meet([known(*pair) for pair in zip(states, results, strict=True)]) if results else None
     phis = [one for one in (*columns.values(), result) if isinstance(one, _Phi)]
     made = dict(zip(map(id, phis), _merge(f, ends, phis), strict=True))
-    f.state = State(
-        {name: made[id(one)] if isinstance(one, _Phi) else one for name, one in columns.items()},
-        _common_facts(states),
-        _common_packet(states),
-    )
+    names: dict[str, Binding] = {name: made[id(one)] if isinstance(one, _Phi) else one for name, one in columns.items()}
+    f.state = State(names, _common_facts(states, _origins(names.values())), _common_packet(states))
     return made[id(result)] if isinstance(result, _Phi) else result
 
 
@@ -168,11 +166,23 @@ def _common_drift(f: Translation, numbers: Sequence[Number]) -> dict[int, Interv
     return common
 
 
-def _common_facts(states: Sequence[State]) -> dict[int, Interval]:
-    """What is known on every way: of each value the union."""
+def _origins(bindings: Iterable[Binding]) -> set[int]:
+    """Of the numbers that names still stand for: nobody asks for others any more."""
+    found = set()
+    for one in bindings:
+        if isinstance(one, Number):
+            found.add(one.origin)
+        elif isinstance(one, Tuple):
+            found |= _origins(one.items)
+    return found
+
+
+def _common_facts(states: Sequence[State], origins: set[int]) -> dict[int, Interval]:
+    """What is known on every way of the values of `origins`: of each the union."""
     first, *others = states
     facts = {}
-    for origin, range in first.facts.items():
+    for origin in origins & first.facts.keys():
+        range = first.facts[origin]
         ranges = [state.facts.get(origin) for state in others]
         if all(one is not None for one in ranges):
             for one in ranges:

@@ -19,6 +19,17 @@ ALLOCATABLE = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 
 Reg: TypeAlias = int
 
+# op -> whether it reads dst and src, and its kind
+_READS = {
+    row.name: (
+        "dst" in row.uses and row.kind not in (Kind.LOAD, Kind.IMM64) and not row.name.startswith("mov"),
+        "src" in row.uses,
+        row.kind,
+    )
+    for row in BY_NAME.values()
+}
+_WRITES = frozenset({Kind.ALU, Kind.LOAD, Kind.IMM64})
+
 
 @dataclass(slots=True, eq=False)
 class Lir:
@@ -47,25 +58,21 @@ class Lir:
     def uses(self) -> set[Reg]:
         """Registers that it reads. A call reads r1 up to its number of arguments, which `imm` and `off` do not tell:
         its lowering notes that in `src`."""
-        row = BY_NAME[self.op]
-        if row.kind is Kind.CALL:
+        dst, src, kind = _READS[self.op]
+        if kind is Kind.CALL:
             return set(range(1, self.src + 1))
-        if row.kind is Kind.EXIT:
+        if kind is Kind.EXIT:
             return {R0}
-        read = set()
-        if "src" in row.uses:
-            read.add(self.src)
-        overwritten = row.kind in (Kind.LOAD, Kind.IMM64) or self.op.startswith("mov")
-        if "dst" in row.uses and not overwritten:
-            read.add(self.dst)
-        return read
+        if dst:
+            return {self.dst, self.src} if src else {self.dst}
+        return {self.src} if src else set()
 
     def defs(self) -> set[Reg]:
         """Registers that it writes, those that a call destroys included."""
-        row = BY_NAME[self.op]
-        if row.kind is Kind.CALL:
+        kind = _READS[self.op][2]
+        if kind is Kind.CALL:
             return set(CLOBBERED)
-        return {self.dst} if row.kind in (Kind.ALU, Kind.LOAD, Kind.IMM64) else set()
+        return {self.dst} if kind in _WRITES else set()
 
 
 @dataclass(slots=True, eq=False)

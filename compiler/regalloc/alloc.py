@@ -8,6 +8,8 @@ writes them. A register for which none is left goes to the stack and the whole b
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from heapq import heapify, heappop, heappush
 
 from bpfvm.compiler.lower.lir import ALLOCATABLE, R10, VIRTUAL, Lir, LirFunction, Reg
 from bpfvm.compiler.regalloc.check import verify
@@ -75,19 +77,40 @@ def _colour(
 def _selection_order(graph: Graph, weight: Counter[Reg], short: set[Reg]) -> list[Reg]:
     """Last removed first: registers with few neighbours can wait; of the others the cheapest to spill waits longest."""
     left = {register: len(graph[register]) for register in graph if register >= VIRTUAL}
+
+    def price(register: Reg) -> tuple[bool, float, Reg]:
+        return register in short, weight[register] / max(left[register], 1), register
+
+    easy = [register for register, degree in left.items() if degree < len(ALLOCATABLE)]
+    hard = [price(register) for register, degree in left.items() if degree >= len(ALLOCATABLE)]
+    heapify(easy)
+    heapify(hard)
     removed = []
     while left:
-        easy = [register for register, degree in left.items() if degree < len(ALLOCATABLE)]
-        if easy:
-            register = min(easy)
-        else:
-            register = min(left, key=lambda one: (one in short, weight[one] / max(left[one], 1), one))
+        register = heappop(easy) if easy else _cheapest(hard, left, price)
+        if register not in left:
+            continue
         removed.append(register)
         del left[register]
         for other in graph[register]:
             if other in left:
                 left[other] -= 1
+                if left[other] == len(ALLOCATABLE) - 1:
+                    heappush(easy, other)
     return removed[::-1]
+
+
+def _cheapest(
+    hard: list[tuple[bool, float, Reg]], left: Mapping[Reg, int], price: Callable[[Reg], tuple[bool, float, Reg]]
+) -> Reg:  # fmt: skip
+    """The register of the lowest price, which rises while its neighbours go: what is on the heap may be out of date."""
+    while True:
+        old = heappop(hard)
+        if old[2] in left:
+            new = price(old[2])
+            if new == old:
+                return old[2]
+            heappush(hard, new)
 
 
 def _rewrite(function: LirFunction, colours: dict[Reg, Reg]) -> None:

@@ -7,7 +7,7 @@ be computed anew in one instruction (a constant, an address) is, instead of bein
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bpfvm.compiler.lower.lir import R10, Lir, LirFunction, Reg
 
@@ -16,44 +16,61 @@ REMADE = ("mov64_k", "mov32_k", "lddw", "lddw_map", "lddw_map_value")
 
 def spill(function: LirFunction, registers: Iterable[Reg]) -> set[Reg]:
     """Rewrite `function` so that none of `registers` occurs; the short-lived registers that take their places."""
+    homes = _homes(function, set(registers))
     made: set[Reg] = set()
-    for register in registers:
-        recipe = _recipe(function, register)
-        slot = function.slot(8) if recipe is None else 0
-        for block in function.blocks:
-            out: list[Lir] = []
-            for one in block.insns:
-                out += _around(function, one, register, slot, recipe, made)
-            block.insns = out
+    for block in function.blocks:
+        out: list[Lir] = []
+        for one in block.insns:
+            _around(function, one, homes, out, made)
+        block.insns = out
     return made
 
 
-def _recipe(function: LirFunction, register: Reg) -> Lir | None:
-    """The one instruction that makes `register`, where it is the only one and needs nothing."""
-    writers = [one for block in function.blocks for one in block.insns if register in one.defs()]
-    return writers[0] if len(writers) == 1 and writers[0].op in REMADE else None
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Where a spilled register's value is: in a stack slot, or made anew by `recipe`."""
+
+    slot: int
+    recipe: Lir | None
 
 
-def _around(function: LirFunction, one: Lir, register: Reg, slot: int, recipe: Lir | None, made: set[Reg]) -> list[Lir]:
-    """`one` with `register` in a short-lived register, loaded before and stored behind as needed."""
-    reads, writes = register in one.uses(), register in one.defs()
+def _homes(function: LirFunction, registers: set[Reg]) -> dict[Reg, _Home]:
+    """What is made by one instruction, the only one, that needs nothing, is made anew; all else gets a slot."""
+    writers: dict[Reg, list[Lir]] = {register: [] for register in sorted(registers)}
+    for block in function.blocks:
+        for one in block.insns:
+            for register in one.defs() & registers:
+                writers[register].append(one)
+    homes = {}
+    for register, by in writers.items():
+        recipe = by[0] if len(by) == 1 and by[0].op in REMADE else None
+        homes[register] = _Home(function.slot(8) if recipe is None else 0, recipe)
+    return homes
+
+
+def _around(function: LirFunction, one: Lir, homes: dict[Reg, _Home], out: list[Lir], made: set[Reg]) -> None:
+    """Append `one` with short-lived registers for spilled ones, loaded before and stored behind as needed."""
+    reads, writes = one.uses() & homes.keys(), one.defs() & homes.keys()
     if not reads and not writes:
-        return [one]
-    if recipe is not None and writes:
-        return []  # made where it is used
-    temp = function.new()
-    made.add(temp)
-    function.stands_for[temp] = function.stands_for.get(register, register)
-    out = []
-    if reads:
-        load = Lir("ldx64", temp, R10, slot, spill=True) if recipe is None else replace(recipe, dst=temp)
-        load.span = one.span
-        out.append(load)
-    if one.dst == register:
-        one.dst = temp
-    if not one.is_call and one.src == register:
-        one.src = temp
+        out.append(one)
+        return
+    if any(homes[register].recipe is not None for register in writes):
+        return  # made where it is used
+    stores = []
+    for register in sorted(reads | writes):
+        home, temp = homes[register], function.new()
+        made.add(temp)
+        function.stands_for[temp] = function.stands_for.get(register, register)
+        if register in reads:
+            load = Lir("ldx64", temp, R10, home.slot, spill=True)
+            load = load if home.recipe is None else replace(home.recipe, dst=temp)
+            load.span = one.span
+            out.append(load)
+        if one.dst == register:
+            one.dst = temp
+        if not one.is_call and one.src == register:
+            one.src = temp
+        if register in writes:
+            stores.append(Lir("stx64", R10, temp, home.slot, span=one.span, spill=True))
     out.append(one)
-    if writes:
-        out.append(Lir("stx64", R10, temp, slot, span=one.span, spill=True))
-    return out
+    out += stores

@@ -74,8 +74,8 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
     result = _meet([known(*pair) for pair in zip(states, results, strict=True)]) if results else None
     phis = [one for one in (*columns.values(), result) if isinstance(one, _Phi)]
     made = dict(zip(map(id, phis), _merge(f, ends, phis), strict=True))
-    names: dict[str, Binding] = {name: made[id(one)] if isinstance(one, _Phi) else one for name, one in columns.items()}
-    f.state = State(names, _common_facts(states, _origins(names.values())), _common_packet(states))
+    bound: dict[str, Binding] = {name: made[id(one)] if isinstance(one, _Phi) else one for name, one in columns.items()}
+    f.state = State(bound, _common_facts(states, _origins(bound.values())), _common_packet(states))
     return made[id(result)] if isinstance(result, _Phi) else result
 
 

@@ -127,7 +127,8 @@ def store(f: Translation, one: Element, value: Value, place: ast.AST) -> None:
 def _cut(f: Translation, place: ast.AST, storage: Storage) -> str:
     if not isinstance(place, ast.AugAssign):
         return f"{storage!r}({f.quoted(place)})"
-    target, symbol = f.quoted(place.target), BINARY_BY_NODE[type(place.op).__name__].symbol
+    row = BINARY_BY_NODE.get(type(place.op).__name__)  # `**` has none
+    target, symbol = f.quoted(place.target), row.symbol if row is not None else "**"
     return f"{target} = {storage!r}({target} {symbol} {f.operand(place.value)})"
 
 

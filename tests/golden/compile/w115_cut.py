@@ -13,5 +13,6 @@ def program(ctx):  # hook: xdp
     small[1] = u8(pkt.ip.len)
     wide[0] = pkt.ip.len
     small[2] *= 3  #~ W115 may not fit u8
+    small[3] **= 2  #~ W115 may not fit u8
     wide[1] += 1
     return 2

@@ -1,14 +1,36 @@
-"""Tests on this machine's kernel: BPFVM_KERNEL=auto skips with the reason, require fails, off refuses to start."""
+"""Tests on this machine's kernel: BPFVM_KERNEL=auto skips with the reason, require fails, off refuses to start.
+
+`needs("feature", …)` skips where the kernel is older than the feature or built without it, and fails on one that
+should have it (kernel_tests/needs.py). Tests of kernel_tests/admin.py are skipped in a process without CAP_SYS_ADMIN.
+`--all` runs the long tests whole.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 
-from bpfvm.kernel import available
+from bpfvm.kernel import available, privilege
+from kernel_tests import admin, needs
 
 MODES = ("auto", "off", "require")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="the long tests whole, which takes many minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    needs.register(config)
+
+
+@pytest.fixture
+def size(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """size(part, whole): how much of a long test to run; the whole of it with --all."""
+    whole_wanted = bool(request.config.getoption("--all"))
+    return lambda part, whole: whole if whole_wanted else part
 
 
 def reason() -> str | None:
@@ -25,10 +47,17 @@ def reason() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    missing = reason()
-    if missing is not None:
-        for item in items:
+    missing, is_admin = reason(), not privilege.lacking(("CAP_SYS_ADMIN",))
+    for item in items:
+        why = None if is_admin else admin.needed(item.nodeid.rpartition("/")[2])
+        if missing is not None:
             item.add_marker(pytest.mark.skip(reason=missing))
+        elif why is not None:
+            item.add_marker(pytest.mark.skip(reason=f"needs CAP_SYS_ADMIN: it {why}"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    needs.check(item)
 
 
 def pytest_report_header() -> str:

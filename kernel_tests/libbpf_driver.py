@@ -30,7 +30,7 @@ TARGET = b"vfs_read"  # a function that every kernel's BTF describes
 NO_TARGET = (errno.ESRCH, errno.ENOENT)
 NUMBERS = ("type", "key_size", "value_size", "max_entries", "map_flags", "btf_key_type_id", "btf_value_type_id")
 STACK_TRACE, STACK_BYTES = 7, 127 * 8  # BPF_MAP_TYPE_STACK_TRACE; values of 127 addresses
-UNSIZED = (4, 12, 13, 28)  # maps of any size: perf events (CPUs), maps of maps, …
+UNSIZED = (4, 12, 13, 24, 28, 29, 32)  # maps of any size: perf events (CPUs), maps of maps, storage of other objects
 
 
 def _library() -> Any:

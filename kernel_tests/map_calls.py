@@ -4,16 +4,13 @@ A program does one operation a run, told by its context, of words of 8 bytes:
 
     0 operation | 8 flags | 16 result | 24 CPU, or the sum of a loop | 32 key, padded | value
 
-User space calls bpf(2), or the emulator's `sys_` methods, which answer in the same form.
+User space calls bpf(2) by `bpfvm.kernel.calls.Calls`, or the emulator's `sys_` methods, which answer in the same form.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
 
 from bpfvm.core.errors import BpfvmError
 from bpfvm.core.machine import Input
@@ -22,19 +19,10 @@ from bpfvm.emulator.machine import Loaded as Emulated
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.insn import slots
 from bpfvm.kernel import KERNEL
+from bpfvm.kernel.calls import Calls
 from bpfvm.kernel.elements import possible_cpus
 from bpfvm.kernel.maps import KernelMap
 from bpfvm.kernel.run import LoadedProgram
-from bpfvm.kernel.sys import (
-    MAP_DELETE_ELEM,
-    MAP_GET_NEXT_KEY,
-    MAP_LOOKUP_AND_DELETE,
-    MAP_LOOKUP_ELEM,
-    MAP_UPDATE_ELEM,
-    MapElement,
-    address,
-    bpf,
-)
 from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_types import STATIC, Func, FuncProto, Int
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
@@ -44,7 +32,6 @@ LOOKUP, UPDATE, DELETE, LOOKUP_CPU, EACH, EACH_DELETES, STALE = range(1, 8)
 OPERATIONS = {LOOKUP: "lookup", UPDATE: "update", DELETE: "delete", LOOKUP_CPU: "lookup on a CPU", EACH: "loop",
               EACH_DELETES: "loop that deletes", STALE: "old pointer after an update"}  # fmt: skip
 KEY_AT = 32
-Answer: TypeAlias = "bytes | list[bytes] | int"
 
 
 def padded(size: int) -> int:
@@ -141,62 +128,9 @@ class Programs:
         self.loaded.close()
 
 
-@dataclass
-class UserSpace:
-    """bpf(2) on one map of the kernel, in the form of the emulator's maps. named: what may stand in a map of names."""
-
-    map: KernelMap
-    named: Mapping[str, int] = field(default_factory=dict)
-
-    def sys_lookup(self, key: bytes, flags: int = 0) -> Answer:
-        """Names that stand in maps come out as ids: see `Elements`."""
-        return self._given(MAP_LOOKUP_ELEM, key, flags)
-
-    def sys_lookup_and_delete(self, key: bytes, flags: int = 0) -> Answer:
-        return self._given(MAP_LOOKUP_AND_DELETE, key, flags)
-
-    def sys_update(self, key: bytes, value: bytes | list[bytes], flags: int = 0) -> int:
-        size = padded(self.map.spec.value_size)
-        data = b"".join(one.ljust(size, b"\0") for one in value) if isinstance(value, list) else value
-        if BY_NAME[self.map.spec.type].holds in ("prog", "map"):
-            data = self.named.get(data.decode(), 1 << 20).to_bytes(4, "little")
-        return self._done(MAP_UPDATE_ELEM, key, data, flags)
-
-    def sys_delete(self, key: bytes) -> int:
-        return self._done(MAP_DELETE_ELEM, key, b"", 0)
-
-    def next_key(self, key: bytes | None) -> bytes | int:
-        found = ctypes.create_string_buffer(max(self.map.spec.key_size, 1))
-        number = self._done(MAP_GET_NEXT_KEY, key, found, 0)
-        return number or found.raw
-
-    def _given(self, command: int, key: bytes, flags: int) -> Answer:
-        spec = self.map.spec
-        row, size = BY_NAME[spec.type], padded(spec.value_size)
-        cpus = possible_cpus() if row.per_cpu else 1
-        found = ctypes.create_string_buffer(size * cpus)
-        number = self._done(command, key, found, flags)
-        if number:
-            return number
-        if row.per_cpu:
-            return [found.raw[cpu * size : cpu * size + spec.value_size] for cpu in range(cpus)]
-        return found.raw[: spec.value_size]
-
-    def _done(self, command: int, key: bytes | None, value: bytes | ctypes.Array[ctypes.c_char], flags: int) -> int:
-        attr = MapElement(
-            map_fd=self.map.fd.number, key=address(key) if key else 0, value=address(value) if len(value) else 0,
-            flags=flags,
-        )  # fmt: skip
-        try:
-            bpf(command, attr)
-        except OSError as error:
-            return -(error.errno or 0)
-        return 0
-
-
-def in_kernel(spec: MapSpec) -> tuple[Programs, UserSpace]:
+def in_kernel(spec: MapSpec) -> tuple[Programs, Calls]:
     loaded = KERNEL.load(object_of(spec), "p", {})
-    return Programs(loaded, spec), UserSpace(loaded._maps["m"])
+    return Programs(loaded, spec), Calls(loaded.map("m"))
 
 
 def emulated(spec: MapSpec, tier: str = "interp") -> Programs:

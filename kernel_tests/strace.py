@@ -60,7 +60,8 @@ def traced(
     assert strace is not None, "strace is not installed"
     calls = "bpf,write" if marks else "bpf"
     options = ("-e", f"trace={calls}", "-e", "abbrev=none", "-X", "raw", "-s", str(_TEXT), "-o", str(trace))
-    subprocess.run([*before, strace, *options, *command], capture_output=True, timeout=300, check=False)
+    subprocess.run([*before, strace, *options, *command], capture_output=True, stdin=subprocess.DEVNULL,
+                   timeout=300, check=False)  # fmt: skip
     return list(_events(trace.read_text()))
 
 

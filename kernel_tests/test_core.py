@@ -167,7 +167,7 @@ def test_this_kernel_describes_itself() -> None:
     assert kernel.types is kernel.types
     assert [len(one) for one in kernel.modules()] == [len(open_index(path, kernel.types)) for path in modules()]
     spec = read_object(OBJECTS / "core_layout.o")
-    found = adapted(spec, "questions")
+    found = adapted(spec, ["questions"])[0]
     assert [bool(found.programs[name].core) for name in ("questions", "accesses")] == [False, True]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from bpfvm.core.bits import M32, M64, signed
+from bpfvm.core.bits import M32, M64
 from bpfvm.core.errors import VerifierReject
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.isa.ops import BY_NAME, OPS, Kind, Op, alu, taken
@@ -162,104 +162,3 @@ def test_immediates_that_the_verifier_refuses() -> None:
             refused += 1
     print(f"{refused} immediates refused as expected")
     assert refused >= 60
-
-
-WIDE = (0, 1, M32, 1 << 32, 0x0123_4567_89AB_CDEF, 1 << 63, M64)
-
-
-def test_wide_immediates() -> None:
-    code = [insn("mov64_x", BASE, 1)]
-    for number, value in enumerate(WIDE):
-        code += [insn("lddw", 2, imm=value), insn("stx64", BASE, 2, 8 * number)]
-    after = words(run_on([*code, insn("mov64_k", 0), insn("exit")], bytes(8 * len(WIDE))))
-    assert tuple(after) == WIDE
-
-
-CONTROL = {
-    # forwards to the addition, back to the shift, forwards to the end
-    "ja": [insn("ja", off=2), insn("lsh64_k", 2, imm=4), insn("ja", off=2), insn("add64_k", 2, imm=1),
-           insn("ja", off=-4)],
-    "gotol": [insn("gotol", imm=2), insn("lsh64_k", 2, imm=4), insn("gotol", imm=2), insn("add64_k", 2, imm=1),
-              insn("gotol", imm=-4)],
-    # r3 counts down from 5, by jumps backwards
-    "jne64_k": [insn("mov64_k", 3, imm=5), insn("add64_k", 2, imm=1), insn("sub64_k", 3, imm=1),
-                insn("jne64_k", 3, off=-3)],
-    # the kernel's budget of may_goto is 8388608 iterations (BPF_MAX_LOOPS), so this one is never taken
-    "may_goto": [insn("mov64_k", 3, imm=7), insn("may_goto", off=3), insn("add64_k", 2, imm=1),
-                 insn("sub64_k", 3, imm=1), insn("jne64_k", 3, off=-4)],
-}  # fmt: skip
-REACHED = {"ja": 16, "gotol": 16, "jne64_k": 5, "may_goto": 7}
-
-
-@pytest.mark.parametrize("name", CONTROL)
-def test_control_flow(name: str) -> None:
-    code = [insn("mov64_x", BASE, 1), insn("mov64_k", 2), *CONTROL[name], insn("stx64", BASE, 2), insn("mov64_k", 0)]
-    assert words(run_on([*code, insn("exit")], bytes(8))) == [REACHED[name]]
-
-
-def test_local_calls_keep_the_callers_registers_and_stack() -> None:
-    code = [
-        insn("mov64_x", BASE, 1),
-        insn("mov64_k", 7, imm=70),
-        insn("stx64", 10, 7, -8),
-        insn("mov64_k", 1, imm=5),
-        insn("call_local", imm=6),
-        insn("ldx64", 2, 10, -8),
-        insn("add64_x", 2, 7),
-        insn("add64_x", 0, 2),
-        insn("stx64", BASE, 0),
-        insn("mov64_k", 0),
-        insn("exit"),
-        insn("mov64_k", 7, imm=1),  # the function: returns its argument + 1, and spoils r7 and its own stack
-        insn("stx64", 10, 7, -8),
-        insn("mov64_x", 0, 1),
-        insn("add64_x", 0, 7),
-        insn("exit"),
-    ]
-    assert words(run_on(code, bytes(8))) == [6 + 70 + 70]
-
-
-# What a syscall program of this file cannot execute, and where else each row is met
-ELSEWHERE = {
-    "call": "test_kernel.py, with helper functions",
-    "exit": "every program",
-    "call_local": "test_local_calls",
-    "lddw": "test_wide_immediates",
-    "lddw_map": "test_kernel.py",
-    "lddw_map_value": "test_kernel.py",
-    "call_kfunc": "needs a function's id in the kernel's BTF",
-    "lddw_btf_id": "needs a variable's id in the kernel's BTF",
-    "lddw_func": "needs the program's own BTF",
-    "callx": "no kernel takes it",
-    "gotox": "kernels take it since 6.19",
-    "addr_space_cast": "needs an arena map",
-    "lddw_map_idx": "needs a table of maps, which the backend refuses by name",
-    "lddw_map_idx_value": "needs a table of maps, which the backend refuses by name",
-    **{f"{name}{bits}": "not for syscall and XDP programs: test_packet_loads_are_refused"
-       for name in ("ldabs", "ldind") for bits in (8, 16, 32)},
-}  # fmt: skip
-MEMORY = (Kind.LOAD, Kind.LOAD_SX, Kind.STORE, Kind.ATOMIC, Kind.LOAD_ACQUIRE, Kind.STORE_RELEASE)
-
-
-def test_every_row_has_its_test() -> None:
-    missing = [
-        op.name for op in OPS
-        if op not in ALU_ROWS and op not in JUMP_ROWS and op.kind not in MEMORY
-        and op.name not in CONTROL and op.name not in ELSEWHERE
-    ]  # fmt: skip
-    assert missing == []
-
-
-def test_packet_loads_are_refused() -> None:
-    for op in OPS:
-        if op.kind is Kind.PACKET:
-            code = (insn("mov64_x", 6, 1), insn("mov64_k", 1), Insn(op, src=1 if "src" in op.uses else 0), insn("exit"))
-            with pytest.raises(VerifierReject, match=r"^BPF_LD_\[ABS\|IND\] instructions not allowed for this program"):
-                KERNEL.load(spec("xdp", code), NAME)
-
-
-def test_signed_immediates_reach_64_bits() -> None:
-    """A K operand is sign-extended before the operation: the fact behind `operand` above, shown by itself."""
-    code = [insn("mov64_x", BASE, 1), insn("mov64_k", 2, imm=-1), insn("stx64", BASE, 2), insn("mov32_k", 2, imm=-1)]
-    code += [insn("stx64", BASE, 2, 8), insn("mov64_k", 0), insn("exit")]
-    assert words(run_on(code, bytes(16))) == [signed(-1, 64) & M64, M32]

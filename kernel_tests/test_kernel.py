@@ -416,7 +416,10 @@ def test_a_closed_program_says_so() -> None:
     loaded = KERNEL.load(spec("xdp", counter(), [array("counts", 256)]), NAME)
     loaded.close()
     loaded.close()
-    for use in (lambda: loaded.run(Input(packet=FRAME)), lambda: loaded.read_map("counts")):
+    for use, what in (
+        (lambda: loaded.run(Input(packet=FRAME)), "this program is closed; load it again to use it"),
+        (lambda: loaded.read_map("counts"), "map counts is closed; install or load its object again to use it"),
+    ):
         with pytest.raises(UsageError) as caught:
             use()
-        assert str(caught.value) == "this program is closed; load it again to use it"
+        assert str(caught.value) == what

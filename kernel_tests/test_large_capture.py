@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,10 @@ def test_it_runs_in_flat_memory(capture: Path) -> None:
 
 
 def test_ctrl_c_ends_it_cleanly(capture: Path) -> None:
-    running = subprocess.Popen(command(capture), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job of a shell may ignore it, and hands that on
+    running = subprocess.Popen(
+        command(capture), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default
+    )
     while str(capture) not in Path(f"/proc/{running.pid}/maps").read_text():
         time.sleep(0.01)  # until the file is mapped
     time.sleep(0.5)

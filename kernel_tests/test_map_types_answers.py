@@ -6,9 +6,10 @@ import os
 
 import pytest
 
+from bpfvm.kernel.calls import Calls
 from bpfvm.kernel.elements import possible_cpus
 from kernel_tests.loading import release
-from kernel_tests.map_calls import DELETE, LOOKUP, LOOKUP_CPU, UPDATE, Call, Programs, UserSpace, in_kernel
+from kernel_tests.map_calls import DELETE, LOOKUP, LOOKUP_CPU, UPDATE, Call, Programs, in_kernel
 from tests.unit.emulator.maps.answers import CPUS, PROGRAMS, Case, Step, play, read, value_of
 
 pytestmark = [
@@ -17,7 +18,7 @@ pytestmark = [
 ]
 
 
-def ask(case: Case, programs: Programs, user: UserSpace, step: Step) -> object:
+def ask(case: Case, programs: Programs, user: Calls, step: Step) -> object:
     os.sched_setaffinity(0, {step.cpu})
     key = step.key or b""
     if step.operation in PROGRAMS:

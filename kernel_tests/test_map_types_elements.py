@@ -15,11 +15,12 @@ from typing import TypeAlias
 import pytest
 
 from bpfvm.emulator.maps import MapStore
+from bpfvm.kernel.calls import Answer, Calls
 from bpfvm.kernel.elements import possible_cpus
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import BY_NAME, flag_bits
 from kernel_tests.loading import release
-from kernel_tests.map_calls import Answer, Call, UserSpace, emulated, in_kernel, operations
+from kernel_tests.map_calls import Call, emulated, in_kernel, operations
 
 OPERATIONS = int(os.environ.get("BPFVM_MAP_OPERATIONS", "1200"))
 SEEDED = flag_bits("zero_seed")
@@ -52,7 +53,7 @@ SPECS = (
     MapSpec("m", "lru_percpu_hash", 4, 20, 31, OWN),
 )
 FLAGS = (0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 6, 8, 1 << 32, 1 << 63)
-Step: TypeAlias = "tuple[str, Callable[[MapStore | UserSpace], object]]"
+Step: TypeAlias = "tuple[str, Callable[[MapStore | Calls], object]]"
 
 pytestmark = pytest.mark.skipif(
     release() != (6, 18), reason=f"measured on 6.18, and this kernel is {os.uname().release}"
@@ -109,7 +110,7 @@ def _step(spec: MapSpec, dice: random.Random) -> Step:
     return dice.choices(steps, (5, 6, 2, 2, 3, 1, 0.4))[0]
 
 
-def contents(side: MapStore | UserSpace) -> list[tuple[bytes, Answer]]:
+def contents(side: MapStore | Calls) -> list[tuple[bytes, Answer]]:
     """Every key in the map's own order, with its value."""
     found, key = [], side.next_key(None)
     while isinstance(key, bytes):

@@ -13,6 +13,7 @@ import pytest
 from bpfvm.emulator.maps import TYPES
 from bpfvm.emulator.maps.fields import HOLDERS, STRUCTS, special_fields
 from bpfvm.emulator.system import System
+from bpfvm.kernel.calls import Answer, Calls
 from bpfvm.kernel.elements import possible_cpus
 from bpfvm.kernel.maps import KernelMap
 from bpfvm.kernel.sys import MAP_CREATE, Fd, MapCreate, bpf
@@ -22,7 +23,6 @@ from bpfvm.obj.btf_types import Int, Member, Ptr, Struct, Type, TypeTag
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.maps import BY_NAME, flag_bits
 from kernel_tests.loading import release
-from kernel_tests.map_calls import Answer, UserSpace
 
 SIZES = {"bpf_spin_lock": 4, "bpf_res_spin_lock": 4, "bpf_timer": 16, "bpf_wq": 16, "bpf_task_work": 8,
          "bpf_refcount": 4}  # fmt: skip
@@ -114,7 +114,7 @@ def test_user_space_neither_sees_nor_sets_them(kind: str, fields: tuple[str, ...
     cpus = possible_cpus()
     system = System(ObjectSpec({}, {"m": spec}, btf), ["m"], cpus)
     with in_kernel(btf) as number, closing(KernelMap(replace(spec), number)) as made:
-        user, store, done = UserSpace(made), system.maps["m"], []
+        user, store, done = Calls(made), system.maps["m"], []
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {0})
         for _ in range(400):

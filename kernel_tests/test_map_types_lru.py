@@ -7,11 +7,11 @@ from contextlib import closing
 
 import pytest
 
+from bpfvm.kernel.calls import Calls
 from bpfvm.kernel.elements import possible_cpus
 from bpfvm.kernel.maps import KernelMap
 from bpfvm.obj.model import MapSpec
 from kernel_tests.loading import release
-from kernel_tests.map_calls import UserSpace
 from tests.unit.emulator.maps.test_lru import PROBES, key
 
 pytestmark = [
@@ -26,7 +26,7 @@ def test_how_many_are_left(entries: int, flags: int, inserted: int, left: int) -
     os.sched_setaffinity(0, {0})
     try:
         with closing(KernelMap(MapSpec("m", "lru_hash", 4, 8, entries, flags))) as made:
-            user = UserSpace(made)
+            user = Calls(made)
             for number in range(inserted):
                 assert user.sys_update(key(number), bytes(8)) == 0
             held = [number for number in range(inserted) if not isinstance(user.sys_lookup(key(number)), int)]

@@ -17,13 +17,14 @@ from bpfvm.emulator.maps import TYPES, MapStore
 from bpfvm.emulator.system import System
 from bpfvm.isa.asm import assemble
 from bpfvm.kernel import KERNEL
-from bpfvm.kernel.elements import object_id
+from bpfvm.kernel.calls import Answer, Calls
+from bpfvm.kernel.inner import OpenedMap
 from bpfvm.kernel.maps import KernelMap
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.backend import Backend
 from bpfvm.tables.maps import BY_NAME, flag_bits
 from kernel_tests.loading import release
-from kernel_tests.map_calls import Answer, UserSpace, refused
+from kernel_tests.map_calls import refused
 
 SEEDED, GROWING = flag_bits("zero_seed"), flag_bits("inner_map")
 INNER = (
@@ -66,19 +67,16 @@ def test_maps_of_maps_answer_as_the_kernels_do(inner: MapSpec, outer: str) -> No
     with ExitStack() as opened:
         kernel = {name: opened.enter_context(closing(KernelMap(one))) for name, one in inside.items()}
         named = {name: one.fd.number for name, one in kernel.items()}
-        ids = {object_id(fd, "map").to_bytes(4, "little"): name.encode() for name, fd in named.items()}
-        user = UserSpace(opened.enter_context(closing(KernelMap(spec, named=named))), named)
+        user = Calls(opened.enter_context(closing(KernelMap(spec, named=named))))
         for _ in range(800):
             what, found, wanted = _asked(dice, system.maps["m"], user, (*inside, "same", "missing"))
             done.append(what)
-            assert found == (ids.get(wanted, wanted) if isinstance(wanted, bytes) and "lookup" in what else wanted), (
-                "\n".join(done[-8:])
-            )
+            assert found == wanted, "\n".join(done[-8:])
     print(f"{len(done)} operations on {outer} of {inner.type}")
     assert len(done) == 800
 
 
-def _asked(dice: random.Random, store: MapStore, user: UserSpace, names: tuple[str, ...]) -> tuple[str, Answer, Answer]:
+def _asked(dice: random.Random, store: MapStore, user: Calls, names: tuple[str, ...]) -> tuple[str, Answer, Answer]:
     """One operation of user space on both: what it was, and both answers."""
     key = dice.choice((*range(6), 0xFFFF_FFFF)).to_bytes(4, "little")
     operation, flags = dice.choice(("lookup", "update", "update", "delete", "pop", "next", "first")), dice.choice(FLAGS)
@@ -160,21 +158,16 @@ def test_program_arrays_answer_as_the_kernels_do() -> None:
     system = System(spec, ["jumps"])
     dice, done = random.Random(3), []
     with closing(KERNEL.load(jumps(((0, "one"), (1, "two"), (2, "three"))), "p0", {})) as loaded:
-        beside = loaded._beside.__self__  # type: ignore[attr-defined]
-        named = {name: fd.number for name, fd in beside._programs.items()}
-        cut = KERNEL.load(spec, "cut", {})
-        named["cut"] = cut._fd.number
-        ids = {object_id(fd, "prog").to_bytes(4, "little"): name.encode() for name, fd in named.items()}
-        user = UserSpace(loaded._maps["jumps"], named)
+        cut, jumping = KERNEL.load(spec, "cut", {}), loaded.map("jumps")
+        named = {**jumping.named, "cut": cut.fd.number}
+        user = Calls(OpenedMap(jumping.spec, jumping.fd, named))
         for index, name in enumerate((b"one", b"two", b"three")):
             assert system.maps["jumps"].sys_update(index.to_bytes(4, "little"), name) == 0
         for _ in range(800):
             names = ("one", "two", "three", "cut", "missing")
             what, found, wanted = _asked(dice, system.maps["jumps"], user, names)
             done.append(what)
-            assert found == (ids.get(wanted, wanted) if isinstance(wanted, bytes) and "lookup" in what else wanted), (
-                "\n".join(done[-8:])
-            )
+            assert found == wanted, "\n".join(done[-8:])
         cut.close()
     print(f"{len(done)} operations on a program array")
     assert len(done) == 800

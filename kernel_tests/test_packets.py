@@ -1,12 +1,10 @@
 """The C programs of tests/packets on both tiers and in the kernel: verdict, packet, context fields, events, maps.
 
-Over the frames that are made for them, and over the captures of BPFVM_CAPTURES. Programs run on CPU 0 everywhere. The
-golden file that offline tests hold the tiers to is compared too.
+Over the frames that are made for them, and over the captures of BPFVM_CAPTURES. Programs run on CPU 0 everywhere.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ import pytest
 from bpfvm.core.errors import LoadError
 from bpfvm.emulator import Emulator
 from bpfvm.kernel import KERNEL
-from tests.packets.cases import GOLDEN, GROUPS, Group, golden, layer
+from tests.packets.cases import GROUPS, Group, layer
 from tests.packets.machines import Case, captured, compare
 
 CPUS = os.sysconf("SC_NPROCESSORS_CONF")
@@ -66,9 +64,3 @@ def test_there_was_something_to_compare(real: list[bytes]) -> None:
     assert totals["programs"] == len(ALL) >= 76
     assert totals["past the first branch"] >= totals["compared"] // 3
     assert totals["compared"] >= len(ALL) * (150 if not real else 1000) * 3 // 4
-
-
-def test_the_golden_file_is_the_kernels() -> None:
-    if CPUS != 2:
-        pytest.skip(f"the golden file is of 2 CPUs, and here are {CPUS}")
-    assert json.loads(GOLDEN.read_text()) == golden(KERNEL), "python -m tests.packets.cases writes it anew"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from collections.abc import Iterator, Mapping
@@ -41,7 +42,21 @@ def sockets() -> Iterator[dict[str, list[int]]]:
         found = {"connected": [one.fileno() for one in connected], "bound": [one.fileno() for one in bound]}
         COOKIES.clear()
         COOKIES.update({cookie: number for number, cookie in cookies.items()})
+        opened.enter_context(no_socket_at_0())
         yield found
+
+
+@contextmanager
+def no_socket_at_0() -> Iterator[None]:
+    """Descriptor 0, which stands for nothing in values, is a file whatever the tests' own input is."""
+    with ExitStack() as opened:
+        nothing = opened.enter_context(open(os.devnull)).fileno()
+        if nothing != 0:
+            before = os.dup(0)
+            opened.callback(os.close, before)
+            opened.callback(os.dup2, before, 0)
+            os.dup2(nothing, 0)
+        yield
 
 
 COOKIES: dict[bytes, int] = {}

@@ -19,6 +19,8 @@ COMMANDS = {
     "disasm": "show the instructions of an object's programs",
     "plugin": "run one bare program, as conformance runners ask for it",
     "fuzz": "run random programs on several engines and compare",
+    "explain": "say what an error code means, with a wrong and a right example",
+    "doctor": "show what this machine can do, and why not what it cannot",
 }
 
 FAULTED, UNUSABLE, INTERRUPTED = 1, 2, 130

@@ -1,49 +1,36 @@
-"""One program of an object into the kernel: its maps made and filled, its symbols bound, then BPF_PROG_LOAD.
+"""An object on its way into the kernel: maps made and filled, symbols bound, programs loaded, prog arrays filled.
 
-The first load asks for no log, because writing one costs more than verifying. Only a program that was refused is
-loaded again with a buffer, which grows until the whole log fits.
+`Loading` is the way that everything goes: one program for a run (`load_object`), a whole object to stay
+(`bpfvm.kernel.install`). What one of them needs is made at its first use.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
+from typing import Any, TypeAlias
 
-from bpfvm.core.bits import M32
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError
 from bpfvm.core.machine import Entries
-from bpfvm.isa.codec import SLOT, encode
-from bpfvm.isa.insn import Insn, slots
-from bpfvm.kernel import privilege
-from bpfvm.kernel.elements import BYTE_ORDER
-from bpfvm.kernel.maps import KernelMap, kernel_name
-from bpfvm.kernel.rejection import rejection
+from bpfvm.kernel.attr import PROG_BIND_MAP, BindMap
+from bpfvm.kernel.lacks import attempted
+from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.modules import OpenModules, Target, target_of
+from bpfvm.kernel.names import RunningKernel, adapted
+from bpfvm.kernel.programs import chosen, load_program, map_names
 from bpfvm.kernel.run import LoadedProgram
-from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf, error_name, error_text, switched_off
-from bpfvm.kernel.types import ObjectTypes, pointer
-from bpfvm.obj.model import ObjectSpec, ProgramSpec
-from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
-from bpfvm.tables.progs import BY_NAME, ProgramType
-from bpfvm.tables.sections import Section, of_section
+from bpfvm.kernel.sys import Fd, bpf, switched_off
+from bpfvm.kernel.types import ObjectTypes
+from bpfvm.kernel.workarounds import Lacks
+from bpfvm.obj.model import MapSpec, ObjectSpec
+from bpfvm.obj.typed_map import variables
+from bpfvm.tables.maps import BY_NAME as MAP_TYPES
+from bpfvm.tables.sections import of_section
 
-_SLEEPABLE, _FRAGS = 1 << 4, 1 << 5  # BPF_F_SLEEPABLE, BPF_F_XDP_HAS_FRAGS
-_FLAGS: Mapping[str, int] = {"syscall": _SLEEPABLE}  # bpf_check takes syscall programs only with it
+Contents: TypeAlias = "Entries | Mapping[Any, Any]"
+"""What a map holds from the start: bytes, or values typed by BTF as `bpfvm.kernel.table.Table` takes them."""
 
-_LICENSE_BYTES = 128  # bpf_prog_load copies this much, with the closing zero
-_FIRST_LOG = 1 << 16
-_LARGEST_LOG = (1 << 30) - 1  # UINT_MAX >> 2, bpf_verifier_log_attr_valid
-_TRIES = 5  # of a load that a signal interrupted: the verifier then gives up with EAGAIN
-
-
-class Refused(Exception):
-    """The kernel's no to BPF_PROG_LOAD: its errno, and what the verifier wrote ("" where it was never asked)."""
-
-    def __init__(self, number: int, log: str) -> None:
-        super().__init__(error_name(number))
-        self.number, self.log = number, log
+_PROGRAMS, _CONSTANTS = "prog_array", ".rodata"
 
 
 def load_object(spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> LoadedProgram:
@@ -53,36 +40,49 @@ def load_object(spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> 
     with it. Raises LoadError for an object that no kernel can take, VerifierReject for a program that this one refuses,
     Unavailable for what this host does not have or allow. On any error everything that was opened is closed.
     """
+    check_switch()
+    one, row = chosen(spec, program)
+
+    def build(spec: ObjectSpec, lacks: Lacks) -> LoadedProgram:
+        with ExitStack() as opened:
+            loading = Loading(spec, [program], opened, maps, lacks=lacks)
+            for name in dict.fromkeys((*map_names(one, spec.maps), *maps)):
+                loading.map(name, program, asked=name in maps)
+            fd = loading.program(program)
+            loading.fill_programs()
+            beside = ExitStack()
+            loaded = LoadedProgram(row, loading.spec.programs[program], fd, loading.maps, beside.close)
+            beside.enter_context(opened.pop_all())
+            return loaded
+
+    return attempted(spec, build)
+
+
+def check_switch() -> None:
+    """Unavailable where the kernel is not to be asked at all."""
     reason = switched_off()
     if reason is not None:
         raise Unavailable(reason)
-    chosen, row = _chosen(spec, program)
-    if chosen.core or spec.externs:
-        from bpfvm.kernel.names import adapted  # which loads a probe of its own by this module
-
-        spec = adapted(spec, program)
-        chosen = spec.programs[program]
-    with ExitStack() as opened:
-        loading = _Loading(spec, opened)
-        for name in dict.fromkeys((*chosen.map_names, *maps)):
-            loading.map(name, program, asked=name in maps)
-        fd = loading.program(program)
-        loading.fill(maps)
-        loaded = LoadedProgram(row, chosen, fd, loading.maps, loading.close)
-        opened.pop_all()
-        return loaded
 
 
-class _Loading:
-    """An object on its way into the kernel: what was made of it so far, by name."""
+class Loading:
+    """What was made of an object so far, by name. All of it is closed with `opened`."""
 
-    def __init__(self, spec: ObjectSpec, opened: ExitStack) -> None:
-        self._spec, self._opened = spec, opened
+    def __init__(
+        self, spec: ObjectSpec, programs: Iterable[str], opened: ExitStack, contents: Mapping[str, Contents],
+        there: Mapping[str, tuple[Fd, MapSpec]] | None = None, lacks: Lacks = frozenset(),
+    ) -> None:  # fmt: skip
+        """programs: what is going to be loaded. contents: of maps, beside what they declare. there: maps that are in
+        the kernel already, with what they are. lacks: see bpfvm.kernel.workarounds."""
+        self._opened, self._contents, self._there, self._lacks = opened, contents, there or {}, lacks
+        self.spec, self._modules = adapted(spec, reached(spec, programs, contents))
         self.maps: dict[str, KernelMap] = {}
-        self._programs: dict[str, Fd] = {}
+        self.programs: dict[str, Fd] = {}
         self._named: dict[str, int] = {}  # descriptors of programs and maps, for what stands in maps
-        self._types = ObjectTypes(spec)
+        self._filled: set[str] = set()
+        self._types = ObjectTypes(self.spec)
         opened.callback(self._types.close)
+        self._open_modules = OpenModules(opened)
 
     def map(self, name: str, user: str, asked: bool = False) -> KernelMap:
         """The map `name`, made at its first use with the maps that stand in it, and filled but for prog arrays.
@@ -91,175 +91,120 @@ class _Loading:
         """
         if name in self.maps:
             return self.maps[name]
-        if name not in self._spec.maps:
+        if name not in self.spec.maps:
             kind: type[BpfvmError] = UsageError if asked else LoadError
-            raise kind(f"{user}: there is no map {name!r}; the maps are {', '.join(self._spec.maps) or 'none'}")
-        spec = self._spec.maps[name]
-        one = self.maps[name] = KernelMap(spec, self._types.number, self._named)
+            raise kind(f"{user}: there is no map {name!r}; the maps are {', '.join(self.spec.maps) or 'none'}")
+        one = self.maps[name] = self._made(self.spec.maps[name])
         self._opened.callback(one.close)
         self._named[name] = one.fd.number
-        if spec.type != "prog_array":
-            for _, inner in spec.contents:
-                self.map(inner, name)
-            one.fill([])
+        if one.spec.type != _PROGRAMS:
+            for inner in _standing(one.spec, self._contents.get(name, [])):
+                if inner in self.spec.maps:
+                    self.map(inner, name)
+            self._fill(one)
+            one.freeze()
         return one
+
+    def _made(self, spec: MapSpec) -> KernelMap:
+        if spec.name in self._there:
+            fd, known = self._there[spec.name]
+            return KernelMap(known, named=self._named, fd=fd)
+        return KernelMap(spec, self._types.number, self._named, nameless="map_names" in self._lacks)
+
+    def _fill(self, one: KernelMap) -> None:
+        """The declared contents, then those that the caller gave."""
+        one.fill()
+        given = self._contents.get(one.spec.name, [])
+        if not isinstance(given, Mapping):
+            one.write(given)
+        elif one.spec.initial is not None and not one.shared:
+            one.write([(bytes(one.spec.key_size), with_variables(one.spec, self.spec, given))])
+        else:
+            from bpfvm.kernel.table import Table
+
+            table = Table(one, self.spec.btf, self.spec.endian)
+            for key, value in given.items():
+                table[key] = value
 
     def program(self, name: str) -> Fd:
         """The program `name`, loaded at its first use."""
-        if name in self._programs:
-            return self._programs[name]
-        chosen, row = _chosen(self._spec, name)
-        for wanted in chosen.map_names:
+        if name in self.programs:
+            return self.programs[name]
+        one, row = chosen(self.spec, name)
+        for wanted in map_names(one, self.spec.maps):
             self.map(wanted, name)
-        fd = _load_program(chosen, row, self._spec.license, self.maps, self._types)
+        section, target = of_section(one.section), Target()
+        if section.btf and section.program_type == row.name:
+            kernel = RunningKernel()
+            target = self._open_modules.target(target_of(section, kernel.types, kernel.named_modules))
+        modules = [self._open_modules.number(module) for module in self._modules]
+        fd = load_program(
+            one, self.spec.license, self.maps, self.spec.maps, self._types.records(one), target, modules, self._lacks
+        )
         self._opened.enter_context(fd)
-        self._programs[name], self._named[name] = fd, fd.number
+        self.programs[name], self._named[name] = fd, fd.number
         return fd
 
-    def fill(self, given: Mapping[str, Entries]) -> None:
-        """What callers put into maps, and the programs of prog arrays, which are loaded for it."""
-        for name in list(self.maps):
-            one = self.maps[name]
-            entries = given.get(name, [])
-            if one.spec.type != "prog_array":
-                for inner in _named(entries) if one.spec.inner is not None else ():
-                    if inner in self._spec.maps:
-                        self.map(inner, name)
-                one.write(entries)
-                continue
-            wanted = [inner for _, inner in one.spec.contents]
-            wanted += _named(entries)
-            for inner in wanted:
-                self.program(inner)
-            one.fill(entries)
+    def bind(self) -> None:
+        """Tie each program to the constants of its object, as libbpf does: bpftool reads what they tell of it
+        (variables bpf_metadata_…). Kernels before 5.10 cannot, and nothing depends on it."""
+        constants = [one.fd for name, one in self.maps.items() if name.startswith(_CONSTANTS)]
+        for program in self.programs.values():
+            for fd in constants:
+                with suppress(OSError):
+                    bpf(PROG_BIND_MAP, BindMap(prog_fd=program.number, map_fd=fd.number))
 
-    def close(self) -> None:
-        """Close what was loaded beside the program itself."""
-        self._types.close()
-        for fd in self._programs.values():
-            fd.close()
+    def fill_programs(self) -> None:
+        """The programs of prog arrays, loaded for it; and of the prog arrays that these have."""
+        while waiting := [name for name in self.maps if name not in self._filled]:
+            for name in waiting:
+                self._filled.add(name)
+                one = self.maps[name]
+                if one.spec.type == _PROGRAMS:
+                    for inner in _standing(one.spec, self._contents.get(name, [])):
+                        self.program(inner)
+                    self._fill(one)
 
 
-def _named(entries: Entries) -> list[str]:
-    """The names of programs or maps that stand in entries."""
-    return [value.decode(errors="replace") for _, value in entries if isinstance(value, bytes)]
+def with_variables(data: MapSpec, spec: ObjectSpec, given: Mapping[str, Any]) -> bytes:
+    """The contents of a data section with other values of some variables. UsageError for one that it does not have."""
+    known, contents = variables(data, spec.btf, spec.endian), bytearray(data.initial or b"")
+    for name, value in given.items():
+        one = known.get(name)
+        if one is None:
+            names = ", ".join(known) or "not described"
+            raise UsageError(f"map {data.name}: there is no variable {name!r}; the variables are {names}")
+        contents[one.offset : one.offset + one.codec.size] = one.codec.encode(value, f"variable {name}")
+    return bytes(contents)
 
 
-def _chosen(spec: ObjectSpec, program: str) -> tuple[ProgramSpec, ProgramType]:
-    chosen = spec.programs.get(program)
-    if chosen is None:
-        raise UsageError(f"there is no program {program!r}; the programs are {', '.join(spec.programs) or 'none'}")
-    row = BY_NAME.get(chosen.type)
-    if row is None:
-        raise Unavailable(f"{program}: there is no program type {chosen.type!r}")
-    if spec.endian != BYTE_ORDER:
-        raise LoadError(f"{program}: the object is {spec.endian}-endian, and this kernel is {BYTE_ORDER}-endian")
-    if not chosen.insns:
-        raise LoadError(f"{program}: a program needs at least one instruction, and this one has none")
-    return chosen, row
-
-
-def _load_program(
-    program: ProgramSpec, row: ProgramType, license: str, maps: Mapping[str, KernelMap], types: ObjectTypes
-) -> Fd:
-    code = encode(_bound(program.insns, maps), BYTE_ORDER)
-    words, records, section = _license(license), types.records(program), of_section(program.section)
-    attach = ATTACH_TYPES.get(section.attach_type or "") if not section.optional_attach else None
-    attr = ProgLoad(
-        prog_type=row.number, insn_cnt=len(code) // SLOT, insns=address(code), license=address(words),
-        prog_flags=_flags(row, section), prog_name=kernel_name(program.name),
-        expected_attach_type=attach.number if attach is not None and section.program_type == row.name else 0,
-    )  # fmt: skip
-    if section.btf and section.program_type == row.name and section.target:
-        from bpfvm.kernel.names import target_id
-
-        attr.attach_btf_id = target_id(section)
-    if records.functions:
-        attr.prog_btf_fd = types.number
-        attr.func_info, attr.func_info_rec_size = pointer(records.functions), records.function_size
-        attr.func_info_cnt = len(records.functions) // records.function_size
-        attr.line_info, attr.line_info_rec_size = pointer(records.lines), records.line_size
-        attr.line_info_cnt = len(records.lines) // records.line_size
-    try:
-        return submit(attr)
-    except Refused as refused:
-        raise explained(refused, program, row) from None
-
-
-def _flags(row: ProgramType, section: Section) -> int:
-    flags = _FLAGS.get(row.name, 0)
-    if section.program_type == row.name:
-        flags |= (_SLEEPABLE if section.sleepable else 0) | (_FRAGS if section.frags else 0)
-    return flags
-
-
-def _bound(insns: Iterable[Insn], maps: Mapping[str, KernelMap]) -> Iterator[Insn]:
-    """The instructions with descriptors in place of map names (RFC 9669 5.4: the low 32 bits of the immediate)."""
-    insns = tuple(insns)
-    for slot, one in zip(slots(insns), insns, strict=False):
-        if one.op.name in ("lddw_map_idx", "lddw_map_idx_value"):
-            raise Unavailable(f"instruction {slot}: engine kernel gives programs no table of maps ({one.op.name})")
-        if one.op.name not in ("lddw_map", "lddw_map_value"):
-            yield one
+def reached(spec: ObjectSpec, programs: Iterable[str], contents: Mapping[str, Contents]) -> tuple[str, ...]:
+    """The programs, and those that they jump to by prog arrays or that `contents` puts there."""
+    found, waiting = dict[str, None](), list(programs)
+    waiting += [name for key in contents if _type_of(spec, key) == _PROGRAMS for name in _names(contents[key])]
+    while waiting:
+        name = waiting.pop(0)
+        if name in found or name not in spec.programs:
             continue
-        if one.symbol is None:
-            raise LoadError(f"instruction {slot}: {one.op.name} names no map")
-        yield replace(one, imm=maps[one.symbol].fd.number | one.imm & ~M32)
+        found[name] = None
+        for one in map_names(spec.programs[name], spec.maps):
+            if _type_of(spec, one) == _PROGRAMS:
+                waiting += [inside for _, inside in spec.maps[one].contents]
+    return tuple(name for name in spec.programs if name in found)
 
 
-def _license(text: str) -> bytes:
-    words = text.encode()
-    if len(words) >= _LICENSE_BYTES or b"\0" in words:
-        raise LoadError(f"the license has {len(words)} bytes, and the kernel takes {_LICENSE_BYTES - 1} and no zero")
-    return words
+def _type_of(spec: ObjectSpec, name: str) -> str:
+    return spec.maps[name].type if name in spec.maps else ""
 
 
-def submit(attr: ProgLoad) -> Fd:
-    """BPF_PROG_LOAD without a log, and after a refusal again with one. Raises Refused."""
-    try:
-        return _attempt(attr)
-    except OSError as error:
-        first = error.errno or 0
-    size = _FIRST_LOG
-    while True:
-        buffer = ctypes.create_string_buffer(size)
-        attr.log_level, attr.log_size, attr.log_buf = 1, size, address(buffer)
-        try:
-            return _attempt(attr)
-        except OSError as error:
-            number = error.errno or first
-        if number != errno.ENOSPC or size == _LARGEST_LOG:
-            raise Refused(number, buffer.value.decode(errors="replace"))
-        # kernels from 6.4 on say how much they needed; others are asked again until it fits
-        size = min(max(attr.log_true_size + 1, size * 4), _LARGEST_LOG)
+def _standing(spec: MapSpec, given: Contents) -> list[str]:
+    """Names of the programs or maps that stand in a map at load."""
+    if MAP_TYPES[spec.type].holds not in ("prog", "map"):
+        return []
+    return [*(name for _, name in spec.contents), *_names(given)]
 
 
-def _attempt(attr: ProgLoad) -> Fd:
-    for left in reversed(range(_TRIES)):
-        try:
-            return Fd(bpf(PROG_LOAD, attr))
-        except OSError as error:
-            if error.errno != errno.EAGAIN or not left:
-                raise
-    raise AssertionError("the last try returns or raises")
-
-
-def explained(refused: Refused, program: ProgramSpec, row: ProgramType) -> BpfvmError:
-    """The error that users meet for a load that the kernel refused."""
-    number, log = refused.number, refused.log
-    what = f"{error_text(number)} ({error_name(number)})"
-    if log.strip():
-        return rejection(program, log, what)
-    if number == errno.EPERM:
-        return privilege.refusal(f"loading a program of type {row.name}", row.needs)
-    if number == errno.E2BIG:
-        return LoadError(
-            f"{program.name}: {program.slot_count} instruction slots are more than this kernel takes (E2BIG); "
-            f"the limit is 1000000 with CAP_BPF and 4096 without"
-        )
-    if number == errno.EINVAL:
-        return Unavailable(
-            f"{program.name}: this kernel takes no {row.name} program in this form (EINVAL, before verification); "
-            f"the type is there since {row.since}, if the kernel is built with it"
-        )
-    return Unavailable(f"{program.name}: the kernel cannot load this program: {what}")
+def _names(given: Contents) -> list[str]:
+    values = given.values() if isinstance(given, Mapping) else (value for _, value in given)
+    found = (value.decode(errors="replace") if isinstance(value, bytes) else value for value in values)
+    return [one for one in found if isinstance(one, str)]

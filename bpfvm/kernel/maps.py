@@ -13,7 +13,7 @@ from bpfvm.core.errors import BpfvmError, LoadError, Unavailable
 from bpfvm.core.machine import Entries
 from bpfvm.kernel import privilege
 from bpfvm.kernel.elements import BYTE_ORDER, Elements, possible_cpus
-from bpfvm.kernel.rings import send, waiting
+from bpfvm.kernel.readers import send, waiting
 from bpfvm.kernel.sys import (
     MAP_CREATE,
     MAP_FREEZE,
@@ -40,10 +40,14 @@ class KernelMap:
     named: what may stand in a map of maps or a prog array, name -> descriptor; may grow until it is written.
     """
 
-    def __init__(self, spec: MapSpec, btf: int = 0, named: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, spec: MapSpec, btf: int = 0, named: Mapping[str, int] | None = None, fd: Fd | None = None,
+        nameless: bool = False,
+    ) -> None:  # fmt: skip
         """Create the map. Raises LoadError for a declaration that cannot be, Unavailable for what is not allowed.
 
-        btf: descriptor of the BTF that spec's types are in, 0 without one.
+        btf: descriptor of the BTF that spec's types are in, 0 without one. fd: a map that is there already, which is
+        `shared`. nameless: of a kernel whose maps have no names.
         """
         row = BY_NAME.get(spec.type)
         if row is None:
@@ -51,27 +55,35 @@ class KernelMap:
         if spec.type in _LACKS:
             raise Unavailable(f"map {spec.name}: engine kernel makes no {spec.type} maps in this version")
         self.spec = spec
-        self.entries = _entries(spec, row)
-        self.fd = Fd(_create(spec, row, btf))
+        self.entries = entries_of(spec, row)
+        self.shared = fd is not None
+        self.fd = fd if fd is not None else Fd(_create(spec, row, btf, nameless))
         self.named = {} if named is None else named
+        self.memory = _arena(self.fd, self.entries, spec.name) if spec.type == "arena" else None
         self._elements = Elements(self.fd, self.spec, self.named)
 
     def close(self) -> None:
         """Close the descriptor; the kernel frees the map when no program refers to it."""
+        if self.memory is not None:
+            self.memory.close()
         self.fd.close()
 
-    def fill(self, entries: Entries) -> None:
-        """Contents at load: the declaration's own, then `entries`; read-only data is frozen behind them."""
+    def fill(self) -> None:
+        """Contents at load as they are declared. A map that was there keeps its own, but for programs to jump to."""
         spec = self.spec
-        if spec.initial is not None:
+        if spec.initial is not None and not self.shared:
             self.write([(bytes(spec.key_size), spec.initial)])
-        self.write([(index.to_bytes(spec.key_size, BYTE_ORDER), name.encode()) for index, name in spec.contents])
-        self.write(entries)
-        if spec.initial is not None and spec.flags & _RDONLY_PROG:
-            try:
-                bpf(MAP_FREEZE, MapElement(map_fd=self.fd.number))
-            except OSError as error:
-                raise self._elements.error(error, "frozen") from None
+        if not self.shared or spec.type == "prog_array":
+            self.write([(index.to_bytes(spec.key_size, BYTE_ORDER), name.encode()) for index, name in spec.contents])
+
+    def freeze(self) -> None:
+        """Make read-only data constant to the verifier and unchangeable; other maps stay as they are."""
+        if self.spec.initial is None or not self.spec.flags & _RDONLY_PROG or self.shared:
+            return
+        try:
+            bpf(MAP_FREEZE, MapElement(map_fd=self.fd.number))
+        except OSError as error:
+            raise self._elements.error(error, "frozen") from None
 
     def write(self, entries: Entries) -> None:
         """Store every entry; those of a user ring buffer are messages. Raises UsageError for what does not fit."""
@@ -87,18 +99,28 @@ class KernelMap:
         return self._elements.read()
 
 
+def _arena(fd: Fd, pages: int, name: str) -> mmap.mmap:
+    """The memory of an arena. Programs that use it are taken only when user space has mapped it."""
+    try:
+        return mmap.mmap(fd.number, pages * mmap.PAGESIZE)
+    except (OSError, ValueError) as error:
+        fd.close()
+        raise Unavailable(f"map {name}: an arena of {pages} pages cannot be mapped: {error}") from None
+
+
 def kernel_name(name: str) -> bytes:
     """`name` as the kernel takes it: 15 characters, letters, digits, `_` and `.` (bpf_obj_name_cpy)."""
     return re.sub(r"[^A-Za-z0-9_.]", "_", name).encode("ascii")[: NAME_LENGTH - 1]
 
 
-def _create(spec: MapSpec, row: MapType, btf: int) -> int:
+def _create(spec: MapSpec, row: MapType, btf: int, nameless: bool) -> int:
     _check_declaration(spec, row)
-    inner = KernelMap(replace(spec.inner, name=f"{spec.name}.inner"), btf) if spec.inner is not None else None
+    inner = KernelMap(replace(spec.inner, name=f"{spec.name}.inner"), btf, nameless=nameless) if spec.inner else None
     typed = btf if (spec.key_type or spec.value_type) and spec.type not in _TYPED else 0
     attr = MapCreate(
-        map_type=row.number, key_size=spec.key_size, value_size=spec.value_size, max_entries=_entries(spec, row),
-        map_flags=spec.flags, map_name=kernel_name(spec.name), map_extra=spec.extra, numa_node=spec.numa_node,
+        map_type=row.number, key_size=spec.key_size, value_size=spec.value_size, max_entries=entries_of(spec, row),
+        map_flags=spec.flags, map_name=b"" if nameless else kernel_name(spec.name), map_extra=spec.extra,
+        numa_node=spec.numa_node,
         inner_map_fd=inner.fd.number if inner is not None else 0, btf_fd=typed,
         btf_key_type_id=spec.key_type if typed else 0, btf_value_type_id=spec.value_type if typed else 0,
     )  # fmt: skip
@@ -122,7 +144,7 @@ def _made(attr: MapCreate, typed: int) -> int:
     return bpf(MAP_CREATE, attr)
 
 
-def _entries(spec: MapSpec, row: MapType) -> int:
+def entries_of(spec: MapSpec, row: MapType) -> int:
     """max_entries as the kernel wants them: a count of CPUs where none is given, whole pages for rings."""
     if spec.max_entries == 0 and spec.type == "perf_event_array":
         return possible_cpus()
@@ -154,6 +176,10 @@ def _check_declaration(spec: MapSpec, row: MapType) -> None:
 
 def _refused(spec: MapSpec, number: int) -> BpfvmError:
     shape = f"max_entries {spec.max_entries}, value_size {spec.value_size}, flags {spec.flags:#x}"
+    if number == errno.EPERM and spec.flags & FLAGS["zero_seed"]:
+        return privilege.refusal(
+            f"creating map {spec.name} with BPF_F_ZERO_SEED", (*privilege.MAP_NEEDS, "CAP_SYS_ADMIN")
+        )
     if number == errno.EPERM:
         return privilege.refusal("creating a map", privilege.MAP_NEEDS)
     if number == errno.ENOSYS:

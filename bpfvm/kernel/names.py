@@ -16,19 +16,19 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable
 from bpfvm.isa.codec import SLOT, encode
 from bpfvm.isa.insn import insn
+from bpfvm.kernel.modules import bound_to_modules
 from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf, switched_off
 from bpfvm.obj.btf_index import BtfIndex, open_index
-from bpfvm.obj.btf_types import Func, Typedef
 from bpfvm.obj.core_reloc import relocate
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.obj.resolve import resolved
-from bpfvm.tables.sections import Section
+from bpfvm.obj.resolve import KCONFIG, resolved
 
 BTF = Path("/sys/kernel/btf")
 _VMLINUX = (
@@ -44,35 +44,34 @@ _CONFIG = ("/boot/config-{0}", "/proc/config.gz")
 _WRAPPERS = {"x86_64": "x64", "aarch64": "arm64", "riscv64": "riscv", "s390x": "s390x"}  # __x64_sys_read
 _TRACEPOINT = 5  # BPF_PROG_TYPE_TRACEPOINT
 _COOKIE = 174  # bpf_get_attach_cookie
+_EXTERN = ("lddw", "lddw_btf_id", "call_kfunc")
 
 
-def adapted(spec: ObjectSpec, program: str = "") -> ObjectSpec:
-    """`spec` made ready for the running kernel: CO-RE relocations resolved, externs bound, of one program or of all.
+def adapted(spec: ObjectSpec, programs: Collection[str]) -> tuple[ObjectSpec, tuple[str, ...]]:
+    """`spec` with these programs made ready for the running kernel: CO-RE relocations resolved, externs bound; and the
+    modules that their instructions count from 1. What other programs want of the kernel is not asked for.
 
     LoadError for what this kernel does not have, Unavailable where it does not tell.
     """
-    kernel = RunningKernel()
-    if any(one.core for key, one in spec.programs.items() if program in ("", key)):
-        spec = relocate(spec, kernel.types, program, kernel.modules)
-    return resolved(spec, kernel, program)
+    part = _part(spec, programs)
+    if not part.externs and not any(one.core for one in part.programs.values()):
+        return spec, ()
+    kernel, modules = RunningKernel(), tuple[str, ...]()
+    if any(one.core for one in part.programs.values()):
+        part = relocate(part, kernel.types, "", kernel.modules)
+    if any(one.kind == "kfunc" or (one.kind == "ksym" and one.type) for one in part.externs.values()):
+        part, modules = bound_to_modules(part, kernel.types, kernel.named_modules)
+    part = resolved(part, kernel)
+    return replace(spec, programs={**spec.programs, **part.programs}, maps=part.maps), modules
 
 
-# what BTF calls the target of an attach type: its kind, and what stands before the name in the section's
-_TARGETS: Mapping[str, tuple[type[Func] | type[Typedef], str]] = {
-    "trace_raw_tp": (Typedef, "btf_trace_"),
-    "trace_iter": (Func, "bpf_iter_"),
-    "lsm_mac": (Func, "bpf_lsm_"),
-    "lsm_cgroup": (Func, "bpf_lsm_"),
-}
-
-
-def target_id(section: Section) -> int:
-    """The type id of what a program of `section` is attached to. LoadError where the kernel has nothing of the name."""
-    kind, prefix = _TARGETS.get(section.attach_type or "", (Func, ""))
-    found = RunningKernel().types.find(kind, prefix + section.target)
-    if found is None:
-        raise LoadError(f"section {section.name}: the kernel's BTF has no {prefix + section.target} to attach to")
-    return found
+def _part(spec: ObjectSpec, programs: Collection[str]) -> ObjectSpec:
+    """The programs alone, with the externs that they name. Values of .kconfig go together."""
+    found = {name: one for name, one in spec.programs.items() if name in programs}
+    named = {one.symbol for program in found.values() for one in program.insns if one.op.name in _EXTERN}
+    has_values = any(KCONFIG in one.map_names for one in found.values())
+    wanted = {key: one for key, one in spec.externs.items() if key in named or (has_values and one.kind == "kconfig")}
+    return replace(spec, programs=found, externs=wanted)
 
 
 class RunningKernel:
@@ -123,12 +122,16 @@ class RunningKernel:
 
     def modules(self) -> Iterator[BtfIndex]:
         """Types of each module that is loaded. One that goes away meanwhile is left out."""
+        return (types for _, types in self.named_modules())
+
+    def named_modules(self) -> Iterator[tuple[str, BtfIndex]]:
+        """Each module that is loaded, with its types."""
         if not BTF.is_dir():
             return
         for path in sorted(BTF.iterdir()):
             if path.name != "vmlinux":
                 with contextlib.suppress(LoadError):
-                    yield open_index(path, self.types)
+                    yield path.name, open_index(path, self.types)
 
 
 class _Facts(Mapping[str, int]):

@@ -9,7 +9,10 @@ from __future__ import annotations
 from bpfvm.core.errors import Unavailable
 
 # include/uapi/linux/capability.h
-_BITS = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
+_BITS = {
+    "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_SYS_RESOURCE": 24,
+    "CAP_SYSLOG": 34, "CAP_PERFMON": 38, "CAP_BPF": 39,
+}  # fmt: skip
 
 MAP_NEEDS = ("CAP_BPF",)
 
@@ -18,16 +21,15 @@ _WHOLE_HOST = [b"0", b"0", b"4294967295"]  # uid_map of a process that is in no 
 
 def refusal(action: str, needs: tuple[str, ...]) -> Unavailable:
     """The error for an EPERM without a verifier log. action: what was refused ("loading an xdp program")."""
-    effective = _effective()
-    if effective is None:
+    lacks = lacking(needs)
+    if lacks is None:
         return Unavailable(f"{action} is refused (EPERM); it takes {_listed(needs)}: run as root")
-    lacking = () if _has(effective, "CAP_SYS_ADMIN") else tuple(name for name in needs if not _has(effective, name))
-    if lacking:
+    if lacks:
         return Unavailable(
-            f"{action} takes {_listed(needs)}, and this process lacks {_listed(lacking)} (EPERM): run as root, or give "
+            f"{action} takes {_listed(needs)}, and this process lacks {_listed(lacks)} (EPERM): run as root, or give "
             f"its interpreter what it lacks"
         )
-    if _in_user_namespace():
+    if in_user_namespace():
         return Unavailable(
             f"{action} takes {_listed(needs)} on the host itself, and this process has its capabilities in a user "
             f"namespace only (EPERM): run as root of the host"
@@ -38,6 +40,20 @@ def refusal(action: str, needs: tuple[str, ...]) -> Unavailable:
     )
 
 
+def lacking(needs: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Those of `needs` that the calling thread has neither itself nor by CAP_SYS_ADMIN; None where /proc is silent."""
+    mask = effective()
+    if mask is None:
+        return None
+    return () if _has(mask, "CAP_SYS_ADMIN") else tuple(name for name in needs if not _has(mask, name))
+
+
+def held() -> tuple[str, ...] | None:
+    """Those capabilities of the calling thread that matter to bpf(2), by name; None where /proc does not tell."""
+    mask = effective()
+    return None if mask is None else tuple(name for name in _BITS if _has(mask, name))
+
+
 def _listed(names: tuple[str, ...]) -> str:
     return " and ".join(names)
 
@@ -46,7 +62,7 @@ def _has(effective: int, name: str) -> bool:
     return bool(effective >> _BITS[name] & 1)
 
 
-def _effective() -> int | None:
+def effective() -> int | None:
     """The calling thread's effective capabilities, or None where /proc does not tell."""
     try:
         with open("/proc/thread-self/status", "rb") as status:  # as bytes: a codec may be out of this user's reach
@@ -58,7 +74,8 @@ def _effective() -> int | None:
     return None
 
 
-def _in_user_namespace() -> bool:
+def in_user_namespace() -> bool:
+    """Whether this process lives in a user namespace, where its capabilities are not the host's."""
     try:
         with open("/proc/self/uid_map", "rb") as rows:
             return rows.read().split() != _WHOLE_HOST

@@ -7,6 +7,7 @@ import os
 
 from bpfvm.core.errors import BpfvmError
 from bpfvm.isa.insn import insn
+from bpfvm.kernel import privilege
 from bpfvm.kernel.load import load_object
 from bpfvm.kernel.sys import switched_off
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
@@ -21,12 +22,17 @@ _SMALLEST = ObjectSpec(
 
 def available() -> str | None:
     """None where a map and an XDP program can be made here, else why not, in one line. Never raises."""
-    return switched_off() or _refusal(os.geteuid())
+    return switched_off() or _refusal(user(), privilege.effective())
+
+
+def user() -> int:
+    """The effective user's number; -1 on systems that number no users."""
+    return os.geteuid() if hasattr(os, "geteuid") else -1
 
 
 @functools.cache
-def _refusal(euid: int) -> str | None:
-    """Asked once for each user that this process becomes."""
+def _refusal(euid: int, capabilities: int | None) -> str | None:
+    """Asked once for each user and set of capabilities that this process has."""
     try:
         load_object(_SMALLEST, "probe", {}).close()
     except BpfvmError as error:

@@ -10,7 +10,8 @@ the reason and a line of statistics (measured on 6.18):
     R2 offset is outside of the packet
     processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
 
-Checks made before that walk (jumps out of range, unreachable code) name the instruction in the reason itself.
+Checks made before that walk (jumps out of range, unreachable code) name the instruction in the reason itself; an opcode
+that is none is named alone, and the first instruction that has it is meant.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from bpfvm.obj.model import ProgramSpec
 # state at its target, or the reason itself
 _INSTRUCTION = re.compile(r"(\d+): \([0-9a-f]{2}\) (.*?gotol? pc[+-]\d+|[^;]*)(.*)")
 _NAMED = re.compile(r"\binsn (\d+)")
+_OPCODE = re.compile(r"unknown opcode ([0-9a-f]{2})")
 
 # Lines that are no reason: source comments, what is known of registers, statistics, the walk's own progress
 _PROGRESS = re.compile(
@@ -67,13 +69,21 @@ def rejection(program: ProgramSpec, log: str, error: str) -> VerifierReject:
     reading = read_log(log)
     reason = "; ".join(reading.reasons) or f"the verifier gave no reason ({error})"
     if reading.slot is None:
-        return VerifierReject(reason, log)
+        return VerifierReject(reason + _with_opcode(program, reason), log)
     absent = _absent(program, reading.slot)
     if absent is not None:
         where = _source(program, reading.slot)
         return VerifierReject(f"{where}instruction {reading.slot} needs {absent} (a CO-RE relocation)", log)
     instruction = f"instruction {reading.slot}" + (f": {reading.text}" if reading.text else "")
     return VerifierReject(f"{reason}, at {_source(program, reading.slot)}{instruction}", log)
+
+
+def _with_opcode(program: ProgramSpec, reason: str) -> str:
+    """Where the opcode stands that the reason names, with a comma before it; "" for another reason."""
+    found = _OPCODE.fullmatch(reason)
+    at = zip(slots(program.insns), program.insns, strict=False)
+    slot = next((slot for slot, one in at if found and one.op.code == int(found[1], 16)), None)
+    return "" if slot is None else f", at {_source(program, slot)}instruction {slot}"
 
 
 def _absent(program: ProgramSpec, slot: int) -> str | None:

@@ -23,7 +23,7 @@ from bpfvm.isa.insn import insn
 from bpfvm.kernel import packets
 from bpfvm.kernel.elements import BYTE_ORDER
 from bpfvm.kernel.maps import KernelMap
-from bpfvm.kernel.rings import Events
+from bpfvm.kernel.readers import Events
 from bpfvm.kernel.sys import PROG_LOAD, PROG_TEST_RUN, Fd, ProgLoad, TestRun, address, bpf, error_name, error_text
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.ctx import CONTEXTS
@@ -48,13 +48,15 @@ class LoadedProgram:
     """A program in the kernel with its maps, which keep their contents from run to run. Close it, or use `with`."""
 
     def __init__(
-        self, row: ProgramType, program: ProgramSpec, fd: Fd, maps: Mapping[str, KernelMap], beside: Callable[[], None]
-    ) -> None:
-        """beside: closes what was loaded with the program, such as the programs that it calls at its end.
+        self, row: ProgramType, program: ProgramSpec, fd: Fd, maps: Mapping[str, KernelMap],
+        beside: Callable[[], None], with_events: bool = True,
+    ) -> None:  # fmt: skip
+        """beside: closes what was loaded with the program: maps, the programs that it calls at its end.
 
-        Raises Unavailable where the host does not let what the program sends be read.
+        with_events: runs tell what the program sent, which nobody else can read then. Raises Unavailable where the host
+        does not let it be read.
         """
-        self._events = Events(maps)
+        self._events = Events(maps if with_events else {})
         self._row, self._program, self._fd, self._maps, self._beside = row, program, fd, maps, beside
 
     def __enter__(self) -> LoadedProgram:
@@ -64,12 +66,20 @@ class LoadedProgram:
         self.close()
 
     def close(self) -> None:
-        """Close the program and its maps; again does nothing."""
+        """Close the program, and what was loaded for it alone; again does nothing."""
         self._events.close()
         self._fd.close()
         self._beside()
-        for one in self._maps.values():
-            one.close()
+
+    @property
+    def fd(self) -> Fd:
+        """The program's descriptor."""
+        return self._fd
+
+    @property
+    def spec(self) -> ProgramSpec:
+        """The program as it was loaded."""
+        return self._program
 
     def run(self, given: Input) -> Result:
         """Run once.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import functools
 import os
 import platform
@@ -28,6 +29,7 @@ PROG_TEST_RUN, OBJ_GET_INFO_BY_FD, BTF_LOAD, MAP_LOOKUP_AND_DELETE, MAP_FREEZE, 
     22,
     24,
 )
+MAP_LOOKUP_AND_DELETE_BATCH, MAP_UPDATE_BATCH, MAP_DELETE_BATCH = 25, 26, 27
 
 NAME_LENGTH = 16  # BPF_OBJ_NAME_LEN, with its closing zero
 ENOTSUPP = 524  # include/linux/errno.h: the kernel's own "not supported", which leaks to user space without a uapi name
@@ -78,7 +80,10 @@ class MapElement(ctypes.Structure):
 
 
 class MapBatch(ctypes.Structure):
-    """BPF_MAP_LOOKUP_BATCH. count: room in, elements out. in_batch, out_batch: addresses of the place to go on from."""
+    """BPF_MAP_LOOKUP_BATCH and its like.
+
+    count: room or elements in, elements out. in_batch, out_batch: addresses of the place to go on from.
+    """
 
     _fields_ = (
         ("in_batch", ctypes.c_uint64),
@@ -169,13 +174,19 @@ class TestRun(ctypes.Structure):
     )
 
 
+_FIRST = 3  # behind standard input, output and error
+
+
 class Fd:
-    """A descriptor and its only owner: a context manager, closed once, and closed with a warning when forgotten."""
+    """A descriptor and its only owner: a context manager, closed once, and closed with a warning when forgotten.
+
+    Its number is never 0, 1 or 2, also where the process has closed those: attributes of bpf(2) take 0 for none.
+    """
 
     __slots__ = ("_number",)
 
     def __init__(self, number: int) -> None:
-        self._number: int | None = number
+        self._number: int | None = number if number >= _FIRST else _raised(number)
 
     @property
     def number(self) -> int:
@@ -200,6 +211,14 @@ class Fd:
         if self._number is not None:
             warnings.warn(f"bpf descriptor {self._number} was not closed", ResourceWarning, source=self, stacklevel=2)
             self.close()
+
+
+def _raised(number: int) -> int:
+    """Another descriptor for what the low `number` stands for, which is closed."""
+    try:
+        return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _FIRST)
+    finally:
+        os.close(number)
 
 
 def bpf(command: int, attr: ctypes.Structure) -> int:

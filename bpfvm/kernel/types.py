@@ -10,8 +10,10 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from bpfvm.kernel.elements import BYTE_ORDER
+from bpfvm.kernel.host import BYTE_ORDER
+from bpfvm.kernel.lacks import KINDS, lacking
 from bpfvm.kernel.sys import BTF_LOAD, BtfLoad, Fd, address, bpf
+from bpfvm.kernel.workarounds import without_kinds
 from bpfvm.obj import btf_codec
 from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_types import EXTERN, GLOBAL, DataSec, DeclTag, Func, FuncProto, Fwd, Int, Type, Var
@@ -29,6 +31,7 @@ class Records:
 
     functions: bytes = b""
     lines: bytes = b""
+    btf: int = 0  # descriptor of the BTF that they refer to
 
     @property
     def function_size(self) -> int:
@@ -54,11 +57,11 @@ class ObjectTypes:
             for place in program.lines.values():
                 self._strings.add(place.file)
                 self._strings.add(spec.sources.get((place.file, place.line), ""))
-        data = btf_codec.encode(self._btf, self._strings, BYTE_ORDER)
-        try:
-            self.fd = Fd(bpf(BTF_LOAD, BtfLoad(btf=address(data), btf_size=len(data))))
-        except OSError:
-            self.fd = None  # a kernel before 4.18, or one that does not know a kind: programs work without
+        self.fd = _loaded(self._btf, self._strings)
+        if self.fd is None:  # a kernel that does not know a kind, or none: programs and most maps work without
+            lacks = lacking(*KINDS)
+            self._btf = without_kinds(self._btf, lacks)
+            self.fd = _loaded(self._btf, self._strings) if lacks else None
 
     def close(self) -> None:
         """Close the descriptor; the kernel keeps what maps and programs use."""
@@ -80,14 +83,22 @@ class ObjectTypes:
             return Records()
         starts = b"".join(_FUNC_INFO.pack(one.slot, kind or 0) for one, kind in zip(functions, kinds, strict=True))
         if any(one.slot not in program.lines for one in functions):
-            return Records(starts)
-        return Records(starts, b"".join(self._lines(program)))
+            return Records(starts, btf=self.number)
+        return Records(starts, b"".join(self._lines(program)), self.number)
 
     def _lines(self, program: ProgramSpec) -> Iterator[bytes]:
         for slot, place in sorted(program.lines.items()):
             text = self._spec.sources.get((place.file, place.line), "")
             where = place.line << COLUMN_BITS | min(place.col, (1 << COLUMN_BITS) - 1)
             yield _LINE_INFO.pack(slot, self._strings.add(place.file), self._strings.add(text), where)
+
+
+def _loaded(btf: Btf, strings: StringTable) -> Fd | None:
+    data = btf_codec.encode(btf, strings, BYTE_ORDER)
+    try:
+        return Fd(bpf(BTF_LOAD, BtfLoad(btf=address(data), btf_size=len(data))))
+    except OSError:
+        return None
 
 
 def acceptable(btf: Btf) -> Btf:

@@ -98,7 +98,7 @@ def _contents(spec: ObjectSpec, externs: Mapping[str, ExternSpec], btf: Btf, ker
         if key in texts:
             data = kconfig.encode(btf, one, texts[key], spec.endian)
         elif not one.weak:
-            raise LoadError(f"extern {key}: the kernel's configuration does not set it, and it is not declared weak")
+            raise LoadError(f"extern {key}: the kernel's configuration does not set it, and it is not declared __weak")
         if len(data) != one.size or one.offset + one.size > len(out):
             raise LoadError(f"extern {key}: {len(data)} bytes for {one.size} at {one.offset:#x} of {len(out)}")
         out[one.offset : one.offset + one.size] = data
@@ -136,7 +136,10 @@ def addresses(kallsyms: bytes, names: Collection[str]) -> dict[str, int]:
                 f"extern {name}: the kernel has several symbols of this name, at {found[name]:#x} and {number:#x}"
             )
     if 0 in found.values() and not re.search(rb"^0*[1-9a-f]", kallsyms, re.MULTILINE):
-        raise LoadError("the kernel hides the addresses of its symbols from this process (kernel.kptr_restrict)")
+        raise LoadError(
+            "the kernel hides the addresses of its symbols from this process (kernel.kptr_restrict); "
+            "they take CAP_SYSLOG"
+        )
     return found
 
 
@@ -152,7 +155,9 @@ def _numbers(externs: Iterable[ExternSpec], btf: Btf, kernel: KernelNames) -> di
         found.update({one.name: number for one in typed if (number := _type_id(one, matcher)) is not None})
     for one in typeless.values():
         if one.name not in found and not one.weak:
-            raise LoadError(f"extern {one.name}: the kernel has no symbol of this name")
+            raise LoadError(
+                f"extern {one.name}: the kernel has no symbol of this name; declared __weak it would be 0 then"
+            )
     return found
 
 

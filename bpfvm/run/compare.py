@@ -7,7 +7,7 @@ from typing import Any
 from bpfvm.core.machine import Fault
 from bpfvm.run.outcome import Outcome
 
-SILENT = {"kernel": ("redirect",)}  # what an engine does not tell
+SILENT = {"kernel": ("redirect", "trace")}  # what BPF_PROG_TEST_RUN does not show
 SHOWN = 5  # differing map entries to print before the rest is only counted
 
 

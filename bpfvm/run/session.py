@@ -12,6 +12,7 @@ from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.lang.faults import RECORD
 from bpfvm.lang.signature import Signature
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.typed_map import TypedMap
 from bpfvm.obj.values import decode_entries, encode_entries
 from bpfvm.run.backend import Backend
 from bpfvm.run.mapview import MapView
@@ -88,16 +89,20 @@ class Session:
             for name, one in self._visible_maps().items()
         }
 
-    def map(self, name: str) -> MapView:
+    def map(self, name: str) -> TypedMap:
         """A map as it is now, to read and to change. Unavailable where the machine gives whole contents only."""
-        system = getattr(self._loaded, "system", None)
-        if system is None:
+        system, kernel_map = getattr(self._loaded, "system", None), getattr(self._loaded, "map", None)
+        if system is not None:
+            if name not in system.maps:
+                raise UsageError(
+                    f"the program does not use a map {name!r}; its maps are {', '.join(system.maps) or 'none'}"
+                )
+            return MapView(system, name, self.spec.btf, self.spec.endian)
+        if kernel_map is None:
             raise Unavailable(f"engine {self.engine} shows maps as a whole: use maps()")
-        if name not in system.maps:
-            raise UsageError(
-                f"the program does not use a map {name!r}; its maps are {', '.join(system.maps) or 'none'}"
-            )
-        return MapView(system.maps[name], self.spec.btf, self.spec.endian)
+        from bpfvm.kernel.table import Table
+
+        return Table(kernel_map(name), self.spec.btf, self.spec.endian)
 
     def _visible_maps(self) -> dict[str, MapSpec]:
         used = self.spec.maps_of(self.program.name)

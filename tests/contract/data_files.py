@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bpfvm.core.errors import BpfvmError, Unavailable, VerifierReject
@@ -14,24 +12,12 @@ from bpfvm.emulator import Emulator
 from bpfvm.run.backend import Backend, engine
 from bpfvm.testing.batch import Batch, batches
 from bpfvm.testing.datafile import NAME, Case, load_cases
+from tests.contract.comparison import Comparison
 
-ISA = Path(__file__).resolve().parents[1] / "isa"
+TESTS = Path(__file__).resolve().parents[1]
+ISA = TESTS / "isa"
 # Edge values of each row; all registers; programs that other machines get wrong; bugs that others had, by symptom
 FOLDERS = (ISA, ISA / "registers", ISA / "probes", ISA / "bugs")
-
-
-@dataclass(slots=True)
-class Comparison:
-    """Cases on one machine. compared: cases; wrong: a line each; elsewhere: why so many could not run here."""
-
-    compared: int = 0
-    wrong: list[str] = field(default_factory=list)
-    elsewhere: Counter[str] = field(default_factory=Counter)
-
-    def __str__(self) -> str:
-        """For people: how many of how many, and why not the others."""
-        reasons = "".join(f"; {count} not: {reason}" for reason, count in sorted(self.elsewhere.items()))
-        return f"{self.compared} cases compared{reasons}"
 
 
 @functools.cache
@@ -43,6 +29,12 @@ def every_case() -> tuple[Case, ...]:
 def long_cases() -> list[Case]:
     """The cases that are millions of instructions long: too many for the reference tier, and nothing for the others."""
     return load_cases(ISA / "long")
+
+
+def compare_all(name: str) -> Comparison:
+    """Every data file there is; the long ones are too long for the reference tier."""
+    assert {path.parent for path in TESTS.rglob("*.data")} == {*FOLDERS, ISA / "long", Path(__file__).parent}
+    return compare(name, every_case() if name == "interp" else [*every_case(), *long_cases()])
 
 
 def compare(name: str, cases: Iterable[Case]) -> Comparison:
@@ -60,7 +52,7 @@ def compare(name: str, cases: Iterable[Case]) -> Comparison:
         if isinstance(one, Case):
             _one_by_one(backend, [one], found)
         elif _is_right(backend, one):
-            found.compared += len(one.cases)
+            found.counts["cases"] += len(one.cases)
         else:
             before = len(found.wrong)
             _one_by_one(backend, one.cases, found)
@@ -90,8 +82,15 @@ def _one_by_one(backend: Backend, cases: Iterable[Case], found: Comparison) -> N
         if reason is not None:
             found.elsewhere[reason] += 1
             continue
-        found.compared += 1
+        if _must_be_refused(case, backend):
+            found.refused += not wrong
+        else:
+            found.counts["cases"] += 1
         found.wrong += wrong
+
+
+def _must_be_refused(case: Case, backend: Backend) -> bool:
+    return case.expect.refused is not None or (backend.name == "kernel" and case.expect.kernel is not None)
 
 
 def _not_for(case: Case, backend: Backend) -> str | None:

@@ -132,7 +132,7 @@ class Text:
             self.conditional(depth)
         elif way == "swap" and len(bindable) > 1:
             a, b = self.pick(bindable), self.pick(bindable)
-            if self.names[a] == self.names[b]:
+            if a != b and self.names[a] == self.names[b]:  # CPython 3.11.2 binds `a, a = b, c` to b
                 self.lines.append(f"{indent}{a}, {b} = {b}, {self.number(self.names[a], 1)}")
         elif way == "return" and depth > 1:
             self.lines.append(f"{indent}return {self.exact(2)}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 
 import pytest
 
@@ -102,3 +104,23 @@ def test_a_descriptor_is_closed_once(tmp_path_factory: pytest.TempPathFactory) -
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(number)
     fd.close()
+
+
+def test_no_descriptor_has_a_number_that_means_none() -> None:
+    """In a process whose standard streams are closed, the next descriptor would be 0."""
+    text = """
+import os
+from bpfvm.kernel.sys import Fd
+out = os.dup(1)
+for number in range(3):
+    os.close(number)
+made = [os.open(os.devnull, os.O_RDONLY) for _ in range(2)]
+fds = [Fd(number) for number in made]
+low = [os.path.exists(f"/proc/self/fd/{number}") for number in range(3)]
+inherited = [os.get_inheritable(fd.number) for fd in fds]
+os.write(out, f"{made} {min(fd.number for fd in fds) >= 3} {low} {inherited}".encode())
+for fd in fds:
+    fd.close()
+"""
+    said = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout
+    assert said == "[0, 1] True [False, False, False] [False, False]"

@@ -182,7 +182,13 @@ REFUSED = [
         [Struct("s", 4, ()), Var("x", 1)],
         "its type is int [1] here and struct s [1] in",
     ),
-    (ExternSpec("x", "ksym", 0), PLAIN, [], [], "extern x: the kernel has no symbol of this name"),
+    (
+        ExternSpec("x", "ksym", 0),
+        PLAIN,
+        [],
+        [],
+        "extern x: the kernel has no symbol of this name; declared __weak it would be 0 then",
+    ),
     (
         ExternSpec("twice", "ksym", 0),
         replace(PLAIN, symbol="twice"),
@@ -222,7 +228,7 @@ def test_a_flavoured_function_is_the_one_without_flavour() -> None:
         (
             "CONFIG_GONE",
             False,
-            "extern CONFIG_GONE: the kernel's configuration does not set it, and it is not declared weak",
+            "extern CONFIG_GONE: the kernel's configuration does not set it, and it is not declared __weak",
         ),
         ("LINUX_NEW", False, "wanted a name CONFIG_… or one of LINUX_KERNEL_VERSION"),
         ("OTHER", True, "extern OTHER of .kconfig: wanted a name CONFIG_…"),

@@ -43,3 +43,11 @@ def test_many_map_differences_are_counted() -> None:
     lines = differences("a", replace(BASE, maps=one), "b", replace(BASE, maps=two))
     assert len(lines) == 6
     assert lines[-1] == "map m: 4 more entries differ"
+
+
+def test_what_the_kernel_does_not_show_is_not_compared() -> None:
+    """BPF_PROG_TEST_RUN gives back neither where a packet is sent nor what was printed; a verdict it does."""
+    emulated = replace(BASE, redirect="ifindex 7")
+    assert differences("interp", emulated, "kernel", replace(BASE, trace=())) == []
+    assert len(differences("interp", emulated, "portable", replace(BASE, trace=()))) == 2
+    assert len(differences("interp", emulated, "kernel", replace(BASE, trace=(), value=1))) == 1

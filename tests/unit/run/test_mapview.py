@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError
+from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.emulator.machine import Emulator
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Array, Float, Int, Member, Struct, Type
+from bpfvm.obj.btf_types import GLOBAL, Array, DataSec, Float, Int, Member, SecVar, Struct, Type, Var
+from bpfvm.obj.datasec import data_map
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.session import Session
 
@@ -59,7 +62,11 @@ def test_values_are_typed() -> None:
     with session(spec("lru_hash", FLOW, 24)) as opened:
         view = opened.map("m")
         view[1] = {"packets": 2, "bytes": -9, "name": "dns"}
-        assert view[1] == {"packets": 2, "bytes": -9, "name": "dns"}
+        assert view[1]._asdict() == {"packets": 2, "bytes": -9, "name": "dns"}
+        assert view[1].packets == 2
+        view[2] = view[1]._replace(bytes=4)
+        view[3] = (5, 6, "tcp")
+        assert [tuple(value) for key, value in sorted(view.items())] == [(2, -9, "dns"), (2, 4, "dns"), (5, 6, "tcp")]
 
 
 def test_values_of_cpus_are_lists() -> None:
@@ -68,7 +75,8 @@ def test_values_of_cpus_are_lists() -> None:
             view = opened.map("m")
             view[1] = [3, -4]
             assert view[1] == [3, -4]
-            with pytest.raises(LoadError, match="a list of 2, one a CPU"):
+            assert view.sum(1) == -1
+            with pytest.raises(UsageError, match="map m value: 1 values, and this map's are a list of 2, one a CPU"):
                 view[1] = [3]
 
 
@@ -80,7 +88,7 @@ def test_what_a_map_does_not_do_is_said() -> None:
         return lambda view: view.__setitem__(key, value)
 
     cases: tuple[tuple[MapSpec, Any, str], ...] = (
-        (spec("array", LONG, 8), empty, r"map m\[0\] cannot be deleted: a array map does not do that \(EINVAL\)"),
+        (spec("array", LONG, 8), empty, r"map m\[0\] cannot be deleted: an array map does not do that \(EINVAL\)"),
         (spec("array", LONG, 8), store(3, 1), "room for 3 entries"),
         (spec("array", LONG, 8), store(0, 1 << 63), "from -9223372036854775808"),
         (spec("hash", LONG, 8, flags=8), store(0, 1), "forbid it"),
@@ -132,7 +140,7 @@ def test_structs_become_structured_types() -> None:
         assert view["packets"].sum() == 6
         assert view["name"][2].tolist() == [b"a", b"b"]
         view["bytes"][0, 1] = 99
-        assert maps[0][1]["bytes"] == 99
+        assert maps[0][1].bytes == 99
 
 
 def test_strides_are_those_of_the_map() -> None:
@@ -172,3 +180,69 @@ def test_programs_and_views_see_the_same_map() -> None:
             opened.map("m")[1] = 41
             opened.run(Input(packet=bytes(64)))
             assert opened.map("m")[1] == 42
+
+
+def test_queues_stacks_and_bloom_filters() -> None:
+    with session(replace(spec("queue", LONG, 8), key_size=0, key_type=0)) as opened:
+        queue = opened.map("m")
+        for number in (1, 2, 3):
+            queue.push(number)
+        with pytest.raises(UsageError, match="room for 3 entries and is full"):
+            queue.push(4)
+        queue.push(4, replace=True)
+        assert (queue.peek(), queue.pop(), queue.pop(), queue.pop(), queue.pop(default=0)) == (2, 2, 3, 4, 0)
+        with pytest.raises(KeyError, match="map m is empty"):
+            queue.pop()
+        with pytest.raises(UsageError, match="has no keys; use push"):
+            queue[0]
+    with session(replace(spec("bloom_filter", LONG, 8), key_size=0, key_type=0)) as opened:
+        bloom = opened.map("m")
+        bloom.add(7)
+        assert 7 in bloom
+        assert sum(number in bloom for number in range(100)) < 100
+
+
+def test_networks_are_keys_of_a_trie() -> None:
+    trie = replace(spec("lpm_trie", LONG, 8), key_size=8, key_type=0, flags=1)
+    with session(trie) as opened:
+        view = opened.map("m")
+        view["10.0.0.0/8"] = 1
+        view[ipaddress.ip_network("10.1.0.0/16")] = 2
+        view[0, "0.0.0.0"] = 3
+        asked = ("10.1.2.3", "10.2.2.3", "11.0.0.1")
+        assert [view[ipaddress.ip_address(one)] for one in asked] == [2, 1, 3]
+        with pytest.raises(UsageError, match=r"map m key: 10\.0\.0\.1/8 has host bits set"):
+            view["10.0.0.1/8"]
+        with pytest.raises(UsageError, match="an address of 16 bytes, and this map's have 4"):
+            view["::/0"]
+
+
+def test_setdefault_pop_popitem_and_clear() -> None:
+    with session(spec("hash", LONG, 8)) as opened:
+        view = opened.map("m")
+        assert (view.setdefault(1, 5), view.setdefault(1, 6), view[1]) == (5, 5, 5)
+        assert (view.pop(1), view.pop(1, None)) == (5, None)
+        view.update({1: 2, 3: 4})
+        assert {view.popitem(), view.popitem()} == {(1, 2), (3, 4)}
+        with pytest.raises(KeyError, match="map m is empty"):
+            view.popitem()
+        with pytest.raises(UsageError, match="needs a key"):
+            view.pop()
+
+
+def test_global_variables_have_names() -> None:
+    types = Btf((*TYPES, Var("hits", LONG, GLOBAL), Var("last", FLOW, GLOBAL),
+                 DataSec(".bss", 32, (SecVar(9, 0, 8), SecVar(10, 8, 24)))))  # fmt: skip
+    program = ProgramSpec("p", "xdp", "xdp", tuple(assemble("r1 = map[.bss]\nr0 = 2\nexit")))
+    data = data_map(".bss", bytes(32), types)
+    with Session(Emulator("portable"), ObjectSpec({"p": program}, {".bss": data}, types), "p") as opened:
+        view = opened.map(".bss")
+        view["hits"] = -3
+        view["last"] = {"packets": 7}
+        assert (view["hits"], view["last"].packets, view[0].hits, view[0].last.packets) == (-3, 7, -3, 7)
+        assert "hits" in view
+        assert "other" not in view
+        with pytest.raises(KeyError, match="no variable 'other'; it has hits, last"):
+            view["other"] = 1
+        with pytest.raises(UsageError, match="variable hits: 'x' is not hex text of 8 bytes; it is a signed integer"):
+            view["hits"] = "x"

@@ -1,0 +1,209 @@
+"""What programs print with bpf_trace_printk: lines of the kernel's trace_pipe.
+
+There is one such pipe for the whole machine, and reading takes lines out: of two readers each gets some. A tracing
+instance with event bpf_trace/bpf_trace_printk enabled has a pipe of its own. Lines are written as
+kernel/trace/trace_output.c does (trace_print_context):
+
+    task-pid     [cpu] flags seconds.micros: function: message
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from bpfvm.core.errors import Unavailable, UsageError
+from bpfvm.kernel.readers.waiting import SLICE, Waiter
+from bpfvm.kernel.sys import Fd, error_name, error_text
+
+PLACES = (Path("/sys/kernel/tracing/trace_pipe"), Path("/sys/kernel/debug/tracing/trace_pipe"))
+_CHUNK = 1 << 16
+
+# A task's name may hold anything, "-" and spaces too: the pid is the last number before the CPU. With option
+# record-tgid the thread group stands in between, in parentheses.
+_LINE = re.compile(
+    r"\s*(?P<task>.*)-(?P<pid>\d+)\s+(?:\((?P<group>[\s\d-]+)\)\s+)?\[(?P<cpu>\d+)\]\s+(?P<flags>\S+)\s+"
+    r"(?P<time>\d+(?:\.\d+)?):\s(?P<function>[^\s:]+):\s?(?P<message>.*)",
+    re.DOTALL,
+)
+_LOST = re.compile(r"CPU:(?P<cpu>\d+) \[LOST (?P<count>\d+ )?EVENTS\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line. text: all of it; of a line that is none of ours nothing else is known, and message is text.
+
+    flags: of interrupts and preemption ("d..2."). time: seconds since boot by the trace clock. function: what wrote
+    it, "bpf_trace_printk" for programs.
+    """
+
+    text: str
+    message: str
+    task: str = ""
+    pid: int = -1
+    cpu: int = -1
+    flags: str = ""
+    time: float = -1.0
+    function: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> Line:
+        """Parse a line without its end."""
+        found = _LINE.fullmatch(text)
+        if found is None:
+            return cls(text, text)
+        return cls(text, found["message"], found["task"], int(found["pid"]), int(found["cpu"]), found["flags"],
+                   float(found["time"]), found["function"])  # fmt: skip
+
+
+class TracePipe:
+    """Reads lines from now on: `for`, `async for`, `read`, `poll`, `select`. Close it, or use `with`.
+
+    lost: lines that the kernel wrote over before anybody read them; their count, where it tells one, else 1.
+    """
+
+    def __init__(self, path: str | Path | None = None, *, timeout: float | None = None) -> None:
+        """path: of trace_pipe, where it is not in one of its usual places. timeout: seconds after which `for` ends.
+
+        Raises Unavailable where there is none, it cannot be read, or tracing is switched off.
+        """
+        self.timeout, self.lost = timeout, 0
+        self._rest, self._lines = b"", deque[Line]()
+        self._ended = False
+        self._fd: Fd | None = Fd(_opened(PLACES if path is None else (Path(path),)))
+        try:
+            self._waiter = Waiter([self._fd.number])
+        except OSError as error:
+            self._fd.close()
+            raise Unavailable(f"trace_pipe cannot be waited for: {_told(error)}") from None
+
+    def __enter__(self) -> TracePipe:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Line]:
+        """Lines as they come, until `close` or `timeout` seconds without one."""
+        self._check()
+        return self._rounds()
+
+    def __aiter__(self) -> AsyncIterator[Line]:
+        """As `for`, in asyncio."""
+        self._check()
+        return self._async_rounds()
+
+    def read(self) -> list[Line]:
+        """The lines that are there."""
+        self._check()
+        self._fill()
+        found = list(self._lines)
+        self._lines.clear()
+        return found
+
+    def poll(self, timeout: float | None = None) -> list[Line]:
+        """As `read`, but wait until there is one: at most `timeout` seconds, else until `close`."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not (found := self.read()) and not self._ended and self._waiter.wait(deadline) and self._fd is not None:
+            pass
+        return found
+
+    def fileno(self) -> int:
+        """A descriptor that select(2) says is ready when there is something; then `read` all of it."""
+        self._check()
+        return self._waiter.fd
+
+    def close(self) -> None:
+        """End iterations and waiting, in other threads too; again does nothing."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            self._waiter.close()
+            fd.close()
+
+    def _rounds(self) -> Iterator[Line]:
+        deadline = None
+        while self._fd is not None:
+            self._fill()
+            while self._lines:
+                yield self._lines.popleft()
+                deadline = None
+            if deadline is None and self.timeout is not None:
+                deadline = time.monotonic() + self.timeout
+            if self._ended or not self._waiter.wait(deadline):
+                return
+
+    async def _async_rounds(self) -> AsyncIterator[Line]:
+        import asyncio
+
+        start = time.monotonic()
+        while self._fd is not None:
+            self._fill()
+            while self._lines:
+                yield self._lines.popleft()
+                start = time.monotonic()
+            if self._ended or (self.timeout is not None and time.monotonic() - start >= self.timeout):
+                return
+            await asyncio.sleep(SLICE / 10)  # event loops cannot watch every kind of pipe that this may be
+
+    def _fill(self) -> None:
+        """Take what is there out of the pipe."""
+        while self._fd is not None and not self._ended:
+            try:
+                data = os.read(self._fd.number, _CHUNK)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                raise Unavailable(f"trace_pipe cannot be read: {_told(error)}") from None
+            self._ended = not data
+            *whole, self._rest = (self._rest + data).split(b"\n")
+            if self._ended and self._rest:
+                whole, self._rest = [*whole, self._rest], b""
+            for one in whole:
+                self._note(one.decode(errors="replace"))
+
+    def _note(self, text: str) -> None:
+        lost = _LOST.match(text)
+        if lost is not None:
+            self.lost += int(lost["count"] or 1)
+        self._lines.append(Line.of(text))
+
+    def _check(self) -> None:
+        if self._fd is None:
+            raise UsageError("this TracePipe is closed; open another one")
+
+
+def _opened(places: tuple[Path, ...]) -> int:
+    """A descriptor of the first that there is."""
+    for path in places:
+        try:
+            _check_on(path.with_name("tracing_on"))
+            return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            why = "; run as root" if isinstance(error, PermissionError) else ""
+            raise Unavailable(f"{path}: {_told(error)}{why}") from None
+    raise Unavailable(
+        f"there is no {' or '.join(map(str, places))}; mount it: mount -t tracefs tracefs /sys/kernel/tracing"
+    )
+
+
+def _check_on(switch: Path) -> None:
+    """Raise Unavailable where the kernel writes no lines; a switch that cannot be read says nothing."""
+    try:
+        is_off = switch.read_text().strip() == "0"
+    except OSError:
+        return
+    if is_off:
+        raise Unavailable(f"tracing is switched off, and no line will come: {switch} is 0; write 1 to it")
+
+
+def _told(error: OSError) -> str:
+    number = error.errno or 0
+    return f"{error_text(number)} ({error_name(number)})"

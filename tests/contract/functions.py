@@ -1,0 +1,71 @@
+"""Python functions on a machine: those of tests/programs with their inputs, and the programs of examples/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bpfvm import bpf
+from bpfvm.core.errors import BpfvmError
+from bpfvm.program import Program
+from bpfvm.run.compare import differences
+from bpfvm.run.outcome import Outcome
+from examples.traffic import frames
+from tests.contract.comparison import Comparison
+
+ROOT = Path(__file__).resolve().parents[2]
+LEAST = 14  # bytes of a frame that BPF_PROG_TEST_RUN takes
+
+
+@cache
+def programs() -> tuple[tuple[Program, Sequence[tuple[Any, ...]]], ...]:
+    """Every function, compiled once, with the arguments of its runs."""
+    found: list[tuple[Program, Sequence[tuple[Any, ...]]]] = []
+    for path in sorted((ROOT / "tests/programs").glob("*.py")):
+        cases = import_module(f"tests.programs.{path.stem}").CASES
+        found += [(bpf.function(function), inputs) for function, inputs in cases]
+    packets = [(frame,) for frame in frames() if len(frame) >= LEAST]
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        names = vars(import_module(f"examples.{path.stem}")).values()
+        found += [(one, packets) for one in names if isinstance(one, Program)]
+    return tuple(found)
+
+
+def compare(name: str) -> Comparison:
+    """Every function on the machine, its maps kept from run to run, as in CPython; CPython as the reference tier."""
+    found, other = Comparison(), "interp" if name == "cpython" else "cpython"
+    for program, inputs in programs():
+        try:
+            mine = _run(program, inputs, name)
+        except BpfvmError as error:
+            found.wrong.append(f"{program.name}: {error}")
+            continue
+        found.counts["functions"] += 1
+        found.counts["runs"] += len(mine)
+        found.wrong += _differences(program.name, inputs, mine, name, _reference(program, inputs, other), other)
+    return found
+
+
+def _run(program: Program, inputs: Sequence[tuple[Any, ...]], name: str) -> list[Outcome]:
+    with program.session(name) as session:
+        return [session.outcome(program.input(given)) for given in inputs]
+
+
+_KEPT: dict[tuple[Program, str], list[Outcome]] = {}
+
+
+def _reference(program: Program, inputs: Sequence[tuple[Any, ...]], name: str) -> list[Outcome]:
+    if (program, name) not in _KEPT:
+        _KEPT[program, name] = _run(program, inputs, name)
+    return _KEPT[program, name]
+
+
+def _differences(
+    what: str, inputs: Sequence[tuple[Any, ...]], mine: list[Outcome], name: str, theirs: list[Outcome], other: str
+) -> Iterator[str]:
+    for given, one, two in zip(inputs, mine, theirs, strict=True):
+        for line in differences(other, two, name, one):
+            yield f"{what}{given}: {line}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError
 from bpfvm.core.machine import Input
@@ -22,6 +23,7 @@ from bpfvm.tables.progs import BY_NAME
 
 if TYPE_CHECKING:
     from bpfvm.compiler import Compiled
+    from bpfvm.kernel.install import Installed
 
 Maps = Mapping[str, Mapping[Any, Any]]
 Answers = Mapping[str, Callable[..., Any]]
@@ -54,11 +56,16 @@ class Program:
     def __repr__(self) -> str:
         return f"<bpfvm.Program {self.name} ({self.type.name})>"
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **named: Any) -> Any:
         """Call the plain Python function itself, for use from another one."""
         if self.function is None:
             raise UsageError(f"{self.name} comes from an object file and has no Python function to call")
-        return self.function(*args)
+        return self.function(*args, **named)
+
+    @property
+    def __bpf_function__(self) -> types.FunctionType | None:
+        """What a call of the program runs, for the compiler."""
+        return self.function
 
     @cached_property
     def signature(self) -> Signature | None:
@@ -178,7 +185,8 @@ class Program:
 
         if self.function is None or self.hook is None:
             raise Unavailable(f"engine cpython: {self.name} comes from an object file, not from a Python function")
-        return CPython(self.function, self.hook, self._recorded.maps)
+        made = self._recorded
+        return CPython(self.function, self.hook, made.maps, made.captured, made.functions)
 
 
 def compile_object(
@@ -203,6 +211,20 @@ class Object:
         self.spec = spec
         self.programs: dict[str, Program] = {name: Program(name, one.type, spec) for name, one in spec.programs.items()}
         self.maps: dict[str, MapSpec] = dict(spec.maps)
+
+    def install(
+        self, programs: Iterable[str] | None = None, *, maps: Mapping[str, Any] | None = None,
+        pin: str | os.PathLike[str] | Literal[False] | None = None, reuse: Mapping[str, Any] | None = None,
+    ) -> Installed:  # fmt: skip
+        """Load the whole object into the kernel: all maps, all programs that load by themselves or those named.
+
+        The result is a context manager with `.programs` and `.maps` by name; nothing is attached. maps: contents from
+        the start, {name: {key: value}}. pin: a folder of a BPF file system. reuse: maps of others, {name: map,
+        descriptor or path of a pin}. Nothing was done after LoadError, VerifierReject, Unavailable or UsageError.
+        """
+        from bpfvm.kernel.install import install
+
+        return install(self.spec, programs, maps=maps, pin=pin, reuse=reuse)
 
     def __repr__(self) -> str:
         return f"<bpfvm.Object programs: {', '.join(self.programs) or 'none'}; maps: {', '.join(self.maps) or 'none'}>"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bpfvm.compiler.frontend.translate import translate
 from bpfvm.compiler.pipeline import compile_functions
 from bpfvm.core.diag import Diag
 from bpfvm.core.errors import UsageError
+from bpfvm.lang.capture import Capture
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
 from bpfvm.lang.target import DEFAULT, Target
@@ -22,14 +22,15 @@ class Compiled:
     """One compiled program.
 
     spec: the object that holds it. maps: name in the object -> the map as the user declared it.
-    captured: (name, value) of every global, closure variable and module attribute that the program was compiled with;
-    an attribute stands under its dotted path.
+    captured: every global, closure variable and attribute that the program was compiled with; an attribute stands
+    under its dotted path. functions: those that were compiled, the programs and what they call.
     """
 
     spec: ObjectSpec
     warnings: tuple[Diag, ...]
     maps: Mapping[str, Map]
-    captured: tuple[tuple[str, Any], ...]
+    captured: tuple[Capture, ...]
+    functions: tuple[types.FunctionType, ...]
 
 
 def compile_programs(
@@ -54,7 +55,9 @@ def compile_programs(
     for known, declared in maps.items():
         declared.name = declared.name or known
     warnings = tuple(diag for one in translated for diag in one.warnings)
-    return Compiled(spec, warnings, maps, tuple(pair for one in translated for pair in one.captured))
+    captured = tuple(capture for one in translated for capture in one.captured)
+    functions = tuple(dict.fromkeys(function for one in translated for function in one.functions))
+    return Compiled(spec, warnings, maps, captured, functions)
 
 
 def compile_program(
@@ -76,4 +79,4 @@ def compile_program(
     spec = compile_functions([translated.function], translated.maps, record_faults, dump, target)
     for known, declared in translated.maps.items():
         declared.name = declared.name or known
-    return Compiled(spec, translated.warnings, translated.maps, translated.captured)
+    return Compiled(spec, translated.warnings, translated.maps, translated.captured, translated.functions)

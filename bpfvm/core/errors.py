@@ -31,6 +31,10 @@ class Mismatch(BpfvmError):
     """Two machines gave different outcomes for one input."""
 
 
+class StaleCapture(BpfvmError):
+    """A name that a program was compiled with has another value now: CPython would run another program."""
+
+
 class Unavailable(BpfvmError):
     """This machine, this host or this version cannot do what was asked; the message says why."""
 

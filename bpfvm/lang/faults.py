@@ -11,8 +11,9 @@ LOOP_TURNS = 1 << 23  # of one loop, on every machine: what the kernel allows bp
 
 
 class LoopLimit(RuntimeError):
-    """A loop has made as many turns as one may make. line: of the loop's statement, where it is known."""
+    """A loop has made as many turns as one may make. file, line: of the loop's statement, where it is known."""
 
+    file: str = ""
     line: int | None = None
 
 

@@ -55,11 +55,12 @@ def spans(code: types.CodeType) -> dict[int, Span]:
 
 
 class Turns:
-    """The counts of one run. watched: for each code object a function that is told where a jump back goes to."""
+    """The counts of one run. watched: for each code object a function that is told where a jump back goes to, or None
+    where the function begins."""
 
     def __init__(self, codes: Collection[types.CodeType], sites: Collection[tuple[str, int]]) -> None:
         """sites: file and line of each loop that is bounded by its count alone."""
-        self.watched: dict[types.CodeType, Callable[[int], None]] = {}
+        self.watched: dict[types.CodeType, Callable[[int | None], None]] = {}
         for code in codes:
             loops = spans(code)
             if any((code.co_filename, one.line) in sites for one in loops.values()):
@@ -68,17 +69,21 @@ class Turns:
 
 def _counter(
     code: types.CodeType, loops: Mapping[int, Span], sites: Collection[tuple[str, int]]
-) -> Callable[[int], None]:  # fmt: skip
+) -> Callable[[int | None], None]:  # fmt: skip
     """Counts jumps back in one code object. LoopLimit for one too many."""
-    counts = dict.fromkeys(loops, 0)
+    fresh = dict.fromkeys(loops, 0)
+    counts = dict(fresh)
     most = {to: one.most if (code.co_filename, one.line) in sites else sys.maxsize for to, one in loops.items()}
     inner = {to: [other for other in loops if to < other <= one.end] for to, one in loops.items()}
 
-    def jumped(to: int) -> None:
+    def jumped(to: int | None) -> None:
+        if to is None:
+            counts.update(fresh)
+            return
         count = counts[to] = counts[to] + 1
         if count > most[to]:
             error = LoopLimit(TEXT)
-            error.line = loops[to].line
+            error.file, error.line = code.co_filename, loops[to].line
             raise error
         for other in inner[to]:  # it is entered anew
             counts[other] = 0
@@ -113,7 +118,7 @@ def _monitored(turns: Turns) -> Iterator[None]:
         yield
         return
     monitoring.use_tool_id(tool, _NAME)
-    jump, watched = monitoring.events.JUMP, turns.watched
+    jump, start, watched = monitoring.events.JUMP, monitoring.events.PY_START, turns.watched
 
     def jumped(code: types.CodeType, offset: int, to: int) -> Any:
         if to > offset:
@@ -123,13 +128,15 @@ def _monitored(turns: Turns) -> Iterator[None]:
 
     try:
         monitoring.register_callback(tool, jump, jumped)
+        monitoring.register_callback(tool, start, lambda code, _: watched[code](None))
         for code in turns.watched:
-            monitoring.set_local_events(tool, code, jump)
+            monitoring.set_local_events(tool, code, jump | start)
         yield
     finally:
         for code in turns.watched:
             monitoring.set_local_events(tool, code, 0)
         monitoring.register_callback(tool, jump, None)
+        monitoring.register_callback(tool, start, None)
         monitoring.free_tool_id(tool)
 
 
@@ -138,6 +145,7 @@ def _tracer(turns: Turns) -> Any:
         jumped = turns.watched.get(frame.f_code)
         if event != "call" or jumped is None:
             return None
+        jumped(None)
         heads, last = set(spans(frame.f_code)), -1
 
         def line(frame: types.FrameType, event: str, _: Any) -> Any:

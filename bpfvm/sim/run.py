@@ -8,14 +8,16 @@ the hook's value, as it ends the compiled program.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from bpfvm.core.bits import M32
 from bpfvm.core.machine import Entries, Fault, Input, Location, Result
 from bpfvm.emulator.system import System
+from bpfvm.lang import capture
 from bpfvm.lang.active import running
+from bpfvm.lang.capture import Capture
 from bpfvm.lang.faults import FAULTS, LoopLimit, PacketError
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
@@ -27,12 +29,21 @@ from bpfvm.tables.ctx import CONTEXTS
 
 
 class CPython:
-    """The backend for one function. maps: what the compiler found the function to use, by name."""
+    """The backend for one function.
+
+    maps, captured, functions: what the compiler found the function to use and to call. A run raises StaleCapture where
+    a name has another value by now.
+    """
 
     name = "cpython"
 
-    def __init__(self, function: types.FunctionType, hook: Hook, maps: Mapping[str, Map]) -> None:
+    def __init__(
+        self, function: types.FunctionType, hook: Hook, maps: Mapping[str, Map], captured: Sequence[Capture] = (),
+        functions: Sequence[types.FunctionType] = (),
+    ) -> None:  # fmt: skip
         self.function, self.hook, self.maps = function, hook, dict(maps)
+        self.captured = captured
+        self.codes = list(dict.fromkeys((function.__code__, *(one.__code__ for one in functions))))
 
     def load(self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> Loaded:
         """`spec` gives the maps' layout; what runs is the function."""
@@ -44,6 +55,7 @@ class Loaded:
 
     def __init__(self, backend: CPython, spec: ObjectSpec, given: Mapping[str, Entries]) -> None:
         self._function, self._hook = backend.function, backend.hook
+        self._captured, self._codes = backend.captured, backend.codes
         self._signature: Signature | None = signature(backend.function) if backend.hook.scalars else None
         self._system = System(spec, [name for name, one in spec.maps.items() if not one.hidden])
         # classes of exceptions that the function itself raises, as the compiler found them
@@ -66,12 +78,13 @@ class Loaded:
 
     def run(self, given: Input) -> Result:
         """Call the function once. An exception that is no fault of the language is the caller's to see."""
+        capture.check(self._function.__name__, self._captured)
         self._system.begin(given)
         self._packet = given.packet or b""
         arguments = self._arguments(given)
         fault = None
         try:
-            with running(self), limited(_codes(self._function.__code__), self._limited):
+            with running(self), limited([one for code in self._codes for one in _inside(code)], self._limited):
                 value = self._function(*arguments)
         except Exception as error:
             if not isinstance(error, FAULTS) and type(error).__name__ not in self._raised:
@@ -129,17 +142,16 @@ class Loaded:
 
     def _fault(self, error: Exception) -> Fault:
         """The fault that `error` is, at the user's line that raised it, not at a line of this package."""
-        line, at = 0, error.__traceback__ if not isinstance(error, LoopLimit) else None
-        code = self._function.__code__
+        place, at = Location(self._function.__code__.co_filename, 0), error.__traceback__
         while at is not None:
-            if at.tb_frame.f_code is code:
-                line = at.tb_lineno
+            if at.tb_frame.f_code in self._codes:
+                place = Location(at.tb_frame.f_code.co_filename, at.tb_lineno)
             at = at.tb_next
-        if isinstance(error, LoopLimit):
-            line = error.line or 0
-        return Fault(type(error).__name__, str(error), source=Location(code.co_filename, line), machine=False)
+        if isinstance(error, LoopLimit) and error.line:
+            place = Location(error.file, error.line)
+        return Fault(type(error).__name__, str(error), source=place, machine=False)
 
 
-def _codes(code: types.CodeType) -> list[types.CodeType]:
+def _inside(code: types.CodeType) -> list[types.CodeType]:
     """The code of a function and of those inside of it."""
-    return [code, *(inner for one in code.co_consts if isinstance(one, types.CodeType) for inner in _codes(one))]
+    return [code, *(inner for one in code.co_consts if isinstance(one, types.CodeType) for inner in _inside(one))]

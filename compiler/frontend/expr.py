@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bpfvm.compiler.frontend import arith, calls, compare, flow, maps, names
+from bpfvm.compiler.frontend import arith, calls, compare, flow, functions, maps, names
 from bpfvm.compiler.frontend.compare import Branches
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.subset import refuse
@@ -107,13 +107,29 @@ def _tuple(f: Translation, node: ast.Tuple) -> Value:
 
 
 def _call(f: Translation, node: ast.Call) -> Value:
-    handler = calls.handler_of(f, node, value(f, node.func))
+    callee = value(f, node.func)
+    if functions.is_function(callee):
+        values = [value(f, argument) for argument in node.args]
+        return functions.call(f, node, callee, (values, _named_arguments(f, node)))
+    handler = calls.handler_of(f, node, callee)
     arguments = [value(f, argument) for argument in node.args]
     for keyword in node.keywords:
         value(f, keyword.value)
     if handler is None or any(isinstance(argument, Bad) for argument in arguments):
         return BAD
     return handler(f, node, arguments)
+
+
+def _named_arguments(f: Translation, node: ast.Call) -> dict[str, Value]:
+    """Arguments by name, evaluated in the order of the text."""
+    found = {}
+    for one in node.keywords:
+        if one.arg is not None:
+            found[one.arg] = value(f, one.value)
+            continue
+        text = "`**` in a call is not available in BPF programs"
+        found["**"] = f.error("E062", text, one.value, help="give each argument by its name")
+    return found
 
 
 def branch(f: Translation, node: ast.expr) -> Branches:

@@ -65,6 +65,10 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
     if not ends:
         f.leave()
         return None
+    if any(end.state.dead for end in ends):
+        alive = [place for place, end in enumerate(ends) if not end.state.dead] or [0]
+        ends = [ends[place] for place in alive]
+        results = [results[place] for place in alive] if results else None
     if len(ends) == 1:
         f.resume(ends[0])
         return results[0] if results else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import types
 from typing import Any
 
 from bpfvm.compiler.frontend import context, packet
@@ -145,14 +144,7 @@ def _offers(owner: Value) -> str:
 
 
 def _of_object(f: Translation, owner: Any, node: ast.Attribute) -> Value:
-    """An attribute of a module or of a class, such as `socket.IPPROTO_UDP` or `Proto.UDP`."""
-    if not isinstance(owner, types.ModuleType | type):
-        return f.error(
-            "E063",
-            f"attributes of {Static(owner).described} are not read in this version",
-            node,
-            help="bind the attribute to a global name before",
-        )
+    """An attribute of an object of the interpreter, such as `socket.IPPROTO_UDP`, `Proto.UDP` or `options.port`."""
     try:
         found = f.scope.attribute(owner, node.attr, ast.unparse(node))
     except Exception as error:  # a module's own __getattr__ may raise anything
@@ -170,7 +162,7 @@ def bind(f: Translation, node: ast.Name, value: Value) -> None:
     if node.id in f.scope.local:
         f.state.names[node.id] = value
         return
-    declared = f.declared_global.get(node.id)
+    declared = f.frame.declared_global.get(node.id)
     f.error(
         "E051",
         f"a BPF program cannot rebind `{node.id}` of the module or of an enclosing function",

@@ -11,6 +11,7 @@ from bpfvm.compiler.frontend.types import (
     BOOLEAN,
     INT,
     MODULAR,
+    NOTHING,
     Bad,
     ContextValue,
     Nothing,
@@ -58,7 +59,11 @@ def _argument(f: Translation, scalar: Scalar, offset: int) -> Number:
 
 
 def leave(f: Translation, node: ast.AST, given: Value | None, place: ast.expr | None) -> None:
-    """End the program with `given`, None for none at all. place: the node of the value."""
+    """End the function with `given`, None for none at all. place: the node of the value."""
+    if f.frame.call is not None:
+        f.frame.leaving.append((f.end(), NOTHING if given is None else given))
+        f.leave()
+        return
     match given:
         case Bad():
             f.ret(f.number(0))
@@ -78,7 +83,7 @@ def leave(f: Translation, node: ast.AST, given: Value | None, place: ast.expr | 
 
 
 def _nothing(f: Translation, node: ast.AST) -> None:
-    scalar = f.returns
+    scalar = f.frame.returns
     if scalar is not None:
         f.error(
             "E024",
@@ -92,7 +97,7 @@ def _nothing(f: Translation, node: ast.AST) -> None:
 
 def fall_off(f: Translation, place: Span) -> None:
     """The end of a body that control can reach."""
-    scalar = f.returns
+    scalar = f.frame.returns
     if scalar is not None:
         f.error(
             "E024",
@@ -105,7 +110,7 @@ def fall_off(f: Translation, place: Span) -> None:
 
 
 def _number(f: Translation, number: Number, place: ast.expr) -> None:
-    scalar = f.returns
+    scalar = f.frame.returns
     if not f.exact(number, place):
         f.ret(f.number(0))
         return

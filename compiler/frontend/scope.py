@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bpfvm.compiler.frontend.types import NOTHING, MapValue, Number, Static, Tuple, Value, View, constant, kind_of
+from bpfvm.lang.capture import Capture
 from bpfvm.lang.maps import Map
 from bpfvm.lang.operators import BINARY, UNARY
 from bpfvm.lang.packet import View as PacketView
@@ -39,37 +40,41 @@ class Scope:
     cells: Mapping[str, types.CellType]
     space: Mapping[str, Any]
     builtins: Mapping[str, Any]
-    captured: dict[str, Any] = field(default_factory=dict)
+    captured: dict[tuple[int, str], Capture] = field(default_factory=dict)
     maps: dict[str, Map] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, function: types.FunctionType) -> Scope:
-        """The scope of `function`."""
+    def of(cls, function: types.FunctionType, caller: Scope | None = None) -> Scope:
+        """The scope of `function`; what it takes from around is noted with what its caller took."""
+        captured, maps = (caller.captured, caller.maps) if caller is not None else ({}, {})
         code = function.__code__
         cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
         builtins: Mapping[str, Any] = function.__getattribute__("__builtins__")  # newer than some type stubs
-        return cls(frozenset((*code.co_varnames, *code.co_cellvars)), cells, function.__globals__, builtins)
+        local = frozenset((*code.co_varnames, *code.co_cellvars))
+        return cls(local, cells, function.__globals__, builtins, captured, maps)
 
     def lookup(self, name: str) -> Any:
         """The object that `name`, which is not local, stands for now; noted as captured unless it is a builtin."""
         if name in self.cells:
+            cell = self.cells[name]
             try:
-                return self._captured(name, self.cells[name].cell_contents)
+                return self._captured(cell, name, cell.cell_contents, lambda: cell.cell_contents)
             except ValueError:
                 raise Unknown(f"`{name}` of the enclosing function has no value yet") from None
         if name in self.space:
-            return self._captured(name, self.space[name])
+            space = self.space
+            return self._captured(space, name, space[name], lambda: space[name])
         if name in self.builtins:
             return self.builtins[name]
         raise Unknown(f"`{name}` is not defined")
 
-    def _captured(self, name: str, found: Any) -> Any:
-        self.captured[name] = found
+    def _captured(self, owner: Any, name: str, found: Any, now: Callable[[], Any]) -> Any:
+        self.captured[id(owner), name] = Capture(name, found, now)
         return found
 
     def attribute(self, owner: Any, name: str, path: str) -> Any:
         """`owner.name`, noted as captured under its dotted path. AttributeError where there is none."""
-        return self._captured(path, getattr(owner, name))
+        return self._captured(owner, path, getattr(owner, name), lambda: getattr(owner, name))
 
     def value(self, found: Any, name: str) -> Value:
         """The compile-time value of a captured object that was found under `name`. Raises Unfit."""

@@ -25,14 +25,18 @@ class PacketEnds:
 
 @dataclass(slots=True)
 class State:
-    """names: bindings of local names. facts: by Number.origin, what tests on the way here have shown."""
+    """names: bindings of local names. facts: by Number.origin, what tests on the way here have shown.
+
+    dead: control never comes here, but the rest of an expression does.
+    """
 
     names: dict[str, Binding] = field(default_factory=dict)
     facts: dict[int, Interval] = field(default_factory=dict)
     packet: PacketEnds | None = None
+    dead: bool = False
 
     def copy(self) -> State:
-        return State(dict(self.names), dict(self.facts), self.packet)
+        return State(dict(self.names), dict(self.facts), self.packet, self.dead)
 
     def known(self, number: Number) -> Number:
         """`number` with what tests have shown of it."""
@@ -88,3 +92,5 @@ class Mark:
     slots: int
     outer: tuple[int, int]  # breaks and continues of the loop around
     bases: frozenset[int]
+    leaving: int
+    calls: int

@@ -219,6 +219,7 @@ def _return(f: Translation, node: ast.Return) -> None:
 
 def _expression(f: Translation, node: ast.Expr) -> None:
     if not isinstance(node.value, ast.Constant):
+        f.discarded = node.value
         value(f, node.value)
 
 
@@ -228,7 +229,7 @@ def _pass(f: Translation, node: ast.Pass) -> None:
 
 def _declaration(f: Translation, node: ast.Global | ast.Nonlocal) -> None:
     """`global x` alone changes nothing; an assignment to x is the error, with this line beside it."""
-    f.declared_global.update(dict.fromkeys(node.names, node))
+    f.frame.declared_global.update(dict.fromkeys(node.names, node))
 
 
 STATEMENTS: Mapping[type[ast.stmt], Callable[[Translation, Any], None]] = {

@@ -10,13 +10,16 @@ from typing import Any
 
 from bpfvm.compiler.frontend import result, stmt
 from bpfvm.compiler.frontend.expr import value
+from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.source import LAMBDA, Located, locate
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.ir.function import Function
+from bpfvm.compiler.ir.graph import order
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.errors import UsageError
 from bpfvm.core.span import Span
+from bpfvm.lang.capture import Capture
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
 from bpfvm.lang.signature import RESULT_OFFSET, Signature, signature
@@ -29,12 +32,13 @@ _RESULTS = (int, u32, s32, None)
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """A function's IR, and what was found on the way. captured: (name, value) as of its compilation."""
+    """A function's IR, and what was found on the way. functions: itself and those that it calls."""
 
     function: Function
     warnings: tuple[Diag, ...]
     maps: Mapping[str, Map]
-    captured: tuple[tuple[str, Any], ...]
+    captured: tuple[Capture, ...]
+    functions: tuple[types.FunctionType, ...]
 
 
 def translate(
@@ -51,16 +55,18 @@ def translate(
         result_offset=RESULT_OFFSET if hook.scalars else None,
         source=located.source.span(located.node).location,
     )
-    f = Translation(located.source, hook, scope, target, machine)
+    f = Translation(Frame(function, located.source, scope), hook, target, machine, _body)
     head = _head(located)
     declared = _signature(f, function, head) if hook.scalars else None
     if not hook.scalars:
         _context(f, function, located.node, head)
     if not f.diags:
-        _body(f, located.node, declared, head)
+        _program(f, located.node, declared, head)
     if any(one.severity == "error" for one in f.diags):
         raise CompileError(f.diags)
-    return Translated(target, tuple(f.diags), dict(scope.maps), tuple(scope.captured.items()))
+    reached = set(order(target))  # nothing leads to what stands behind a call that never returns
+    target.blocks = [one for one in target.blocks if one in reached]
+    return Translated(target, tuple(f.diags), dict(scope.maps), tuple(scope.captured.values()), tuple(f.functions))
 
 
 def _name(function: types.FunctionType) -> str:
@@ -116,16 +122,23 @@ def _is_result(declared: Any) -> bool:
     )
 
 
-def _body(f: Translation, node: ast.FunctionDef | ast.Lambda, declared: Signature | None, head: Span) -> None:
-    f.returns = declared.result if declared is not None else None
+def _program(f: Translation, node: ast.FunctionDef | ast.Lambda, declared: Signature | None, head: Span) -> None:
     if declared is not None:
+        f.frame.returns = declared.result
         result.bind_scalars(f, declared, _named(node))
-    if isinstance(node, ast.Lambda):
-        result.leave(f, node.body, value(f, node.body), node.body)
-        return
-    stmt.block(f, node.body)
+    _body(f, node)
     if f.reachable:
         result.fall_off(f, head)
+
+
+def _body(f: Translation, node: ast.FunctionDef | ast.Lambda) -> None:
+    """The body of the program, or of a function that it calls."""
+    if not isinstance(node, ast.Lambda):
+        stmt.block(f, node.body)
+        return
+    given = value(f, node.body)
+    if f.reachable:
+        result.leave(f, node.body, given, node.body)
 
 
 def _named(node: ast.AST) -> frozenset[str]:

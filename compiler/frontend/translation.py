@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.span import Source
 from bpfvm.compiler.frontend.state import End, Guess, Heads, Mark, PacketEnds, State
@@ -19,8 +21,7 @@ from bpfvm.core.diag import Diag, Note
 from bpfvm.core.span import Span
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.interval import Interval, add
-from bpfvm.lang.signature import Scalar
-from bpfvm.lang.target import DEFAULT, Target
+from bpfvm.lang.target import Target
 from bpfvm.obj.model import FaultSite, MapSpec
 from bpfvm.tables.ctx import CONTEXTS
 
@@ -28,23 +29,25 @@ if TYPE_CHECKING:
     from bpfvm.compiler.frontend.loops import Loop
 
 Register = Value
+Body = ast.FunctionDef | ast.Lambda
 _CONSTANT_TEXT = 1 << 128
 
 
 class Translation:
-    """Everything that the translation of one function shares. Expressions append at the builder's current block."""
+    """Everything that the translation of one program shares. Expressions append at the builder's current block."""
 
     def __init__(
-        self, source: Source, hook: Hook, scope: Scope, target: Function, machine: Target = DEFAULT
+        self, program: Frame, hook: Hook, target: Function, machine: Target, body: Callable[[Translation, Body], None]
     ) -> None:  # fmt: skip
-        """target: where the code goes. machine: what it may rely on."""
-        self.source: Final = source
+        """target: where the code goes. machine: what it may rely on. body: translates the body of a function."""
+        self.frames: Final = [program]  # functions around this point, the innermost last
         self.hook: Final = hook
-        self.scope: Final = scope
         self.target: Final = target
         self.machine: Final = machine
-        self.declared_global: dict[str, ast.stmt] = {}
-        self.returns: Scalar | None = None  # how the result is declared, for functions of scalars
+        self.body: Final = partial(body, self)
+        self.functions: Final = {program.function: None}  # all that were translated
+        self.calls = 0  # of functions, that were written out
+        self.discarded: ast.expr | None = None  # the expression of a statement, whose value nobody reads
         self.facts: Final[Facts] = Conservative()
         self._diags: dict[tuple[str, str, Span], Diag] = {}
         self._builder = Builder(target)
@@ -55,7 +58,22 @@ class Translation:
         self._bases: set[int] = set()  # origins of the numbers at their heads
         self.work = 0  # what loops make the kernel's verifier walk besides what stands in the text, in values
 
+    @property
+    def frame(self) -> Frame:
+        """The function that is translated here."""
+        return self.frames[-1]
+
+    @property
+    def scope(self) -> Scope:
+        """The names around it."""
+        return self.frames[-1].scope
+
     # The text
+
+    @property
+    def source(self) -> Source:
+        """The file that it stands in."""
+        return self.frames[-1].source
 
     def span(self, node: ast.AST) -> Span:
         return self.source.span(node)
@@ -89,8 +107,13 @@ class Translation:
     @property
     def diags(self) -> list[Diag]:
         """Everything found, in the order of the source."""
-        found = self._diags.values()
-        return sorted(found, key=lambda one: (one.span.line, one.span.col, one.code) if one.span else (0, 0, one.code))
+        own = self.frames[0].source.file
+
+        def place(one: Diag) -> tuple[bool, str, int, int, str]:
+            at = one.span
+            return (at.file != own, at.file, at.line, at.col, one.code) if at else (False, "", 0, 0, one.code)
+
+        return sorted(self._diags.values(), key=place)
 
     def error(
         self, code: str, message: str, place: ast.AST | Span, *, why: str = "", help: str = "",
@@ -99,6 +122,8 @@ class Translation:
         """Note an error, once at each place. Its value is BAD, which silences what is made of it."""
         span = place if isinstance(place, Span) else self.span(place)
         beside = tuple(Note(text, self.span(node)) for text, node in notes)
+        calls = [frame for frame in self.frames if frame.call is not None]
+        beside += tuple(Note(f"in the call of `{one.function.__name__}`", one.call) for one in reversed(calls))
         self._diags.setdefault((code, message, span), Diag(code, message, span, why, help, beside))
         return BAD
 
@@ -140,7 +165,7 @@ class Translation:
     @property
     def reachable(self) -> bool:
         """Whether control can come here."""
-        return self._state is not None
+        return self._state is not None and not self._state.dead
 
     @property
     def state(self) -> State:
@@ -165,6 +190,11 @@ class Translation:
         """What follows is never reached."""
         self._state = None
 
+    def never(self, before: End) -> None:
+        """Behind a call that never returns: what follows in the same statement is translated, and never reached."""
+        self.resume(End(self._builder.new_block(), before.state.copy()))
+        self.state.dead = True
+
     @contextmanager
     def at(self, node: ast.AST) -> Iterator[None]:
         """Instructions made inside are those of `node`."""
@@ -185,6 +215,7 @@ class Translation:
             len(self.target.blocks), block, len(block.values), len(self.target.fault_sites), self.state.copy(),
             dict(self._diags), dict(self._fault_blocks), dict(self.target.maps), self.work, len(self.target.slots),
             (len(outer.breaks), len(outer.continues)) if outer else (0, 0), frozenset(self._bases),
+            len(self.frame.leaving), self.calls,
         )  # fmt: skip
 
     def rollback(self, mark: Mark) -> None:
@@ -196,7 +227,8 @@ class Translation:
         self._state, self._diags = mark.state.copy(), dict(mark.diags)
         self._fault_blocks, self._bases = dict(mark.faults), set(mark.bases)
         self.target.maps, self.work = dict(mark.maps), mark.work
-        del self.target.slots[mark.slots :]
+        del self.target.slots[mark.slots :], self.frame.leaving[mark.leaving :]
+        self.calls = mark.calls
         if self.loops:
             del self.loops[-1].breaks[mark.outer[0] :], self.loops[-1].continues[mark.outer[1] :]
 
@@ -255,8 +287,8 @@ class Translation:
 
         spent: go back by may_goto, and say this, there, where the kernel ends the loop.
         """
-        if self._state is not None:
-            names = self._state.names
+        if self.reachable:
+            names = self.state.names
             back = [self.register(one) for one in (names[name] for name in heads.carried) if isinstance(one, Number)]
             if spent is None or not self.machine.may_goto:
                 self._builder.goto(heads.block, *back)

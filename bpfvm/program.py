@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.lang import hooks
+from bpfvm.lang.callee import Callee, callee
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.signature import Signature, argument_offset, signature
 from bpfvm.obj.model import MapSpec, ObjectSpec
@@ -39,40 +40,45 @@ class Program:
     def __init__(self, name: str, type: str, spec: ObjectSpec | None = None) -> None:
         self.name = name
         self.type = BY_NAME[type]
-        self.function: types.FunctionType | None = None
+        self.callee: Callee | None = None
         self.hook: Hook | None = None
         self._spec = spec
 
     @classmethod
-    def of_function(cls, function: types.FunctionType, hook: Hook) -> Program:
-        """The program that `function` is compiled to, for `hook`; nothing is compiled until it is needed."""
-        if not isinstance(function, types.FunctionType):
-            raise UsageError(f"a program is made of a plain Python function, not of {function!r}")
-        program = cls(function.__name__, hook.type)
-        program.function, program.hook = function, hook
-        program.__doc__ = function.__doc__
+    def of_function(cls, target: Callable[..., Any], hook: Hook) -> Program:
+        """The program that a function, method or partial is compiled to, for `hook`; nothing is compiled until it is
+        needed."""
+        behind = callee(target)
+        program = cls(behind.function.__name__, hook.type)
+        program.callee, program.hook = behind, hook
+        program.__doc__ = behind.function.__doc__
         return program
+
+    @property
+    def function(self) -> types.FunctionType | None:
+        """The function that it is made of."""
+        return self.callee.function if self.callee is not None else None
 
     def __repr__(self) -> str:
         return f"<bpfvm.Program {self.name} ({self.type.name})>"
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Call the plain Python function itself, for use from another one."""
-        if self.function is None:
-            raise UsageError(f"{self.name} comes from an object file and has no Python function to call")
-        return self.function(*args, **named)
+        return self.__bpf_function__(*args, **named)
 
     @property
-    def __bpf_function__(self) -> types.FunctionType | None:
-        """What a call of the program runs, for the compiler."""
-        return self.function
+    def __bpf_function__(self) -> Callable[..., Any]:
+        """What a call of the program runs. UsageError for one of an object file."""
+        if self.callee is None:
+            raise UsageError(f"{self.name} comes from an object file and has no Python function to call")
+        return self.callee.target
 
     @cached_property
     def signature(self) -> Signature | None:
         """Parameters and result of a function of scalars, None for programs of a hook."""
-        if self.function is None or self.hook is None or not self.hook.scalars:
+        if self.callee is None or self.hook is None or not self.hook.scalars:
             return None
-        return signature(self.function)
+        return signature(self.callee)
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -86,9 +92,9 @@ class Program:
     def _compile(self, record_faults: bool) -> Compiled:
         from bpfvm.compiler import compile_program
 
-        if self.function is None or self.hook is None:
+        if self.callee is None or self.hook is None:
             raise UsageError(f"{self.name} comes from an object file and is compiled already")
-        return compile_program(self.function, self.hook, record_faults=record_faults)
+        return compile_program(self.callee.target, self.hook, record_faults=record_faults)
 
     @property
     def object(self) -> ObjectSpec:
@@ -183,10 +189,10 @@ class Program:
     def _cpython(self) -> Backend:
         from bpfvm.sim.run import CPython
 
-        if self.function is None or self.hook is None:
+        if self.callee is None or self.hook is None:
             raise Unavailable(f"engine cpython: {self.name} comes from an object file, not from a Python function")
         made = self._recorded
-        return CPython(self.function, self.hook, made.maps, made.captured, made.functions)
+        return CPython(self.callee, self.hook, made.maps, made.captured, made.functions)
 
 
 def compile_object(
@@ -197,9 +203,9 @@ def compile_object(
 
     functions = []
     for one in programs:
-        if one.function is None or one.hook is None:
+        if one.callee is None or one.hook is None:
             raise UsageError(f"{one.name} comes from an object file and is compiled already")
-        functions.append((one.function, one.hook))
+        functions.append((one.callee.target, one.hook))
     compiled = compile_programs(functions, dump=dump)
     return compiled.spec, [str(warning) for warning in compiled.warnings]
 
@@ -251,7 +257,7 @@ class Bpf:
 
     def function(self, function: Callable[..., Any]) -> Program:
         """A program of a plain function of scalars: `def f(a: u32, b: u64) -> u64`."""
-        return Program.of_function(_plain(function), hooks.function())
+        return Program.of_function(function, hooks.function())
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"bpf has no {name!r} in this version; it offers xdp and function")
@@ -262,14 +268,8 @@ bpf = Bpf()
 
 def _decorate(hook: Hook, function: Callable[..., Any] | None) -> Any:
     if function is None:
-        return lambda wrapped: Program.of_function(_plain(wrapped), hook)
-    return Program.of_function(_plain(function), hook)
-
-
-def _plain(function: Callable[..., Any]) -> types.FunctionType:
-    if isinstance(function, types.FunctionType):
-        return function
-    raise UsageError(f"a program is made of a plain Python function, not of {function!r}")
+        return lambda wrapped: Program.of_function(wrapped, hook)
+    return Program.of_function(function, hook)
 
 
 def _arguments(name: str, signed: Signature, given: tuple[Any, ...]) -> bytes:

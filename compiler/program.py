@@ -5,11 +5,13 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bpfvm.compiler.frontend.translate import translate
 from bpfvm.compiler.pipeline import compile_functions
 from bpfvm.core.diag import Diag
 from bpfvm.core.errors import UsageError
+from bpfvm.lang.callee import callee
 from bpfvm.lang.capture import Capture
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
@@ -34,14 +36,14 @@ class Compiled:
 
 
 def compile_programs(
-    programs: Sequence[tuple[types.FunctionType, Hook]],
+    programs: Sequence[tuple[Callable[..., Any], Hook]],
     *,
     record_faults: bool = False,
     dump: Callable[[str, str], None] | None = None,
-    target: Target = DEFAULT,
+    machine: Target = DEFAULT,
 ) -> Compiled:
     """Compile several programs into one object, as `compile_program` does one. Programs share maps by their names."""
-    translated = [translate(function, hook, machine=target) for function, hook in programs]
+    translated = [translate(callee(one), hook, machine=machine) for one, hook in programs]
     maps: dict[str, Map] = {}
     for one in translated:
         for known, declared in one.maps.items():
@@ -51,7 +53,7 @@ def compile_programs(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"two programs are called {twice!r} in one object; rename one of the functions")
-    spec = compile_functions([one.function for one in translated], maps, record_faults, dump, target)
+    spec = compile_functions([one.function for one in translated], maps, record_faults, dump, machine)
     for known, declared in maps.items():
         declared.name = declared.name or known
     warnings = tuple(diag for one in translated for diag in one.warnings)
@@ -61,22 +63,22 @@ def compile_programs(
 
 
 def compile_program(
-    function: types.FunctionType,
+    target: Callable[..., Any],
     hook: Hook,
     *,
     name: str | None = None,
     record_faults: bool = False,
     dump: Callable[[str, str], None] | None = None,
-    target: Target = DEFAULT,
+    machine: Target = DEFAULT,
 ) -> Compiled:
-    """Compile `function` for `hook`. Raises CompileError with all errors of the function, in source order.
+    """Compile a function, method or partial for `hook`. Raises CompileError with all its errors, in source order.
 
     name: of the program, the function's own by default. record_faults: keep which fault ended a run, in a hidden map.
-    dump: gets each pass's name and the IR's text after it. target: the instructions to use. A map without a name takes
+    dump: gets each pass's name and the IR's text after it. machine: the instructions to use. A map without a name takes
     that of its variable.
     """
-    translated = translate(function, hook, name, target)
-    spec = compile_functions([translated.function], translated.maps, record_faults, dump, target)
+    translated = translate(callee(target), hook, name, machine)
+    spec = compile_functions([translated.function], translated.maps, record_faults, dump, machine)
     for known, declared in translated.maps.items():
         declared.name = declared.name or known
     return Compiled(spec, translated.warnings, translated.maps, translated.captured, translated.functions)

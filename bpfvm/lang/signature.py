@@ -14,6 +14,7 @@ from typing import Any
 
 from bpfvm.core.bits import M64
 from bpfvm.core.errors import UsageError
+from bpfvm.lang.callee import Callee
 from bpfvm.lang.interval import BOOL, S64, Interval
 from bpfvm.lang.types import Storage
 
@@ -74,15 +75,16 @@ class Signature:
         return argument_offset(len(self.params))
 
 
-def signature(function: types.FunctionType) -> Signature:
-    """Read the annotations of `function`. UsageError for a missing or meaningless one, and for defaults, *args, **."""
-    code = function.__code__
-    name = function.__name__
+def signature(callee: Callee) -> Signature:
+    """Read the annotations of a function; bound parameters are none. UsageError for a missing or meaningless one, and
+    for defaults, *args, **."""
+    function = callee.function
+    code, name = function.__code__, function.__name__
     if code.co_flags & 0x0C or code.co_kwonlyargcount or code.co_posonlyargcount or function.__defaults__:
         raise UsageError(f"{name}: a program takes plain parameters: no defaults, *args, **kwargs or markers")
     hints = evaluated(function)
     params = []
-    for param in code.co_varnames[: code.co_argcount]:
+    for param in callee.parameters:
         if param not in hints:
             raise UsageError(f"{name}: parameter {param} needs a type, such as `{param}: u32`")
         params.append((param, _scalar(name, param, hints[param])))

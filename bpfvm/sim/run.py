@@ -17,6 +17,7 @@ from bpfvm.core.machine import Entries, Fault, Input, Location, Result
 from bpfvm.emulator.system import System
 from bpfvm.lang import capture
 from bpfvm.lang.active import running
+from bpfvm.lang.callee import Callee
 from bpfvm.lang.capture import Capture
 from bpfvm.lang.faults import FAULTS, LoopLimit, PacketError
 from bpfvm.lang.hooks import Hook
@@ -38,12 +39,12 @@ class CPython:
     name = "cpython"
 
     def __init__(
-        self, function: types.FunctionType, hook: Hook, maps: Mapping[str, Map], captured: Sequence[Capture] = (),
+        self, callee: Callee, hook: Hook, maps: Mapping[str, Map], captured: Sequence[Capture] = (),
         functions: Sequence[types.FunctionType] = (),
     ) -> None:  # fmt: skip
-        self.function, self.hook, self.maps = function, hook, dict(maps)
+        self.callee, self.hook, self.maps = callee, hook, dict(maps)
         self.captured = captured
-        self.codes = list(dict.fromkeys((function.__code__, *(one.__code__ for one in functions))))
+        self.codes = list(dict.fromkeys((callee.function.__code__, *(one.__code__ for one in functions))))
 
     def load(self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> Loaded:
         """`spec` gives the maps' layout; what runs is the function."""
@@ -54,9 +55,9 @@ class Loaded:
     """A function with its maps."""
 
     def __init__(self, backend: CPython, spec: ObjectSpec, given: Mapping[str, Entries]) -> None:
-        self._function, self._hook = backend.function, backend.hook
+        self._callee, self._hook = backend.callee, backend.hook
         self._captured, self._codes = backend.captured, backend.codes
-        self._signature: Signature | None = signature(backend.function) if backend.hook.scalars else None
+        self._signature: Signature | None = signature(backend.callee) if backend.hook.scalars else None
         self._system = System(spec, [name for name, one in spec.maps.items() if not one.hidden])
         # classes of exceptions that the function itself raises, as the compiler found them
         self._raised = {site.kind for one in spec.programs.values() for site in one.fault_sites}
@@ -78,14 +79,14 @@ class Loaded:
 
     def run(self, given: Input) -> Result:
         """Call the function once. An exception that is no fault of the language is the caller's to see."""
-        capture.check(self._function.__name__, self._captured)
+        capture.check(self._callee.function.__name__, self._captured)
         self._system.begin(given)
         self._packet = given.packet or b""
         arguments = self._arguments(given)
         fault = None
         try:
             with running(self), limited([one for code in self._codes for one in _inside(code)], self._limited):
-                value = self._function(*arguments)
+                value = self._callee.call(arguments)
         except Exception as error:
             if not isinstance(error, FAULTS) and type(error).__name__ not in self._raised:
                 raise
@@ -120,16 +121,15 @@ class Loaded:
         """Part of bpfvm.lang.active.Machine: store `value` under `key`."""
         self._by_map[id(declared)].update(key, value, 0)
 
-    def _arguments(self, given: Input) -> list[Any]:
+    def _arguments(self, given: Input) -> dict[str, Any]:
         if self._signature is None:
             layout = CONTEXTS[self._hook.program_type.context or ""]
-            context = Context(layout, given.fields)
-            return [context] if self._function.__code__.co_argcount else []
+            return dict.fromkeys(self._callee.parameters[:1], Context(layout, given.fields))
         words = given.ctx or bytes(self._signature.context_size)
-        return [
-            scalar.value(int.from_bytes(words[argument_offset(i) : argument_offset(i) + WORD], "little"))
-            for i, (_, scalar) in enumerate(self._signature.params)
-        ]
+        return {
+            name: scalar.value(int.from_bytes(words[argument_offset(i) : argument_offset(i) + WORD], "little"))
+            for i, (name, scalar) in enumerate(self._signature.params)
+        }
 
     def _result(self, given: Input, value: Any, fault: Fault | None) -> Result:
         if self._signature is None:
@@ -142,7 +142,7 @@ class Loaded:
 
     def _fault(self, error: Exception) -> Fault:
         """The fault that `error` is, at the user's line that raised it, not at a line of this package."""
-        place, at = Location(self._function.__code__.co_filename, 0), error.__traceback__
+        place, at = Location(self._callee.function.__code__.co_filename, 0), error.__traceback__
         while at is not None:
             if at.tb_frame.f_code in self._codes:
                 place = Location(at.tb_frame.f_code.co_filename, at.tb_lineno)

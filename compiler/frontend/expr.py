@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bpfvm.compiler.frontend import arith, calls, compare, flow, functions, maps, names
@@ -109,7 +109,7 @@ def _tuple(f: Translation, node: ast.Tuple) -> Value:
 def _call(f: Translation, node: ast.Call) -> Value:
     callee = value(f, node.func)
     if functions.is_function(callee):
-        values = [value(f, argument) for argument in node.args]
+        values = [one for argument in node.args for one in _arguments(f, argument)]
         return functions.call(f, node, callee, (values, _named_arguments(f, node)))
     handler = calls.handler_of(f, node, callee)
     arguments = [value(f, argument) for argument in node.args]
@@ -118,6 +118,21 @@ def _call(f: Translation, node: ast.Call) -> Value:
     if handler is None or any(isinstance(argument, Bad) for argument in arguments):
         return BAD
     return handler(f, node, arguments)
+
+
+def _arguments(f: Translation, node: ast.expr) -> Sequence[Value]:
+    """What one argument gives: the items of a tuple behind `*`."""
+    if not isinstance(node, ast.Starred):
+        return [value(f, node)]
+    items = value(f, node.value)
+    if isinstance(items, Tuple):
+        return items.items
+    return [items if isinstance(items, Bad) else f.error(
+        "E022",
+        f"`{f.quoted(node.value)}` is {items.described}, and `*` takes a tuple",
+        node.value,
+        help="give the arguments one by one",
+    )]  # fmt: skip
 
 
 def _named_arguments(f: Translation, node: ast.Call) -> dict[str, Value]:

@@ -7,7 +7,6 @@ at its own line. Its names are its own; what it knows of the arguments is what t
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 import types
 from collections.abc import Mapping
@@ -19,13 +18,12 @@ from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.source import locate
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, NOTHING, Bad, Static, Value
+from bpfvm.compiler.frontend.types import BAD, NOTHING, Bad, Static, Tuple, Value
 from bpfvm.core.diag import CompileError
+from bpfvm.lang.callee import brought
 
 MOST_CALLS = 2000  # that are written out, in one program
 
-PROGRAM = "__bpf_function__"  # the property by which a program tells its function
-_VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 Arguments = tuple[list[Value], dict[str, Value]]
 
 
@@ -35,8 +33,8 @@ def is_function(callee: Value) -> bool:
 
 
 def _plain(target: Any) -> types.FunctionType | None:
-    while (brought := _brought(target)) is not None:
-        target = brought[0]
+    while (step := brought(target)) is not None:
+        target = step[0]
     return target if isinstance(target, types.FunctionType) else None
 
 
@@ -58,23 +56,14 @@ def call(f: Translation, node: ast.Call, callee: Value, given: Arguments) -> Val
 def _unfolded(f: Translation, node: ast.Call, target: Any, given: Arguments) -> Arguments | None:
     """With the arguments that methods and partials bring themselves."""
     values, named = given
-    while (brought := _brought(target)) is not None:
-        target, own, keywords = brought
+    while (step := brought(target)) is not None:
+        target, own, keywords = step
         before = [names.captured(f, one, _shown(one), node) for one in own]
         beside = {key: names.captured(f, one, _shown(one), node) for key, one in keywords.items() if key not in named}
         if any(isinstance(one, Bad) for one in (*before, *beside.values())):
             return None
         values, named = [*before, *values], beside | named
     return values, named
-
-
-def _brought(target: Any) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]] | None:
-    """What a method, partial or program calls, with the arguments that it brings. None for a function."""
-    if isinstance(target, types.MethodType):
-        return target.__func__, (target.__self__,), {}
-    if isinstance(getattr(type(target), PROGRAM, None), property):
-        return getattr(target, PROGRAM), (), {}
-    return (target.func, target.args, target.keywords) if isinstance(target, functools.partial) else None
 
 
 def _shown(found: object) -> str:
@@ -111,23 +100,25 @@ def _bound(
 ) -> Mapping[str, Value] | None:  # fmt: skip
     """Parameters by name. None after an error."""
     name, values, named = f.quoted(node.func), *given
-    if function.__code__.co_flags & _VARIADIC:
+    if function.__code__.co_flags & inspect.CO_VARKEYWORDS:
         f.error(
             "E062",
-            f"`{name}` takes `*args` or `**kwargs`, which BPF programs do not have",
+            f"`{name}` takes `**kwargs`, which BPF programs do not have",
             node.func,
             help="give each parameter a name of its own",
         )
         return None
     signature = inspect.signature(function, follow_wrapped=False)
     try:
-        bound = dict(signature.bind(*values, **named).arguments)
+        bound: dict[str, Any] = dict(signature.bind(*values, **named).arguments)
     except TypeError as error:
         f.error("E013", f"`{name}`: {error}", node, why="CPython would raise TypeError here",
                 help=f"def {function.__name__}{signature}")  # fmt: skip
         return None
     for one in signature.parameters.values():
-        if one.name not in bound:
+        if one.kind is one.VAR_POSITIONAL:
+            bound[one.name] = Tuple(bound.get(one.name, ()))
+        elif one.name not in bound:
             bound[one.name] = names.captured(f, one.default, f"{one.name}={one.default!r}", node)
     return None if any(isinstance(one, Bad) for one in bound.values()) else bound
 

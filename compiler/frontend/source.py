@@ -55,7 +55,7 @@ def locate(function: Any) -> Located:
     """The syntax tree of `function`.
 
     Raises CompileError: E001 the text is another version, E002 there is no text, E003 two functions in one place,
-    E062 a coroutine or generator, E063 something callable that is not a plain function.
+    E062 a coroutine or generator.
     """
     plain = _plain_function(function)
     code = plain.__code__
@@ -70,27 +70,12 @@ def locate(function: Any) -> Located:
 
 def _plain_function(function: Any) -> types.FunctionType:
     name = getattr(function, "__name__", type(function).__name__)
-    if isinstance(function, types.MethodType):
-        raise _error(
-            "E063",
-            f"`{name}` is a bound method, and methods are not compiled in this version",
-            help="make it a function outside of its class",
-        )
-    if isinstance(function, functools.partial):
-        raise _error(
-            "E063",
-            f"`{function!r}` is a functools.partial, not compiled in this version",
-            help="write a function that makes the call, with the bound arguments as constants",
-        )
     if not isinstance(function, types.FunctionType):
         raise _error(
             "E002",
             f"`{name}` is a {type(function).__name__}, not a function written in Python",
             help="give bpfvm a function: def or lambda",
         )
-    if hasattr(function, "__wrapped__"):
-        raise _error("E063", f"`{name}` wraps another function, which is not compiled in this version",
-                     _first_line(function), help=f"give bpfvm the inner function: {name}.__wrapped__")  # fmt: skip
     return function
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from bpfvm.compiler.frontend import result, stmt
 from bpfvm.compiler.frontend.expr import value
 from bpfvm.compiler.frontend.frame import Frame
-from bpfvm.compiler.frontend.scope import Scope
+from bpfvm.compiler.frontend.scope import Scope, Unfit
 from bpfvm.compiler.frontend.source import LAMBDA, Located, locate
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.ir.function import Function
@@ -19,6 +19,7 @@ from bpfvm.compiler.ir.graph import order
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.errors import UsageError
 from bpfvm.core.span import Span
+from bpfvm.lang.callee import Callee
 from bpfvm.lang.capture import Capture
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
@@ -42,9 +43,10 @@ class Translated:
 
 
 def translate(
-    function: types.FunctionType, hook: Hook, name: str | None = None, machine: Target = DEFAULT
+    callee: Callee, hook: Hook, name: str | None = None, machine: Target = DEFAULT
 ) -> Translated:  # fmt: skip
-    """The IR of `function`. Raises CompileError with every error of the function, in the order of its source."""
+    """The IR of a function. Raises CompileError with every error of the function, in the order of its source."""
+    function = callee.function
     located = locate(function)
     scope = Scope.of(function)
     target = Function(
@@ -57,9 +59,10 @@ def translate(
     )
     f = Translation(Frame(function, located.source, scope), hook, target, machine, _body)
     head = _head(located)
-    declared = _signature(f, function, head) if hook.scalars else None
+    _bind(f, callee, head)
+    declared = _signature(f, callee, head) if hook.scalars else None
     if not hook.scalars:
-        _context(f, function, located.node, head)
+        _context(f, callee, located.node, head)
     if not f.diags:
         _program(f, located.node, declared, head)
     if any(one.severity == "error" for one in f.diags):
@@ -78,18 +81,28 @@ def _head(located: Located) -> Span:
     return located.source.span(node) if isinstance(node, ast.Lambda) else located.source.keyword(node)
 
 
-def _signature(f: Translation, function: types.FunctionType, head: Span) -> Signature | None:
+def _bind(f: Translation, callee: Callee, head: Span) -> None:
+    """The parameters that a method or a partial brings."""
+    for name, found in callee.bound.items():
+        try:
+            f.state.names[name] = f.scope.value(found, name)
+        except Unfit as error:
+            f.error("E045", f"`{name}` cannot be a constant of a BPF program: {error}", head)
+
+
+def _signature(f: Translation, callee: Callee, head: Span) -> Signature | None:
     try:
-        return signature(function)
+        return signature(callee)
     except UsageError as error:
         f.error("E014", str(error), head, help="def f(a: u32, b: u64) -> u64:")
         return None
 
 
-def _context(f: Translation, function: types.FunctionType, node: ast.FunctionDef | ast.Lambda, head: Span) -> None:
+def _context(f: Translation, callee: Callee, node: ast.FunctionDef | ast.Lambda, head: Span) -> None:
     """Bind the parameter of a program with a context structure."""
-    arguments = node.args
-    extra = [*arguments.posonlyargs, *arguments.kwonlyargs, *arguments.args[1:], arguments.vararg, arguments.kwarg]
+    function, arguments = callee.function, node.args
+    plain = [one for one in arguments.args if one.arg not in callee.bound]
+    extra = [*arguments.posonlyargs, *arguments.kwonlyargs, *plain[1:], arguments.vararg, arguments.kwarg]
     wrong = next((one for one in (*extra, *arguments.defaults) if one is not None), None)
     if wrong is not None:
         f.error(
@@ -99,7 +112,7 @@ def _context(f: Translation, function: types.FunctionType, node: ast.FunctionDef
             help=f"def {_name(function)}(ctx):",
         )
         return
-    first = arguments.args[0] if arguments.args else None
+    first = plain[0] if plain else None
     if first is not None and function.__annotations__.get(first.arg, Any) not in (Any, "Any", "typing.Any"):
         f.error(
             "E014",

@@ -125,6 +125,50 @@ class Scale:
         return x // 3
 
 
+class Limits:
+    """Methods that are programs themselves."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    def inside(self, a: u32) -> bool:
+        """A method as a program."""
+        return self.low <= a < self.high
+
+    def rest(self, a: u32, b: u32) -> u64:
+        """A method that calls one."""
+        return u64(a if self.inside(b) else b)
+
+
+def traced(function: Callable[..., int]) -> Callable[..., int]:
+    """A decorator as most are: it passes on what it gets."""
+
+    @functools.wraps(function)
+    def wrapper(*args: int) -> int:
+        return function(*args) + len_of(*args)
+
+    return wrapper
+
+
+def len_of(*args: int) -> int:
+    """How many arguments."""
+    count = 0
+    for _ in args:
+        count += 1
+    return count
+
+
+@traced
+def area(a: int, b: int) -> int:
+    """Called by its decorator."""
+    return a * b
+
+
+def with_bounds(a: u32, low: u32, high: u32) -> u32:
+    """A function that partials make programs of."""
+    return min(max(a, low), high)
+
+
 def adder(offset: int) -> Callable[[int], int]:
     """A closure with a value of its own."""
     return lambda x: x + offset
@@ -250,6 +294,12 @@ def calls_condition(a: u32) -> u32:
     return u32(a) if not maybe_small(a >> 16) else 2
 
 
+def calls_traced(a: u16, b: u16) -> u64:
+    """`*args` in and out."""
+    sides = a, b
+    return area(a, b) + area(*sides) + area(3, *(b,))
+
+
 def maybe_small(x: int) -> bool:
     """A bool."""
     return 3 < x <= 300
@@ -277,4 +327,10 @@ CASES: list[tuple[Callable[..., Any], list[tuple[int, ...]]]] = [
     (calls_walrus, EDGES),
     (calls_modular, [(0, 0), (1, M64), (M64, 1 << 63), (1 << 32, 3), (12345, 2**62)]),
     (calls_condition, EDGES),
+    (calls_traced, PAIRS),
+    (Limits(3, 500).inside, EDGES),
+    (Limits(10, 11).rest, PAIRS),
+    (functools.partial(with_bounds, 7), PAIRS),
+    (functools.partial(with_bounds, high=100), PAIRS),
+    (functools.partial(functools.partial(with_bounds, low=5), high=100), EDGES),
 ]

@@ -7,8 +7,8 @@ def scaled(value, by, *, plus=0):
     return value * by + plus
 
 
-def spread(*values):
-    return values[0]
+def spread(**values):
+    return 0
 
 
 def halved(value):
@@ -20,5 +20,6 @@ def program(a: u32) -> u32:
     c = scaled(a, 2, 3)  #~ E013 too many positional arguments
     d = scaled(a, by=2, minus=1)  #~ E013 got an unexpected keyword argument 'minus'
     e = scaled(a, **{"by": 2})  #~ E062 `**` in a call
-    g = spread(a, a)  #~ E062 `*args`
-    return u32(b + c + d + e + g + halved(a))
+    g = spread(b=a)   #~ E062 `**kwargs`
+    h = halved(*a)  #~ E022 `a` is int, and `*` takes a tuple
+    return u32(b + c + d + e + g + h + halved(a))

@@ -22,6 +22,7 @@ from bpfvm.emulator import INTERP
 from bpfvm.lang import hooks
 from bpfvm.lang import types as storage
 from bpfvm.lang.active import running
+from bpfvm.lang.callee import callee
 from bpfvm.lang.faults import FAULTS, RECORD, PacketError
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Array, Map
@@ -397,7 +398,7 @@ class Ending:
 def in_cpython(function: Any, words: Sequence[int]) -> Ending:
     """Run the function itself."""
     assert isinstance(function, types.FunctionType)
-    declared = signature(function)
+    declared = signature(callee(function))
     arguments = [scalar.value(word) for (_, scalar), word in zip(declared.params, words, strict=True)]
     try:
         return Ending(declared.result.word(function(*arguments)))

@@ -202,16 +202,18 @@ def test_no_columns() -> None:
 
 
 def test_refused_callables() -> None:
+    async def waiting() -> None: ...
+
+    assert code_of(waiting) == "E062"
+    assert code_of(_Holder().method) == "E002"  # the function behind it is the program's to find
+
+
+def test_a_function_that_wraps_another_is_itself() -> None:
     @functools.wraps(_plain)
     def wrapper(x: int) -> int:
         return _plain(x)
 
-    async def waiting() -> None: ...
-
-    assert code_of(wrapper) == "E063"
-    assert code_of(_Holder().method) == "E063"
-    assert code_of(functools.partial(_plain, 1)) == "E063"
-    assert code_of(waiting) == "E062"
+    assert "def wrapper(x: int)" in text_of(wrapper)
 
 
 def test_under_a_tracer() -> None:

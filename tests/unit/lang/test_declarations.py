@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bpfvm.core.errors import UsageError
+from bpfvm.lang.callee import callee
 from bpfvm.lang.maps import Array
 from bpfvm.lang.packet import HEADERS, pkt
 from bpfvm.lang.signature import signature
@@ -56,7 +57,7 @@ def test_signatures() -> None:
     def good(a: u32, b: s8, c: bool, d: int) -> u64:
         return u64(a)
 
-    found = signature(good)
+    found = signature(callee(good))
     assert [(name, str(scalar.range)) for name, scalar in found.params] == [
         ("a", "[0, 4294967295]"),
         ("b", "[-128, 127]"),
@@ -107,12 +108,12 @@ def lost_name(a: nowhere) -> u32:  # type: ignore[name-defined]  # noqa: F821
 )
 def test_bad_signatures(function: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        signature(function)
+        signature(callee(function))
 
 
 def test_big_endian_scalars_are_plain_numbers() -> None:
     def f(a: be16) -> u8:
         return u8(a)
 
-    (_, scalar), *_ = signature(f).params
+    (_, scalar), *_ = signature(callee(f)).params
     assert scalar.value(scalar.word(0x1234)) == 0x1234

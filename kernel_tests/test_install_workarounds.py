@@ -232,9 +232,13 @@ def test_types_without_any_kind_are_taken_by_this_kernel() -> None:
     assert taken >= 60
 
 
-def test_a_kernel_that_takes_the_object_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "name", ["data_mixed", "xdp_calls", pytest.param("all_together", marks=pytest.mark.needs("kernel_symbols"))]
+)
+def test_a_kernel_that_takes_the_object_is_asked_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = read_object(OBJECTS / f"{name}.o")
     monkeypatch.setattr(lacks, "lacking", lambda *names: pytest.fail(f"{names} were probed"))
-    with install(read_object(OBJECTS / "all_together.o")) as installed:
+    with install(spec) as installed:
         assert installed.programs
 
 

@@ -24,11 +24,12 @@ from bpfvm.core.errors import BpfvmError, LoadError, Unavailable
 from bpfvm.isa.codec import SLOT, encode
 from bpfvm.isa.insn import insn
 from bpfvm.kernel.modules import bound_to_modules
+from bpfvm.kernel.privilege import hiding_symbols
 from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf, switched_off
 from bpfvm.obj.btf_index import BtfIndex, open_index
 from bpfvm.obj.core_reloc import relocate
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.obj.resolve import KCONFIG, resolved
+from bpfvm.obj.resolve import KCONFIG, SymbolsHidden, resolved
 
 BTF = Path("/sys/kernel/btf")
 _VMLINUX = (
@@ -61,7 +62,10 @@ def adapted(spec: ObjectSpec, programs: Collection[str]) -> tuple[ObjectSpec, tu
         part = relocate(part, kernel.types, "", kernel.modules)
     if any(one.kind == "kfunc" or (one.kind == "ksym" and one.type) for one in part.externs.values()):
         part, modules = bound_to_modules(part, kernel.types, kernel.named_modules)
-    part = resolved(part, kernel)
+    try:
+        part = resolved(part, kernel)
+    except SymbolsHidden as error:
+        raise Unavailable(f"{error}: {hiding_symbols()}") from None
     return replace(spec, programs={**spec.programs, **part.programs}, maps=part.maps), modules
 
 

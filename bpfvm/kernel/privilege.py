@@ -6,6 +6,8 @@ comes from something that stands before the verifier: a seccomp profile, an LSM,
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bpfvm.core.errors import Unavailable
 
 # include/uapi/linux/capability.h
@@ -13,6 +15,9 @@ _BITS = {
     "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_SYS_RESOURCE": 24,
     "CAP_SYSLOG": 34, "CAP_PERFMON": 38, "CAP_BPF": 39,
 }  # fmt: skip
+
+KPTR_RESTRICT = Path("/proc/sys/kernel/kptr_restrict")
+PERF_EVENT_PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 
 MAP_NEEDS = ("CAP_BPF",)
 
@@ -52,6 +57,26 @@ def held() -> tuple[str, ...] | None:
     """Those capabilities of the calling thread that matter to bpf(2), by name; None where /proc does not tell."""
     mask = effective()
     return None if mask is None else tuple(name for name in _BITS if _has(mask, name))
+
+
+def hiding_symbols() -> str:
+    """What hides the addresses of /proc/kallsyms from this process, and what would show them."""
+    try:
+        restrict = KPTR_RESTRICT.read_text(encoding="ascii").strip()
+        paranoid = PERF_EVENT_PARANOID.read_text(encoding="ascii").strip()
+    except OSError:
+        restrict = paranoid = ""
+    return why_hidden(restrict, paranoid)
+
+
+def why_hidden(restrict: str, paranoid: str) -> str:
+    """The rule by which addresses are hidden (kernel/ksyms_common.c, kallsyms_show_value). "" for what is not known."""
+    if restrict == "2":
+        return "kernel.kptr_restrict is 2, which hides them from every process; 1 shows them to those with CAP_SYSLOG"
+    lacks = "they take CAP_SYSLOG, which this process lacks"
+    if restrict == "0" and paranoid:
+        return f"{lacks}, or kernel.perf_event_paranoid of 1 or less, which is {paranoid}"
+    return f"{lacks} (kernel.kptr_restrict is {restrict})" if restrict else lacks
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -164,10 +164,9 @@ def _kallsyms(feature: Feature) -> Answer:
         return absent(f"/proc/kallsyms: {error.strerror}", feature.config)
     if re.search(rb"^0*[1-9a-f]", first, re.MULTILINE):
         return YES
-    restrict = _text("/proc/sys/kernel/kptr_restrict").strip()
-    if restrict == "2":
-        return Answer(False, "all addresses of /proc/kallsyms are 0: kernel.kptr_restrict is 2", _POLICY)
-    return Answer(False, "all addresses of /proc/kallsyms are 0: this process lacks CAP_SYSLOG", "privilege")
+    why = f"all addresses of /proc/kallsyms are 0: {privilege.hiding_symbols()}"
+    everybody = _text(str(privilege.KPTR_RESTRICT)).strip() == "2"
+    return Answer(False, why, _POLICY if everybody else "privilege")
 
 
 _FACTS: Mapping[str, Callable[[Feature], Answer]] = {

@@ -186,7 +186,8 @@ class Fd:
     __slots__ = ("_number",)
 
     def __init__(self, number: int) -> None:
-        self._number: int | None = number if number >= _FIRST else _raised(number)
+        self._number: int | None = None  # what `__del__` finds where the next line raises
+        self._number = number if number >= _FIRST else _raised(number)
 
     @property
     def number(self) -> int:

@@ -32,6 +32,10 @@ from bpfvm.obj.model import ExternSpec, ObjectSpec, ProgramSpec
 KCONFIG = ".kconfig"
 
 
+class SymbolsHidden(LoadError):
+    """The list of symbols has 0 for every address."""
+
+
 class KernelNames(Protocol):
     """What a kernel says of itself. Each is asked for only when an extern needs it."""
 
@@ -118,7 +122,8 @@ def _fact(one: ExternSpec, kernel: KernelNames) -> str:
 
 
 def addresses(kallsyms: bytes, names: Collection[str]) -> dict[str, int]:
-    """The addresses of kernel symbols. LoadError for one that several symbols have, at different places.
+    """The addresses of kernel symbols. LoadError for one that several symbols have, at different places; SymbolsHidden
+    for a list without addresses.
 
     Variables that link-time optimisation renamed ("name.llvm.123", type d) count under their own name.
     """
@@ -136,10 +141,8 @@ def addresses(kallsyms: bytes, names: Collection[str]) -> dict[str, int]:
                 f"extern {name}: the kernel has several symbols of this name, at {found[name]:#x} and {number:#x}"
             )
     if 0 in found.values() and not re.search(rb"^0*[1-9a-f]", kallsyms, re.MULTILINE):
-        raise LoadError(
-            "the kernel hides the addresses of its symbols from this process (kernel.kptr_restrict); "
-            "they take CAP_SYSLOG"
-        )
+        first = next(name for name, number in found.items() if not number)
+        raise SymbolsHidden(f"extern {first}: the kernel hides the addresses of its symbols from this process")
     return found
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from bpfvm.core.errors import Unavailable
-from bpfvm.kernel import names
+from bpfvm.isa.insn import insn
+from bpfvm.kernel import names, privilege
 from bpfvm.kernel.names import RunningKernel, version_code
+from bpfvm.obj.model import ExternSpec, ObjectSpec, ProgramSpec
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,36 @@ def test_the_first_configuration_that_can_be_read_counts(tmp_path: Path, monkeyp
     monkeypatch.setattr(names, "_CONFIG", (f"{tmp_path}/none",))
     with pytest.raises(Unavailable, match=r"no configuration of this kernel: neither .*/none is there"):
         assert RunningKernel().config
+
+
+LACKS = "they take CAP_SYSLOG, which this process lacks"
+
+
+@pytest.mark.parametrize(
+    ("restrict", "paranoid", "why"),
+    [
+        ("0", "2", f"{LACKS}, or kernel.perf_event_paranoid of 1 or less, which is 2"),
+        ("1", "0", f"{LACKS} (kernel.kptr_restrict is 1)"),
+        ("2", "0", "kernel.kptr_restrict is 2, which hides them from every process; 1 shows them to those with "
+                   "CAP_SYSLOG"),
+        ("", "", LACKS),
+    ],
+)  # fmt: skip
+def test_what_hides_symbols_is_named(
+    restrict: str, paranoid: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What wants an address then is refused with the extern, the cause and the remedy, and never gets 0."""
+    for name, value in (("KPTR_RESTRICT", restrict), ("PERF_EVENT_PARANOID", paranoid)):
+        monkeypatch.setattr(privilege, name, tmp_path / name)
+        if value:
+            (tmp_path / name).write_text(f"{value}\n")
+    monkeypatch.setattr(RunningKernel, "kallsyms", b"0000000000000000 T _stext\n0000000000000000 T vfs_read\n")
+    program = ProgramSpec("p", "xdp", "xdp", (insn("lddw", 0, symbol="vfs_read"), insn("exit")))
+    spec = ObjectSpec({"p": program}, {}, externs={"vfs_read": ExternSpec("vfs_read", "ksym", 0)})
+    with pytest.raises(Unavailable) as caught:
+        names.adapted(spec, ["p"])
+    said = "extern vfs_read: the kernel hides the addresses of its symbols from this process: "
+    assert str(caught.value) == said + why
 
 
 def test_a_kernel_without_types_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import gc
+import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -94,8 +98,6 @@ def test_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_descriptor_is_closed_once(tmp_path_factory: pytest.TempPathFactory) -> None:
-    import os
-
     path = tmp_path_factory.mktemp("fd") / "file"
     path.write_text("x")
     with Fd(os.open(path, os.O_RDONLY)) as fd:
@@ -104,6 +106,26 @@ def test_a_descriptor_is_closed_once(tmp_path_factory: pytest.TempPathFactory) -
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(number)
     fd.close()
+
+
+def test_a_descriptor_that_was_never_made_is_none_to_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0 to 2 are moved to a higher number first; where the process has no room for one, nothing is left to close."""
+    said: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(OSError, match="Too many open files"):
+            made_of_low(monkeypatch)
+        gc.collect()
+    assert not said
+
+
+def made_of_low(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(number: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("bpfvm.kernel.sys._raised", full)
+    Fd(0)
 
 
 def test_no_descriptor_has_a_number_that_means_none() -> None:

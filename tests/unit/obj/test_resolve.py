@@ -16,7 +16,7 @@ from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_types import Array, Enum, Enum64, Func, FuncProto, Int, Ptr, Struct, Type, Typedef, Var
 from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ExternSpec, MapSpec, ObjectSpec, ProgramSpec
-from bpfvm.obj.resolve import addresses, resolved
+from bpfvm.obj.resolve import SymbolsHidden, addresses, resolved
 
 OBJECTS = Path(__file__).resolve().parents[2] / "objects"
 
@@ -268,7 +268,7 @@ def test_addresses_of_symbols() -> None:
         "odd": 0xFFFFFFFF81000050,
     }
     hidden = b"0000000000000000 T _stext\n0000000000000000 T other\n"
-    with pytest.raises(LoadError, match="hides the addresses of its symbols from this process"):
+    with pytest.raises(SymbolsHidden, match="extern other: the kernel hides the addresses of its symbols from this pr"):
         addresses(hidden, {"other"})
     assert addresses(b"0000000000000000 A per_cpu_start\nffffffff81000000 T _stext\n", {"per_cpu_start"}) == {
         "per_cpu_start": 0

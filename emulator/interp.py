@@ -71,6 +71,7 @@ class Interpreter:
         self._frames: list[Frame] = []
         self._patience = 0
         self._tails = 0
+        self.tails_before = 0  # tail calls that another tier made in the run
         self._next: Code | None = None
         self._poison: list[bytes] = []
 
@@ -90,7 +91,7 @@ class Interpreter:
             self.registers[number] = value
         self._poison = poison(seed)
         self._frames, self._next = [], None
-        self._patience, self._tails = MAY_GOTO, 0
+        self._patience, self._tails = MAY_GOTO, self.tails_before
         self.executed = 0
         self.warnings = {}
         self._enter(0)
@@ -169,10 +170,12 @@ class Interpreter:
                         return self.number(0, registers[0])
                     executed, rows = self.executed, self.code.rows
         finally:
-            self.slot, self.executed = step.slot, executed
+            if executed > self.executed:  # else the place is that of a function called back, or known
+                self.slot, self.executed = step.slot, executed
 
     def _pause(self, step: Step, executed: int) -> int:
         """What is to be done before some instructions: how many are executed at the next such."""
+        self.slot, self.executed = step.slot, executed
         if executed >= self.budget:
             raise Stop("budget", f"{self.budget} instructions were executed without reaching an end")
         if self.watch is None:

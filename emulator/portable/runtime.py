@@ -43,7 +43,8 @@ class Runtime:
         self.n = self.depth = self.patience = 0
         self.left = budget
         self.pending: Code | None = None
-        self._tails = 0
+        self._tails = self._seed = 0
+        self._is_placed = False  # whether `slot` is already the place of the fault under way
         self._functions: dict[tuple[str, tuple[int, ...]], dict[int, Callable[..., int]] | None] = {}
         self._running: dict[int, Callable[..., int]] = {}  # the functions of `code`
         self._sources: dict[str, Source] = {}
@@ -63,19 +64,24 @@ class Runtime:
         given = tuple(sorted(registers)) if not slot else ()
         functions = self._translated(code, given) if max(registers, default=1) <= 5 else None
         if functions is None:
-            return self._by_reference(code, context, seed, registers, slot)
+            return self._by_reference(code, context, seed, registers, slot, self.budget)
         self.code, self.context, self._running = code, context, functions
         self.poison = poison(seed)
         self.n, self.depth, self.pending, self._tails = 0, 0, None, 0
+        self._seed, self._is_placed = seed, False
         self.patience, self.left = MAY_GOTO, self.budget
         self.warnings = {}
         self._pages.clear()
         self.moved()
         try:
             if not registers:
-                return functions[0](context.pointer().address, 0, 0, 0, 0, 0) & M64
-            first = {1: context.pointer().address, **{at: _plain(one) for at, one in registers.items()}}
-            return functions[slot](*(first.get(register, 0) for register in range(1, 6)), 0) & M64
+                result = functions[0](context.pointer().address, 0, 0, 0, 0, 0) & M64
+            else:
+                first = {1: context.pointer().address, **{at: _plain(one) for at, one in registers.items()}}
+                result = functions[slot](*(first.get(register, 0) for register in range(1, 6)), 0) & M64
+            if self.n > self.left:
+                self.over()
+            return result
         except Stop as stop:
             self._place(stop.__traceback__)
             raise
@@ -161,12 +167,27 @@ class Runtime:
         """Go on with the program of a tail call, in the frame at `depth`."""
         code, self.pending = self.pending, None
         assert code is not None
+        if self.left <= 0:
+            self.over()
         functions = self._translated(code)
         if functions is None:
-            raise Stop("uninit", f"{code.program.name}, called at its end, reads a register that may not be written")
+            return self._follow_by_reference(code)
         self.code, self._running = code, functions
         assert self.context is not None
         return functions[0](self.context.pointer().address, 0, 0, 0, 0, depth)
+
+    def _follow_by_reference(self, code: Code) -> int:
+        """The rest of a run behind a tail call to a program that reads what may not be written."""
+        assert self.context is not None
+        try:
+            return self._by_reference(code, self.context, self._seed, {}, 0, self.left, self._tails)
+        except Stop as stop:
+            self._is_placed = True
+            if stop.kind == "budget":
+                self.over()
+            raise
+        finally:
+            self.n += self.executed
 
     def load(self, address: int, off: int, size: int) -> int:
         """A read at `off` bytes from an address, of which nothing more is known."""
@@ -258,11 +279,14 @@ class Runtime:
         return names
 
     def _by_reference(
-        self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int
+        self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int, left: int,
+        tails: int = 0,
     ) -> int:  # fmt: skip
+        """Run on the reference tier. left: of the budget. tails: tail calls that were made before."""
         if self._reference is None:
             self._reference = Interpreter(self.system, self.helpers, self.budget)
         interpreter = self._reference
+        interpreter.budget, interpreter.tails_before = left, tails
         try:
             return interpreter.run(code, context, seed, registers, slot)
         finally:
@@ -275,7 +299,7 @@ class Runtime:
             source = self._sources.get(trace.tb_frame.f_code.co_filename)
             if source is not None:
                 slot, count = source.lines.get(trace.tb_lineno, (self.slot, 0))
-                self.slot = slot
+                self.slot = self.slot if self._is_placed else slot
                 self.n += trace.tb_frame.f_locals.get("n", 0) + count
             trace = trace.tb_next
 

@@ -34,6 +34,7 @@ from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind as Does
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.helpers import BY_NAME as HELPERS
+from bpfvm.tables.helpers.row import Arg
 from bpfvm.tables.maps import BY_NAME as MAPS
 
 NEST = 40  # CPython takes 100 levels of indentation
@@ -47,6 +48,7 @@ strtoul probe_read probe_read_kernel probe_read_user probe_read_str probe_read_k
 spin_unlock
 """
 STILL = frozenset(HELPERS[name].id for name in _STILL.split())  # helpers that never move the packet
+CALLING = frozenset(row.id for row in HELPERS.values() if Arg.FUNC in row.args)  # those that call functions back
 DIRECT_LOOKUPS = ("hash", "lru_hash", "percpu_hash", "lru_percpu_hash", "lpm_trie", "percpu_array")
 
 
@@ -101,6 +103,11 @@ def _moves_packet(insns: Iterable[Insn]) -> bool:
     return any(one.op.name == "call_kfunc" or one.imm not in STILL for one in calls)
 
 
+def _calls_functions(insn: Insn) -> bool:
+    """Whether functions of the program may run inside of an instruction."""
+    return insn.op.name in ("call_local", "call_kfunc") or (insn.op.name == "call" and insn.imm in CALLING)
+
+
 class _Function:
     """One function on its way to text."""
 
@@ -144,8 +151,7 @@ class _Function:
         backs = ((number, edge.to) for number in order for edge in self.graph.blocks[number].edges)
         self.selves = {goal for number, goal in backs if goal in self.labels and owner.get(number) == goal}
         self.is_flat = len(labels) == 1 and not heads
-        self.calls = any(self.graph.blocks[self.graph.block_at(call.slot)].function == self.number
-                         for call in self.graph.calls)  # fmt: skip
+        self.calls = self.function.slot > 0 or any(_calls_functions(insn) for insn in self._own())
 
     def write(self, source: Source, order: Sequence[int], moves: bool) -> None:
         """Append the function to `source`. order: its blocks that can be reached, in reverse postorder. moves: whether
@@ -161,6 +167,8 @@ class _Function:
             self._line(1, f"M[r10 - {STACK}:r10] = RT.poison[d]")
         if self.context_size is None or self._uses_packet():
             self._line(1, "p0, p1, c0, c1 = RT.bounds")
+        if self.calls:
+            self._line(1, "if RT.n >= RT.left: OVER()", self.function.slot, 0)
         self._line(1, "n = 0")
         if self.is_flat:
             self._tree(self.function.blocks.start, 1, None)
@@ -183,7 +191,7 @@ class _Function:
             indent += 1
         if label in self.heads:
             spent = "n + RT.n" if self.calls else "n"
-            self._line(indent, f"if {spent} > RT.left: OVER()", self.graph.blocks[label].start, 0)
+            self._line(indent, f"if {spent} >= RT.left: OVER()", self.graph.blocks[label].start, 0)
         self._tree(label, indent, label if label in self.selves else None)
 
     def _tree(self, block: int, indent: int, loop: int | None, count: int = 0) -> None:
@@ -240,6 +248,8 @@ class _Function:
         insn, slot = self.insns[place], self.at[place]
         before = state.copy()
         self.analysis.step(state, insn, slot)
+        if _calls_functions(insn):  # which go on counting, and end where the budget does
+            self._line(indent, f"RT.n += n + {count}; n = -{count}", slot, count)
         for text in self._lines(before, state, insn, slot):
             self._line(indent, text, slot, count)
         if insn.op.kind is Does.PACKET:

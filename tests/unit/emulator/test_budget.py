@@ -1,4 +1,4 @@
-"""The budget of instructions: exact on the reference tier, where control joins on the other."""
+"""The budget of instructions: exact on the reference tier, where loops and functions begin on the other."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_place_where_a_budget_ends(budget: int) -> None:
     assert exact.fault.insn == (0 if budget == 0 else 1 + (budget - 1) % 4)  # what would have been next
     assert joined.fault.message == exact.fault.message
     assert joined.fault.insn == 1  # the head of the loop
-    assert budget < joined.insns <= budget + 4
+    assert budget <= joined.insns < budget + 4
 
 
 def test_a_budget_is_for_each_run() -> None:
@@ -104,5 +104,84 @@ def test_a_budget_goes_on_behind_a_tail_call() -> None:
         exact, joined = chained("interp", budget), chained("portable", budget)
         assert exact.fault is not None
         assert exact.insns == budget
-        assert joined.insns <= budget + 8 if joined.fault is not None else joined == whole, budget
-    assert chained("portable", 40).fault is not None  # in the loop behind the call
+        assert joined.fault is not None
+        assert joined.fault.kind == "budget"
+        assert budget <= joined.insns <= budget + 8
+
+
+# Functions that call the next one five times each, and a callback inside of a callback
+DEEP = "call f1\nexit\n" + "".join(f"f{n}: " + f"call f{n + 1}\n" * 5 + "r0 = 0\nexit\n" for n in range(1, 7))
+DEEP += "f7: r0 = 0\nexit"
+CALLED_BACK = """
+    r1 = 100
+    r2 = func outer
+    r3 = 0
+    r4 = 0
+    call 181
+    r0 = 0
+    exit
+    outer: r1 = 5000
+    r2 = func inner
+    r3 = 0
+    r4 = 0
+    call 181
+    r0 = 0
+    exit
+    inner: r0 = 0
+    exit
+"""
+PLAIN = "r1 = 0\n" + "r1 += 1\n" * 30 + "r0 = r1\nexit"
+
+
+def once(engine: str, text: str, budget: int) -> Result:
+    spec = ObjectSpec({"p": ProgramSpec("p", "syscall", "syscall", tuple(assemble(text)))}, {})
+    with Emulator(engine, budget).load(spec, "p", {}) as loaded:
+        return loaded.run(Input(ctx=b""))
+
+
+@pytest.mark.parametrize(("text", "within"), [(DEEP, 9), (CALLED_BACK, 9), (PLAIN, 40)])
+def test_a_budget_ends_what_has_no_loops_of_its_own(text: str, within: int) -> None:
+    for budget in (1, 5, 20, 100, 1_003):
+        exact, joined = once("interp", text, budget), once("portable", text, budget)
+        assert (exact.fault is None) == (joined.fault is None)
+        if exact.fault is None or joined.fault is None:
+            assert exact == joined
+            continue
+        assert (exact.fault.kind, exact.insns) == ("budget", budget)
+        assert joined.fault.kind == "budget"
+        assert budget <= joined.insns < budget + within
+
+
+def test_the_place_where_a_budget_ends_in_a_callback() -> None:
+    places = [8, 9, 11, 12, 13, *[16, 17] * 10]  # from the call on
+    for budget, place in enumerate(places, 5):
+        exact, joined = once("interp", CALLED_BACK, budget), once("portable", CALLED_BACK, budget)
+        assert exact.fault is not None
+        assert (exact.fault.insn, exact.insns) == (place, budget)
+        assert joined.fault is not None
+        assert joined.fault.insn == (8 if budget == 5 else 16)
+
+
+DOUBTFUL = """
+    r0 = 7
+    r2 = *(u32 *)(r1 +0)
+    r3 = *(u32 *)(r1 +4)
+    r3 -= r2
+    if r3 > 64 goto read
+    exit
+    read: r0 = r9
+    exit
+"""
+
+
+def test_a_tail_call_to_a_program_that_may_read_what_is_not_written() -> None:
+    """It is run by the reference tier from there, on what is left of the budget."""
+    programs = {**CHAINED.programs, "q": ProgramSpec("q", "xdp", "xdp", tuple(assemble(DOUBTFUL)))}
+    spec = ObjectSpec(programs, CHAINED.maps)
+    for size, budget in ((64, 1_000), (65, 1_000), (64, 18), (64, 17), (64, 22)):
+        results = []
+        for engine in ("interp", "portable"):
+            with Emulator(engine, budget).load(spec, "p", {}) as loaded:
+                results.append(loaded.run(Input(packet=bytes(size))))
+        assert results[0] == results[1], (size, budget)
+        assert (results[0].fault is None) == ((size, budget) in ((64, 1_000), (64, 22)))

@@ -5,6 +5,7 @@ The names that users import stand in one table and are loaded when they are firs
 
 from __future__ import annotations
 
+import sys as _sys
 from pathlib import Path as _Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from bpfvm.program import Program as Program
     from bpfvm.program import bpf as bpf
     from bpfvm.program import load as load
+    from bpfvm.program import session as session
     from bpfvm.run.outcome import Outcome as Outcome
+    from bpfvm.run.running import Running as Running
 
     # A type checker sees numbers where a machine sees storage: `x: u32 = 5` and `x + 1` are ints to both.
     u8: TypeAlias = int
@@ -54,8 +57,9 @@ _EXPORTS = {
     **dict.fromkeys(("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64"), "bpfvm.lang.types"),
     "Array": "bpfvm.lang.maps",
     "pkt": "bpfvm.lang.packet",
-    **dict.fromkeys(("Object", "Program", "bpf", "load"), "bpfvm.program"),
+    **dict.fromkeys(("Object", "Program", "bpf", "load", "session"), "bpfvm.program"),
     "Outcome": "bpfvm.run.outcome",
+    "Running": "bpfvm.run.running",
     **dict.fromkeys(("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"), "bpfvm.tables.progs"),
 }  # fmt: skip
 
@@ -64,10 +68,16 @@ __all__ = sorted(_EXPORTS)
 
 def __getattr__(name: str) -> Any:
     module = _EXPORTS.get(name)
-    if module is None:
-        raise AttributeError(f"bpfvm has no {name!r} in this version; it has {', '.join(sorted(_EXPORTS))}")
-    import importlib
+    import importlib.util
 
+    if module is None:
+        from bpfvm.core.errors import not_here
+
+        # `from bpfvm import name` looks for a submodule after an AttributeError, and else makes an error without its
+        # words; the asking frame is importlib's own.
+        importing = _sys._getframe(1).f_code.co_name == "_handle_fromlist"
+        final = importing and importlib.util.find_spec(f"bpfvm.{name}") is None
+        raise (ImportError if final else AttributeError)(not_here("bpfvm", name, _EXPORTS))
     value = getattr(importlib.import_module(module), name)
     globals()[name] = value
     return value

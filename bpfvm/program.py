@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+import linecache
 import os
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
-from bpfvm.core.errors import Mismatch, Unavailable, UsageError
-from bpfvm.core.machine import Input
+from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
+from bpfvm.core.machine import Input, Location
 from bpfvm.lang import hooks
 from bpfvm.lang.callee import Callee, callee
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.signature import Signature, argument_offset, signature
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.run.backend import ENGINES, Backend, engine
-from bpfvm.run.compare import differences
+from bpfvm.run.compare import report
 from bpfvm.run.outcome import Outcome
+from bpfvm.run.running import Running
 from bpfvm.run.session import Session
 from bpfvm.tables.progs import BY_NAME
 
 if TYPE_CHECKING:
     from bpfvm.compiler import Compiled
+    from bpfvm.core.diag import Diag
     from bpfvm.kernel.install import Installed
 
 Maps = Mapping[str, Mapping[Any, Any]]
@@ -61,6 +65,19 @@ class Program:
 
     def __repr__(self) -> str:
         return f"<bpfvm.Program {self.name} ({self.type.name})>"
+
+    if not TYPE_CHECKING:  # type checkers shall find names that are not there
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(not_here("a program", name, _offered(Program), _INSTEAD.get(name, "")))
+
+    @property
+    def place(self) -> str:
+        """Where the function stands, as the head of a message; "" for a program of an object file."""
+        if self.callee is None:
+            return ""
+        code = self.callee.function.__code__
+        return f"{Location(code.co_filename, code.co_firstlineno)}: "
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Call the plain Python function itself, for use from another one."""
@@ -149,12 +166,25 @@ class Program:
                 missing.append(str(error))
         if len(outcomes) < 2:
             raise Unavailable(f"{self.name}: there is nothing to compare: {'; '.join(missing)}")
-        (first, reference), *others = outcomes.items()
-        lines = [line for name, other in others for line in differences(first, reference, name, other)]
-        if lines:
-            raise Mismatch(f"{self.name}({', '.join(map(_shown, given))}):\n  " + "\n  ".join(lines))
+        kind = self.signature.result.annotation.__name__ if self.signature is not None else ""
+        different = report(f"{self.place}{self.name}({', '.join(map(_shown, given))})", outcomes, kind)
+        if different is not None:
+            raise Mismatch(different, outcomes)
         most = max(outcomes.values(), key=lambda outcome: outcome.insns)
-        return replace(reference, insns=most.insns, engines=tuple(outcomes))
+        return replace(next(iter(outcomes.values())), insns=most.insns, engines=tuple(outcomes))
+
+    def diagnose(self, warnings: bool = False) -> list[Diag]:
+        """Every compile error of the function, in the order of its source; [] where it compiles.
+
+        warnings: those too, of a function with errors and of one without.
+        """
+        from bpfvm.core.diag import CompileError
+
+        try:
+            found = self.compiled.warnings
+        except CompileError as error:
+            found = error.diags
+        return [one for one in found if warnings or one.severity == "error"]
 
     def disasm(self) -> str:
         """The program as text in the kernel's syntax."""
@@ -197,8 +227,11 @@ class Program:
 
 def compile_object(
     programs: Sequence[Program], dump: Callable[[str, str], None] | None = None
-) -> tuple[ObjectSpec, list[str]]:
-    """One object of several decorated functions, and the compiler's warnings as text. dump: see `compile_program`."""
+) -> tuple[ObjectSpec, tuple[Diag, ...]]:
+    """One object of several decorated functions, and the compiler's warnings. dump: see `compile_program`.
+
+    Raises CompileError with the errors of all of them.
+    """
     from bpfvm.compiler import compile_programs
 
     functions = []
@@ -207,7 +240,33 @@ def compile_object(
             raise UsageError(f"{one.name} comes from an object file and is compiled already")
         functions.append((one.callee.target, one.hook))
     compiled = compile_programs(functions, dump=dump)
-    return compiled.spec, [str(warning) for warning in compiled.warnings]
+    return compiled.spec, compiled.warnings
+
+
+# What takes the place of names that are not there yet.
+_INSTEAD = {
+    "attach": "load it by bpfvm.load(path).install() and attach it by other means, such as bpftool",
+    "verify": "the kernel's own verifier judges what .kernel(...) runs",
+    "report": "bpfvm compile --asm shows the instructions with their lines",
+}
+
+
+def _offered(kind: type) -> list[str]:
+    return [name for name in vars(kind) if not name.startswith("_")]
+
+
+def session(
+    program: Program, engine: str = "auto", maps: Maps | None = None, helpers: Answers | None = None, cpus: int = 1,
+    seed: int = 0,
+) -> Running:  # fmt: skip
+    """A program on one machine for many inputs; its maps keep their contents. Close it, or use it in a `with`.
+
+    with bpfvm.session(prog) as runs:
+        runs.run(packet); runs.run(packet, ctx={"ingress_ifindex": 3}); runs.maps["hits"]
+
+    engine: auto, interp, portable, kernel, or cpython for a Python function. seed: of the random numbers of emulators.
+    """
+    return Running(program.session(engine, maps, helpers, cpus), program.input, seed)
 
 
 class Object:
@@ -259,9 +318,31 @@ class Bpf:
         """A program of a plain function of scalars: `def f(a: u32, b: u64) -> u64`."""
         return Program.of_function(function, hooks.function())
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"bpf has no {name!r} in this version; it offers xdp and function")
+    def exec(self, text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Execute `text` as Python does, and keep it, so that its functions have source text. Returns the names.
 
+        names: the dictionary to execute it in, such as globals(); else a new one.
+        """
+        file = f"<bpf.exec {next(_EXECUTED)}>"
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+        space = {"__name__": "__bpf_exec__"} if names is None else names
+        exec(compile(text, file, "exec", dont_inherit=True), space)
+        return space
+
+    def __call__(self, *given: Any, **named: Any) -> NoReturn:
+        """The original's call form, which makes a socket filter: not in this version."""
+        raise Unavailable(
+            "bpf(...) would make a socket filter, which this version has not: use bpf.xdp(f) or bpf.function(f); "
+            "bpf.exec(text) makes functions of text"
+        )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(not_here("bpf", name, _offered(Bpf)))
+
+
+_EXECUTED = itertools.count(1)
 
 bpf = Bpf()
 

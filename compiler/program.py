@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bpfvm.compiler.frontend.translate import translate
+from bpfvm.compiler.frontend.translate import Translated, translate
 from bpfvm.compiler.pipeline import compile_functions
-from bpfvm.core.diag import Diag
+from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.callee import callee
 from bpfvm.lang.capture import Capture
@@ -43,7 +43,7 @@ def compile_programs(
     machine: Target = DEFAULT,
 ) -> Compiled:
     """Compile several programs into one object, as `compile_program` does one. Programs share maps by their names."""
-    translated = [translate(callee(one), hook, machine=machine) for one, hook in programs]
+    translated = _translated(programs, machine)
     maps: dict[str, Map] = {}
     for one in translated:
         for known, declared in one.maps.items():
@@ -60,6 +60,20 @@ def compile_programs(
     captured = tuple(capture for one in translated for capture in one.captured)
     functions = tuple(dict.fromkeys(function for one in translated for function in one.functions))
     return Compiled(spec, warnings, maps, captured, functions)
+
+
+def _translated(programs: Sequence[tuple[Callable[..., Any], Hook]], machine: Target) -> list[Translated]:
+    """The IR of all of them. Raises CompileError with what is wrong in any; what they share is said once."""
+    found: list[Translated] = []
+    wrong: list[Diag] = []
+    for one, hook in programs:
+        try:
+            found.append(translate(callee(one), hook, machine=machine))
+        except CompileError as error:
+            wrong += error.diags
+    if wrong:
+        raise CompileError(tuple(dict.fromkeys(wrong)))
+    return found
 
 
 def compile_program(

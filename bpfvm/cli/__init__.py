@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from bpfvm.cli import colour
 from bpfvm.core.diag import CompileError
 from bpfvm.core.errors import BpfvmError, LoadError, UsageError
 
@@ -64,7 +65,7 @@ def status(arguments: Sequence[str] | None = None) -> int:
         code = entry.main(args=arguments, prog_name="bpfvm", standalone_mode=False)
         return int(code or 0)
     except CompileError as error:
-        return _fail(str(error), FAULTED)
+        return _fail(error.report(colour.wanted(sys.stderr)), FAULTED)
     except click.ClickException as error:
         error.show()
         return UNUSABLE
@@ -82,5 +83,5 @@ def status(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(message, err=True)
+    click.echo(message, err=True, color=True)  # whether it is coloured is decided already
     return code

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from difflib import get_close_matches
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from bpfvm.core.errors import BpfvmError, LoadError, UsageError
 from bpfvm.program import Program, load
@@ -19,11 +21,12 @@ def programs(target: str, arguments: Sequence[str] = ()) -> list[Program]:
 
     arguments: what follows `--` on the command line; a Python file sees them in sys.argv.
     """
-    path, _, function = target.rpartition(":")
-    if not path.endswith(".py"):
-        path, function = target, ""
+    path, function = split(target)
     if path.endswith(".py"):
-        found = _of_module(_imported(Path(path), arguments))
+        module = _imported(Path(path), arguments)
+        found = _of_module(module)
+        if isinstance(getattr(module, function, None), FunctionType):
+            raise UsageError(f"{path}: {function} is a plain function: decorate it, with @bpf.xdp for example")
         if not found:
             raise LoadError(f"{path}: no program here: decorate a function, with @bpf.xdp for example")
         return [_named(found, function, path)] if function else found
@@ -32,6 +35,12 @@ def programs(target: str, arguments: Sequence[str] = ()) -> list[Program]:
     if not found:
         raise LoadError(": ".join([path, "the object holds no program", *read.spec.skipped[:1]]))
     return found
+
+
+def split(target: str) -> tuple[str, str]:
+    """The path, and the function that follows the path of a Python file after a colon, or ""."""
+    path, _, function = target.rpartition(":")
+    return (path, function) if path.endswith(".py") else (target, "")
 
 
 def one(target: str, name: str | None, arguments: Sequence[str] = ()) -> Program:
@@ -54,7 +63,9 @@ def _named(found: list[Program], name: str, target: str) -> Program:
             return matches[0]
         if matches:
             raise UsageError(f"{target}: section {name} holds {len(matches)} programs: choose one of {_names(matches)}")
-    raise UsageError(f"{target} has no program {name!r}; it has {_names(found)}")
+    near = get_close_matches(name, [program.name for program in found], 1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    raise UsageError(f"{target} has no program {name!r}; {meant}it has {_names(found)}")
 
 
 def _section(program: Program) -> str:
@@ -78,7 +89,8 @@ def _imported(path: Path, arguments: Sequence[str]) -> ModuleType:
     sys.path.insert(0, str(path.resolve().parent))
     sys.argv = [str(path), *arguments]
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):  # standard output is the command's own
+            spec.loader.exec_module(module)
     except (BpfvmError, KeyboardInterrupt):
         raise
     except SystemExit as error:

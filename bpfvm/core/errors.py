@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
 
 def one_line(text: str) -> str:
     """`text` with what would not print as itself on one line escaped, whatever names a file put into it."""
     return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def not_here(owner: str, name: str, offered: Iterable[str], hint: str = "") -> str:
+    """That `owner` has no `name` in this version, what may be meant, and what it has."""
+    known = sorted(offered)
+    near = get_close_matches(name, known, 1)
+    meant = hint or (f"did you mean {near[0]}?" if near else "")
+    return f"{owner} has no {name!r} in this version; {f'{meant}; ' if meant else ''}it has {', '.join(known)}"
 
 
 class BpfvmError(Exception):
@@ -28,7 +40,11 @@ class VerifierReject(BpfvmError):
 
 
 class Mismatch(BpfvmError):
-    """Two machines gave different outcomes for one input."""
+    """Two machines gave different outcomes for one input. outcomes: every machine's, by the engine's name."""
+
+    def __init__(self, message: str, outcomes: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.outcomes = dict(outcomes or {})
 
 
 class StaleCapture(BpfvmError):
@@ -36,10 +52,15 @@ class StaleCapture(BpfvmError):
 
 
 class Unavailable(BpfvmError):
-    """This machine, this host or this version cannot do what was asked; the message says why."""
+    """This machine, this host or this version cannot do what was asked; the message, or `reason`, says why."""
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
+
+    @property
+    def reason(self) -> str:
+        """Why not, in one line."""
+        return str(self)
 
 
 class UsageError(BpfvmError):

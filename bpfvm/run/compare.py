@@ -1,7 +1,9 @@
-"""Differences between two outcomes, as lines that a person can read."""
+"""Differences between outcomes, as lines that a person can read."""
 
 from __future__ import annotations
 
+import linecache
+from collections.abc import Mapping
 from typing import Any
 
 from bpfvm.core.machine import Fault
@@ -11,17 +13,42 @@ SILENT = {"kernel": ("redirect", "trace")}  # what BPF_PROG_TEST_RUN does not sh
 SHOWN = 5  # differing map entries to print before the rest is only counted
 
 
-def differences(left: str, a: Outcome, right: str, b: Outcome) -> list[str]:
+def report(what: str, outcomes: Mapping[str, Outcome], kind: str = "") -> str | None:
+    """What differs between the machines' outcomes, by engine, or None where nothing does.
+
+    what: the call, in words. kind: the name of the value's type.
+    """
+    (first, reference), *others = outcomes.items()
+    found = {name: differences(first, reference, name, other, kind) for name, other in others}
+    if not any(found.values()):
+        return None
+    agree = ", ".join([first, *(name for name, lines in found.items() if not lines)])
+    parts = [f"{what} is not the same on all machines"]
+    for name, lines in found.items():
+        if lines:
+            parts += [f"  {name} differs from {agree}:", *(f"    {line}" for line in lines)]
+    places = dict.fromkeys(source for one in outcomes.values() if one.fault and (source := one.fault.source))
+    for place in places:
+        text = linecache.getline(place.file, place.line).rstrip()
+        if text:
+            parts += [f"  {place}:", f"{place.line:>9} | {text}"]
+    return "\n".join(parts)
+
+
+def differences(left: str, a: Outcome, right: str, b: Outcome, kind: str = "") -> list[str]:
     """One line for each thing that differs between outcome `a` of engine `left` and `b` of `right`; [] when equal.
 
     Everything is compared but `insns` and the engines' own names. A fault is compared by kind and place, not by its
     words; what a machine cannot tell (a packet or context it does not give back: None) is not compared.
+    kind: the name of the value's type, to be shown with it.
     """
     lines = []
-    for name in ("value", "action", "trace", "redirect", "events"):
+    if (a.value, a.action) != (b.value, b.action):
+        lines.append(f"value{f' ({kind})' if kind else ''}: {left} {_value(a)}, {right} {_value(b)}")
+    for name in ("trace", "redirect", "events"):
         one, two = getattr(a, name), getattr(b, name)
         if one != two and not any(name in SILENT.get(engine, ()) for engine in (left, right)):
-            lines.append(f"{name}: {left} {_show(name, one)}, {right} {_show(name, two)}")
+            lines.append(f"{name}: {left} {one!r}, {right} {two!r}")
     if a.packet is not None and b.packet is not None and a.packet != b.packet:
         lines.append(_packets(left, a.packet, right, b.packet))
     if _place(a.fault) != _place(b.fault):
@@ -31,8 +58,12 @@ def differences(left: str, a: Outcome, right: str, b: Outcome) -> list[str]:
     return lines
 
 
-def _show(name: str, value: Any) -> str:
-    return f"{value} ({value:#x})" if name == "value" and isinstance(value, int) else repr(value)
+def _value(outcome: Outcome) -> str:
+    """As the program's type has it: the name of a verdict, a truth value, a number, in hex too where it is long."""
+    value = outcome.value
+    if outcome.action is not None:
+        return f"{outcome.action} ({value})"
+    return f"{value} ({value:#x})" if not isinstance(value, bool) and abs(value) > 9 else repr(value)
 
 
 def _place(fault: Fault | None) -> tuple[object, ...] | None:

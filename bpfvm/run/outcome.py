@@ -12,7 +12,7 @@ from bpfvm.lang.signature import RESULT_OFFSET, WORD, Signature
 from bpfvm.tables.progs import ProgramType
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """What one run gave.
 
@@ -40,6 +40,21 @@ class Outcome:
     insns: int = 0
     warnings: tuple[Fault, ...] = ()
     engines: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """The value, and the fault with its place where there was one, in words."""
+        value = f"gave {self.action or repr(self.value)}"
+        return value if self.fault is None else f"{value} after the fault {self.fault}"
+
+    def __repr__(self) -> str:
+        """Short, for the reports of tests: what is empty is left out."""
+        parts = [f"value={self.value!r}", *([f"action={self.action!r}"] if self.action else [])]
+        if self.fault is not None:
+            parts.append(f"fault=<{self.fault}>")
+        if self.maps:
+            parts.append(f"maps={{{', '.join(self.maps)}}}")
+        return f"<Outcome {' '.join(parts)}>"
 
 
 def value_of(result: Result, kind: ProgramType, signature: Signature | None) -> int:

@@ -25,7 +25,7 @@ class Source:
         """What `node` covers. The parser counts columns in UTF-8 bytes, spans count characters."""
         line, end_line = _number(node, "lineno"), _number(node, "end_lineno")
         start, end = _number(node, "col_offset"), _number(node, "end_col_offset")
-        return Span(self.file, line, self._column(line, start), end_line, self._column(end_line, end), self._line(line))
+        return self._between((line, self._column(line, start)), (end_line, self._column(end_line, end)))
 
     def last_name(self, node: ast.Attribute) -> Span:
         """The attribute's own name, at the end of the chain. CPython reports a chain's error at that line."""
@@ -36,7 +36,7 @@ class Source:
     def between(self, first: ast.AST, last: ast.AST) -> Span:
         """From the start of one node to the end of another."""
         start, end = self.span(first), self.span(last)
-        return Span(self.file, start.line, start.col, end.end_line, end.end_col, start.text)
+        return self._between((start.line, start.col), (end.end_line, end.end_col))
 
     def keyword(self, node: ast.stmt) -> Span:
         """The word by which a statement with a body starts: `while`, `def name`. All of one without a body."""
@@ -56,6 +56,10 @@ class Source:
     def operand(self, node: ast.AST) -> str:
         """The node's text as an operand of another operator: in parentheses where it needs them."""
         return self.quoted(node) if isinstance(node, _TIGHT) else f"({self.quoted(node)})"
+
+    def _between(self, start: tuple[int, int], end: tuple[int, int]) -> Span:
+        more = tuple(self._line(number) for number in range(start[0] + 1, end[0] + 1))
+        return Span(self.file, *start, *end, self._line(start[0]), more)
 
     def _line(self, number: int) -> str:
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 import bpfvm
-from bpfvm import XDP_DROP, XDP_PASS, Array, Mismatch, Unavailable, UsageError, bpf, pkt, u32, u64
+from bpfvm import XDP_DROP, XDP_PASS, Array, Mismatch, Program, Unavailable, UsageError, bpf, pkt, u32, u64
 from bpfvm.isa import ops
+from bpfvm.isa.insn import insn
 from bpfvm.lang.active import running
+from bpfvm.obj.model import ObjectSpec, ProgramSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,7 +80,7 @@ def test_functions_of_scalars() -> None:
         (lambda: scaled.emulate(1), UsageError, "scaled takes (a: u32, b: u64), got 1 arguments"),
         (lambda: scaled.emulate(1, 2.5), UsageError, "b takes an integer, not 2.5"),
         (lambda: bpf.xdp(3), UsageError, "a plain Python function, not of 3"),  # type: ignore[call-overload]
-        (lambda: bpf.kprobe, AttributeError, "bpf has no 'kprobe' in this version"),
+        (lambda: bpf.kprobe, AttributeError, "bpf has no 'kprobe' in this version"),  # type: ignore[attr-defined]
         (lambda: bpfvm.Histogram, AttributeError, "bpfvm has no 'Histogram' in this version"),
         (lambda: bpfvm.load(str(ROOT / "README.md")), bpfvm.LoadError, "README.md"),
     ],
@@ -110,11 +112,57 @@ def test_a_wrong_row_of_the_table_is_a_mismatch_that_shows_the_difference() -> N
     right = row.value
     object.__setattr__(row, "value", lambda d, s, bits: d * s + 1)  # rows are frozen: planted past that
     try:
-        with pytest.raises(Mismatch, match=r"scaled\(5, 6\):\n  value: cpython 21 \(0x15\), interp 22 \(0x16\)"):
+        with pytest.raises(Mismatch, match="not the same on all machines") as told:
             scaled.check(5, 6)
+        assert re.sub(r"\S*/", "", str(told.value)).splitlines() == [
+            f"test_program.py:{scaled.place.split(':')[1]}: scaled(5, 6) is not the same on all machines",
+            "  interp differs from cpython, portable:",
+            "    value (u64): cpython 21 (0x15), interp 22 (0x16)",
+        ]
+        assert {name: one.value for name, one in told.value.outcomes.items()} == {
+            "cpython": 21, "interp": 22, "portable": 21,
+        }  # fmt: skip
     finally:
         object.__setattr__(row, "value", right)
     assert scaled.check(5, 6).value == 21
+
+
+def test_a_session_of_a_user_keeps_maps_and_takes_inputs_as_they_are() -> None:
+    for engine in ("cpython", "auto"):
+        with bpfvm.session(lengths, engine, maps={"seen_lengths": {0: 2}}) as runs:
+            assert runs.run(FRAME).action == "XDP_PASS"
+            assert runs.run(b"short", ctx={"ingress_ifindex": 4}).action == "XDP_DROP"
+            assert (runs.maps["seen_lengths"][0], runs.maps["seen_lengths"][5]) == (3, 4)
+            assert re.search(r"on \w+: 2 runs, the last gave XDP_DROP after the fault .*: PacketError: ", repr(runs))
+
+
+def test_seed_and_clock_of_a_session() -> None:
+    insns = (insn("call", imm=7), insn("exit"))  # get_prandom_u32
+    chance = Program("draw", "xdp", ObjectSpec({"draw": ProgramSpec("draw", "xdp", "xdp", insns)}, {}))
+    drawn = []
+    for seed in (1, 1, 2):
+        with bpfvm.session(chance, seed=seed) as runs:
+            drawn.append((runs.run(FRAME).value, runs.run(FRAME).value))
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_diagnose_gives_all_errors_of_a_function() -> None:
+    @bpf.function
+    def wrong(a: u32) -> u32:
+        limit = a / 2
+        if ~(a > 3) == -1:
+            return undefined + limit  # type: ignore[name-defined, no-any-return]  # noqa: F821
+        return a * a * a // 3
+
+    assert [one.code for one in wrong.diagnose()] == ["E042", "E010", "E040"]
+    assert [one.code for one in wrong.diagnose(warnings=True)] == ["E042", "W110", "E010", "E040"]
+    assert scaled.diagnose(warnings=True) == []
+
+
+def test_text_becomes_a_program() -> None:
+    names = bpf.exec("def half(a):\n    return a // 2\n\ndef program(a: u32) -> u32:\n    return half(a)", {"u32": u32})
+    assert bpf.function(names["program"]).check(9).value == 4
+    assert bpf.exec("x = 1\n")["x"] == 1
 
 
 def test_disassembly_names_maps_helpers_and_lines() -> None:

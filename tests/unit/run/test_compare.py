@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bpfvm.core.machine import Fault, Location
-from bpfvm.run.compare import differences
+from bpfvm.run.compare import differences, report
 from bpfvm.run.outcome import Outcome
 
 FAULT = Fault("PacketError", "read past the end", source=Location("f.py", 3), machine=False)
@@ -24,8 +25,8 @@ def test_equal_outcomes_have_none_and_insns_do_not_count() -> None:
 @pytest.mark.parametrize(
     ("other", "line"),
     [
-        (replace(BASE, value=1), "value: a 2 (0x2), b 1 (0x1)"),
-        (replace(BASE, action=None), "action: a 'XDP_PASS', b None"),
+        (replace(BASE, value=1, action="XDP_DROP"), "value: a XDP_PASS (2), b XDP_DROP (1)"),
+        (replace(BASE, value=-12, action=None), "value: a XDP_PASS (2), b -12 (-0xc)"),
         (replace(BASE, packet=b"abd"), "packet: from byte 2: a 63, b 64"),
         (replace(BASE, packet=b"ab"), "packet: a 3 bytes, b 2 bytes"),
         (replace(BASE, trace=()), "trace: a ('x',), b ()"),
@@ -51,3 +52,26 @@ def test_what_the_kernel_does_not_show_is_not_compared() -> None:
     assert differences("interp", emulated, "kernel", replace(BASE, trace=())) == []
     assert len(differences("interp", emulated, "portable", replace(BASE, trace=()))) == 2
     assert len(differences("interp", emulated, "kernel", replace(BASE, trace=(), value=1))) == 1
+
+
+def test_a_report_groups_machines_and_shows_the_lines_of_faults(tmp_path: Path) -> None:
+    source = tmp_path / "f.py"
+    source.write_text("def f(a):\n    b = a\n    return 8 // b\n")
+    fault = replace(FAULT, source=Location(str(source), 3))
+    outcomes = {
+        "cpython": replace(BASE, action=None, value=True),
+        "interp": replace(BASE, action=None, value=True, insns=3),
+        "portable": replace(BASE, action=None, value=False, fault=fault),
+        "kernel": replace(BASE, action=None, value=True, maps={"hits": {0: 0, 1: 6}}),
+    }
+    assert str(report("f(3)", outcomes, "bool")).replace(f"{tmp_path}/", "").splitlines() == [
+        "f(3) is not the same on all machines",
+        "  portable differs from cpython, interp:",
+        "    value (bool): cpython True, portable False",
+        "    fault: cpython none, portable f.py:3: PacketError: read past the end",
+        "  kernel differs from cpython, interp:",
+        "    map hits[1]: cpython 5, kernel 6",
+        "  f.py:3:",
+        "        3 |     return 8 // b",
+    ]
+    assert report("f(3)", {"a": BASE, "b": BASE}) is None

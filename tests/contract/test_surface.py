@@ -1,0 +1,127 @@
+"""The names that bpfvm promises: each is there, or says of itself that it is not in this version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bpfvm
+from bpfvm import XDP_PASS, Array, Unavailable, bpf, pkt, u32, u64
+
+ROOT = Path(__file__).resolve().parents[2]
+
+hits = Array(u64, 256)
+
+
+@bpf.xdp
+def count(ctx: Any) -> int:
+    hits[pkt.ip.proto] += 1
+    return XDP_PASS
+
+
+@bpf.function
+def total(a: u32, b: u64) -> u64:
+    return a + b
+
+
+FRAME = bytes(23) + b"\x06" + bytes(40)
+
+IMPORTED = """
+bpf pkt struct u8 u16 u32 u64 s8 s16 s32 s64 be16 be32 be64 char
+Array Hash Counter Histogram Ring PerfEvents StackTrace LpmTrie ProgArray
+load session Object Program Outcome CompileError LoadError VerifierReject Mismatch Unavailable BpfvmError
+"""
+DECORATORS = "xdp tc socket cgroup_skb tracepoint kprobe uprobe uretprobe function"
+CALLS = "map socket uprobe tracelog dump attach run"
+OF_A_PROGRAM = "cpython emulate kernel check attach object verify disasm diagnose report session"
+OF_AN_OUTCOME = "value action packet maps trace ctx events redirect fault insns"
+
+
+def held(owner: Any, name: str) -> bool:
+    """Whether `owner` has `name`; where not, the error has to say so in words that name it."""
+    try:
+        getattr(owner, name)
+    except AttributeError as error:
+        assert f"has no {name!r} in this version" in str(error)  # noqa: PT017
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("owner", "names", "least"),
+    [
+        (bpfvm, IMPORTED, 23),
+        (bpf, f"{DECORATORS} {CALLS}", 2),
+        (count, OF_A_PROGRAM, 8),
+        (count.emulate(FRAME), OF_AN_OUTCOME, 10),
+        (bpfvm.load(str(ROOT / "tests/objects/xdp_count.o")), "programs maps install", 3),
+        (total.emulate(1, 2), OF_AN_OUTCOME, 10),
+    ],
+    ids=["bpfvm", "bpf", "Program", "Outcome", "Object", "Outcome of scalars"],
+)
+def test_a_name_is_there_or_says_that_it_is_not(owner: Any, names: str, least: int) -> None:
+    there = [name for name in names.split() if held(owner, name)]
+    missing = [name for name in names.split() if name not in there]
+    print(f"{len(there)} names; not in this version: {' '.join(missing) or 'none'}")
+    assert len(there) >= least
+
+
+@pytest.mark.parametrize("name", IMPORTED.split())
+def test_an_import_says_so_too(name: str) -> None:
+    try:
+        exec(f"from bpfvm import {name}")
+    except ImportError as error:
+        assert f"bpfvm has no {name!r} in this version" in str(error)  # noqa: PT017
+
+
+def test_an_import_of_a_module_is_none_of_a_name() -> None:
+    exec("import sys; sys.modules.pop('bpfvm.isa.doc', None); from bpfvm.isa import doc; from bpfvm import isa")
+
+
+def test_what_is_misspelled_is_guessed() -> None:
+    with pytest.raises(AttributeError, match="has no 'Aray' in this version; did you mean Array"):
+        bpfvm.Aray  # noqa: B018
+
+
+def test_call_forms() -> None:
+    """bpf(lambda …) and bpf("text") make a socket filter in the original."""
+    for given in ("lambda: 1", lambda: 1):
+        with pytest.raises(Unavailable, match="this version has not"):
+            bpf(given)
+
+
+@pytest.mark.parametrize("run", [total.cpython, total.emulate, total.check])
+def test_a_function_of_scalars_runs_on_each_machine(run: Callable[..., bpfvm.Outcome]) -> None:
+    assert run(3, 4).value == 7
+
+
+@pytest.mark.parametrize("run", [count.cpython, count.emulate, count.check])
+def test_a_packet_is_anything_that_bytes_takes(run: Callable[..., bpfvm.Outcome]) -> None:
+    class Frame:
+        def __bytes__(self) -> bytes:
+            return FRAME
+
+    for given in (FRAME, bytearray(FRAME), memoryview(FRAME), Frame(), list(FRAME)):
+        outcome = run(given)
+        assert (outcome.action, outcome.value, outcome.packet) == ("XDP_PASS", 2, FRAME)
+        assert outcome.maps == {"hits": {index: int(index == 6) for index in range(256)}}
+
+
+def test_machines_start_from_equal_state() -> None:
+    assert count.check(FRAME, maps={"hits": {6: 4}}).maps["hits"][6] == 5
+    assert count.check(FRAME).maps["hits"][6] == 1
+    with bpfvm.session(count) as runs:
+        assert [runs.run(FRAME).maps["hits"][6] for _ in range(3)] == [1, 2, 3]
+
+
+def test_exceptions_are_of_one_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BPFVM_KERNEL", "off")
+    for name in ("CompileError", "LoadError", "VerifierReject", "Mismatch", "Unavailable"):
+        assert issubclass(getattr(bpfvm, name), bpfvm.BpfvmError)
+    assert issubclass(bpfvm.CompileError, SyntaxError)
+    with pytest.raises(Unavailable) as told:
+        count.kernel(FRAME)
+    assert told.value.reason == str(told.value)

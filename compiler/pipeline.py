@@ -19,6 +19,7 @@ from bpfvm.compiler.lower.select import select
 from bpfvm.compiler.passes.cse import cse
 from bpfvm.compiler.passes.dce import dce
 from bpfvm.compiler.passes.prune import prune
+from bpfvm.compiler.passes.sccp import sccp
 from bpfvm.compiler.passes.simplify import Fired, simplify
 from bpfvm.compiler.regalloc.alloc import allocate
 from bpfvm.core.diag import CompileError, Diag, Note
@@ -44,6 +45,7 @@ class Pass:
 
 PASSES: tuple[Pass, ...] = (
     Pass("simplify", simplify),
+    Pass("sccp", sccp),
     Pass("prune", lambda function, _: prune(function)),
     Pass("simplify", simplify),
     Pass("cse", lambda function, _: cse(function)),
@@ -52,7 +54,8 @@ PASSES: tuple[Pass, ...] = (
 
 # (earlier, later): why
 PASS_ORDER: tuple[tuple[str, str, str], ...] = (
-    ("simplify", "prune", "folding makes the constants that branches are decided on"),
+    ("simplify", "sccp", "a law finds constants where operands vary"),
+    ("sccp", "prune", "once ways are decided in one go, prune need not go round for each"),
     ("simplify", "cse", "folding makes operands equal"),
     ("cse", "dce", "the operands of what is computed once are read no more"),
     ("prune", "dce", "a value is dead only once the ways that read it are gone"),
@@ -94,7 +97,7 @@ def generate(function: Function, record_faults: bool, target: Target = DEFAULT) 
     for one in _called(function):
         lowered = select(one, record, target)
         allocate(lowered)
-        insns, places = layout(lowered)
+        insns, places = layout(lowered, target.cpu)
         parts.append((one.name, insns))
         lines[one.name], stacks[one.name] = places, lowered.stack
     stack = _deepest(function, stacks)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bpfvm.compiler.emit.reach import width, within_reach
 from bpfvm.compiler.ir.ops import CONDITIONS, OPPOSITES
 from bpfvm.compiler.lower.lir import Lir, LirBlock, LirFunction
-from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn, insn, slots
-from bpfvm.isa.ops import BY_NAME, Kind
-
-REACH = 1 << 15  # slots that a 16-bit jump offset spans
+from bpfvm.lang.target import DEFAULT
 
 _INVERTED = {CONDITIONS[cond]: CONDITIONS[opposite] for cond, opposite in OPPOSITES.items()}
 
@@ -36,15 +34,15 @@ def linked(parts: Sequence[tuple[str, Sequence[Insn]]]) -> tuple[tuple[Insn, ...
     return tuple(out), starts
 
 
-def layout(function: LirFunction) -> tuple[tuple[Insn, ...], dict[int, Location]]:
+def layout(function: LirFunction, cpu: int = DEFAULT.cpu) -> tuple[tuple[Insn, ...], dict[int, Location]]:
     """The instructions, and for each slot at which another source line begins its place; slot 0 has one always."""
-    blocks = _in_order(function)
+    blocks = within_reach(_in_order(function), cpu)
     code = [_closed(block, following) for block, following in zip(blocks, [*blocks[1:], None], strict=True)]
     starts: dict[LirBlock, int] = {}
     slot = 0
     for block, insns in zip(blocks, code, strict=True):
         starts[block] = slot
-        slot += sum(_width(one) for one in insns)
+        slot += sum(width(one) for one in insns)
     out: list[Insn] = []
     lines: dict[int, Location] = {}
     slot, last = 0, None
@@ -52,19 +50,16 @@ def layout(function: LirFunction) -> tuple[tuple[Insn, ...], dict[int, Location]
         for one in insns:
             if one.span is not None and one.span != last:
                 lines[slot] = last = one.span
-            slot += _width(one)
-            out.append(_insn(function, one, slot, starts))
+            slot += width(one)
+            out.append(_insn(one, slot, starts))
     if lines:  # the kernel refuses line information that leaves out a program's first instruction
         lines = {0: lines[min(lines)]} | lines
     return tuple(out), lines
 
 
-def _width(one: Lir) -> int:
-    return 2 if BY_NAME[one.op].kind is Kind.IMM64 else 1
-
-
 def _in_order(function: LirFunction) -> list[LirBlock]:
-    """Reached blocks, each behind one that jumps to it last where that can be; fault exits at the end."""
+    """Reached blocks, each behind one that goes there where that can be: of two ways the one that stays in a loop, else
+    the one not jumped to. Fault exits stand at the end."""
     entry = function.blocks[0]
     placed: dict[LirBlock, None] = {}
     waiting = [entry]
@@ -73,7 +68,7 @@ def _in_order(function: LirFunction) -> list[LirBlock]:
         while block is not None and block not in placed:
             placed[block] = None
             after = [one for one in block.successors() if one not in placed]
-            hot = [one for one in after if not one.cold]
+            hot = sorted((one for one in after if not one.cold), key=lambda one: one.depth)
             waiting += [one for one in after if one.cold] + hot[:-1]
             block = hot[-1] if hot else None
     return [block for block in placed if not block.cold] + [block for block in placed if block.cold]
@@ -91,11 +86,16 @@ def _closed(block: LirBlock, following: LirBlock | None) -> list[Lir]:
     return insns
 
 
-def _insn(function: LirFunction, one: Lir, behind: int, starts: dict[LirBlock, int]) -> Insn:
+def _insn(one: Lir, behind: int, starts: dict[LirBlock, int]) -> Insn:
     off, imm = one.off, one.imm
-    if one.target is not None:
+    if one.op == "gotol":
+        imm = starts[_goal(one)] - behind
+    elif one.target is not None:
         off = starts[one.target] - behind
-        if not -REACH <= off < REACH:
-            raise Unavailable(f"{function.name}: a jump spans {off} slots, over {REACH}; split the function")
     src = 0 if one.is_call else one.src  # there it counts the arguments
     return replace(insn(one.op, one.dst, src, off, imm, one.symbol), source=one.span)
+
+
+def _goal(one: Lir) -> LirBlock:
+    assert one.target is not None, "a jump goes somewhere"
+    return one.target

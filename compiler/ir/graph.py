@@ -89,3 +89,20 @@ class Dominance:
     def holds(self, above: Block, block: Block) -> bool:
         """Whether every way to `block` passes `above`; each block is on every way to itself."""
         return self._first[above] <= self._first[block] <= self._last[above]
+
+
+def loop_depths(function: Function) -> dict[Block, int]:
+    """How many loops each reached block is in. A loop is what leads back to a block that every way there passes."""
+    dominance, before = Dominance(function), predecessors(function)
+    depths = dict.fromkeys(before, 0)
+    for head, leading in before.items():
+        back = [one for one in leading if dominance.holds(head, one)]
+        inside = {head} if back else set()
+        while back:
+            block = back.pop()
+            if block not in inside:
+                inside.add(block)
+                back += before[block]
+        for block in inside:
+            depths[block] += 1
+    return depths

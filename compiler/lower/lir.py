@@ -82,6 +82,7 @@ class LirBlock:
     name: str
     insns: list[Lir] = field(default_factory=list)
     cold: bool = False  # laid out behind all others
+    depth: int = 0  # loops around it
 
     def successors(self) -> list[LirBlock]:
         """Where control may go."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, MayGoto, Return, edges
-from bpfvm.compiler.ir.graph import order
+from bpfvm.compiler.ir.graph import loop_depths
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, OPPOSITES
 from bpfvm.compiler.ir.types import Ptr, Value, Word
 from bpfvm.compiler.lower.copies import sequence
@@ -70,13 +70,13 @@ class _Selector:
         """A LIR block for each block that is reached. Fault exits that note nothing are all the same, hence one."""
         reached: list[Block] = []
         shared: LirBlock | None = None
-        for block in order(self.function):
+        for block, depth in loop_depths(self.function).items():
             fault = isinstance(block.terminator, FaultExit)
             alike = fault and self.record is None and not block.values and not block.params
             if alike and shared is not None:
                 self.blocks[block] = shared
                 continue
-            self.blocks[block] = LirBlock(repr(block), cold=fault)
+            self.blocks[block] = LirBlock(repr(block), cold=fault, depth=depth)
             self.out.blocks.append(self.blocks[block])
             reached.append(block)
             shared = self.blocks[block] if alike else shared
@@ -296,7 +296,8 @@ class _Selector:
         """Where a branch jumps to: the target, or a block between that passes arguments to it."""
         if not args:
             return self.blocks[target]
-        between, here = LirBlock(f"{self.block.name}-{target}"), self.block
+        depth = min(self.block.depth, self.blocks[target].depth)
+        between, here = LirBlock(f"{self.block.name}-{target}", depth=depth), self.block
         self.out.blocks.append(between)
         self.block = between
         self.pass_arguments(args, target)

@@ -16,10 +16,12 @@ Rewrite: TypeAlias = "Callable[[Value], Value | int | None]"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """text: the law. apply: the equal value, the word it always is, or None where the law does not fit."""
+    """text: the law. apply: the equal value, the word it always is, or None where the law does not fit. ops: those that
+    it can fit, all where there are none."""
 
     text: str
     apply: Rewrite
+    ops: tuple[str, ...] = ()
 
 
 def number(value: Value) -> int | None:
@@ -73,24 +75,30 @@ def _narrow(value: Value) -> Value | None:
     return value.args[0] if isinstance(kind, Word) and kind.range.within(range) else None
 
 
+def _law(text: str, op: str, of: Callable[..., Rewrite], operand: int | None) -> Rule:
+    return Rule(text, of(op, operand), (op,))
+
+
+_EXTENSIONS = tuple(f"{sign}ext{bits}" for sign in "zs" for bits in (8, 16, 32))
+
 RULES: tuple[Rule, ...] = (
     Rule("op of constants => constant", _fold),
-    Rule("x + 0 => x", _either("add", 0)),
-    Rule("x - 0 => x", _second("sub", 0)),
-    Rule("x * 1 => x", _either("mul", 1)),
-    Rule("x * 0 => 0", _absorbs("mul", 0)),
-    Rule("x & 0 => 0", _absorbs("and", 0)),
-    Rule("x & -1 => x", _either("and", M64)),
-    Rule("x | 0 => x", _either("or", 0)),
-    Rule("x | -1 => -1", _absorbs("or", M64)),
-    Rule("x ^ 0 => x", _either("xor", 0)),
-    Rule("x << 0 => x", _second("shl", 0)),
-    Rule("x >> 0 => x (unsigned)", _second("lshr", 0)),
-    Rule("x >> 0 => x (signed)", _second("ashr", 0)),
-    Rule("x / 1 => x", _second("udiv", 1)),
-    Rule("x - x => 0", _same("sub", 0)),
-    Rule("x ^ x => 0", _same("xor", 0)),
-    Rule("x & x => x", _same("and", None)),
-    Rule("x | x => x", _same("or", None)),
-    Rule("an extension of a value in its range => the value", _narrow),
+    _law("x + 0 => x", "add", _either, 0),
+    _law("x - 0 => x", "sub", _second, 0),
+    _law("x * 1 => x", "mul", _either, 1),
+    _law("x * 0 => 0", "mul", _absorbs, 0),
+    _law("x & 0 => 0", "and", _absorbs, 0),
+    _law("x & -1 => x", "and", _either, M64),
+    _law("x | 0 => x", "or", _either, 0),
+    _law("x | -1 => -1", "or", _absorbs, M64),
+    _law("x ^ 0 => x", "xor", _either, 0),
+    _law("x << 0 => x", "shl", _second, 0),
+    _law("x >> 0 => x (unsigned)", "lshr", _second, 0),
+    _law("x >> 0 => x (signed)", "ashr", _second, 0),
+    _law("x / 1 => x", "udiv", _second, 1),
+    _law("x - x => 0", "sub", _same, 0),
+    _law("x ^ x => 0", "xor", _same, 0),
+    _law("x & x => x", "and", _same, None),
+    _law("x | x => x", "or", _same, None),
+    Rule("an extension of a value in its range => the value", _narrow, _EXTENSIONS),
 )

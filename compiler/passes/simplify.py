@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bpfvm.compiler.ir.function import Function, replace_operands
+from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Value, Word
-from bpfvm.compiler.passes.rules import RULES
+from bpfvm.compiler.passes.rules import RULES, Rule
 from bpfvm.lang.interval import Interval
 
 Fired = Callable[[str, Value], None]
+
+
+_BY_OP: Mapping[str, list[Rule]] = {
+    op: [rule for rule in RULES if not rule.ops or op in rule.ops] for op, row in IR_OPS.items() if row.pure
+}
 
 
 def unheard(rule: str, value: Value) -> None:
@@ -33,14 +39,14 @@ def _once(function: Function, fired: Fired) -> bool:
     for block in function.blocks:
         for value in block.values:
             value.args = [_latest(new, arg) for arg in value.args]
-            for rule in RULES:
+            for rule in _BY_OP.get(value.op, ()):
                 result = rule.apply(value)
                 if result is None or result is value:
                     continue
                 changed = True
                 fired(rule.text, value)
                 if isinstance(result, int):
-                    _become_constant(value, result)
+                    become_constant(value, result)
                 else:
                     new[value] = result
                 break
@@ -58,7 +64,8 @@ def _latest(new: dict[Value, Value], value: Value) -> Value:
     return value
 
 
-def _become_constant(value: Value, word: int) -> None:
+def become_constant(value: Value, word: int) -> None:
+    """Make an operation the constant that it computes."""
     kind = value.type
     fits = isinstance(kind, Word) and word in kind.range
     value.op, value.args, value.imm = "const", [], word

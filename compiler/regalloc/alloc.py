@@ -2,7 +2,8 @@
 
 Two registers that are live at once interfere; a virtual register gets a machine register that none of its neighbours
 has, by preference the one at the other end of a copy. What crosses a call interferes with r0 to r5 because the call
-writes them. A register for which none is left goes to the stack and the whole begins anew.
+writes them. A register for which none is left goes to the stack and the whole begins anew; what is used in loops goes
+last.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from heapq import heapify, heappop, heappush
 
 from bpfvm.compiler.lower.lir import ALLOCATABLE, R10, VIRTUAL, Lir, LirFunction, Reg
 from bpfvm.compiler.regalloc.check import verify
+from bpfvm.compiler.regalloc.coalesce import Graph, coalesce
 from bpfvm.compiler.regalloc.live import backwards, live_out
 from bpfvm.compiler.regalloc.spill import spill
 
 ROUNDS = 60  # each round puts at least one register on the stack, whose pieces are short and are not spilled again
-
-Graph = dict[Reg, set[Reg]]
+_PER_LOOP, _DEEPEST = 8, 4  # how much more often what stands in a loop is counted; loops inside loops that count
 
 
 def allocate(function: LirFunction) -> None:
@@ -26,12 +27,29 @@ def allocate(function: LirFunction) -> None:
     short: set[Reg] = set()
     for _ in range(ROUNDS):
         graph, partners, weight = _interference(function)
+        merged = coalesce(graph, partners, weight, short)
         colours, failed = _colour(graph, partners, weight, short)
+        for kept, members in merged.items():
+            if kept in colours:
+                colours |= dict.fromkeys(members, colours[kept])
         if not failed:
             _rewrite(function, colours)
             return
-        short |= spill(function, failed)
+        short |= spill(function, _webs(graph, merged, failed))
     raise AssertionError(f"{function.name}: no allocation after {ROUNDS} rounds")
+
+
+def _webs(graph: Graph, merged: Mapping[Reg, list[Reg]], failed: list[Reg]) -> list[list[Reg]]:
+    """The registers to spill, in groups that are never live at once: each group can share a stack slot."""
+    groups: list[tuple[set[Reg], list[Reg]]] = []
+    for register in sorted(failed):
+        home = next((one for one in groups if register not in one[0]), None)
+        if home is None:
+            home = (set(), [])
+            groups.append(home)
+        home[0].update(graph[register])
+        home[1].extend(merged.get(register, [register]))
+    return [members for _, members in groups]
 
 
 def _interference(function: LirFunction) -> tuple[Graph, dict[Reg, Counter[Reg]], Counter[Reg]]:
@@ -41,10 +59,11 @@ def _interference(function: LirFunction) -> tuple[Graph, dict[Reg, Counter[Reg]]
     weight: Counter[Reg] = Counter()
     out = live_out(function)
     for block in function.blocks:
+        often = _PER_LOOP ** min(block.depth, _DEEPEST)
         for one, live in backwards(block, out[block]):
             defs = one.defs()
             for register in defs | one.uses():
-                weight[register] += 1
+                weight[register] += often
                 graph[register]
             for register in defs:
                 for other in live | defs:
@@ -52,8 +71,8 @@ def _interference(function: LirFunction) -> tuple[Graph, dict[Reg, Counter[Reg]]
                         graph[register].add(other)
                         graph[other].add(register)
             if one.is_copy and one.src != R10:
-                partners[one.dst][one.src] += 1
-                partners[one.src][one.dst] += 1
+                partners[one.dst][one.src] += often
+                partners[one.src][one.dst] += often
     return graph, partners, weight
 
 

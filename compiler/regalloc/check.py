@@ -64,8 +64,9 @@ def _write(function: LirFunction, one: Lir, copied: frozenset[Reg], state: State
     """What `one` writes is new: no place holds the old value any more. copied: what its source holds, of a move."""
     meant = {register: function.stands_for.get(register, register) for register in one.defs()}
     written = frozenset(meant.values())
-    for place in list(state):
-        state[place] -= written
+    for place, held in state.items():
+        if not written.isdisjoint(held):
+            state[place] = held - written
     for register, value in meant.items():
         destroyed = one.is_call and register != R0
         state[colours.get(register, register)] = frozenset() if destroyed else (copied - written) | {value}

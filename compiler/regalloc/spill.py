@@ -6,7 +6,7 @@ be computed anew in one instruction (a constant, an address) is, instead of bein
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from bpfvm.compiler.lower.lir import R10, Lir, LirFunction, Reg
@@ -14,9 +14,10 @@ from bpfvm.compiler.lower.lir import R10, Lir, LirFunction, Reg
 REMADE = ("mov64_k", "mov32_k", "lddw", "lddw_map", "lddw_map_value")
 
 
-def spill(function: LirFunction, registers: Iterable[Reg]) -> set[Reg]:
-    """Rewrite `function` so that none of `registers` occurs; the short-lived registers that take their places."""
-    homes = _homes(function, set(registers))
+def spill(function: LirFunction, webs: Iterable[Collection[Reg]]) -> set[Reg]:
+    """Rewrite `function` so that none of the registers in `webs` occurs; the short-lived registers that take their
+    places. Registers of one web are never live at once, and share a stack slot."""
+    homes = _homes(function, webs)
     made: set[Reg] = set()
     for block in function.blocks:
         out: list[Lir] = []
@@ -34,17 +35,23 @@ class _Home:
     recipe: Lir | None
 
 
-def _homes(function: LirFunction, registers: set[Reg]) -> dict[Reg, _Home]:
+def _homes(function: LirFunction, webs: Iterable[Collection[Reg]]) -> dict[Reg, _Home]:
     """What is made by one instruction, the only one, that needs nothing, is made anew; all else gets a slot."""
-    writers: dict[Reg, list[Lir]] = {register: [] for register in sorted(registers)}
+    webs = list(webs)
+    registers = {register for web in webs for register in web}
+    writers: dict[Reg, list[Lir]] = {register: [] for register in registers}
     for block in function.blocks:
         for one in block.insns:
             for register in one.defs() & registers:
                 writers[register].append(one)
     homes = {}
-    for register, by in writers.items():
-        recipe = by[0] if len(by) == 1 and by[0].op in REMADE else None
-        homes[register] = _Home(function.slot(8) if recipe is None else 0, recipe)
+    for web in webs:
+        slot = 0
+        for register in web:
+            by = writers[register]
+            recipe = by[0] if len(by) == 1 and by[0].op in REMADE else None
+            slot = function.slot(8) if recipe is None and not slot else slot
+            homes[register] = _Home(slot, recipe)
     return homes
 
 

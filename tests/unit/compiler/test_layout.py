@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from bpfvm.compiler.emit.layout import REACH, layout
+from bpfvm.compiler.emit.layout import layout
+from bpfvm.compiler.emit.reach import REACH
 from bpfvm.compiler.ir.ops import CONDITIONS, OPPOSITES
 from bpfvm.compiler.lower.lir import R0, Lir, LirBlock, LirFunction
-from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import BY_NAME, Kind, taken
@@ -127,17 +127,51 @@ def test_a_condition_is_inverted_only_where_it_has_an_opposite(condition: str) -
             assert taken(insns[0].op, word, 4) is not taken(BY_NAME[jump], word, 4)
 
 
-def test_a_jump_that_is_too_long_is_an_error() -> None:
-    for length, fits in ((REACH - 2, True), (REACH - 1, True), (REACH, False)):
-        end = LirBlock("end", [Lir("exit")], cold=True)
-        between = LirBlock("between", [Lir("mov64_k", R0, imm=1)] * (length - 1) + [Lir("exit")])
-        entry = LirBlock("entry", [Lir("jeq64_k", 1, imm=0, target=end), Lir("ja", target=between)])
-        function = LirFunction("long", [entry, between, end])
-        if fits:
-            assert layout(function)[0][0].off == length
-            continue
-        with pytest.raises(Unavailable, match=f"long: a jump spans {length} slots, over {REACH}"):
-            layout(function)
+def _long(length: int, loop: bool) -> LirFunction:
+    """A jump over `length` slots of one block, and, if `loop`, one back over them."""
+    end = LirBlock("end", [Lir("mov64_k", R0, imm=2), Lir("exit")], cold=True)
+    between, entry = LirBlock("between"), LirBlock("entry")
+    between.insns = [Lir("mov64_k", R0, imm=1), *[Lir("mov64_k", 3, imm=7) for _ in range(length - 3)]]
+    between.insns += [Lir("jeq64_k", 1, imm=5, target=between), Lir("exit")] if loop else [Lir("ja", target=end)]
+    entry.insns = [Lir("mov64_k", R0), Lir("jeq64_k", 1, imm=0, target=end), Lir("ja", target=between)]
+    if loop:
+        between.insns[-1:] = [Lir("ja", target=end)]
+    return LirFunction("long", [entry, between, end])
+
+
+@pytest.mark.parametrize(
+    ("length", "loop", "cpu"),
+    [(REACH - 40, True, 3), (REACH + 1, False, 3), (REACH, False, 4), (2 * REACH + 9, True, 3), (2 * REACH, True, 4)],
+)
+def test_a_jump_of_any_length_arrives(length: int, loop: bool, cpu: int) -> None:
+    """By stepping stones where 16 bits do not reach: what is walked is the way that the blocks tell."""
+    insns, _ = layout(_long(length, loop), cpu)
+    long = sum(one.op.name == "gotol" for one in insns)
+    if abs(length - REACH) > 8:  # just below, distances may be taken a little too long
+        assert bool(long) is (cpu == 4 and length > REACH), long
+    at = {slot: one for slot, one in zip(slots(insns), insns, strict=False)}
+    for word in (0, 1, 5):
+        seen, slot, turns = [], 0, 0
+        while at[slot].op.kind is not Kind.EXIT and turns < 3:
+            one, slot = at[slot], slot + 1
+            if one.op.name == "mov64_k" and one.dst == R0:
+                seen.append(one.imm)
+                turns += one.imm == 1
+            jumps = one.op.kind is Kind.GOTO or (one.op.kind is Kind.JUMP and taken(one.op, word, one.imm))
+            slot += (one.imm if one.op.name == "gotol" else one.off) if jumps else 0
+            assert -REACH <= one.off < REACH
+        assert seen == ([0, 2] if word == 0 else [0, 1, 1, 1] if word == 5 and loop else [0, 1, 2])
+
+
+def test_stones_are_shared() -> None:
+    """A hundred faults at one end, and the tail that they share at the other."""
+    end = LirBlock("end", [Lir("exit")], cold=True)
+    blocks = [LirBlock(f"b{place}") for place in range(100)]
+    for block, following in zip(blocks, [*blocks[1:], end], strict=True):
+        block.insns = [Lir("jeq64_k", 1, imm=0, target=end), *[Lir("mov64_k", 3, imm=7) for _ in range(800)]]
+        block.insns.append(Lir("ja", target=following))
+    insns, _ = layout(LirFunction("f", [*blocks, end]), 3)
+    assert sum(one.op.name == "ja" for one in insns) <= 40
 
 
 def test_each_place_stands_at_its_first_slot() -> None:

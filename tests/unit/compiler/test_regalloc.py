@@ -242,7 +242,10 @@ def test_planted_errors_of_spills_are_found(kind: str, monkeypatch: pytest.Monke
         wrong: list[Lir] = []
 
         def spill(
-            function: LirFunction, registers: list[int], chooser: random.Random = chooser, wrong: list[Lir] = wrong
+            function: LirFunction,
+            registers: list[list[int]],
+            chooser: random.Random = chooser,
+            wrong: list[Lir] = wrong,
         ) -> set[int]:
             made = spilling.spill(function, registers)
             op = "ldx64" if kind.startswith("reload") else "stx64"

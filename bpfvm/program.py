@@ -193,20 +193,37 @@ class Program:
         return listing(self.object.programs[self.name], self.object)
 
     def input(self, given: tuple[Any, ...], ctx: Mapping[str, int] | None = None) -> Input:
-        """The machine's input for one packet, or for the arguments of a function of scalars."""
+        """The machine's input for one packet, for the arguments of a function of scalars, or for a context."""
         if self.signature is not None:
             return Input(ctx=_arguments(self.name, self.signature, given), fields=ctx or {})
         if self.type.layer is None:
-            raise Unavailable(f"{self.name}: a {self.type.name} program of an object file has no input in this version")
+            return self._context(given, ctx or {})
         if len(given) != 1:
             raise UsageError(f"{self.name} takes one packet, got {len(given)} arguments")
+        return Input(packet=self._bytes(given[0], "a packet"), fields=ctx or {})
+
+    def _bytes(self, given: Any, what: str) -> bytes:
         try:
-            packet = bytes(given[0]) if not isinstance(given[0], int) else None
+            if not isinstance(given, int):
+                return bytes(given)
         except TypeError:
-            packet = None
-        if packet is None:
-            raise UsageError(f"{self.name} takes a packet, something that bytes() accepts, not {given[0]!r}")
-        return Input(packet=packet, fields=ctx or {})
+            pass
+        raise UsageError(f"{self.name} takes {what}, something that bytes() accepts, not {given!r}")
+
+    def _context(self, given: tuple[Any, ...], fields: Mapping[str, int]) -> Input:
+        """The input of a program without a packet of headers: fields of its context, or the bytes of a plain one; or
+        what a socket's message holds."""
+        from bpfvm.tables.ctx import CONTEXTS
+
+        if not given:
+            return Input(fields=fields)
+        layout = CONTEXTS[self.type.context] if self.type.context else None
+        has_data = layout is not None and any(one.pointer == "packet" for one in layout.fields)
+        if len(given) > 1 or (layout is not None and not has_data):
+            wanted = "one context as bytes" if layout is None else f"fields of {layout.name}, ctx={{name: value}}"
+            raise UsageError(f"{self.name} takes {wanted}, and got {len(given)} arguments")
+        data = self._bytes(given[0], "a context" if layout is None else "data")
+        return Input(ctx=data, fields=fields) if layout is None else Input(packet=data, fields=fields)
 
     def _run(
         self, name: str, given: tuple[Any, ...], maps: Maps | None, ctx: Mapping[str, int] | None,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +21,6 @@ from tests.programs.functions import CASES
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORTEST = 14  # bytes of a frame that BPF_PROG_TEST_RUN takes
-
-
-@pytest.fixture(scope="module", autouse=True)
-def on_one_cpu() -> Iterator[None]:
-    """The first, which is the emulators' too: values of a per-CPU map stand at its place."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    yield
-    os.sched_setaffinity(0, before)
 
 
 @pytest.mark.parametrize(("corpus", "machine"), pairs(), ids=str)

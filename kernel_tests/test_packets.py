@@ -1,13 +1,12 @@
 """The C programs of tests/packets on both tiers and in the kernel: verdict, packet, context fields, events, maps.
 
-Over the frames that are made for them, and over the captures of BPFVM_CAPTURES. Programs run on CPU 0 everywhere.
+Over the frames that are made for them, and over the captures of BPFVM_CAPTURES.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,14 +23,6 @@ ALL = [(group, case) for group in GROUPS for case in group.cases]
 MOST = 100  # packets of each capture
 PERF = 5  # of them, one in so many for programs with perf events: the kernel takes 16 ms to map buffers for a run
 totals: Counter[str] = Counter()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def on_one_cpu() -> Iterator[None]:
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    yield
-    os.sched_setaffinity(0, before)
 
 
 @pytest.fixture(scope="module")

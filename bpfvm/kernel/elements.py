@@ -62,7 +62,8 @@ class Elements:
         return sorted(found, key=lambda one: _index(one[0]) if self._row.key_size == 4 else one[0])
 
     def write(self, entries: Entries) -> None:
-        """Store every entry. Raises UsageError for one that does not fit the map."""
+        """Store every entry; of a per-CPU value that is given for fewer CPUs, zeros on the others, as contents for an
+        emulator are written. Raises UsageError for one that does not fit the map."""
         for key, value in entries:
             self._check(key, value)
             data = self._given(key, value)
@@ -80,7 +81,7 @@ class Elements:
     def _given(self, key: bytes, value: bytes | list[bytes]) -> bytes:
         """The value as the call takes it."""
         if isinstance(value, list):
-            return b"".join(one.ljust(self._stride, b"\0") for one in value)
+            return b"".join(one.ljust(self._stride, b"\0") for one in value).ljust(self._room, b"\0")
         if self._row.holds not in _NAMED:
             return value
         name = value.decode(errors="replace")
@@ -131,7 +132,7 @@ class Elements:
             raise UsageError(f"map {spec.name}: {'a list of values' if isinstance(value, list) else 'one value'}, "
                              f"and this map's are {wanted}")  # fmt: skip
         items = value if isinstance(value, list) else [value]
-        if len(items) != self._cpus:
+        if not 0 < len(items) <= self._cpus:
             raise UsageError(f"map {spec.name}: {len(items)} values, and this kernel has {self._cpus} possible CPUs")
         if len(key) != spec.key_size:
             raise UsageError(f"map {spec.name}: a key of {len(key)} bytes, and this map's have {spec.key_size}")

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
 from bpfvm.core.machine import Input, Result
 from bpfvm.isa.ops import Kind
-from bpfvm.kernel.sys import PROG_TEST_RUN, TestRun, address, bpf, error_name, error_text
+from bpfvm.kernel.call import Call
+from bpfvm.kernel.sys import TestRun, address, error_name, error_text
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.ctx import CONTEXTS, STRUCTURES, Context
 from bpfvm.tables.ctx.ethernet import ETH, LEAST_TYPE, header
@@ -26,6 +27,9 @@ _LARGEST_SKB = 3712  # of 4 KiB pages, with the headroom of 64 bytes and skb_sha
 _FROM_HEADERS = range(-0x20_0000, -0x8_0000)
 _GROWTH = 1 << 17  # more than a program can make of one
 _ORDERS: Mapping[int, str] = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+# struct nf_hook_state: what a caller may give of it (bpf_prog_test_run_nf); behind it addresses, which have to be 0
+_HOOK_FIELDS, _HOOK_STATE = ("hook", "pf"), 48
 
 _Elements = Mapping[str, tuple[int, int]]
 
@@ -69,7 +73,7 @@ def unpacked(layout: Context, data: bytes, given_only: bool) -> dict[str, int]:
     return values
 
 
-def run_skb(fd: int, given: Input, program: ProgramSpec, layer: str | None) -> Result:
+def run_skb(call: Call, given: Input, program: ProgramSpec, layer: str | None) -> Result:
     """Run a program on an skb. layer: the first header that it sees, "eth" or "ip"."""
     packet = _packet(given, program)
     _check_headers(program)
@@ -80,36 +84,65 @@ def run_skb(fd: int, given: Input, program: ProgramSpec, layer: str | None) -> R
     frame = added + packet
     context = bytes(packed(CONTEXTS["__sk_buff"], given.fields))
     after = ctypes.create_string_buffer(len(context))
-    attr, out = _attr(fd, frame)
+    attr, out = _attr(frame)
     attr.ctx_in, attr.ctx_size_in = address(context), len(context)
     attr.ctx_out, attr.ctx_size_out = address(after), len(after)
-    _run(attr, given, program)
+    _run(call, attr, given, program)
     fields = unpacked(CONTEXTS["__sk_buff"], after.raw, given_only=True)
     return Result(r0=attr.retval, r0_bits=32, packet=out.raw[len(added) : attr.data_size_out], fields=fields)
 
 
-def run_flow_dissector(fd: int, given: Input, program: ProgramSpec, layer: str | None) -> Result:
+def run_flow_dissector(call: Call, given: Input, program: ProgramSpec, layer: str | None) -> Result:
     """Run a flow dissector; what it finds are the fields of the result."""
     packet = _packet(given, program)
     if given.fields:
         raise UsageError(f"a flow dissector's context has no field {next(iter(given.fields))!r} that can be given")
-    attr, out = _attr(fd, packet)
-    _run(attr, given, program)
+    attr, out = _attr(packet)
+    _run(call, attr, given, program)
     keys = unpacked(STRUCTURES["bpf_flow_keys"], out.raw, given_only=False)
     return Result(r0=attr.retval, r0_bits=32, packet=packet, fields=keys)
 
 
-def run_sk_lookup(fd: int, given: Input, program: ProgramSpec, layer: str | None) -> Result:
+def run_sk_lookup(call: Call, given: Input, program: ProgramSpec, layer: str | None) -> Result:
     """Run a socket look-up; addresses and ports are its fields."""
     if given.packet is not None:
         raise UsageError("a sk_lookup program sees no packet, and the input has one")
     context = bytes(packed(CONTEXTS["bpf_sk_lookup"], given.fields))
-    attr = TestRun(prog_fd=fd, ctx_in=address(context), ctx_size_in=len(context))
-    _run(attr, given, program)
+    attr = TestRun(ctx_in=address(context), ctx_size_in=len(context))
+    _run(call, attr, given, program)
     return Result(r0=attr.retval, r0_bits=32)
 
 
-Runner = Callable[[int, Input, ProgramSpec, "str | None"], Result]
+def run_raw_tracepoint(call: Call, given: Input, program: ProgramSpec, layer: str | None) -> Result:
+    """Run a program on a raw tracepoint; the tracepoint's arguments are its fields args[0] to args[11]."""
+    if given.packet is not None or given.ctx is not None:
+        raise UsageError("a raw_tracepoint program's context is given by its fields: args[0], args[1] and so on")
+    context = bytes(packed(CONTEXTS["bpf_raw_tracepoint_args"], given.fields))
+    attr = TestRun(ctx_in=address(context), ctx_size_in=len(context))
+    _run(call, attr, given, program)
+    return Result(r0=attr.retval, r0_bits=32)
+
+
+def run_netfilter(call: Call, given: Input, program: ProgramSpec, layer: str | None) -> Result:
+    """Run a program on a netfilter hook. hook, pf: as in struct nf_hook_state; else the kernel takes the local output
+    of the frame's protocol. What the program makes of the packet is not shown."""
+    packet = _packet(given, program)
+    state = bytearray(_HOOK_STATE)
+    for name, value in given.fields.items():
+        if name not in _HOOK_FIELDS:
+            raise UsageError(f"nf_hook_state has no field {name!r} that can be given; it has {', '.join(_HOOK_FIELDS)}")
+        if not 0 <= value < 256:
+            raise UsageError(f"nf_hook_state.{name} = {value} does not fit its 8 bits")
+        state[_HOOK_FIELDS.index(name)] = value
+    frame, context = packet if layer == "eth" else header(packet) + packet, bytes(state)
+    attr = TestRun(data_in=address(frame), data_size_in=len(frame))
+    if given.fields:
+        attr.ctx_in, attr.ctx_size_in = address(context), len(context)
+    _run(call, attr, given, program)
+    return Result(r0=attr.retval, r0_bits=32)
+
+
+Runner = Callable[[Call, Input, ProgramSpec, "str | None"], Result]
 
 RUNNERS: Mapping[str, Runner] = {
     **dict.fromkeys(
@@ -117,6 +150,8 @@ RUNNERS: Mapping[str, Runner] = {
     ),
     "flow_dissector": run_flow_dissector,
     "sk_lookup": run_sk_lookup,
+    "raw_tracepoint": run_raw_tracepoint,
+    "netfilter": run_netfilter,
 }
 
 
@@ -148,18 +183,18 @@ def _check_length_frame(packet: bytes) -> None:
         raise Unavailable("BPF_PROG_TEST_RUN shows a socket filter another protocol of this IEEE 802.3 frame")
 
 
-def _attr(fd: int, frame: bytes) -> tuple[TestRun, ctypes.Array[ctypes.c_char]]:
+def _attr(frame: bytes) -> tuple[TestRun, ctypes.Array[ctypes.c_char]]:
     room = len(frame) + _GROWTH  # never 0: for "no room" the kernel copies the whole packet, however long it is
     out = ctypes.create_string_buffer(room)
     return (
-        TestRun(prog_fd=fd, data_in=address(frame), data_size_in=len(frame), data_out=address(out), data_size_out=room),
+        TestRun(data_in=address(frame), data_size_in=len(frame), data_out=address(out), data_size_out=room),
         out,
     )
 
 
-def _run(attr: TestRun, given: Input, program: ProgramSpec) -> None:
+def _run(call: Call, attr: TestRun, given: Input, program: ProgramSpec) -> None:
     try:
-        bpf(PROG_TEST_RUN, attr)
+        call(attr)
     except OSError as error:
         raise _error(error.errno or 0, given, program, attr.data_size_in) from None
 

@@ -12,6 +12,7 @@ import functools
 import mmap
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from types import TracebackType
 
@@ -21,6 +22,7 @@ from bpfvm.core.machine import Entries, Input, Result
 from bpfvm.isa.codec import encode
 from bpfvm.isa.insn import insn
 from bpfvm.kernel import packets
+from bpfvm.kernel.call import Call, check_times, in_network, on_cpu, tells_cpus_apart
 from bpfvm.kernel.elements import BYTE_ORDER
 from bpfvm.kernel.maps import KernelMap
 from bpfvm.kernel.readers import Events
@@ -35,6 +37,8 @@ from bpfvm.tables.sections import of_section
 # and 17 pages behind it), 13 give EINVAL, 73153 ENOMEM. Only the bytes of the first page lie between data and data_end.
 _LEAST_FRAME = 14
 _SURE_FRAME = 2048  # fits the first page with its headroom of 256 bytes and its skb_shared_info on every architecture
+
+_LIVE_FRAMES, _LARGEST_BATCH = 2, 256  # BPF_F_TEST_XDP_LIVE_FRAMES, TEST_XDP_MAX_BATCH
 
 _LARGEST_CTX = (1 << 16) - 1  # U16_MAX, bpf_prog_test_run_syscall
 
@@ -58,6 +62,7 @@ class LoadedProgram:
         """
         self._events = Events(maps if with_events else {})
         self._row, self._program, self._fd, self._maps, self._beside = row, program, fd, maps, beside
+        self._tells_cpus_apart = tells_cpus_apart(program.insns, [one.spec for one in maps.values()])
 
     def __enter__(self) -> LoadedProgram:
         return self
@@ -82,19 +87,53 @@ class LoadedProgram:
         return self._program
 
     def run(self, given: Input) -> Result:
-        """Run once.
+        """Run once, on CPU `cpu` where the program can tell.
 
         Raises UsageError for an input that the program's type does not have, Unavailable for one that the kernel does
         not take. `clock` and `seed` are not the kernel's to follow.
+        """
+        return self.repeat(given, 1)[0]
+
+    def repeat(self, given: Input, times: int) -> tuple[Result, int]:
+        """Run so many times in one call: what the last run gave and the events of all, and how long one took, the mean
+        in ns by the kernel's clock.
+
+        The packet is not put back between runs. Programs of types syscall and raw_tracepoint run once a call
+        (Unavailable), and are not timed.
         """
         runner = _RUNNERS.get(self._row.name)
         if runner is None:
             raise Unavailable(f"engine kernel runs programs of type {', '.join(_RUNNERS)}, not {self._row.name}")
         if given.registers:
             raise Unavailable("engine kernel sets no registers: r1 points to the context, the others hold nothing")
-        result = runner(self._fd.number, given, self._program, self._row.layer)
+        check_times(times, self._row.name)
+        call = Call(self._fd, times)
+        with on_cpu(given.cpu) if given.cpu or self._tells_cpus_apart else nullcontext():
+            result = runner(call, given, self._program, self._row.layer)
         events, lost = self._events.read()
-        return replace(result, events=events, lost=lost) if events or lost else result
+        return (replace(result, events=events, lost=lost) if events or lost else result), call.duration
+
+    def live(self, given: Input, frames: int, network: str | None = None, batch: int = 0) -> Result:
+        """Send so many copies of the packet through an xdp program, and on to where its verdict says: up the stack, out
+        by the interface that it came in by (`ingress_ifindex`), or redirected. The result has events and nothing else.
+
+        network: the path of a network namespace, /run/netns/NAME; else it is a new one with a loopback interface alone.
+        That of the caller is taken only where it is named. batch: frames in flight at once, 0 for the kernel's own 64.
+        Raises Unavailable where the kernel does not do that (before 5.18) or allows no namespace.
+        """
+        if self._row.name != "xdp":
+            raise UsageError(f"live frames go through xdp, and {self._program.name} is a {self._row.name} program")
+        check_times(frames, "xdp")
+        attr, kept = _live_attributes(given, batch)
+        call = Call(self._fd, frames)
+        place = {**given.fields, "frames": frames, "batch": batch}
+        try:
+            with on_cpu(given.cpu) if given.cpu else nullcontext():
+                in_network(network, lambda: call(attr, always=True))
+        except OSError as error:
+            raise _live_error(error.errno or 0, place, len(kept[0])) from None
+        events, lost = self._events.read()
+        return Result(events=events, lost=lost)
 
     def read_map(self, name: str) -> Entries:
         """Every entry of the map, in index order. Raises UsageError for a map that the program does not use."""
@@ -113,12 +152,16 @@ class LoadedProgram:
         return one
 
 
-def _run_xdp(fd: int, given: Input, program: ProgramSpec, layer: str | None) -> Result:
-    frame = given.packet
-    if frame is None:
+def _frame(given: Input) -> bytes:
+    if given.packet is None:
         raise UsageError("an xdp program runs on a packet, and the input has none")
     if given.ctx is not None:
         raise UsageError("the context of an xdp program is given by its fields, not as bytes")
+    return given.packet
+
+
+def _run_xdp(call: Call, given: Input, program: ProgramSpec, layer: str | None) -> Result:
+    frame = _frame(given)
     _check_frame(len(frame), of_section(program.section).frags)
     meta: int = given.fields.get("data_meta", 0)
     context = _xdp_context(frame, given.fields, meta)
@@ -126,17 +169,40 @@ def _run_xdp(fd: int, given: Input, program: ProgramSpec, layer: str | None) -> 
     room = len(whole) + _GROWTH  # never 0: for "no room" the kernel copies the whole packet, however long it is
     out, after = ctypes.create_string_buffer(room), ctypes.create_string_buffer(_XDP_MD.size)
     attr = TestRun(
-        prog_fd=fd, data_in=address(whole), data_size_in=len(whole), data_out=address(out), data_size_out=room,
+        data_in=address(whole), data_size_in=len(whole), data_out=address(out), data_size_out=room,
         ctx_in=address(context), ctx_size_in=len(context), ctx_out=address(after), ctx_size_out=len(after),
     )  # fmt: skip
     try:
-        bpf(PROG_TEST_RUN, attr)
+        call(attr)
     except OSError as error:
         raise _xdp_error(error.errno or 0, given, attr.data_size_out) from None
     # data counts from data_meta: what bpf_xdp_adjust_meta put before the frame is given out with it
     meta, _, _, interface, queue, _ = _XDP_MD.unpack(after.raw)
     fields = {"data_meta": meta, "ingress_ifindex": interface, "rx_queue_index": queue}
     return Result(r0=attr.retval, r0_bits=32, packet=out.raw[meta : attr.data_size_out], fields=fields)
+
+
+def _live_attributes(given: Input, batch: int) -> tuple[TestRun, tuple[bytes, bytes]]:
+    """The attributes of a call with live frames, and the bytes that they point to."""
+    frame = _frame(given)
+    if not 0 <= batch <= _LARGEST_BATCH:
+        raise UsageError(f"batch = {batch}: 1 to {_LARGEST_BATCH} frames are in flight, 0 for the kernel's choice")
+    meta = given.fields.get("data_meta", 0)
+    whole, context = bytes(meta) + frame, _xdp_context(frame, given.fields, meta)
+    attr = TestRun(
+        data_in=address(whole), data_size_in=len(whole), ctx_in=address(context), ctx_size_in=len(context),
+        flags=_LIVE_FRAMES, batch_size=batch,
+    )  # fmt: skip
+    return attr, (whole, context)
+
+
+def _live_error(number: int, place: Mapping[str, int], size: int) -> BpfvmError:
+    if number == errno.EINVAL:
+        return Unavailable(
+            f"this kernel sends no live frames (since 5.18), or not of {size} bytes, or by no such interface: "
+            f"{', '.join(f'{name} = {value}' for name, value in place.items())} (EINVAL)"
+        )
+    return _xdp_error(number, Input(fields=place), size)
 
 
 def _check_frame(size: int, frags: bool) -> None:
@@ -211,7 +277,7 @@ def _xdp_error(number: int, given: Input, size_out: int) -> BpfvmError:
     return Unavailable(f"BPF_PROG_TEST_RUN of this xdp program: {error_text(number)} ({error_name(number)})")
 
 
-def _run_syscall(fd: int, given: Input, program: ProgramSpec, layer: str | None) -> Result:
+def _run_syscall(call: Call, given: Input, program: ProgramSpec, layer: str | None) -> Result:
     if given.packet is not None:
         raise UsageError("a syscall program runs on a context buffer, and the input has a packet")
     if given.fields:
@@ -219,12 +285,12 @@ def _run_syscall(fd: int, given: Input, program: ProgramSpec, layer: str | None)
     size = len(given.ctx) if given.ctx is not None else 0
     if size > _LARGEST_CTX:
         raise Unavailable(f"BPF_PROG_TEST_RUN takes a context of at most {_LARGEST_CTX} bytes, and this one has {size}")
-    attr = TestRun(prog_fd=fd)
+    attr = TestRun()
     buffer = ctypes.create_string_buffer(given.ctx or b"", size) if size else None
     if buffer is not None:  # an address with a size of 0 gives EINVAL
         attr.ctx_in, attr.ctx_size_in = address(buffer), size
     try:
-        bpf(PROG_TEST_RUN, attr)
+        call(attr)
     except OSError as error:
         raise _syscall_error(error.errno or 0, size) from None
     after = buffer.raw if buffer is not None else given.ctx

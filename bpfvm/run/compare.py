@@ -39,7 +39,8 @@ def differences(left: str, a: Outcome, right: str, b: Outcome, kind: str = "") -
     """One line for each thing that differs between outcome `a` of engine `left` and `b` of `right`; [] when equal.
 
     Everything is compared but `insns` and the engines' own names. A fault is compared by kind and place, not by its
-    words; what a machine cannot tell (a packet or context it does not give back: None) is not compared.
+    words; what a machine cannot tell (a packet or context it does not give back: None) is not compared. Machines may
+    have different numbers of CPUs: values of those that one of them does not have must be zero.
     kind: the name of the value's type, to be shown with it.
     """
     lines = []
@@ -82,8 +83,31 @@ def _packets(left: str, a: bytes, right: str, b: bytes) -> str:
 def _map(name: str, left: str, a: dict[Any, Any] | None, right: str, b: dict[Any, Any] | None) -> list[str]:
     if a is None or b is None:
         return [f"map {name}: only {left if b is None else right} has it"] if a != b else []
-    keys = [key for key in dict.fromkeys((*a, *b)) if a.get(key) != b.get(key)]
+    keys = [key for key in dict.fromkeys((*a, *b)) if not _same(a.get(key), b.get(key))]
     lines = [f"map {name}[{key}]: {left} {a.get(key)}, {right} {b.get(key)}" for key in keys[:SHOWN]]
     if len(keys) > SHOWN:
         lines.append(f"map {name}: {len(keys) - SHOWN} more entries differ")
     return lines
+
+
+def _same(one: Any, two: Any) -> bool:
+    """Whether two values of a map are equal. Lists of different lengths are those of a per-CPU map."""
+    if not (isinstance(one, list) and isinstance(two, list)) or len(one) == len(two):
+        return bool(one == two)
+    short, long = sorted((one, two), key=len)
+    return long[: len(short)] == short and all(map(_is_zero, long[len(short) :]))
+
+
+def _is_zero(value: Any) -> bool:
+    """Whether all its bytes are."""
+    match value:
+        case dict():
+            return all(map(_is_zero, value.values()))
+        case list() | tuple():
+            return all(map(_is_zero, value))
+        case str():
+            return not value
+        case bytes():
+            return not any(value)
+        case _:
+            return not value

@@ -127,8 +127,8 @@ PROGRAM_TYPES: tuple[ProgramType, ...] = (
     ProgramType("sk_lookup", 30, "bpf_sk_lookup", _SK, fallback=1, returns=_ALLOW, test_run="5.13",
                 since="5.9"),
     ProgramType("syscall", 31, None, sleepable=True, test_run="5.14", since="5.14"),
-    ProgramType("netfilter", 32, "bpf_nf_ctx", _NF, fallback=1, returns=_ALLOW, test_run="6.4", needs=_NET_TYPE,
-                since="6.4"),
+    ProgramType("netfilter", 32, "bpf_nf_ctx", _NF, fallback=1, returns=_ALLOW, layer="ip", test_run="6.4",
+                needs=_NET_TYPE, since="6.4"),
 )  # fmt: skip
 
 BY_NAME: Mapping[str, ProgramType] = {row.name: row for row in PROGRAM_TYPES}

@@ -161,7 +161,7 @@ class ContextBuilder:
         if one.pointer == "flow_keys":
             is_user = self.kind.name == "flow_dissector"
             return arena.allocate("flow keys", STRUCTURES["bpf_flow_keys"].size, "flow keys") if is_user else None
-        absent = self.kind.name == "sk_lookup" or one.name == "migrating_sk"
+        absent = self.kind.name == "sk_lookup" or one.name == "migrating_sk" or one.pointer == "tp_buffer"
         return None if absent else arena.allocate("socket", SOCK.size, "socket", writable=False)
 
     def _make_template(self) -> bytes:

@@ -11,9 +11,12 @@ import pytest
 import bpfvm
 from bpfvm import XDP_DROP, XDP_PASS, Array, Mismatch, Program, Unavailable, UsageError, bpf, pkt, u32, u64
 from bpfvm.isa import ops
+from bpfvm.isa.asm import assemble
 from bpfvm.isa.insn import insn
 from bpfvm.lang.active import running
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
+from bpfvm.program import Object
+from bpfvm.tables import sections
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -181,3 +184,49 @@ def test_a_machine_is_active_only_while_a_program_runs() -> None:
         assert len(pkt) == 9
     with pytest.raises(UsageError):
         len(pkt)
+
+
+def of_section(section: str, text: str) -> Program:
+    kind = sections.of_section(section).program_type
+    spec = ObjectSpec({"p": ProgramSpec("p", section, kind, tuple(assemble(text)))}, {})
+    return Object(spec).programs["p"]
+
+
+@pytest.mark.parametrize(
+    ("section", "load", "given", "ctx", "value"),
+    [
+        ("raw_tp/sys_enter", "u64 *)(r1 +8)", (), {"args[1]": 7}, 7),
+        ("sk_lookup", "u32 *)(r1 +60)", (), {"local_port": 1}, 1),
+        ("kprobe/f", "u64 *)(r1 +112)", (), {"di": 5}, 5),
+        ("tp/a/b", "u64 *)(r1 +8)", (bytes(8) + b"\x09" + bytes(7),), None, 9),
+        ("syscall", "u8 *)(r1 +1)", (bytearray(b"ab"),), None, ord("b")),
+        ("syscall", "", (), None, 3),
+        ("sk_skb/stream_verdict", "u32 *)(r1 +0)", (b"x",), {"priority": 1}, 1),
+    ],
+)
+def test_programs_without_packets_take_contexts(
+    section: str, load: str, given: tuple[Any, ...], ctx: dict[str, int] | None, value: int
+) -> None:
+    program = of_section(section, f"r0 = *({load}\nexit" if load else "r0 = 3\nexit")
+    assert program.emulate(*given, ctx=ctx).value == value
+
+
+@pytest.mark.parametrize(
+    ("section", "given", "ctx", "message"),
+    [
+        ("raw_tp/a", (b"abc",), None, "p takes fields of bpf_raw_tracepoint_args, ctx={name: value}, and got 1 "
+                                       "arguments"),
+        ("syscall", (b"a", b"b"), None, "p takes one context as bytes, and got 2 arguments"),
+        ("syscall", (7,), None, "p takes a context, something that bytes() accepts, not 7"),
+        ("syscall", ("text",), None, "p takes a context, something that bytes() accepts, not 'text'"),
+        ("syscall", (b"a",), {"mark": 1}, "a syscall program's context has no field 'mark': give it as bytes"),
+        ("sk_skb", (1,), None, "p takes data, something that bytes() accepts, not 1"),
+        ("xdp", (1,), None, "p takes a packet, something that bytes() accepts, not 1"),
+    ],
+)  # fmt: skip
+def test_contexts_that_cannot_be(
+    section: str, given: tuple[Any, ...], ctx: dict[str, int] | None, message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        of_section(section, "r0 = 0\nexit").emulate(*given, ctx=ctx)
+    assert str(caught.value) == message

@@ -81,6 +81,13 @@ GIVEN = [
 ]
 
 
+@pytest.mark.parametrize("at", range(12))
+def test_arguments_of_a_raw_tracepoint_are_0_unless_given(at: int) -> None:
+    text = f"r0 = *(u64 *)(r1 +{8 * at})\nexit"
+    assert value("raw_tp/sys_enter", text, Input()) == 0
+    assert value("raw_tp/sys_enter", text, Input(fields={f"args[{at}]": 1 << 63 | at})) == 1 << 63 | at
+
+
 @pytest.mark.parametrize(("section", "fields", "offset", "size", "wanted"), GIVEN)
 def test_fields_are_given(section: str, fields: dict[str, int], offset: int, size: int, wanted: int) -> None:
     packet = FRAME if section in ("tc", "xdp", "sk_skb/stream_verdict") else None

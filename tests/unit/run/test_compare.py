@@ -75,3 +75,14 @@ def test_a_report_groups_machines_and_shows_the_lines_of_faults(tmp_path: Path) 
         "        3 |     return 8 // b",
     ]
     assert report("f(3)", {"a": BASE, "b": BASE}) is None
+
+
+def test_machines_may_have_different_numbers_of_cpus() -> None:
+    """What only one of them has must be zero; nothing else of different lengths is equal."""
+    for zero in (0, [0, 0], {"a": 0, "b": [0, ""]}, "", b"\0\0", False, 0.0):
+        one, two = ({"hits": {1: [7, *rest]}} for rest in ([], [zero, zero]))
+        assert differences("interp", replace(BASE, maps=one), "kernel", replace(BASE, maps=two)) == []
+        assert differences("kernel", replace(BASE, maps=two), "interp", replace(BASE, maps=one)) == []
+    for wrong in ([7, 0, 1], [6, 0, 0], [], [0, 7]):
+        one, two = ({"hits": {1: values}} for values in ([7], wrong))
+        assert len(differences("interp", replace(BASE, maps=one), "kernel", replace(BASE, maps=two))) == 1

@@ -18,7 +18,7 @@ import bpfvm
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.isa.asm import assemble
-from bpfvm.kernel import KERNEL
+from bpfvm.kernel import KERNEL, LoadedProgram
 from bpfvm.kernel.host import possible_cpus
 from bpfvm.kernel.packets import RUNNERS
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
@@ -56,6 +56,12 @@ NOT_RUN = {
 def spec(section: str, text: str, kind: str = "array") -> ObjectSpec:
     program = ProgramSpec("p", section, of_section(section).program_type, tuple(assemble(text)))
     return ObjectSpec({"p": program}, {"count": MapSpec("count", kind, 4, 8, 1)} if "map[count]" in text else {})
+
+
+def numbers(loaded: LoadedProgram) -> list[int]:
+    """What the map `count` holds; of a per-CPU map for each CPU."""
+    ((_, value),) = loaded.read_map("count")
+    return [int.from_bytes(one, sys.byteorder) for one in (value if isinstance(value, list) else [value])]
 
 
 @pytest.fixture
@@ -126,8 +132,7 @@ def test_a_run_is_on_the_cpu_of_its_input(kind: str) -> None:
             with KERNEL.load(object_, "p", {}) as loaded:
                 for times, cpu in enumerate((*CPUS, *CPUS, CPUS[0]), 1):
                     assert loaded.run(Input(packet=FRAME, cpu=cpu)).r0 == cpu
-                    ((_, value),) = loaded.read_map("count")
-                    found = [int.from_bytes(one, sys.byteorder) for one in (value if kind != "array" else [value])]
+                    found = numbers(loaded)
                     assert sum(found) == times
                     assert len(found) == (possible_cpus() if kind == "percpu_array" else 1)
                 assert os.sched_getaffinity(0) == here
@@ -162,8 +167,7 @@ def test_contents_for_fewer_cpus() -> None:
     object_ = spec("xdp", COUNT_HERE, "percpu_array")
     with KERNEL.load(object_, "p", {"count": [(bytes(4), [(5).to_bytes(8, sys.byteorder)])]}) as loaded:
         loaded.run(Input(packet=FRAME))
-        ((_, value),) = loaded.read_map("count")
-        assert [int.from_bytes(one, sys.byteorder) for one in value] == [6] + [0] * (possible_cpus() - 1)
+        assert numbers(loaded) == [6] + [0] * (possible_cpus() - 1)
         for wrong in ([], [bytes(8)] * (possible_cpus() + 1)):
             with pytest.raises(
                 UsageError, match=f"map count: {len(wrong)} values, and this kernel has {possible_cpus()}"
@@ -179,7 +183,7 @@ def test_repeated_runs_are_timed() -> None:
         result, mean = loaded.repeat(Input(packet=FRAME), 1000)
         assert (result.r0, result.packet) == (2, FRAME)
         assert 0 < mean < 100_000
-        assert int.from_bytes(loaded.read_map("count")[0][1], sys.byteorder) == 1000
+        assert numbers(loaded) == [1000]
     for section in ("syscall", "raw_tp/sys_enter"):
         with KERNEL.load(spec(section, "r0 = 1\nexit"), "p", {}) as loaded:
             assert loaded.repeat(Input(), 1)[0].r0 == 1
@@ -227,7 +231,7 @@ def test_live_frames_stay_in_a_namespace_of_their_own() -> None:
     with KERNEL.load(spec("xdp", COUNT), "p", {}) as loaded:
         assert loaded.live(Input(packet=FRAME), 1000).packet is None
         loaded.live(Input(packet=FRAME), 77, batch=7)
-        assert int.from_bytes(loaded.read_map("count")[0][1], sys.byteorder) == 1077
+        assert numbers(loaded) == [1077]
     assert (namespaces(), threading.active_count()) == (before, threads)
 
 

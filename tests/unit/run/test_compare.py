@@ -84,5 +84,5 @@ def test_machines_may_have_different_numbers_of_cpus() -> None:
         assert differences("interp", replace(BASE, maps=one), "kernel", replace(BASE, maps=two)) == []
         assert differences("kernel", replace(BASE, maps=two), "interp", replace(BASE, maps=one)) == []
     for wrong in ([7, 0, 1], [6, 0, 0], [], [0, 7]):
-        one, two = ({"hits": {1: values}} for values in ([7], wrong))
-        assert len(differences("interp", replace(BASE, maps=one), "kernel", replace(BASE, maps=two))) == 1
+        few, many = ({"hits": {1: values}} for values in ([7], wrong))
+        assert len(differences("interp", replace(BASE, maps=few), "kernel", replace(BASE, maps=many))) == 1

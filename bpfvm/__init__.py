@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bpfvm.core.errors import BpfvmError as BpfvmError
     from bpfvm.core.errors import LoadError as LoadError
     from bpfvm.core.errors import Mismatch as Mismatch
+    from bpfvm.core.errors import StaleCapture as StaleCapture
     from bpfvm.core.errors import Unavailable as Unavailable
     from bpfvm.core.errors import UsageError as UsageError
     from bpfvm.core.errors import VerifierReject as VerifierReject
@@ -51,7 +52,8 @@ if TYPE_CHECKING:
     XDP_REDIRECT: int
 
 _EXPORTS = {
-    **dict.fromkeys(("BpfvmError", "LoadError", "Mismatch", "Unavailable", "UsageError", "VerifierReject"),
+    **dict.fromkeys(("BpfvmError", "LoadError", "Mismatch", "StaleCapture", "Unavailable", "UsageError",
+                     "VerifierReject"),
                     "bpfvm.core.errors"),
     "CompileError": "bpfvm.core.diag",
     **dict.fromkeys(("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64"), "bpfvm.lang.types"),

@@ -23,8 +23,9 @@ from bpfvm.tables.helpers import HELPERS, allowed
 from bpfvm.tables.helpers.allowed import UNKNOWN
 from bpfvm.tables.maps import MAP_TYPES
 from bpfvm.tables.progs import PROGRAM_TYPES
+from bpfvm.testing.needs import EXPLAINED, verdict
 from kernel_tests.loading import release, version
-from kernel_tests.needs import EXPLAINED, needs, verdict
+from kernel_tests.needs import needs
 from kernel_tests.test_tables import _limited, measured_only
 
 # Where bpftool 7.1 with libbpf 1.1 and bpfvm differ on a kernel of 6.18, and why bpftool is wrong

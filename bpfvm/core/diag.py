@@ -94,6 +94,8 @@ class CompileError(BpfvmError, SyntaxError):
     diags: every error and warning found, in source order; the first error fills the SyntaxError's own fields.
     """
 
+    __module__ = "bpfvm"
+
     def __init__(self, diags: Sequence[Diag]) -> None:
         self.diags = tuple(diags)
         first = next((one for one in self.diags if one.severity == "error"), self.diags[0])

@@ -21,11 +21,16 @@ def not_here(owner: str, name: str, offered: Iterable[str], hint: str = "") -> s
 
 
 class BpfvmError(Exception):
-    """Base of every error that bpfvm raises on purpose."""
+    """Base of every error that bpfvm raises on purpose. Its classes tell that they are of bpfvm, where users import
+    them from."""
+
+    __module__ = "bpfvm"
 
 
 class LoadError(BpfvmError):
     """An object, capture or other input cannot be read or cannot be loaded by a machine."""
+
+    __module__ = "bpfvm"
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
@@ -33,6 +38,8 @@ class LoadError(BpfvmError):
 
 class VerifierReject(BpfvmError):
     """A verifier refused the program. `log` keeps its whole text."""
+
+    __module__ = "bpfvm"
 
     def __init__(self, message: str, log: str = "") -> None:
         super().__init__(message)
@@ -42,6 +49,8 @@ class VerifierReject(BpfvmError):
 class Mismatch(BpfvmError):
     """Two machines gave different outcomes for one input. outcomes: every machine's, by the engine's name."""
 
+    __module__ = "bpfvm"
+
     def __init__(self, message: str, outcomes: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.outcomes = dict(outcomes or {})
@@ -50,9 +59,13 @@ class Mismatch(BpfvmError):
 class StaleCapture(BpfvmError):
     """A name that a program was compiled with has another value now: CPython would run another program."""
 
+    __module__ = "bpfvm"
+
 
 class Unavailable(BpfvmError):
     """This machine, this host or this version cannot do what was asked; the message, or `reason`, says why."""
+
+    __module__ = "bpfvm"
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
@@ -65,6 +78,8 @@ class Unavailable(BpfvmError):
 
 class UsageError(BpfvmError):
     """The caller asked for something that has no meaning: a wrong argument, a name that is not there."""
+
+    __module__ = "bpfvm"
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))

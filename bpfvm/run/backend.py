@@ -69,6 +69,9 @@ def _kernel_missing() -> str | None:
     return available()
 
 
+# Engines that are named everywhere and are not in this version: what to do without.
+ABSENT = {"native": "portable is the fastest there is"}
+
 AUTO = "portable"  # the fastest tier that needs nothing but Python
 
 # `cpython` is not among them: it needs the function itself, see bpfvm.sim.
@@ -86,15 +89,24 @@ def engine(name: str, helpers: Mapping[str, Callable[..., Any]] | None = None, c
     cpus: virtual CPUs of an emulator.
     """
     name = AUTO if name == "auto" else name
+    known(name)
     for row in ENGINES:
         if row.name == name:
             reason = row.missing()
             if reason is not None:
                 raise Unavailable(f"engine {name}: {reason}")
             return _configured(row.open(), helpers or {}, cpus) if helpers or cpus != 1 else row.open()
-    raise UsageError(
-        f"there is no engine {name!r}; engines are auto, cpython, {', '.join(row.name for row in ENGINES)}"
-    )
+    raise Unavailable(f"engine {name} runs Python functions, and is opened for one of them")
+
+
+def known(name: str) -> None:
+    """Raise UsageError for a name of no engine, Unavailable for one that is not in this version."""
+    names = ("auto", "cpython", *(row.name for row in ENGINES))
+    if name in names:
+        return
+    if name in ABSENT:
+        raise Unavailable(f"engine {name} is not in this version; {ABSENT[name]}")
+    raise UsageError(f"there is no engine {name!r}; engines are {', '.join(names)}")
 
 
 def _configured(backend: Backend, helpers: Mapping[str, Callable[..., Any]], cpus: int) -> Backend:

@@ -6,7 +6,8 @@ import linecache
 from collections.abc import Mapping
 from typing import Any
 
-from bpfvm.core.machine import Fault
+from bpfvm.core.machine import Fault, Location
+from bpfvm.core.span import visible
 from bpfvm.run.outcome import Outcome
 
 SILENT = {"kernel": ("redirect", "trace")}  # what BPF_PROG_TEST_RUN does not show
@@ -29,10 +30,15 @@ def report(what: str, outcomes: Mapping[str, Outcome], kind: str = "") -> str | 
             parts += [f"  {name} differs from {agree}:", *(f"    {line}" for line in lines)]
     places = dict.fromkeys(source for one in outcomes.values() if one.fault and (source := one.fault.source))
     for place in places:
-        text = linecache.getline(place.file, place.line).rstrip()
-        if text:
-            parts += [f"  {place}:", f"{place.line:>9} | {text}"]
+        if text := excerpt(place):
+            parts += [f"  {place}:", *text]
     return "\n".join(parts)
+
+
+def excerpt(place: Location) -> list[str]:
+    """The line that stands at a place, with its number; [] where there is no text."""
+    text = linecache.getline(place.file, place.line).rstrip()
+    return [f"{place.line:>9} | {visible(text)}"] if text else []
 
 
 def differences(left: str, a: Outcome, right: str, b: Outcome, kind: str = "") -> list[str]:

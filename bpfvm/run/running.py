@@ -19,14 +19,14 @@ class Running:
     """A loaded program whose maps stay from run to run. A context manager; `close` gives its memory back.
 
     seed, clock, cpu: of the next run: what random numbers come of, what the clock shows at its start in ns, the
-    virtual CPU that it is on. An emulator follows them.
+    virtual CPU that it is on. An emulator follows them. last: what the last run gave, None before the first.
     """
 
     def __init__(self, session: Session, make_input: MakeInput, seed: int = 0) -> None:
         self._session, self._input = session, make_input
         self.name, self.engine = session.program.name, session.engine
         self.seed, self.clock, self.cpu = seed, 0, 0
-        self._last: Outcome | None = None
+        self.last: Outcome | None = None
         self._runs = 0
 
     def __enter__(self) -> Running:
@@ -42,14 +42,14 @@ class Running:
     def said(self) -> str:
         """How often it ran and what the last run gave, in words."""
         runs = f"{self._runs} run{'s' if self._runs != 1 else ''}"
-        return runs if self._last is None else f"{runs}, the last {self._last.said}"
+        return runs if self.last is None else f"{runs}, the last {self.last.said}"
 
     def run(self, *given: Any, ctx: Mapping[str, int] | None = None) -> Outcome:
         """Run once, on one packet or on the arguments of a function of scalars. Raises Unavailable, UsageError."""
         made = replace(self._input(given, ctx), seed=self.seed, clock=self.clock, cpu=self.cpu)
-        self._last = self._session.outcome(made)
+        self.last = self._session.outcome(made)
         self._runs += 1
-        return self._last
+        return self.last
 
     @property
     def maps(self) -> dict[str, dict[Any, Any]]:

@@ -1,0 +1,144 @@
+"""Frames and strategies: lengths and checksums are right by scapy, values have their edges, programs run on them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+from bpfvm import Array, UsageError, be16, bpf, pkt, s8, s64, u8, u16, u32, u64
+from bpfvm.lang.interval import Interval
+from bpfvm.testing import frames
+from bpfvm.testing import strategies as made
+
+ROOT = Path(__file__).resolve().parents[3]
+table = Array(u16, 300)
+
+
+@bpf.xdp
+def lookup(ctx: Any) -> int:
+    if pkt.eth.type == 0x0800 and pkt.ip.ttl > 1:
+        return u32(table[pkt.ip.tos] & 3)
+    return 2
+
+
+@bpf.function
+def mixed(a: s8, b: u64, c: bool) -> s64:
+    return s64(b) + a if c else s64(a)
+
+
+KINDS = [u8, s8, u32, u64, s64, be16, bool, int]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_lie_in_their_type_and_reach_its_ends(kind: Any) -> None:
+    strategy = made.values(kind)
+    lo, hi = (kind.range.lo, kind.range.hi) if hasattr(kind, "range") else (-(1 << 63), (1 << 63) - 1)
+    if kind is bool:
+        lo, hi = False, True
+    met = set()
+
+    @settings(max_examples=300)
+    @given(strategy)
+    def inside(value: Any) -> None:
+        met.add(value)
+        assert lo <= value <= hi
+        assert type(value) is (kind if kind in (u64, s64, bool) else int)
+
+    inside()
+    assert {lo, hi} <= met
+
+
+def test_edges() -> None:
+    assert made.edges(Interval(-2, 300)) == [0, 1, -1, 2, -2, 3, 7, 8, 9, 15, 16, 17, 127, 128, 129, 255, 256, 257,
+                                             299, 300]  # fmt: skip
+    assert made.edges(Interval(5, 6)) == [5, 6]
+
+
+@settings(max_examples=100)
+@given(made.arguments(mixed))
+def test_arguments_of_a_program(given: tuple[Any, ...]) -> None:
+    mixed.check(*given)
+
+
+@settings(max_examples=60)
+@given(made.packets(), made.map_states(table))
+def test_programs_end_well_on_any_packet_from_any_state(packet: bytes, before: dict[Any, Any]) -> None:
+    assert len(packet) >= 14
+    assert lookup.check(packet, maps={"table": before}).maps["table"] == dict.fromkeys(range(300), 0) | before
+
+
+def kind_of(frame: bytes) -> str:
+    """What a frame looks like, in words."""
+    ether = frame[12:14].hex()
+    if ether != "0800":
+        return ether
+    return f"{ether} {frame[14] & 15} {frame[23]}" if len(frame) >= 34 else "short"
+
+
+def test_packets_are_of_all_kinds() -> None:
+    met: Counter[str] = Counter()
+
+    @settings(max_examples=300)
+    @given(made.packets())
+    def count(frame: bytes) -> None:
+        met[kind_of(frame)] += 1
+
+    count()
+    print(met)
+    for kind in ("0800 5 1", "0800 5 6", "0800 5 17", "86dd", "8100", "88a8", "0806", "short"):
+        assert met[kind] >= 2, kind
+    assert sum(count for kind, count in met.items() if kind.startswith("0800 6")) >= 2  # with options
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@given(made.frames())
+def test_scapy_finds_lengths_and_checksums_right(frame: bytes) -> None:
+    """Built again from its fields without lengths and checksums, a frame has the same ones."""
+    inet = pytest.importorskip("scapy.layers.inet", reason="scapy is not installed")
+    inet6 = pytest.importorskip("scapy.layers.inet6", reason="scapy is not installed")
+    ether = pytest.importorskip("scapy.layers.l2", reason="scapy is not installed").Ether(frame)
+    ip = ether.getlayer(inet.IP) or ether.getlayer(inet6.IPv6)
+    assume(ip is not None)
+    if isinstance(ip, inet.IP):
+        stored, ip.chksum, ip.len = (ip.chksum, ip.len), None, None
+        again = inet.IP(bytes(ip))
+        assert (again.chksum, again.len) == stored
+        assume(not ip.frag)
+    for kind in (inet.TCP, inet.UDP, inet.ICMP):
+        layer = ip.getlayer(kind)
+        if layer is not None and layer.underlayer is ip:
+            stored = layer.chksum
+            layer.chksum = None
+            assert type(ip)(bytes(ip)).getlayer(kind).chksum == stored
+
+
+def test_frames_by_hand() -> None:
+    frame = frames.ethernet(frames.ipv4(frames.udp(b"hello", dport=53), options=b"\x01"))
+    assert (len(frame), frame[12:15], frame[23]) == (14 + 24 + 8 + 5, b"\x08\x00\x46", 17)
+    assert frames.checksum(frame[14:38]) == 0
+    tagged = frames.ethernet(frames.vlan(frames.vlan(frames.ipv6(frames.tcp()), id=5), tag=0x88A8, priority=3))
+    assert tagged[12:22].hex() == "88a860018100000586dd"
+    assert frames.ethernet(b"x", type=0x0806)[12:] == b"\x08\x06x"
+    assert frames.icmp(b"abc")[:4].hex() == "0800339d"
+
+
+@pytest.mark.parametrize("call", [lambda: made.values("u32"), lambda: made.arguments(lookup)])
+def test_what_has_no_strategy(call: Any) -> None:
+    with pytest.raises(UsageError):
+        call()
+
+
+def test_hypothesis_is_loaded_when_a_strategy_is_made() -> None:
+    script = (
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "from bpfvm.testing import strategies, frames\nimport bpfvm\n"
+        "try: strategies.packets()\nexcept bpfvm.Unavailable as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "bpfvm.testing.strategies takes the package hypothesis: pip install 'bpfvm[test]'\n"

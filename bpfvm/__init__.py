@@ -24,6 +24,20 @@ if TYPE_CHECKING:
     from bpfvm.core.errors import UsageError as UsageError
     from bpfvm.core.errors import VerifierReject as VerifierReject
     from bpfvm.lang.maps import Array as Array
+    from bpfvm.lang.numbers import bswap16 as bswap16
+    from bpfvm.lang.numbers import bswap32 as bswap32
+    from bpfvm.lang.numbers import bswap64 as bswap64
+    from bpfvm.lang.numbers import hton as hton
+    from bpfvm.lang.numbers import hton16 as hton16
+    from bpfvm.lang.numbers import hton32 as hton32
+    from bpfvm.lang.numbers import hton64 as hton64
+    from bpfvm.lang.numbers import log2 as log2
+    from bpfvm.lang.numbers import ntoh as ntoh
+    from bpfvm.lang.numbers import ntoh16 as ntoh16
+    from bpfvm.lang.numbers import ntoh32 as ntoh32
+    from bpfvm.lang.numbers import ntoh64 as ntoh64
+    from bpfvm.lang.numbers import rol as rol
+    from bpfvm.lang.numbers import ror as ror
     from bpfvm.lang.packet import pkt as pkt
     from bpfvm.program import Object as Object
     from bpfvm.program import Program as Program
@@ -57,6 +71,10 @@ _EXPORTS = {
                     "bpfvm.core.errors"),
     "CompileError": "bpfvm.core.diag",
     **dict.fromkeys(("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64"), "bpfvm.lang.types"),
+    **dict.fromkeys(
+        ("bswap16", "bswap32", "bswap64", "hton", "hton16", "hton32", "hton64", "log2", "ntoh", "ntoh16", "ntoh32",
+         "ntoh64", "rol", "ror"), "bpfvm.lang.numbers",
+    ),
     "Array": "bpfvm.lang.maps",
     "pkt": "bpfvm.lang.packet",
     **dict.fromkeys(("Object", "Program", "bpf", "load", "session"), "bpfvm.program"),

@@ -13,7 +13,8 @@ from typing import Any
 
 from bpfvm.core.errors import StaleCapture
 
-_COMPARED = (int, str, bytes, types.MethodType, types.BuiltinMethodType)
+_COMPARED = (int, str, bytes, float, complex, range, types.MethodType, types.BuiltinMethodType)
+MUTABLE = (list, dict, set, bytearray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,15 @@ def check(program: str, captured: Iterable[Capture]) -> None:
             raise StaleCapture(_text(program, one, f"looking it up gives {type(error).__name__} now")) from None
         if now is not one.value and not _equal(now, one.value):
             raise StaleCapture(_text(program, one, f"it is {now!r:.60} now"))
+
+
+def snapshot(found: Any) -> Any:
+    """A list, dict, set or bytearray as it is now, in a form that does not change; anything else itself."""
+    if isinstance(found, dict):
+        found = list(found.items())
+    if isinstance(found, set):
+        found = sorted(found, key=repr)
+    return tuple(map(snapshot, found)) if isinstance(found, (*MUTABLE, tuple)) else found
 
 
 def _equal(now: Any, before: Any) -> bool:

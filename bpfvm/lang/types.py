@@ -6,6 +6,7 @@ one is a cast: `u32(x)` is x mod 2**32. `u64` and `s64` are also classes of valu
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from bpfvm.core.bits import signed, swapped
@@ -190,3 +191,16 @@ for _cls in (u64, s64):
         setattr(_cls, _name, _method)
 
 SCALARS: tuple[Storage, ...] = (u8, u16, u32, u64, s8, s16, s32, s64, be16, be32, be64)
+
+# The letters by which ctypes and struct name C's integers
+_SIGNED, _UNSIGNED = "bhilq", "BHILQ"
+
+
+def of_ctypes(kind: Any) -> Storage | None:
+    """The storage type of a scalar of ctypes, such as c_uint32; None for anything else. It computes as a ctypes object
+    does not, so it stands in annotations alone."""
+    letter = getattr(kind, "_type_", None)
+    if type(kind).__module__ != "_ctypes" or not isinstance(letter, str) or letter not in _SIGNED + _UNSIGNED:
+        return None
+    wanted = (struct.calcsize(letter), letter in _SIGNED, False)
+    return next(one for one in SCALARS if (one.size, one.is_signed, one.is_big) == wanted)

@@ -44,7 +44,8 @@ class CPython:
     ) -> None:  # fmt: skip
         self.callee, self.hook, self.maps = callee, hook, dict(maps)
         self.captured = captured
-        self.codes = list(dict.fromkeys((callee.function.__code__, *(one.__code__ for one in functions))))
+        own = dict.fromkeys((callee.function.__code__, *(one.__code__ for one in functions)))
+        self.codes = [one for code in own for one in _inside(code)]
 
     def load(self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> Loaded:
         """`spec` gives the maps' layout; what runs is the function."""
@@ -85,7 +86,7 @@ class Loaded:
         arguments = self._arguments(given)
         fault = None
         try:
-            with running(self), limited([one for code in self._codes for one in _inside(code)], self._limited):
+            with running(self), limited(self._codes, self._limited):
                 value = self._callee.call(arguments)
         except Exception as error:
             if not isinstance(error, FAULTS) and type(error).__name__ not in self._raised:

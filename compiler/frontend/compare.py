@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import enum
+import types
 from typing import TypeAlias
 
+from bpfvm.compiler.frontend import constants
 from bpfvm.compiler.frontend.ranges import COMPARISONS, Comparison, Pair
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
@@ -28,9 +31,9 @@ def truth(f: Translation, value: Value, node: ast.expr) -> Branches:
         case Number():
             return _nonzero(f, f.state.known(value), node)
         case Nothing():
-            return _decided(f, False)
+            return decided(f, False)
         case Tuple():
-            return _decided(f, bool(value.items))
+            return decided(f, bool(value.items))
         case Static(truth=None):
             f.error(
                 "E063",
@@ -40,15 +43,15 @@ def truth(f: Translation, value: Value, node: ast.expr) -> Branches:
             )
             return unknown(f)
         case Static(truth=outcome):
-            return _decided(f, bool(outcome))
-    return _decided(f, True)
+            return decided(f, bool(outcome))
+    return decided(f, True)
 
 
 def _nonzero(f: Translation, number: Number, node: ast.expr) -> Branches:
     if 0 not in number.range:
-        return _decided(f, True)
+        return decided(f, True)
     if number.constant == 0:
-        return _decided(f, False)
+        return decided(f, False)
     if not f.exact(number, node):
         return unknown(f)
     holds, fails = f.split("ne", f.register(number), f.number(0))
@@ -66,9 +69,11 @@ def compare(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, rig
     if isinstance(op, ast.Is | ast.IsNot):
         return _identity(f, isinstance(op, ast.Is), left, right)
     comparison = COMPARISONS.get(type(op))
-    if comparison is None:
-        f.error("E063", "`in` is not available in this version", node, help="write comparisons: x == 1 or x == 2")
-        return unknown(f)
+    assert comparison is not None, "`in` is membership.contains"
+    if not (isinstance(a, Number) and isinstance(b, Number)):
+        computed = constants.operation(f, node, op, a, b)
+        if computed is not None:
+            return truth(f, computed, node)
     for value, place in (left, right):
         if not isinstance(value, Number):
             f.error(
@@ -91,7 +96,7 @@ def _values(f: Translation, comparison: Comparison, left: Known, right: Known) -
             text = f"`{f.quoted(a_node)} {comparison.symbol} {f.quoted(b_node)}` is always {outcome}"
             why = f"the left side lies in {f.shown(a.range)}, the right side in {f.shown(b.range)}"
             f.warn("W130", text, f.between(a_node, b_node), why=why)
-        return _decided(f, outcome)
+        return decided(f, outcome)
     if not (f.exact(a, a_node) and f.exact(b, b_node)):
         return unknown(f)
     return ordered(f, comparison, a, b)
@@ -108,7 +113,7 @@ def ordered(f: Translation, comparison: Comparison, a: Number, b: Number) -> Bra
     """Branch on two exact numbers, without a word where their intervals decide."""
     outcome = _outcome(comparison, a, b)
     if outcome is not None:
-        return _decided(f, outcome)
+        return decided(f, outcome)
     holds, fails = _emit(f, comparison.jump, a, b)
     for ends, test in ((holds, comparison), (fails, COMPARISONS[comparison.inverse])):
         pair = test.holds(a.range, b.range)
@@ -150,9 +155,12 @@ def _identity(f: Translation, wanted: bool, left: Operand, right: Operand) -> Br
     """`is` and `is not`: with None, True and False alone, whose identity is their value."""
     for (value, _), other in ((left, right), (right, left)):
         if isinstance(value, Nothing):
-            return _decided(f, isinstance(other[0], Nothing) is wanted)
+            return decided(f, isinstance(other[0], Nothing) is wanted)
         if isinstance(value, Number) and value.kinds == BOOLEAN and value.constant is not None:
             return _is_bool(f, wanted, value.constant, other)
+    objects = [_object(value) for value, _ in (left, right)]
+    if None not in objects:
+        return decided(f, (objects[0] is objects[1]) is wanted)
     f.error(
         "E044",
         "`is` compares identities, and only None, True and False have one here",
@@ -162,10 +170,20 @@ def _identity(f: Translation, wanted: bool, left: Operand, right: Operand) -> Br
     return unknown(f)
 
 
+def _object(value: Value) -> object | None:
+    """The one object that the value is wherever it comes from: a type, a module, a function, an enum's member."""
+    match value:
+        case Number(member=member) if member is not None:
+            return member
+        case Static(object=types.ModuleType() | types.FunctionType() | type() | enum.Enum() as found):
+            return found
+    return None
+
+
 def _is_bool(f: Translation, wanted: bool, truth_value: int, other: Operand) -> Branches:
     value, node = other
     if not isinstance(value, Number) or Kind.BOOL not in value.kinds:
-        return _decided(f, not wanted)
+        return decided(f, not wanted)
     if value.kinds != BOOLEAN:
         f.error(
             "E044",
@@ -178,7 +196,8 @@ def _is_bool(f: Translation, wanted: bool, truth_value: int, other: Operand) -> 
     return (true, false) if bool(truth_value) is wanted else (false, true)
 
 
-def _decided(f: Translation, outcome: bool) -> Branches:
+def decided(f: Translation, outcome: bool) -> Branches:
+    """Where the outcome is known."""
     return ([f.end()], []) if outcome else ([], [f.end()])
 
 

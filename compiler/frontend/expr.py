@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import arith, calls, compare, flow, functions, maps, names
+from bpfvm.compiler.frontend import arith, calls, compare, constants, flow, functions, maps, membership, names
 from bpfvm.compiler.frontend.compare import Branches
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.subset import refuse
@@ -43,9 +43,7 @@ def _subscript(f: Translation, node: ast.Subscript) -> Value:
     if isinstance(owner, Bad) or isinstance(index, Bad):
         return BAD
     if not isinstance(owner, MapValue):
-        return f.error(
-            "E022", f"{owner.described} has no items", node.value, help="only a map has: hits = Array(u64, 256)"
-        )
+        return constants.item(f, node, owner, index)
     element = maps.element(f, owner, index, node)
     return maps.load(f, element) if element is not None else BAD
 
@@ -53,7 +51,8 @@ def _subscript(f: Translation, node: ast.Subscript) -> Value:
 def _binary(f: Translation, node: ast.BinOp) -> Value:
     left = value(f, node.left)
     right = value(f, node.right)
-    return arith.binary(f, node, node.op, (left, node.left), (right, node.right))
+    computed = constants.operation(f, node, node.op, left, right)
+    return computed if computed is not None else arith.binary(f, node, node.op, (left, node.left), (right, node.right))
 
 
 def _unary(f: Translation, node: ast.UnaryOp) -> Value:
@@ -102,22 +101,31 @@ def _named(f: Translation, node: ast.NamedExpr) -> Value:
 
 
 def _tuple(f: Translation, node: ast.Tuple) -> Value:
-    items = tuple(value(f, item) for item in node.elts)
-    return BAD if any(isinstance(item, Bad) for item in items) else Tuple(items)
+    return _displayed(f, node.elts)
+
+
+def _displayed(f: Translation, nodes: Sequence[ast.expr]) -> Value:
+    """A tuple of the values; those of another tuple behind `*`."""
+    found = [one for node in nodes for one in _arguments(f, node)]
+    return BAD if any(isinstance(one, Bad) for one in found) else Tuple(tuple(found))
 
 
 def _call(f: Translation, node: ast.Call) -> Value:
+    from bpfvm.compiler.frontend import reduce, stmt  # both translate expressions
+
     callee = value(f, node.func)
-    if functions.is_function(callee):
+    reducer = reduce.handler_of(callee, node)
+    if reducer is not None:
+        return reducer(f, node, stmt.store)
+    if functions.is_function(callee) and not constants.is_foldable(callee):
         values = [one for argument in node.args for one in _arguments(f, argument)]
         return functions.call(f, node, callee, (values, _named_arguments(f, node)))
     handler = calls.handler_of(f, node, callee)
-    arguments = [value(f, argument) for argument in node.args]
-    for keyword in node.keywords:
-        value(f, keyword.value)
-    if handler is None or any(isinstance(argument, Bad) for argument in arguments):
+    pairs = [(one, argument) for argument in node.args for one in _arguments(f, argument)]
+    given = calls.Arguments([one for one, _ in pairs], [place for _, place in pairs], _named_arguments(f, node))
+    if handler is None or any(isinstance(one, Bad) for one in (*given.values, *given.named.values())):
         return BAD
-    return handler(f, node, arguments)
+    return handler(f, node, given)
 
 
 def _arguments(f: Translation, node: ast.expr) -> Sequence[Value]:
@@ -174,13 +182,25 @@ def _branch_bool(f: Translation, node: ast.BoolOp) -> Branches:
     return (holds, [*leaving, *fails]) if is_and else ([*leaving, *holds], fails)
 
 
+def items(f: Translation, node: ast.expr) -> Value:
+    """What `in` and `for` look into: a list or set that is written there is as good as a tuple."""
+    if isinstance(node, ast.List | ast.Set):
+        with f.at(node):
+            return _displayed(f, node.elts)
+    return value(f, node)
+
+
 def _branch_chain(f: Translation, node: ast.Compare) -> Branches:
     """`a < b < c`: each operand once, and no further than the first comparison that fails."""
     left_node, left = node.left, value(f, node.left)
     failing: list[End] = []
     for place, (op, right_node) in enumerate(zip(node.ops, node.comparators, strict=True), 1):
-        right = value(f, right_node)
-        holds, fails = compare.compare(f, node, op, (left, left_node), (right, right_node))
+        right = items(f, right_node) if isinstance(op, ast.In | ast.NotIn) else value(f, right_node)
+        if isinstance(op, ast.In | ast.NotIn):
+            holds, fails = membership.contains(f, node, (left, left_node), (right, right_node))
+            holds, fails = (holds, fails) if isinstance(op, ast.In) else (fails, holds)
+        else:
+            holds, fails = compare.compare(f, node, op, (left, left_node), (right, right_node))
         failing += fails
         if place == len(node.ops) or not holds:
             return holds, failing

@@ -21,6 +21,7 @@ class Frame:
     """One function. returns: how its result is declared, for programs of scalars. call: where it is called.
 
     leaving: of a function that is called, the ends of its `return` statements with their values.
+    inner: names of the generator expressions around this point, with the names that the state knows them by.
     """
 
     function: types.FunctionType
@@ -30,6 +31,11 @@ class Frame:
     returns: Scalar | None = None
     declared_global: dict[str, ast.stmt] = field(default_factory=dict)
     leaving: list[tuple[End, Value]] = field(default_factory=list)
+    inner: dict[str, str] = field(default_factory=dict)
+
+    def own(self, name: str) -> str:
+        """The name under which the state knows `name` here."""
+        return self.inner.get(name, name)
 
 
 def entered(state: State) -> State:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bpfvm.compiler.frontend import compare, flow, loops
-from bpfvm.compiler.frontend.expr import branch, value
+from bpfvm.compiler.frontend import arith, compare, flow, loops, progressions
+from bpfvm.compiler.frontend.expr import branch, items, value
 from bpfvm.compiler.frontend.loops import Body, Loop
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import End, Ends
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Number, Static, Tuple, Value, constant
+from bpfvm.compiler.frontend.types import Range as Progression
 from bpfvm.core.bits import S64_MAX
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.interval import Interval
@@ -37,19 +38,33 @@ def while_loop(f: Translation, node: ast.While, statements: Statements) -> None:
         return fails
 
     turns.bounded = False
-    _finish(f, turns, loops.run(f, Body(node, turn, (*assigned(node), turns.name))), node.orelse, statements)
+    _finish(
+        f,
+        turns,
+        loops.run(f, Body(node, turn, (*map(f.frame.own, assigned(node)), turns.name))),
+        node.orelse,
+        statements,
+    )
 
 
 def for_loop(f: Translation, node: ast.For, bind: Bind, statements: Statements) -> None:
     """`for target in iterable: ... else: ...`. bind: stores an item in the target."""
-    source = iterable(f, node.iter)
+    over(f, node, iterable(f, node.iter), bind, statements)
+
+
+def over(
+    f: Translation, node: ast.For, source: Iterable | None, bind: Bind, statements: Statements,
+    carried: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """The loop over `source`, None for one that is an error. carried: names besides those of the text that the body
+    binds."""
     if source is None:
         _unrolled(f, node, Items((BAD,)), bind, statements)  # for the errors of the body
         return
     if isinstance(source, Items):
         _unrolled(f, node, source, bind, statements)
         return
-    _ranged(f, node, source, bind, statements)
+    _ranged(f, node, source, bind, statements, carried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,11 @@ class Range:
     stop: Number
     step: int
     item: Callable[[Number], Value]
+
+    @property
+    def numbers(self) -> Progression:
+        """The numbers alone."""
+        return Progression(self.start, self.stop, self.step)
 
     @property
     def turns(self) -> int:
@@ -103,118 +123,130 @@ def iterable(f: Translation, node: ast.expr) -> Iterable | None:
             return made(f, node)
         if isinstance(callee, Bad):
             return None
-    found = value(f, node) if not isinstance(node, ast.Call) else BAD
+    found = items(f, node)
     match found:
         case Tuple():
             return Items(found.items)
-        case Static(object=bytes() as data) if len(data) <= UNROLLED:
-            return Items(tuple(constant(one) for one in data))
-        case Bad() if not isinstance(node, ast.Call):
+        case Progression():
+            return Range(found.start, found.stop, found.step, lambda number: number)
+        case Static(object=bytes() | bytearray() | str() | list() | dict() | set() | frozenset() as data):
+            return Items(tuple(f.scope.value(one, f.quoted(node)) for one in data))
+        case Bad():
             return None
-    what = "the result of a call" if isinstance(node, ast.Call) else found.described
     f.error(
         "E063",
-        f"a `for` goes over ranges and tuples, and `{f.quoted(node)}` is {what}",
+        f"a `for` goes over ranges and tuples, and `{f.quoted(node)}` is {found.described}",
         node,
         help="for i in range(16): ...",
     )
     return None
 
 
-def _range(f: Translation, node: ast.Call) -> Iterable | None:
-    numbers = _numbers(f, node)
-    if numbers is None:
-        return None
-    start, stop = (constant(0), numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
-    step = numbers[2].constant if len(numbers) == 3 else 1
-    if not step:
-        why = "range() raises ValueError" if step == 0 else "which way it goes must be known"
-        text = "the step of a range is a constant that is not 0"
-        f.error("E022", text, node.args[2], why=why, help="range(0, 100, 4)")
-        return None
-    return Range(start, stop, step, lambda number: number)
-
-
-def _numbers(f: Translation, node: ast.Call) -> list[Number] | None:
-    """The arguments of range()."""
-    if node.keywords or not 1 <= len(node.args) <= 3 or any(isinstance(one, ast.Starred) for one in node.args):
-        f.error("E013", "`range` takes 1 to 3 numbers", node, help="range(start, stop, step)")
-        return None
-    found = []
-    for place in node.args:
-        one = value(f, place)
-        if isinstance(one, Bad):
-            return None
-        if not isinstance(one, Number):
-            f.error("E022", f"`range` takes numbers, and `{f.quoted(place)}` is {one.described}", place,
-                    help="range(16)")  # fmt: skip
-            return None
-        if not f.exact(one, place):
-            return None
-        found.append(f.state.known(one))
-    return found
-
-
 def _reversed(f: Translation, node: ast.Call) -> Iterable | None:
-    inner = _only(f, node, "reversed")
+    inner = _first(f, node, "reversed", 1)
     if inner is None or isinstance(inner, Items):
         return None if inner is None else Items(inner.values[::-1])
-    if abs(inner.step) != 1:
-        text = "`reversed` of a range with a step other than 1 and -1 is not available in this version"
-        f.error("E063", text, node, help="write the range the other way round: range(96, -1, -4)")
-        return None
-    ends = [_beside(f, one, node, -inner.step) for one in (inner.stop, inner.start)]
-    return Range(ends[0], ends[1], -inner.step, inner.item)
-
-
-def _beside(f: Translation, number: Number, node: ast.Call, by: int) -> Number:
-    """`number + by`."""
-    from bpfvm.compiler.frontend import arith
-
-    moved = arith.binary(f, node, ast.Add(), (number.as_kinds(INT), node), (constant(by), node))
-    return moved if isinstance(moved, Number) else number
+    turned = progressions.backwards(f, inner.numbers, node)
+    return None if turned is None else Range(turned.start, turned.stop, turned.step, inner.item)
 
 
 def _enumerate(f: Translation, node: ast.Call) -> Iterable | None:
-    inner = _only(f, node, "enumerate")
-    if inner is None:
+    inner = _first(f, node, "enumerate", 2)
+    begin = node.args[1] if len(node.args) == 2 else node.keywords[0].value if node.keywords else None
+    first = value(f, begin) if begin is not None else constant(0)
+    if inner is None or isinstance(first, Bad):
         return None
+    if not isinstance(first, Number) or (node.keywords and node.keywords[0].arg != "start"):
+        f.error("E013", "`enumerate` takes what it counts, and a number to begin with", node,
+                help="enumerate((4, 5), 1)")  # fmt: skip
+        return None
+    first = first.as_kinds(INT)
     if isinstance(inner, Items):
-        return Items(tuple(Tuple((constant(at), one)) for at, one in enumerate(inner.values)))
-    if inner.step == 1 and inner.start.constant == 0:
-        return Range(inner.start, inner.stop, 1, lambda number: Tuple((number, inner.item(number))))
-    f.error("E063", "`enumerate` of a range that does not go up from 0 by 1 is not available in this version", node,
-            help="count in a name of your own: n += 1")  # fmt: skip
-    return None
+        counted = (_beside(f, first, at, node) for at in range(len(inner.values)))
+        return Items(tuple(Tuple((number, one)) for number, one in zip(counted, inner.values, strict=True)))
+
+    def pair(number: Number) -> Value:
+        at = progressions.place(f, inner.numbers, number, first, node)
+        return BAD if isinstance(at, Bad) else Tuple((at, inner.item(number)))
+
+    return Range(inner.start, inner.stop, inner.step, pair)
+
+
+def _beside(f: Translation, number: Number, by: int, node: ast.Call) -> Value:
+    """`number + by`."""
+    return arith.binary(f, node, ast.Add(), (number, node), (constant(by), node))
 
 
 def _zip(f: Translation, node: ast.Call) -> Iterable | None:
     parts = [iterable(f, one) for one in node.args]
     strict = value(f, node.keywords[0].value) if len(node.keywords) == 1 and node.keywords[0].arg == "strict" else None
-    if any(one is None for one in parts) or (node.keywords and not isinstance(strict, Number)):
-        if node.keywords:
-            f.error("E013", "`zip` takes tuples, and `strict`", node, help="zip(a, b, strict=True)")
+    if node.keywords and not isinstance(strict, Number):
+        f.error("E013", "`zip` takes tuples, ranges, and `strict`", node, help="zip(a, b, strict=True)")
         return None
-    items = [one.values for one in parts if isinstance(one, Items)]
-    if len(items) == len(parts):
-        if isinstance(strict, Number) and strict.constant and len({len(one) for one in items}) > 1:
-            f.error("E013", "`zip` of tuples of different lengths", node, why="CPython raises ValueError here",
-                    help="strict=False")  # fmt: skip
+    known = [one for one in parts if one is not None]
+    if len(known) < len(parts):
+        return None
+    listed = [_listed(one) for one in known]
+    rows = [one.values for one in listed if one is not None]
+    if isinstance(strict, Number) and strict.constant != 0 and not _even(f, node, rows, len(parts)):
+        return None
+    if len(rows) == len(parts):
+        return Items(tuple(Tuple(row) for row in zip(*rows, strict=False)))
+    ranges = [one for one in known if isinstance(one, Range)]
+    if len(ranges) < len(parts):
+        f.error("E063", "`zip` of a tuple and of a range that is not known is not available in this version", node,
+                help="for i, x in enumerate((4, 5, 6)): ...")  # fmt: skip
+        return None
+    return _zipped(f, node, ranges)
+
+
+def _even(f: Translation, node: ast.Call, rows: Sequence[Sequence[Value]], parts: int) -> bool:
+    """Whether `strict` holds: all of them known, and of one length."""
+    if len(rows) == parts and len({len(one) for one in rows}) <= 1:
+        return True
+    text = "`zip` of different lengths" if len(rows) == parts else "a `strict` zip of lengths that are not known"
+    f.error("E013", text, node, why="CPython raises ValueError where they differ", help="strict=False")
+    return False
+
+
+def _listed(one: Iterable) -> Items | None:
+    """The numbers of a range one by one, where there are as few as a tuple may have."""
+    if isinstance(one, Items):
+        return one
+    start, stop = one.start.constant, one.stop.constant
+    if start is None or stop is None or len(numbers := range(start, stop, one.step)) > UNROLLED:
+        return None
+    return Items(tuple(one.item(constant(number)) for number in numbers))
+
+
+def _zipped(f: Translation, node: ast.Call, ranges: Sequence[Range]) -> Iterable | None:
+    """Ranges side by side: a range of places, up to the end of the shortest."""
+    least: Value = constant(0)
+    for place, one in enumerate(ranges):
+        count = progressions.length(f, one.numbers, node)
+        if not isinstance(count, Number) or not isinstance(least, Number):
             return None
-        return Items(tuple(Tuple(row) for row in zip(*items, strict=False)))
-    f.error("E063", "`zip` goes over tuples in this version", node, help="for i in range(16): ... a[i] ... b[i]")
-    return None
+        least = count if place == 0 else progressions.smaller(f, least, count, node)
+    if not isinstance(least, Number):
+        return None
+
+    def row(at: Number) -> Value:
+        found = [progressions.item(f, one.numbers, at, node) for one in ranges]
+        numbers = [one.item(number) for one, number in zip(ranges, found, strict=True) if isinstance(number, Number)]
+        return Tuple(tuple(numbers)) if len(numbers) == len(ranges) else BAD
+
+    return Range(constant(0), least, 1, row)
 
 
-def _only(f: Translation, node: ast.Call, name: str) -> Iterable | None:
-    if len(node.args) != 1 or node.keywords:
-        f.error("E013", f"`{name}` takes one argument here", node, help=f"{name}(range(16))")
+def _first(f: Translation, node: ast.Call, name: str, most: int) -> Iterable | None:
+    if not 1 <= len(node.args) <= most or len(node.args) + len(node.keywords) > most:
+        wanted = "one argument" if most == 1 else "one or two arguments"
+        f.error("E013", f"`{name}` takes {wanted} here", node, help=f"{name}(range(16))")
         return None
     return iterable(f, node.args[0])
 
 
 MAKERS: dict[int, Callable[[Translation, ast.Call], Iterable | None]] = {
-    id(range): _range,
     id(reversed): _reversed,
     id(enumerate): _enumerate,
     id(zip): _zip,
@@ -290,7 +322,9 @@ def _finish(f: Translation, turns: _Turns, exits: Ends, orelse: Sequence[ast.stm
         f.state.names.pop(turns.name, None)
 
 
-def _ranged(f: Translation, node: ast.For, source: Range, bind: Bind, statements: Statements) -> None:
+def _ranged(
+    f: Translation, node: ast.For, source: Range, bind: Bind, statements: Statements, carried: Sequence[str]
+) -> None:
     turns = _Turns(f, node)
     place = f"next of line {node.lineno}, column {node.col_offset}"
     if not source.places.exact:
@@ -332,7 +366,7 @@ def _ranged(f: Translation, node: ast.For, source: Range, bind: Bind, statements
             f.state.names[place] = Number(INT, range, f.typed(range, moved))
         return fails
 
-    names = (*assigned(node), place, *((turns.name,) if limited else ()))
+    names = (*map(f.frame.own, assigned(node)), *carried, place, *((turns.name,) if limited else ()))
     walk = min(_walk(f, source), LIMIT)
     exits = loops.run(f, Body(node, turn, names, min(source.turns, LIMIT), walk, {place: source.places}))
     _finish(f, turns, exits, node.orelse, statements)

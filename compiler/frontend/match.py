@@ -9,14 +9,15 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import compare, flow, names
+from bpfvm.compiler.frontend import compare, constants, flow, names, objects
 from bpfvm.compiler.frontend.compare import Branches
 from bpfvm.compiler.frontend.expr import branch, value
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import Ends
 from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BOOLEAN, NOTHING, Bad, Number, Tuple, Value, constant
+from bpfvm.compiler.frontend.types import BOOLEAN, NOTHING, Bad, Number, Static, Tuple, Value, constant
+from bpfvm.lang.types import s64, u64
 
 Statements = Callable[[Sequence[ast.stmt]], None]
 
@@ -50,7 +51,7 @@ def _captured(name: str) -> str:
 
 def _bind(f: Translation, pattern: ast.pattern) -> None:
     for one in ast.walk(pattern):
-        if isinstance(one, ast.MatchAs) and one.name is not None:
+        if isinstance(one, ast.MatchAs | ast.MatchStar) and one.name is not None:
             found = f.state.names.pop(_captured(one.name), None)
             if found is not None and one.name in f.scope.local:
                 f.state.names[one.name] = found
@@ -75,7 +76,9 @@ def _value(f: Translation, pattern: ast.MatchValue, subject: Value, node: ast.ex
     if isinstance(wanted, Bad):
         return compare.unknown(f)
     if not isinstance(wanted, Number) or not isinstance(subject, Number):
-        return [], [f.end()]  # values of two kinds, which are never equal
+        same = constants.operation(f, pattern.value, ast.Eq(), subject, wanted)
+        # values of two kinds are never equal
+        return compare.truth(f, same, pattern.value) if same is not None else ([], [f.end()])
     if not f.exact(subject, node):
         return compare.unknown(f)
     return compare.ordered(f, COMPARISONS[ast.Eq], f.state.known(subject), wanted)
@@ -110,16 +113,28 @@ def _or(f: Translation, pattern: ast.MatchOr, subject: Value, node: ast.expr) ->
 
 
 def _sequence(f: Translation, pattern: ast.MatchSequence, subject: Value, node: ast.expr) -> Branches:
-    starred = next((one for one in pattern.patterns if isinstance(one, ast.MatchStar)), None)
-    if starred is not None:
-        refuse(f, starred)
-        return compare.unknown(f)
-    if not isinstance(subject, Tuple) or len(subject.items) != len(pattern.patterns):
+    wanted = pattern.patterns
+    at = next((place for place, one in enumerate(wanted) if isinstance(one, ast.MatchStar)), None)
+    if not isinstance(subject, Tuple) or len(subject.items) < len(wanted) - (at is not None):
         return [], [f.end()]
-    nodes = node.elts if isinstance(node, ast.Tuple) else [node] * len(subject.items)
+    items: Sequence[Value] = subject.items
+    nodes = node.elts if isinstance(node, ast.Tuple) and len(node.elts) == len(items) else [node] * len(items)
+    if at is not None:
+        behind = len(items) - (len(wanted) - at - 1)
+        items = [*items[:at], Tuple(tuple(items[at:behind])), *items[behind:]]
+        nodes = [*nodes[:at], node, *nodes[behind:]]
+    if len(items) != len(wanted):
+        return [], [f.end()]
+    return _all(f, wanted, items, nodes)
+
+
+def _all(
+    f: Translation, patterns: Sequence[ast.pattern], items: Sequence[Value], nodes: Sequence[ast.expr]
+) -> Branches:  # fmt: skip
+    """Where each item matches its pattern."""
     holds: Ends = [f.end()]
     fails: Ends = []
-    for one, item, place in zip(pattern.patterns, subject.items, nodes, strict=True):
+    for one, item, place in zip(patterns, items, nodes, strict=True):
         flow.enter(f, holds)
         if not f.reachable:
             break
@@ -128,10 +143,48 @@ def _sequence(f: Translation, pattern: ast.MatchSequence, subject: Value, node: 
     return holds, fails
 
 
+def _star(f: Translation, pattern: ast.MatchStar, subject: Value, node: ast.expr) -> Branches:
+    """`*rest`: a list in CPython, a tuple here."""
+    if pattern.name is not None:
+        f.state.names[_captured(pattern.name)] = subject
+    return [f.end()], []
+
+
+def _class(f: Translation, pattern: ast.MatchClass, subject: Value, node: ast.expr) -> Branches:
+    """`int()`, `u64(x)`: a test of the class, whose outcome is known; its one argument is the number itself."""
+    cls = value(f, pattern.cls)
+    if isinstance(cls, Bad):
+        return compare.unknown(f)
+    found = cls.object if isinstance(cls, Static) else None
+    classes = objects.classes_of(subject)
+    if not isinstance(found, type) or not classes:
+        return _no_class(f, pattern, f"`{f.quoted(node)}` is {subject.described}")
+    answers = {issubclass(one, found) for one in classes}
+    if len(answers) > 1:
+        f.error("E022", f"whether `{f.quoted(node)}` is a {found.__name__} depends on the path", pattern,
+                help="make it one class on all paths: u64(...), s64(...) or int(...)")  # fmt: skip
+        return compare.unknown(f)
+    if not answers.pop():
+        return [], [f.end()]
+    if not pattern.patterns and not pattern.kwd_patterns:
+        return [f.end()], []
+    if found not in (int, bool, u64, s64, str, bytes, tuple) or pattern.kwd_patterns or len(pattern.patterns) > 1:
+        return _no_class(f, pattern, f"the fields of {found.__name__} are not known")
+    return _pattern(f, pattern.patterns[0], subject, node)
+
+
+def _no_class(f: Translation, pattern: ast.MatchClass, why: str) -> Branches:
+    f.error("E063", "this class pattern is not available in this version", pattern, why=why,
+            help="case int(): ...\nor match its fields one by one")  # fmt: skip
+    return compare.unknown(f)
+
+
 PATTERNS: Mapping[type[ast.pattern], Callable[[Translation, Any, Value, ast.expr], Branches]] = {
     ast.MatchValue: _value,
     ast.MatchSingleton: _singleton,
     ast.MatchAs: _as,
     ast.MatchOr: _or,
     ast.MatchSequence: _sequence,
+    ast.MatchStar: _star,
+    ast.MatchClass: _class,
 }

@@ -6,7 +6,7 @@ import ast
 import difflib
 from typing import Any
 
-from bpfvm.compiler.frontend import context, packet
+from bpfvm.compiler.frontend import bits, context, packet
 from bpfvm.compiler.frontend.scope import Unfit, Unknown
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import (
@@ -18,19 +18,22 @@ from bpfvm.compiler.frontend.types import (
     Growing,
     Kind,
     MapValue,
+    Method,
     Number,
     Static,
     Unbound,
     Value,
     View,
 )
+from bpfvm.lang.capture import MUTABLE
 
 
 def read(f: Translation, node: ast.Name) -> Value:
     """What the name stands for here."""
-    if node.id not in f.scope.local:
+    name = f.frame.own(node.id)
+    if name == node.id and node.id not in f.scope.local:
         return _outside(f, node)
-    bound = f.state.names.get(node.id, Unbound(always=True))
+    bound = f.state.names.get(name, Unbound(always=True))
     match bound:
         case Unbound():
             return _unbound(f, node, bound)
@@ -104,6 +107,14 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
             node,
             help="use an int of at most 64 bits",
         )
+    if isinstance(found, MUTABLE) and id(found) not in f.told:
+        f.told.add(id(found))
+        f.warn(
+            "W113",
+            f"`{name}` is a {type(found).__name__}, which may change; the program holds what is in it now",
+            node,
+            help="use a tuple, or a map for what changes",
+        )
     if isinstance(value, View) and f.hook.program_type.layer is None:
         return f.error(
             "E011",
@@ -127,8 +138,15 @@ def attribute(f: Translation, owner: Value, node: ast.Attribute) -> Value:
             return _of_object(f, owner.object, node)
         case MapValue() if node.attr == "max_entries":
             return captured(f, owner.declared.max_entries, f.quoted(node), node)
+        case Number(member=member) if member is not None and not hasattr(int, node.attr):
+            return _of_object(f, member, node)
         case Number() if owner.kinds in ({Kind.ENUM}, {Kind.FLAG}) and node.attr == "value":
             return owner.as_kinds(INT)
+        case Number() if node.attr in bits.METHODS:
+            return Method(owner, node.attr)
+        case Number() if node.attr in bits.ATTRIBUTES:
+            fixed = bits.ATTRIBUTES[node.attr]
+            return owner.as_kinds(INT) if fixed is None else f.constant(fixed)
     return no_attribute(f, owner, node, _offers(owner))
 
 
@@ -146,6 +164,8 @@ def _offers(owner: Value) -> str:
 def _of_object(f: Translation, owner: Any, node: ast.Attribute) -> Value:
     """An attribute of an object of the interpreter, such as `socket.IPPROTO_UDP`, `Proto.UDP` or `options.port`."""
     try:
+        if isinstance(owner, str | bytes | int):  # it never changes
+            return captured(f, getattr(owner, node.attr), node.attr, node)
         found = f.scope.attribute(owner, node.attr, ast.unparse(node))
     except Exception as error:  # a module's own __getattr__ may raise anything
         if not isinstance(error, AttributeError):
@@ -159,8 +179,9 @@ def _of_object(f: Translation, owner: Any, node: ast.Attribute) -> Value:
 
 def bind(f: Translation, node: ast.Name, value: Value) -> None:
     """`name = value`."""
-    if node.id in f.scope.local:
-        f.state.names[node.id] = value
+    name = f.frame.own(node.id)
+    if name != node.id or node.id in f.scope.local:
+        f.state.names[name] = value
         return
     declared = f.frame.declared_global.get(node.id)
     f.error(

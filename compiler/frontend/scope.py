@@ -5,11 +5,22 @@ from __future__ import annotations
 import enum
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bpfvm.compiler.frontend.types import NOTHING, MapValue, Number, Static, Tuple, Value, View, constant, kind_of
-from bpfvm.lang.capture import Capture
+from bpfvm.compiler.frontend.types import (
+    NOTHING,
+    MapValue,
+    Number,
+    Range,
+    Static,
+    Tuple,
+    Value,
+    View,
+    constant,
+    kind_of,
+)
+from bpfvm.lang.capture import Capture, snapshot
 from bpfvm.lang.maps import Map
 from bpfvm.lang.operators import BINARY, UNARY
 from bpfvm.lang.packet import View as PacketView
@@ -69,7 +80,7 @@ class Scope:
         raise Unknown(f"`{name}` is not defined")
 
     def _captured(self, owner: Any, name: str, found: Any, now: Callable[[], Any]) -> Any:
-        self.captured[id(owner), name] = Capture(name, found, now)
+        self.captured[id(owner), name] = Capture(name, snapshot(found), lambda: snapshot(now()))
         return found
 
     def attribute(self, owner: Any, name: str, path: str) -> Any:
@@ -86,6 +97,8 @@ class Scope:
             return MapValue(self._map_name(found, name), found)
         if isinstance(found, PacketView):
             return View(found._header, found._base)
+        if type(found) is range:
+            return Range(integer(found.start), integer(found.stop), found.step)
         if type(found) is tuple:
             return Tuple(tuple(self.value(one, f"{name}[{place}]") for place, one in enumerate(found)))
         return Static(found)
@@ -107,7 +120,8 @@ def integer(found: int) -> Number:
         raise Unfit(f"the class {type(found).__name__} computes with operators of its own")
     if not -_LARGEST <= int(found) <= _LARGEST:
         raise Unfit(f"it needs {int(found).bit_length()} bits, and a register has 64")
-    return constant(int(found), frozenset({kind_of(found)}))
+    member = found if isinstance(found, enum.Enum) else None
+    return replace(constant(int(found), frozenset({kind_of(found)})), member=member)
 
 
 def _computes_as_int(found: int) -> bool:

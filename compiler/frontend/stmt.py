@@ -33,14 +33,16 @@ def block(f: Translation, body: Sequence[ast.stmt]) -> None:
 def _assign(f: Translation, node: ast.Assign) -> None:
     assigned = value(f, node.value)
     for target in node.targets:
-        _store(f, target, assigned, node.value)
+        store(f, target, assigned, node.value)
 
 
-def _store(f: Translation, target: ast.expr, assigned: Value, source: ast.expr) -> None:
+def store(f: Translation, target: ast.expr, assigned: Value, source: ast.expr) -> None:
     """`target = assigned`; source: the node that the value came from, for messages."""
     match target:
         case ast.Name():
             names.bind(f, target, assigned)
+        case ast.Starred():
+            store(f, target.value, assigned, source)
         case ast.Tuple() | ast.List():
             _unpack(f, target, assigned, source)
         case ast.Subscript():
@@ -62,11 +64,6 @@ def _store(f: Translation, target: ast.expr, assigned: Value, source: ast.expr) 
 
 
 def _unpack(f: Translation, target: ast.Tuple | ast.List, assigned: Value, source: ast.expr) -> None:
-    starred = next((one for one in target.elts if isinstance(one, ast.Starred)), None)
-    if starred is not None:
-        refuse(f, starred)
-        names.spoil(f, target)
-        return
     if isinstance(assigned, Bad):
         items: Sequence[Value] = [assigned] * len(target.elts)
     elif not isinstance(assigned, Tuple):
@@ -77,7 +74,7 @@ def _unpack(f: Translation, target: ast.Tuple | ast.List, assigned: Value, sourc
             help="only tuples of known length can: a, b = b, a",
         )
         items = [Bad()] * len(target.elts)
-    elif len(assigned.items) != len(target.elts):
+    elif not _fits(assigned, target):
         f.error(
             "E013",
             f"{len(target.elts)} names are to take {len(assigned.items)} values",
@@ -87,10 +84,25 @@ def _unpack(f: Translation, target: ast.Tuple | ast.List, assigned: Value, sourc
         )
         items = [Bad()] * len(target.elts)
     else:
-        items = assigned.items
+        items = _gathered(assigned, target)
     nodes = source.elts if isinstance(source, ast.Tuple) and len(source.elts) == len(items) else [source] * len(items)
     for one, item, place in zip(target.elts, items, nodes, strict=True):
-        _store(f, one, item, place)
+        store(f, one, item, place)
+
+
+def _fits(assigned: Tuple, target: ast.Tuple | ast.List) -> bool:
+    """Whether there is a value for each name; one behind `*` takes any number."""
+    stars = sum(isinstance(one, ast.Starred) for one in target.elts)
+    return len(assigned.items) >= len(target.elts) - 1 if stars else len(assigned.items) == len(target.elts)
+
+
+def _gathered(assigned: Tuple, target: ast.Tuple | ast.List) -> Sequence[Value]:
+    """The values for the names; what the name behind `*` takes is a list in CPython, a tuple here."""
+    at = next((place for place, one in enumerate(target.elts) if isinstance(one, ast.Starred)), None)
+    if at is None:
+        return assigned.items
+    behind = len(assigned.items) - (len(target.elts) - at - 1)
+    return [*assigned.items[:at], Tuple(assigned.items[at:behind]), *assigned.items[behind:]]
 
 
 def _annotated(f: Translation, node: ast.AnnAssign) -> None:
@@ -99,7 +111,7 @@ def _annotated(f: Translation, node: ast.AnnAssign) -> None:
     assigned = value(f, node.value)
     if isinstance(node.target, ast.Name):
         annotate.check(f, node.annotation, assigned, node.value, node.target.id)
-    _store(f, node.target, assigned, node.value)
+    store(f, node.target, assigned, node.value)
 
 
 def _augmented(f: Translation, node: ast.AugAssign) -> None:
@@ -111,7 +123,7 @@ def _augmented(f: Translation, node: ast.AugAssign) -> None:
         names.bind(f, node.target, arith.binary(f, node, node.op, (old, node.target), (operand, node.value)))
     else:
         value(f, node.value)
-        _store(f, node.target, Bad(), node.value)
+        store(f, node.target, Bad(), node.value)
 
 
 def _update(f: Translation, node: ast.AugAssign, target: ast.Subscript) -> None:
@@ -160,7 +172,7 @@ def _while(f: Translation, node: ast.While) -> None:
 
 
 def _for(f: Translation, node: ast.For) -> None:
-    iterate.for_loop(f, node, lambda item: _store(f, node.target, item, node.iter), lambda body: block(f, body))
+    iterate.for_loop(f, node, lambda item: store(f, node.target, item, node.iter), lambda body: block(f, body))
 
 
 def _break(f: Translation, node: ast.Break) -> None:

@@ -12,27 +12,29 @@ from dataclasses import dataclass
 
 from bpfvm.compiler.frontend.translation import Translation
 
-NEVER, NOT_YET = "E062", "E063"
+NEVER, NOT_YET, TRY = "E062", "E063", "E060"
+_UNWINDING = (
+    "there is no unwinding in the kernel: an operation that would raise ends the program with its `on_fault` value"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """node: the class's name. code: NEVER or NOT_YET. what: the construct as a user would call it."""
+    """node: the class's name. code: NEVER, NOT_YET or TRY. what: the construct as a user would call it."""
 
     node: str
     code: str
     what: str
     help: str
+    why: str = ""
 
 
 _ROWS: tuple[Refused, ...] = (
-    Refused("MatchClass", NOT_YET, "a class pattern", "match its fields one by one"),
     Refused("MatchMapping", NEVER, "a mapping pattern", "write if and elif"),
-    Refused("MatchStar", NEVER, "`*` in a pattern", "name each item"),
-    Refused("Delete", NOT_YET, "`del`", "store 0 instead, or use another name"),
+    Refused("Delete", NEVER, "`del`", "use another name: every name keeps its last value"),
     Refused("With", NOT_YET, "`with`", "there is nothing to hold in this version"),
-    Refused("Try", NEVER, "`try`", "test first: if len(pkt) < 34: return"),
-    Refused("TryStar", NEVER, "`try` with `except*`", "test first: if len(pkt) < 34: return"),
+    Refused("Try", TRY, "`try`", "test first: if len(pkt) < 34: return XDP_PASS", _UNWINDING),
+    Refused("TryStar", TRY, "`try` with `except*`", "test first: if len(pkt) < 34: return XDP_PASS", _UNWINDING),
     Refused("FunctionDef", NOT_YET, "a function inside a function", "write its body in place"),
     Refused("AsyncFunctionDef", NEVER, "`async def`", "write a plain `def`: a BPF program never waits"),
     Refused("AsyncFor", NEVER, "`async for`", "a BPF program never waits"),
@@ -45,19 +47,29 @@ _ROWS: tuple[Refused, ...] = (
     Refused("Yield", NEVER, "`yield`", "return one value: a BPF program runs to its end"),
     Refused("YieldFrom", NEVER, "`yield from`", "return one value: a BPF program runs to its end"),
     Refused("Lambda", NEVER, "a lambda as a value", "write its body in place"),
-    Refused("List", NEVER, "a list", "use names of their own, or a map: Array(u64, 16)"),
-    Refused("Set", NEVER, "a set", "write comparisons: x == 1 or x == 2"),
+    Refused("List", NEVER, "a list", "a tuple: (a, b), or a map: Array(u64, 16)"),
+    Refused("Set", NEVER, "a set", "a tuple: x in (1, 2), or a map"),
     Refused("Dict", NEVER, "a dict", "use a map: Array(u64, 16)"),
-    Refused("ListComp", NEVER, "a list comprehension", "use names of their own, or a map: Array(u64, 16)"),
-    Refused("SetComp", NEVER, "a set comprehension", "write comparisons: x == 1 or x == 2"),
+    Refused(
+        "ListComp",
+        NEVER,
+        "a list comprehension",
+        "a generator in a reducer: sum(i * i for i in range(16))\nor a map: Array(u64, 16)",
+    ),
+    Refused("SetComp", NEVER, "a set comprehension", "any(x == i * i for i in range(16))"),
     Refused("DictComp", NEVER, "a dict comprehension", "use a map: Array(u64, 16)"),
-    Refused("GeneratorExp", NOT_YET, "a generator expression", "write the terms out"),
+    Refused(
+        "GeneratorExp",
+        NEVER,
+        "a generator expression outside of sum, any, all, min and max",
+        "sum(i * i for i in range(16))\nor a loop: for i in range(16): ...",
+    ),
     Refused("JoinedStr", NOT_YET, "an f-string", "count it in a map: hits[i] += 1"),
     Refused("FormattedValue", NOT_YET, "an f-string", "count it in a map: hits[i] += 1"),
     Refused("TemplateStr", NEVER, "a template string", "count it in a map: hits[i] += 1"),
     Refused("Interpolation", NEVER, "a template string", "count it in a map: hits[i] += 1"),
-    Refused("Starred", NOT_YET, "`*` before an operand", "write the items out"),
-    Refused("Slice", NOT_YET, "a slice", "read the fields one by one"),
+    Refused("Starred", NEVER, "`*` before an operand", "write the items out"),
+    Refused("Slice", NOT_YET, "a slice", "name each item"),
 )
 
 REFUSED: Mapping[str, Refused] = {row.node: row for row in _ROWS}
@@ -68,4 +80,4 @@ def refuse(f: Translation, node: ast.AST) -> None:
     name = type(node).__name__
     row = REFUSED.get(name, Refused(name, NEVER, f"the syntax {name}", "write it with statements of Python 3.11"))
     later = " in this version" if row.code == NOT_YET else " in BPF programs"
-    f.error(row.code, f"{row.what} is not available{later}", f.head(node), help=row.help)
+    f.error(row.code, f"{row.what} is not available{later}", f.head(node), why=row.why, help=row.help)

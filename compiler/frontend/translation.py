@@ -46,6 +46,7 @@ class Translation:
         self.machine: Final = machine
         self.body: Final = partial(body, self)
         self.functions: Final = {program.function: None}  # all that were translated
+        self.told: Final[set[int]] = set()  # ids of captured objects that a warning was given of
         self.calls = 0  # of functions, that were written out
         self.discarded: ast.expr | None = None  # the expression of a statement, whose value nobody reads
         self.facts: Final[Facts] = Conservative()

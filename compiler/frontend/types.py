@@ -49,6 +49,7 @@ class Number:
     register: the value mod 2**64; None for a constant that no instruction has made yet.
     origin:   equal for two Numbers that are one value: what a test says of one then holds for the other.
     drift:    for numbers at the heads of the loops around, by their origin: the value is that number plus so much.
+    member:   the enum member that a constant is, where it is one.
     """
 
     kinds: Kinds
@@ -56,6 +57,7 @@ class Number:
     register: Register | None = None
     origin: int = field(default_factory=_origins.__next__)
     drift: Mapping[int, Interval] = field(default_factory=dict)
+    member: enum.Enum | None = None
 
     @property
     def constant(self) -> int | None:
@@ -69,7 +71,7 @@ class Number:
 
     def as_kinds(self, kinds: Kinds) -> Number:
         """The same value as another class of number."""
-        return self if kinds == self.kinds else replace(self, kinds=kinds)
+        return self if kinds == self.kinds else replace(self, kinds=kinds, member=None)
 
     @property
     def described(self) -> str:
@@ -126,6 +128,29 @@ class Tuple:
         return f"a tuple of {len(self.items)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers from `start` on, `step` apart, up to `stop`, which is not one of them."""
+
+    start: Number
+    stop: Number
+    step: int
+
+    described = "a range"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of a number, such as `x.bit_length`, before it is called."""
+
+    owner: Number
+    name: str
+
+    @property
+    def described(self) -> str:
+        return f"the method `{self.name}` of {self.owner.described}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Static:
     """A Python object known at compile time that is no number: a module, a class, a function, a text."""
@@ -147,9 +172,10 @@ class Static:
     @property
     def truth(self) -> bool | None:
         """What bool() gives, None for objects that may answer anything."""
-        if isinstance(self.object, types.ModuleType | types.FunctionType | types.BuiltinFunctionType | type):
-            return True
-        return bool(self.object) if isinstance(self.object, str | bytes | tuple) else None
+        try:
+            return bool(self.object)
+        except Exception:  # the object's own __bool__ or __len__
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +185,7 @@ class Bad:
     described = "an error"
 
 
-Value: TypeAlias = Number | Nothing | View | ContextValue | MapValue | Tuple | Static | Bad
+Value: TypeAlias = Number | Nothing | View | ContextValue | MapValue | Tuple | Range | Method | Static | Bad
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ def program(n: u32, m: u32, big: u64) -> u32:  # hook: function
         n += i
     for i in range(0, 9, 0):  #~ E022 the step of a range is a constant that is not 0
         n += i
-    for i in range():  #~ E013 `range` takes 1 to 3 numbers
+    for i in range():  #~ E013 `range` takes 1 to 3 arguments here
         n += i
     for i in range(None):  #~ E022 `range` takes numbers
         n += i
@@ -16,8 +16,6 @@ def program(n: u32, m: u32, big: u64) -> u32:  # hook: function
         n += i
     for i in range(-1, big):  #~ E040 may go past 64 bits
         n += i
-    for i in reversed(range(0, 10, 3)):  #~ E063 `reversed` of a range with a step
-        n += i
-    for a, b in zip((1, 2), range(2)):  #~ E063 `zip` goes over tuples
+    for a, b in zip((1, 2), range(m)):  #~ E063 `zip` of a tuple and of a range that is not known
         n += a + b
     return 0

@@ -6,10 +6,12 @@ from bpfvm.lang.types import u32
 def program(a: u32) -> u32:
     import socket  #~ E062 `import` inside a function
 
-    try:  #~ E062 `try`
-        e = a + 1
-    except ValueError:
-        pass
+    e = 1
+    del e  #~ E062 `del`
+    for x in (i for i in range(3)):  #~ E062 a generator expression outside
+        e = x
+    if all([a < i for i in range(3)]):  #~ E062 a list comprehension in `any` or `all`
+        e = 1
     b = [a]  #~ E062 a list
     c = {a: 1}  #~ E062 a dict
     d = a @ a  #~ E062 `@`

@@ -10,10 +10,10 @@ hits = Array(u64, 16)
 def program(ctx):  # hook: xdp
     for i in hits:  #~ E063 goes over ranges and tuples
         i += 1
-    a, *b = 1, 2  #~ E063 `*` before an operand
+    a = c = 1
     pkt.ip.ttl = 3  #~ E063 cannot be assigned to
     print(f"{a}")  #~ E063 `print` #~ E063 an f-string
-    c = 1
-    if c in (1, 2):  #~ E063 `in`
-        del c  #~ E063 `del`
+    match c:
+        case int(real=3):  #~ E063 this class pattern
+            a = 2
     return 2

@@ -1,0 +1,213 @@
+"""What CPython computes while a program is compiled: operators, items and pure calls of objects that are known.
+
+`socket.htons(5)`, `len(NAMES)`, `"eth" + "0"`, `Kind(3)`, `table["ssh"]`. The result is a constant of the program.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dataclasses
+import enum
+import operator
+import sys
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bpfvm.compiler.frontend import names
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.types import Kind, Nothing, Number, Range, Static, Tuple, Value
+from bpfvm.lang.types import s64, u64
+
+Named = Mapping[str, Value]
+
+OPERATORS: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Mult: operator.mul, ast.Mod: operator.mod, ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_, ast.BitXor: operator.xor, ast.Sub: operator.sub,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}  # fmt: skip
+
+# Modules whose functions give the same for the same arguments; of some only these functions.
+_PURE = frozenset({
+    "builtins", "math", "operator", "_operator", "struct", "_struct", "ipaddress", "binascii", "zlib", "string", "enum",
+    "fractions", "re", "base64", "textwrap", "dataclasses", "types", "collections", "uuid", "itertools",
+})  # fmt: skip
+_PURE_OF_SOCKET = frozenset({
+    "htons", "htonl", "ntohs", "ntohl", "inet_aton", "inet_ntoa", "inet_pton", "inet_ntop",
+})  # fmt: skip
+# Builtins that act on the interpreter, or wait for somebody
+_NEVER = frozenset(
+    getattr(builtins, name)
+    for name in ("open", "input", "exec", "eval", "compile", "__import__", "print", "breakpoint", "globals", "locals",
+                 "vars", "id", "iter", "next", "super", "setattr", "delattr", "dir", "memoryview", "bytearray", "list",
+                 "dict", "set", "range", "enumerate", "zip", "reversed", "map", "filter", "type", "object")
+)  # fmt: skip
+
+
+class NotConstant(Exception):
+    """A value that is known only when the program runs."""
+
+
+def object_of(value: Value) -> Any:
+    """The Python object that a value is. Raises NotConstant."""
+    match value:
+        case Number(constant=int(known)):
+            return _integer(value, known)
+        case Nothing():
+            return None
+        case Tuple():
+            return tuple(object_of(one) for one in value.items)
+        case Range():
+            return range(object_of(value.start), object_of(value.stop), value.step)
+        case Static():
+            return value.object
+    raise NotConstant
+
+
+_CLASSES: Mapping[Kind, Callable[[int], int]] = {Kind.INT: int, Kind.BOOL: bool, Kind.U64: u64, Kind.S64: s64}
+
+
+def _integer(value: Number, known: int) -> int:
+    if value.member is not None:
+        return value.member  # type: ignore[return-value]
+    if len(value.kinds) != 1 or (make := _CLASSES.get(next(iter(value.kinds)))) is None:
+        raise NotConstant
+    return make(known)
+
+
+def computed(f: Translation, node: ast.expr, compute: Callable[[], Any]) -> Value:
+    """What `compute` gives as a constant of the program; E025 where it raises."""
+    try:
+        result = compute()
+    except Exception as error:  # whatever the object's own code raises
+        return f.error(
+            "E025",
+            f"`{f.quoted(node)}` raises {type(error).__name__}: {error}",
+            node,
+            why="its operands are known, so it is computed when the program is compiled, and CPython would raise there",
+            help="give it operands that it takes",
+        )
+    return names.captured(f, result, f.quoted(node), node)
+
+
+def operation(f: Translation, node: ast.expr, op: ast.AST, left: Value, right: Value) -> Value | None:
+    """`left op right` of objects that are no numbers. None where they are not known, or have no such operator."""
+    compute = OPERATORS.get(type(op))
+    if compute is None or not (isinstance(left, Static) or isinstance(right, Static)):
+        return None
+    try:
+        a, b = object_of(left), object_of(right)
+    except NotConstant:
+        return None
+    return computed(f, node, lambda: compute(a, b))
+
+
+def item(f: Translation, node: ast.Subscript, owner: Value, index: Value) -> Value:
+    """`owner[index]` of a tuple, or of an object that is known."""
+    if isinstance(owner, Tuple) and isinstance(index, Number) and index.constant is not None:
+        if -len(owner.items) <= index.constant < len(owner.items):
+            return owner.items[index.constant]
+        return f.error(
+            "E025",
+            f"`{f.quoted(node)}` raises IndexError: the tuple has {len(owner.items)} items",
+            node,
+            why="the index is known when the program is compiled",
+            help=f"{f.operand(node.value)}[{len(owner.items) - 1}]" if owner.items else "use a tuple with items",
+        )
+    try:
+        found, at = object_of(owner), object_of(index)
+    except NotConstant:
+        return _unknown_item(f, node, owner)
+    return computed(f, node, lambda: found[at])
+
+
+def _unknown_item(f: Translation, node: ast.Subscript, owner: Value) -> Value:
+    if not isinstance(owner, Tuple | Range | Static):
+        text = f"{owner.described} has no items"
+        return f.error("E022", text, node.value, help="only a map has: hits = Array(u64, 256)")
+    return f.error(
+        "E022",
+        f"the index of {owner.described} must be a constant, and `{f.quoted(node.slice)}` is not",
+        node.slice,
+        why="its items are known one by one when the program is compiled, and stand nowhere in memory",
+        help="keep them in a map: table = Array(u64, 64)\nor match the index: match i: case 0: ...",
+    )
+
+
+def is_foldable(callee: Value) -> bool:
+    """Whether a call is computed by CPython, given that all its arguments are known."""
+    if not isinstance(callee, Static) or not callable(callee.object):
+        return False
+    target = callee.object
+    if isinstance(target, type):
+        return _is_value_class(target)
+    try:
+        if target in _NEVER:
+            return False
+    except TypeError:
+        return False
+    if isinstance(target, types.FunctionType):
+        return _is_of_the_library(target)
+    if isinstance(target, types.MethodType):
+        return isinstance(target.__func__, types.FunctionType) and _is_of_the_library(target.__func__)
+    return isinstance(target, types.BuiltinFunctionType | types.MethodWrapperType)
+
+
+def _is_value_class(target: type) -> bool:
+    if issubclass(target, enum.Enum) or target in (str, bytes, int, frozenset, tuple, float, complex):
+        return True
+    parameters = getattr(target, "__dataclass_params__", None)
+    frozen = dataclasses.is_dataclass(target) and parameters is not None and parameters.frozen
+    named_tuple = issubclass(target, tuple) and hasattr(target, "_fields")
+    return frozen or named_tuple or _module(target) in _PURE - {"builtins"}
+
+
+def _is_of_the_library(target: types.FunctionType) -> bool:
+    """Whether a function written in Python stands in a module of the standard library."""
+    module = sys.modules.get(_module(target))
+    own = module is not None and vars(module) is target.__globals__
+    return own and _module(target).partition(".")[0] in sys.stdlib_module_names
+
+
+def _module(target: Any) -> str:
+    return str(getattr(target, "__module__", None) or type(getattr(target, "__self__", None)).__module__)
+
+
+def call(
+    f: Translation, node: ast.Call, callee: Static, given: tuple[Sequence[Value], Sequence[ast.expr]], named: Named
+) -> Value:
+    """A call that `is_foldable`. E022 where an argument is not known, W112 where the function may give another result
+    another time."""
+    arguments, nodes = given
+    values: list[Any] = []
+    places = (*nodes, *(one.value for one in node.keywords))
+    for value, place in zip((*arguments, *named.values()), places, strict=False):
+        try:
+            values.append(object_of(value))
+        except NotConstant:
+            return f.error(
+                "E022",
+                f"{callee.described} takes constants here, and `{f.quoted(place)}` is known only when the program runs",
+                place,
+                why="CPython calls it when the program is compiled; BPF programs have no code for it",
+                help="compute it with operators, or call it with a constant",
+            )
+    target, count = callee.object, len(arguments)
+    if not _is_pure(target):
+        f.warn(
+            "W112",
+            f"`{f.quoted(node)}` is called once, when the program is compiled",
+            node,
+            why=f"{callee.described} may give another result another time; the program holds the first",
+            help="if that is meant, bind it to a global name: VALUE = " + f.quoted(node),
+        )
+    return computed(f, node, lambda: target(*values[:count], **dict(zip(named, values[count:], strict=True))))
+
+
+def _is_pure(target: Any) -> bool:
+    module = _module(target).partition(".")[0]
+    if module in ("socket", "_socket"):
+        return getattr(target, "__name__", "") in _PURE_OF_SOCKET
+    return module in _PURE or isinstance(target, type)

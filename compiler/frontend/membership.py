@@ -1,0 +1,209 @@
+"""`in` and `not in`: a value among the items of a tuple, in a range, or in an object that is known.
+
+CPython asks `x is item or x == item` from the first item on; of numbers that is `==`. Nothing is called, so the order
+of the tests makes no difference, and runs of neighbouring constants are tested as one interval.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from bpfvm.compiler.frontend import arith, constants, flow
+from bpfvm.compiler.frontend.compare import Branches, Operand, decided, ordered, unknown
+from bpfvm.compiler.frontend.constants import NotConstant, object_of
+from bpfvm.compiler.frontend.ranges import COMPARISONS
+from bpfvm.compiler.frontend.state import End
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.types import INT, Bad, Kind, Nothing, Number, Range, Static, Tuple, Value, constant
+from bpfvm.lang.interval import Interval
+
+_MOST_TESTS = 256  # comparisons that one `in` may become
+# CPython walks through a range item by item for a number that is not exactly an int or a bool
+_WALKED = 1 << 16
+_LEAST_RUN = 3  # neighbouring constants that are tested as an interval
+_EQUAL, _LESS, _GREATER = COMPARISONS[ast.Eq], COMPARISONS[ast.Lt], COMPARISONS[ast.Gt]
+
+
+def contains(f: Translation, node: ast.expr, left: Operand, right: Operand) -> Branches:
+    """The ends where `left in right` holds, and those where it does not."""
+    wanted, place = left
+    items = right[0]
+    if isinstance(wanted, Bad) or isinstance(items, Bad):
+        return unknown(f)
+    if isinstance(items, Tuple):
+        return _among(f, left, items.items, right[1])
+    if isinstance(items, Range):
+        return _in_range(f, left, items, right[1])
+    if isinstance(items, Static) and isinstance(items.object, bytes | bytearray) and isinstance(wanted, Number):
+        return _in_bytes(f, node, left, items.object)
+    if isinstance(items, Static):
+        return _in_object(f, node, left, (items, right[1]))
+    f.error(
+        "E022",
+        f"`in` looks into tuples, ranges and constants, and `{f.quoted(right[1])}` is {items.described}",
+        right[1],
+        help=f"{f.quoted(place)} in (1, 2, 3)",
+    )
+    return unknown(f)
+
+
+def _in_object(f: Translation, node: ast.expr, left: Operand, right: tuple[Static, ast.expr]) -> Branches:
+    """In a str, list, set, dict or any other object that is known."""
+    found = right[0].object
+    try:
+        wanted = object_of(left[0])
+    except NotConstant:
+        if not isinstance(found, list | set | frozenset | dict):
+            text = f"`in` looks into tuples, ranges and constants, and `{f.quoted(right[1])}` is {right[0].described}"
+            f.error("E022", text, right[1], help=f"{f.quoted(left[1])} in (1, 2, 3)")
+            return unknown(f)
+        items = [f.scope.value(one, f.quoted(right[1])) for one in found]
+        return _among(f, left, items, right[1])
+    outcome = constants.computed(f, node, lambda: wanted in found)
+    return decided(f, bool(outcome.constant)) if isinstance(outcome, Number) else unknown(f)
+
+
+def _among(f: Translation, left: Operand, items: Sequence[Value], place: ast.expr) -> Branches:
+    wanted = left[0]
+    if not isinstance(wanted, Number):
+        return _same(f, left, items, place)
+    if not f.exact(wanted, left[1]):
+        return unknown(f)
+    numbers = [one for one in items if isinstance(one, Number)]
+    known = sorted({one.constant for one in numbers if one.constant is not None})
+    others = [one for one in numbers if one.constant is None]
+    runs = _runs(known)
+    if len(runs) + len(others) > _MOST_TESTS:
+        f.error(
+            "E063",
+            f"`in` makes up to {_MOST_TESTS} comparisons in this version, and this one needs {len(runs) + len(others)}",
+            place,
+            help="keep the items in a map",
+        )
+        return unknown(f)
+    holds: list[End] = []
+    fails: list[End] = [f.end()]
+    for lo, hi in runs:
+        flow.enter(f, fails)
+        more, fails = _between(f, wanted, constant(lo), constant(hi))
+        holds += more
+        if not fails:
+            return holds, []
+    for one in others:
+        if not f.exact(one, place):
+            continue
+        flow.enter(f, fails)
+        more, fails = ordered(f, _EQUAL, f.state.known(wanted), f.state.known(one))
+        holds += more
+        if not fails:
+            break
+    return holds, fails
+
+
+def _runs(values: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last of the neighbours in sorted numbers; runs shorter than _LEAST_RUN one by one."""
+    runs: list[list[int]] = []
+    for one in values:
+        if runs and runs[-1][-1] == one - 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    found = []
+    for run in runs:
+        found += [(run[0], run[-1])] if len(run) >= _LEAST_RUN else [(one, one) for one in run]
+    return found
+
+
+def _between(f: Translation, number: Number, lo: Number, hi: Number) -> Branches:
+    """lo <= number <= hi, both known."""
+    if lo.constant == hi.constant:
+        return ordered(f, _EQUAL, f.state.known(number), lo)
+    inside, below = ordered(f, COMPARISONS[ast.GtE], f.state.known(number), lo)
+    if not inside:
+        return [], below
+    flow.enter(f, inside)
+    holds, above = ordered(f, COMPARISONS[ast.LtE], f.state.known(number), hi)
+    return holds, [*below, *above]
+
+
+def _same(f: Translation, left: Operand, items: Sequence[Value], place: ast.expr) -> Branches:
+    """A value that is no number, among items: both must be known."""
+    wanted = left[0]
+    if isinstance(wanted, Nothing) and all(isinstance(one, Number | Nothing | Static | Tuple) for one in items):
+        return decided(f, any(isinstance(one, Nothing) for one in items))
+    try:
+        sought = object_of(wanted)
+        known = [object_of(one) for one in items if not isinstance(one, Number) or one.constant is not None]
+    except NotConstant:
+        text = f"`in` compares numbers and constants, and `{f.quoted(left[1])}` is {wanted.described}"
+        f.error("E022", text, left[1], help="compare its parts, one by one")
+        return unknown(f)
+    outcome = constants.computed(f, place, lambda: sought in known)
+    return decided(f, bool(outcome.constant)) if isinstance(outcome, Number) else unknown(f)
+
+
+def _in_range(f: Translation, left: Operand, items: Range, place: ast.expr) -> Branches:
+    number, node = left
+    if not isinstance(number, Number):
+        return decided(f, False)  # CPython compares with every number: never equal
+    if not f.exact(number, node):
+        return unknown(f)
+    span = items.stop.range.hi - items.start.range.lo if items.step > 0 else items.start.range.hi - items.stop.range.lo
+    if number.kinds - {Kind.INT, Kind.BOOL} and span > _WALKED:
+        f.error(
+            "E022",
+            f"`{f.quoted(node)}` is {number.described}, for which CPython walks through the whole range",
+            node,
+            why="only for a plain int it compares with the ends",
+            help=f"int({f.quoted(node)}) in {f.quoted(place)}",
+        )
+        return unknown(f)
+    up = items.step > 0
+    first, last = (COMPARISONS[ast.GtE], _LESS) if up else (COMPARISONS[ast.LtE], _GREATER)
+    after, before = ordered(f, first, f.state.known(number), f.state.known(items.start))
+    if not after:
+        return [], before
+    flow.enter(f, after)
+    inside, past = ordered(f, last, f.state.known(number), f.state.known(items.stop))
+    outside = [*before, *past]
+    if not inside or abs(items.step) == 1:
+        return inside, outside
+    flow.enter(f, inside)
+    holds, between = _on_step(f, f.state.known(number).as_kinds(INT), items, node)
+    return holds, [*outside, *between]
+
+
+def _on_step(f: Translation, number: Number, items: Range, node: ast.expr) -> Branches:
+    """Whether a number between the ends is one of the range's."""
+    start = f.state.known(items.start).as_kinds(INT)
+    one, other = (number, start) if items.step > 0 else (start, number)
+    away = arith.binary(f, node, ast.Sub(), (one, node), (other, node))
+    if not isinstance(away, Number):
+        return unknown(f)
+    # it lies between the ends, so that the difference is not negative, and smaller than 2**64
+    away = Number(INT, Interval(max(away.range.lo, 0), max(away.range.hi, 0)), away.register)
+    if not f.exact(away, node):
+        return unknown(f)
+    rest = arith.binary(f, node, ast.Mod(), (away, node), (constant(abs(items.step)), node))
+    return ordered(f, _EQUAL, rest, constant(0)) if isinstance(rest, Number) else unknown(f)
+
+
+def _in_bytes(f: Translation, node: ast.expr, left: Operand, data: bytes | bytearray) -> Branches:
+    """A number among bytes: CPython raises ValueError where it is no byte."""
+    number, place = left
+    assert isinstance(number, Number)
+    if not f.exact(number, place):
+        return unknown(f)
+    byte = Interval(0, 255)
+    for test, bound in (("lt", byte.lo), ("gt", byte.hi)):
+        number = f.state.known(number)
+        if (test == "lt" and number.range.lo < bound) or (test == "gt" and number.range.hi > bound):
+            wrong, fine = ordered(f, _LESS if test == "lt" else _GREATER, number, constant(bound))
+            flow.enter(f, wrong)
+            if f.reachable:
+                f.fault("ValueError", "byte must be in range(0, 256)", node)
+            if not fine:
+                return [], []
+            flow.enter(f, fine)
+    return _among(f, (f.state.known(number), place), [constant(one) for one in data], place)

@@ -1,0 +1,12 @@
+"""Lists, dicts and sets around the function are held as they are now; it is said once of each."""
+
+from bpfvm.lang.types import u32
+
+PORTS = [22, 80]
+NAMES = {"a": 1}
+
+
+def program(a: u32) -> bool:  # hook: function
+    if a in PORTS:  #~ W113 `PORTS` is a list, which may change
+        return True
+    return sum(PORTS) == a or a == NAMES["a"]  #~ W113 `NAMES` is a dict

@@ -7,5 +7,6 @@ from bpfvm.emulator.machine import Emulator, Loaded
 
 INTERP = Emulator("interp")
 PORTABLE = Emulator("portable")
+NATIVE = Emulator("native")
 
-__all__ = ["INTERP", "PORTABLE", "Emulator", "Loaded"]
+__all__ = ["INTERP", "NATIVE", "PORTABLE", "Emulator", "Loaded"]

@@ -47,12 +47,16 @@ class Emulator:
 
     name: the engine's. budget: instructions that one run may execute. cpus: virtual CPUs of each machine.
     answers: Python functions in place of helpers and kernel functions, by name; see emulator.answers.
+    safe: of engine native, for programs that a verifier accepted: accesses stay in the arena, and nothing more is
+    checked.
     """
 
     def __init__(
-        self, name: str, budget: int = BUDGET, cpus: int = 1, answers: Mapping[str, Answer] | None = None
-    ) -> None:
+        self, name: str, budget: int = BUDGET, cpus: int = 1, answers: Mapping[str, Answer] | None = None,
+        safe: bool = False,
+    ) -> None:  # fmt: skip
         self.name, self.budget, self.cpus, self.answers = name, budget, cpus, dict(answers or {})
+        self.safe = safe
 
     def load(self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> Loaded:
         """Check and bind `program`. LoadError or Unavailable says what cannot run."""
@@ -66,6 +70,10 @@ class Emulator:
         """The tier that this engine is, on `system`, with helpers by number."""
         if self.name == "interp":
             return Interpreter(system, table, self.budget)
+        if self.name == "native":
+            from bpfvm.emulator.native.runtime import Runtime as Native
+
+            return Native(system, table, self.budget, self.safe)
         from bpfvm.emulator.portable.runtime import Runtime
 
         return Runtime(system, table, self.budget)

@@ -7,6 +7,7 @@ reaches, so that an access past one region's end never meets another one.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 from bisect import bisect_right
 from collections.abc import Callable
@@ -82,11 +83,15 @@ Snapshot: TypeAlias = "list[tuple[Region, bool, bytes]]"
 
 
 class Arena:
-    """The memory of one machine. Regions are laid out in the order of their allocation, from 64 KiB on."""
+    """The memory of one machine. Regions are laid out in the order of their allocation, from 64 KiB on.
+
+    size: bytes, a power of two. host: where it begins in this process; an access of 8 bytes at its last one is mapped.
+    """
 
     def __init__(self) -> None:
         memory, self.size = _reserve()
-        self._view = memoryview(memory)
+        self.host = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        self._view = memoryview(memory)[: self.size]
         self._next = GAP
         self._bases: list[int] = []
         self._regions: list[Region] = []
@@ -149,7 +154,7 @@ def _reserve() -> tuple[mmap.mmap, int]:
     while True:
         try:
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
-            return mmap.mmap(-1, size, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE), size
+            return mmap.mmap(-1, size + PAGE, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE), size
         except (OSError, ValueError, OverflowError):
             if size <= SMALLEST:
                 raise Unavailable(f"the host refuses even {size} bytes of address space to the emulator") from None

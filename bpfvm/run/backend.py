@@ -57,6 +57,18 @@ def _portable() -> Backend:
     return PORTABLE
 
 
+def _native() -> Backend:
+    from bpfvm.emulator import NATIVE
+
+    return NATIVE
+
+
+def _native_missing() -> str | None:
+    from bpfvm.emulator.native.engine import missing
+
+    return missing()
+
+
 def _kernel() -> Backend:
     from bpfvm.kernel import KERNEL
 
@@ -78,6 +90,7 @@ AUTO = "portable"  # the fastest tier that needs nothing but Python
 ENGINES: tuple[Engine, ...] = (
     Engine("interp", _interp, lambda: None),
     Engine("portable", _portable, lambda: None),
+    Engine("native", _native, _native_missing),
     Engine("kernel", _kernel, _kernel_missing),
 )
 
@@ -118,4 +131,4 @@ def _configured(backend: Backend, helpers: Mapping[str, Callable[..., Any]], cpu
                 f"engine {backend.name} has its own helpers; Python functions stand for them in emulators"
             )
         raise Unavailable(f"engine {backend.name} has its own CPUs: emulators have as many as one likes")
-    return Emulator(backend.name, backend.budget, cpus, {**backend.answers, **helpers})
+    return Emulator(backend.name, backend.budget, cpus, {**backend.answers, **helpers}, backend.safe)

@@ -1,0 +1,330 @@
+"""One function of a program as LLVM IR.
+
+    define internal fastcc i64 @f0(i64 %a1, ..., i64 %a5, i64 %d, ptr noalias %st)
+
+d: depth of the frame. st: the state (state.py). Registers are stack slots that LLVM turns into values; `n` counts
+instructions, exactly. A callback that fails sets the state's trap, and every function on the way out returns at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from bpfvm.core.bits import mask, signed
+from bpfvm.emulator.interp import DEPTH, STACK
+from bpfvm.emulator.native import memory
+from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, TOO_DEEP
+from bpfvm.emulator.native.words import VALUES, compared, constant, swapped
+from bpfvm.emulator.portable.kinds import ARGUMENTS, State, stem_of
+from bpfvm.isa.insn import Insn
+from bpfvm.isa.ops import Kind as Does
+from bpfvm.tables.helpers import BY_NAME as HELPERS
+
+if TYPE_CHECKING:
+    from bpfvm.emulator.native.translate import Unit
+
+TAIL_CALL = HELPERS["tail_call"].id
+ENDS = (Does.JUMP, Does.GOTO, Does.EXIT, Does.MAY_GOTO)
+NEVER = "!prof !0"  # of a branch whose first way is hardly ever taken
+
+
+class Function:
+    """One function on its way to text. order: its blocks, in reverse postorder."""
+
+    def __init__(self, unit: Unit, number: int, order: Sequence[int]) -> None:
+        self.unit, self.order = unit, order
+        self.function = unit.graph.functions[number]
+        self.text: list[str] = []
+        self._temporaries = 0
+        self.label = "entry"  # of the LLVM block that is written
+        place = {block: index for index, block in enumerate(order)}
+        edges = [(block, edge.to) for block in order for edge in unit.graph.blocks[block].edges]
+        self._heads = {to for block, to in edges if place[to] <= place[block]}
+        self._slot = self._count = 0
+
+    # text
+
+    def line(self, text: str) -> None:
+        self.text.append(f"  {text}")
+
+    def emit(self, text: str) -> str:
+        """Append an instruction with a result; its name."""
+        self._temporaries += 1
+        name = f"%t{self._temporaries}"
+        self.text.append(f"  {name} = {text}")
+        return name
+
+    def new_label(self, name: str) -> str:
+        self._temporaries += 1
+        return f"{name}{self._temporaries}"
+
+    def begin(self, label: str) -> None:
+        self.text.append(f"{label}:")
+        self.label = label
+
+    def read(self, register: int) -> str:
+        """The value of a register, an i64."""
+        return "%r10" if register == 10 else self.emit(f"load i64, ptr %r{register}")
+
+    def write(self, register: int, value: str) -> None:
+        self.line(f"store i64 {value}, ptr %r{register}")
+
+    def cut(self, word: str, bits: int) -> str:
+        """The low bits of an i64."""
+        return word if bits == 64 else self.emit(f"trunc i64 {word} to i{bits}")
+
+    def widen(self, value: str, bits: int, how: str = "zext") -> str:
+        return value if bits == 64 else self.emit(f"{how} i{bits} {value} to i64")
+
+    def field(self, name: str) -> str:
+        """The address of a word of the state."""
+        return self.emit(f"getelementptr i64, ptr %st, i64 {INDEX[name]}")
+
+    def get(self, name: str, kind: str = "i64") -> str:
+        return self.emit(f"load {kind}, ptr {self.field(name)}")
+
+    def put(self, name: str, value: str) -> None:
+        self.line(f"store i64 {value}, ptr {self.field(name)}")
+
+    # the function
+
+    def write_all(self) -> list[str]:
+        """The text of the definition."""
+        passed = ", ".join(f"i64 %a{register}" for register in ARGUMENTS)
+        self.text.append(f"define internal fastcc i64 @f{self.function.slot}({passed}, i64 %d, ptr noalias %st) {{")
+        self.begin("entry")
+        self._enter()
+        self.line(f"br label %b{self.function.blocks.start}")
+        for block in self.order:
+            self._block(block)
+        self.text.append("}")
+        return self.text
+
+    def _enter(self) -> None:
+        for register in range(10):
+            self.line(f"%r{register} = alloca i64")
+            self.write(register, f"%a{register}" if register in ARGUMENTS else "0")
+        for name in ("n", "limit", "p0", "p1", "c0", "c1"):
+            self.line(f"%{name} = alloca i64")
+        self.line("store i64 0, ptr %n")
+        deep = self.emit(f"icmp uge i64 %d, {DEPTH}")
+        self.line(f"br i1 {deep}, label %deep, label %start, {NEVER}")
+        self.begin("deep")
+        self.put("depth", "%d")
+        self.put("trap", str(TOO_DEEP))
+        self.line("ret i64 0")
+        self.begin("start")
+        self.line(f"%basep = getelementptr i64, ptr %st, i64 {INDEX['base']}")
+        self.line("%base = load ptr, ptr %basep")
+        self.line(f"%pagesp = getelementptr i64, ptr %st, i64 {INDEX['pages']}")
+        self.line("%pages = load ptr, ptr %pagesp")
+        self._enter_stack()
+        self._refresh()
+
+    def _enter_stack(self) -> None:
+        insns = self.unit.insns_of(self.function)
+        if not any(10 in (one.src, one.dst) for one in insns if {"src", "dst"} & one.op.uses):
+            self.line("%r10 = add i64 0, 0")
+            return
+        at = self.emit(f"add i64 %d, {INDEX['top0']}")
+        self.line(f"%topp = getelementptr i64, ptr %st, i64 {at}")
+        self.line("%r10 = load i64, ptr %topp")
+        lowest, highest = self.unit.poisoned[self.function.slot]
+        if lowest == highest:
+            return
+        at = self.emit(f"add i64 %d, {INDEX['poison0']}")
+        source = self.emit(f"load ptr, ptr {self.emit(f'getelementptr i64, ptr %st, i64 {at}')}")
+        source = self.emit(f"getelementptr i8, ptr {source}, i64 {STACK + lowest}")
+        goal = memory.pointer(self, self.emit(f"add i64 %r10, {lowest}"))
+        size = highest - lowest
+        self.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {goal}, ptr {source}, i64 {size}, i1 false)")
+
+    def _refresh(self) -> None:
+        """Read again what a call may have changed: the rest of the budget, the bounds of packet and context."""
+        rest = self.emit(f"sub i64 {self.get('left')}, {self.get('executed')}")
+        self.line(f"store i64 {rest}, ptr %limit")
+        for name, word in zip(("p0", "p1", "c0", "c1"), memory.BOUNDS, strict=True):
+            self.line(f"store i64 {self.get(word)}, ptr %{name}")
+
+    def _block(self, number: int) -> None:
+        one = self.unit.graph.blocks[number]
+        self.begin(f"b{number}")
+        if number in self._heads:
+            self._check_budget(one.start)
+        state = self.unit.facts.before[number].copy()
+        insns, at = self.unit.program.insns, self.unit.at
+        ends = insns[one.last - 1].op.kind in ENDS
+        for place in range(one.first, one.last - ends):
+            self._slot, self._count = at[place], place - one.first + 1
+            before = state.copy()
+            self.unit.analysis.step(state, insns[place], at[place])
+            self._insn(before, insns[place])
+        size = one.last - one.first
+        self._slot, self._count = at[one.last - 1], size
+        if ends and insns[one.last - 1].op.kind is Does.EXIT:
+            self._leave("0" if state.regs[0].tag in ("none", "maybe") else self.read(0))
+            return
+        self.line(f"store i64 {self._spent()}, ptr %n")
+        goals = {edge.way.name: edge.to for edge in one.edges}
+        if len(goals) < 2:
+            self.line(f"br label %b{next(iter(goals.values()))}")
+            return
+        taken = self._taken(insns[one.last - 1])
+        self.line(f"br i1 {taken}, label %b{goals['JUMP']}, label %b{goals['FALL']}")
+
+    def _check_budget(self, slot: int) -> None:
+        over = self.emit(f"icmp sgt i64 {self.emit('load i64, ptr %n')}, {self.emit('load i64, ptr %limit')}")
+        stop, on = self.new_label("over"), self.new_label("on")
+        self.line(f"br i1 {over}, label %{stop}, label %{on}, {NEVER}")
+        self.begin(stop)
+        self.put("trap", str(OVER))
+        self._slot, self._count = slot, 0
+        self._trap()
+        self.begin(on)
+
+    def _spent(self) -> str:
+        """Instructions executed in this function, this one included."""
+        return self.emit(f"add i64 {self.emit('load i64, ptr %n')}, {self._count}")
+
+    def _leave(self, value: str) -> None:
+        self.put("executed", self.emit(f"add i64 {self.get('executed')}, {self._spent()}"))
+        self.line(f"ret i64 {value}")
+
+    def _trap(self) -> None:
+        """Leave after a trap at this instruction."""
+        self.line(f"call void @trap(ptr %st, i64 {self._slot}, i64 {self._spent()})")
+        self.line("ret i64 0")
+
+    def check_trap(self) -> None:
+        """Leave if what was called has failed."""
+        failed = self.emit(f"icmp ne i64 {self.get('trap')}, 0")
+        stop, on = self.new_label("trap"), self.new_label("on")
+        self.line(f"br i1 {failed}, label %{stop}, label %{on}, {NEVER}")
+        self.begin(stop)
+        self._trap()
+        self.begin(on)
+
+    def callback(self, name: str, *words: str) -> str:
+        """Call Python: the word that it gives."""
+        assert len(words) == CALLBACKS[name], name
+        passed = ", ".join(["ptr %st", *(f"i64 {word}" for word in words)])
+        result = self.emit(f"call i64 {self.get(name, 'ptr')}({passed})")
+        self.check_trap()
+        return result
+
+    def _taken(self, insn: Insn) -> str:
+        """The i1 of a jump."""
+        if insn.op.kind is Does.MAY_GOTO:
+            left = self.emit(f"sub i64 {self.get('patience')}, 1")
+            self.put("patience", left)
+            return self.emit(f"icmp slt i64 {left}, 0")
+        bits = insn.op.bits
+        src = self._operand(insn)
+        return compared(self.emit, stem_of(insn), self.cut(self.read(insn.dst), bits), src, bits)
+
+    def _operand(self, insn: Insn) -> str:
+        bits = insn.op.bits
+        return constant(insn.imm, bits) if insn.op.operand == "imm" else self.cut(self.read(insn.src), bits)
+
+    def _insn(self, state: State, insn: Insn) -> None:
+        HANDLERS[insn.op.kind](self, state, insn)
+
+    def _alu(self, state: State, insn: Insn) -> None:
+        op, stem, bits = insn.op, stem_of(insn), insn.op.bits
+        if stem in ("le", "be", "bswap"):
+            word = swapped(self.emit, self.read(insn.dst), op.imm_is or bits, stem != "le")
+        elif stem == "movs":
+            width = op.off_is or bits
+            low = self.cut(self.read(insn.src), width)
+            word = self.widen(low if width == bits else self.emit(f"sext i{width} {low} to i{bits}"), bits)
+        else:
+            src = "0" if stem == "neg" else self._operand(insn)
+            dst = "0" if stem == "mov" else self.cut(self.read(insn.dst), bits)
+            value = VALUES[stem](self.emit, dst, src, bits)
+            if stem == "mov" and op.operand == "imm":
+                value = str(signed(insn.imm & mask(bits), 64))
+                bits = 64
+            word = self.widen(value, bits)
+        self.write(insn.dst, word)
+
+    def _imm64(self, state: State, insn: Insn) -> None:
+        self.write(insn.dst, constant(self.unit.constant(self._slot), 64))
+
+    def _load(self, state: State, insn: Insn) -> None:
+        value = memory.load(self, state.regs[insn.src], insn)
+        if insn.op.kind is Does.LOAD_SX:
+            bits = insn.op.bits
+            value = self.widen(self.cut(value, bits), bits, "sext")
+        self.write(insn.dst, value)
+
+    def _store(self, state: State, insn: Insn) -> None:
+        stored = constant(insn.imm, 64) if insn.op.operand == "imm" else self.read(insn.src)
+        memory.store(self, state.regs[insn.dst], insn, stored)
+
+    def _atomic(self, state: State, insn: Insn) -> None:
+        memory.atomic(self, state.regs[insn.dst], insn)
+
+    def _packet(self, state: State, insn: Insn) -> None:
+        base = self.read(insn.src) if "src" in insn.op.uses else "0"
+        place = self.emit(f"add i64 {base}, {signed(insn.imm, 32)}")
+        found = self.callback("packet", place, str(insn.op.bits // 8))
+        self.write(0, found)
+        outside, on = self.new_label("outside"), self.new_label("on")
+        missed = self.emit(f"icmp eq i64 {found}, -1")
+        self.line(f"br i1 {missed}, label %{outside}, label %{on}")
+        self.begin(outside)
+        self._leave("0")
+        self.begin(on)
+
+    def _call(self, state: State, insn: Insn) -> None:
+        written = [state.regs[register].tag not in ("none", "maybe") for register in ARGUMENTS]
+        given = [self.read(r) if known else "0" for r, known in zip(ARGUMENTS, written, strict=True)]
+        if insn.op.name == "call_local":
+            passed = ", ".join(f"i64 {one}" for one in given)
+            deeper = self.emit("add i64 %d, 1")
+            goal = self._slot + 1 + insn.imm
+            self.write(0, self.emit(f"call fastcc i64 @f{goal}({passed}, i64 {deeper}, ptr %st)"))
+            self.check_trap()
+            self._refresh()
+            return
+        if memory.lookup(self, state, insn):
+            return
+        self.put("depth", "%d")
+        self.put("slot", str(self._slot))
+        known = sum(1 << place for place, one in enumerate(written) if one)
+        if insn.op.name == "call_kfunc":
+            result = self.callback("kfunc", str(self._slot), str(known), *given)
+        else:
+            result = self.callback("helper", str(insn.imm), str(known), *given)
+        self.write(0, result)
+        if insn.op.name == "call" and insn.imm == TAIL_CALL:
+            self._tail_call()
+        self._refresh()
+
+    def _tail_call(self) -> None:
+        """Go on with another program, and leave with what it gives; its budget is what is left here."""
+        follow, on = self.new_label("follow"), self.new_label("on")
+        taken = self.emit(f"icmp ne i64 {self.get('pending')}, 0")
+        self.line(f"br i1 {taken}, label %{follow}, label %{on}")
+        self.begin(follow)
+        spent = self.emit(f"add i64 {self.get('executed')}, {self._spent()}")
+        self.put("left", self.emit(f"sub i64 {self.get('left')}, {spent}"))
+        self.put("executed", "0")
+        self.line(f"store i64 {-self._count}, ptr %n")
+        self.line(f"ret i64 {self.callback('follow', '%d')}")
+        self.begin(on)
+
+
+HANDLERS: Mapping[Does, Callable[[Function, State, Insn], None]] = {
+    Does.ALU: Function._alu,
+    Does.IMM64: Function._imm64,
+    Does.LOAD: Function._load,
+    Does.LOAD_SX: Function._load,
+    Does.LOAD_ACQUIRE: Function._load,
+    Does.STORE: Function._store,
+    Does.STORE_RELEASE: Function._store,
+    Does.ATOMIC: Function._atomic,
+    Does.PACKET: Function._packet,
+    Does.CALL: Function._call,
+}

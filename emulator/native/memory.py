@@ -1,0 +1,217 @@
+"""Loads, stores and atomic operations as LLVM IR: masked into the arena, and held to their objects where that is asked.
+
+In mode `safe` an access is masked and nothing more: whatever the program does stays in the arena, and a program that a
+verifier accepted reads and writes what it means. In mode `checked` each access is inside of its object as the analysis
+of the portable tier proves it, or is compared with bounds, or goes to Python, which finds the object or the words of
+the fault. Accesses of the context that do not simply read the bytes there go to Python in both modes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bpfvm.emulator.interp import STACK
+from bpfvm.emulator.maps.array import ArrayMap
+from bpfvm.emulator.maps.store import RDONLY_PROG, WRONLY_PROG
+from bpfvm.emulator.native.words import VALUES, constant
+from bpfvm.emulator.portable.kinds import LOOKUP, Kind, State
+from bpfvm.isa.insn import Insn
+from bpfvm.tables.maps import BY_NAME as MAPS
+
+if TYPE_CHECKING:
+    from bpfvm.emulator.native.function import Function
+    from bpfvm.emulator.native.translate import Unit
+
+BOUNDS = ("packet_start", "packet_end", "context_start", "context_end")
+PAGE_BITS = 16  # of an address, below the number of its page: regions lie further apart
+ENTRY = "[4 x i32]"  # of the table of pages: lowest address, end for reads, end for writes, unused
+LIKELY = "!prof !1"  # of a branch whose first way is nearly always taken
+
+
+def pointer(f: Function, address: str) -> str:
+    """The host pointer of a guest address, which cannot leave the arena."""
+    inside = f.emit(f"and i64 {address}, {f.unit.arena - 1}")
+    return f.emit(f"getelementptr i8, ptr %base, i64 {inside}")
+
+
+def load(f: Function, base: Kind, insn: Insn) -> str:
+    """The i64 that a load finds, zero-extended."""
+    size = insn.op.bits // 8
+    address = _moved(f, insn.src, insn.off)
+    inside = _inside(f, base, insn.src, insn.off, size, address, write=False)
+    if inside == SURE:
+        return _raw_load(f, address, size)
+    place = _object(f, base, insn.src, insn.off)
+    if inside == NEVER:
+        return f.callback("load", *place, str(size))
+    fast, slow, join = f.new_label("fast"), f.new_label("slow"), f.new_label("join")
+    f.line(f"br i1 {inside}, label %{fast}, label %{slow}, {LIKELY}")
+    f.begin(fast)
+    found = _raw_load(f, address, size)
+    f.line(f"br label %{join}")
+    f.begin(slow)
+    told = f.callback("load", *place, str(size))
+    behind = f.label
+    f.line(f"br label %{join}")
+    f.begin(join)
+    return f.emit(f"phi i64 [ {found}, %{fast} ], [ {told}, %{behind} ]")
+
+
+def store(f: Function, base: Kind, insn: Insn, word: str) -> None:
+    """Store the low bytes of an i64."""
+    size = insn.op.bits // 8
+    address = _moved(f, insn.dst, insn.off)
+    inside = _inside(f, base, insn.dst, insn.off, size, address, write=True)
+    if inside == SURE:
+        _raw_store(f, address, size, word)
+        return
+    place = _object(f, base, insn.dst, insn.off)
+    cut = word if size == 8 else f.emit(f"and i64 {word}, {(1 << 8 * size) - 1}")
+    if inside == NEVER:
+        f.callback("store", *place, str(size), cut)
+        return
+    fast, slow, join = f.new_label("fast"), f.new_label("slow"), f.new_label("join")
+    f.line(f"br i1 {inside}, label %{fast}, label %{slow}, {LIKELY}")
+    f.begin(fast)
+    _raw_store(f, address, size, word)
+    f.line(f"br label %{join}")
+    f.begin(slow)
+    f.callback("store", *place, str(size), cut)
+    f.line(f"br label %{join}")
+    f.begin(join)
+
+
+def atomic(f: Function, base: Kind, insn: Insn) -> None:
+    """One atomic operation. One thread runs programs, so plain loads and stores are atomic."""
+    bits = insn.op.bits
+    size = bits // 8
+    address = _moved(f, insn.dst, insn.off)
+    aligned = base.off is not None and (base.off + insn.off) % size == 0
+    if not (aligned and is_sure(f.unit, base, insn.off, size, write=True)) and not f.unit.safe:
+        address = f.callback("atomic", address, str(size))
+    host = pointer(f, address)
+    old = f.emit(f"load i{bits}, ptr {host}, align 1")
+    source = f.cut(f.read(insn.src), bits)
+    stem = insn.op.name.removeprefix("atomic_").removeprefix("fetch_").rstrip("0123456789")
+    if stem == "cmpxchg":
+        equal = f.emit(f"icmp eq i{bits} {old}, {f.cut(f.read(0), bits)}")
+        new = f.emit(f"select i1 {equal}, i{bits} {source}, i{bits} {old}")
+    else:
+        new = source if stem == "xchg" else VALUES[stem](f.emit, old, source, bits)
+    f.line(f"store i{bits} {new}, ptr {host}, align 1")
+    if stem == "cmpxchg":
+        f.write(0, f.widen(old, bits))
+    elif insn.op.fetches:
+        f.write(insn.src, f.widen(old, bits))
+
+
+def lookup(f: Function, state: State, insn: Insn) -> bool:
+    """map_lookup_elem of an array that is known, by a key on the stack: whether it was written in place."""
+    key = state.regs[2]
+    if insn.op.name != "call" or insn.imm != LOOKUP or state.regs[1].tag != "map" or f.unit.checked_lookups:
+        return False
+    known = f.unit.system.maps.get(state.regs[1].name)
+    if not isinstance(known, ArrayMap) or key.tag != "stack" or not is_sure(f.unit, key, 0, 4, write=False):
+        return False
+    index = _raw_load(f, f.read(2), 4)
+    inside = f.emit(f"icmp ult i64 {index}, {known.spec.max_entries}")
+    at = f.emit(f"add i64 {f.emit(f'mul i64 {index}, {known.stride}')}, {known.values.base}")
+    f.write(0, f.emit(f"select i1 {inside}, i64 {at}, i64 0"))
+    return True
+
+
+def is_sure(unit: Unit, base: Kind, off: int, size: int, write: bool) -> bool:
+    """Whether an access is inside of its object on every run, and allowed there."""
+    if base.off is None:
+        return False
+    at = base.off + off
+    if base.tag == "stack":
+        return at >= -STACK and at + size <= 0
+    if base.tag == "ctx":
+        rules = unit.rules
+        return rules is not None and not write and (at, size) in rules.reads and (at, size) not in rules.odd
+    if base.tag != "value" or not _plain_values(unit, base.name, write):
+        return False
+    return at >= 0 and at + size <= unit.system.maps[base.name].spec.value_size
+
+
+SURE, NEVER = "sure", "never"
+
+
+def _inside(f: Function, base: Kind, register: int, off: int, size: int, address: str, write: bool) -> str:
+    """The i1 that tells whether an access may be made in place; SURE, or NEVER where Python has to make it."""
+    if is_sure(f.unit, base, off, size, write):
+        return SURE
+    if base.tag == "ctx":
+        return NEVER if f.unit.context_size is not None or write else _between(f, address, size, "%c0", "%c1")
+    if base.tag == "packet":
+        return SURE if f.unit.safe else _between(f, address, size, "%p0", "%p1")
+    if f.unit.safe:
+        return SURE
+    if base.tag == "value" and base.off is None and _plain_values(f.unit, base.name, write):
+        known = f.unit.system.maps[base.name]
+        if isinstance(known, ArrayMap) and known.spec.value_size >= size:
+            return _in_element(f, known, register, off, size)
+    if base.tag in ("value", "value?", "map"):
+        return NEVER
+    return _in_page(f, address, size, write)
+
+
+def _plain_values(unit: Unit, name: str, write: bool) -> bool:
+    """Whether programs may access the values of a map, which are nothing but bytes."""
+    if name not in unit.system.maps:
+        return False
+    spec = unit.system.maps[name].spec
+    return not MAPS[spec.type].inner and not spec.flags & (RDONLY_PROG if write else WRONLY_PROG)
+
+
+def _between(f: Function, address: str, size: int, low: str, high: str) -> str:
+    """low, high: variables with the first byte of an object and its end."""
+    start, end = f.emit(f"load i64, ptr {low}"), f.emit(f"load i64, ptr {high}")
+    return _within(f, address, size, start, end)
+
+
+def _within(f: Function, address: str, size: int, start: str, end: str) -> str:
+    above = f.emit(f"icmp uge i64 {address}, {start}")
+    below = f.emit(f"icmp ult i64 {address}, {end}")  # else the sum may wrap
+    last = f.emit(f"icmp ule i64 {f.emit(f'add i64 {address}, {size}')}, {end}")
+    return f.emit(f"and i1 {f.emit(f'and i1 {above}, {below}')}, {last}")
+
+
+def _in_page(f: Function, address: str, size: int, write: bool) -> str:
+    """By the table of pages, which Python fills: a page has bytes of one region at most."""
+    number = f.emit(f"and i64 {f.emit(f'lshr i64 {address}, {PAGE_BITS}')}, {(f.unit.arena >> PAGE_BITS) - 1}")
+    row = f.emit(f"getelementptr {ENTRY}, ptr %pages, i64 {number}")
+    end = f.emit(f"getelementptr i32, ptr {row}, i64 {2 if write else 1}")
+    start, limit = (f.widen(f.emit(f"load i32, ptr {one}"), 32) for one in (row, end))
+    return _within(f, address, size, start, limit)
+
+
+def _in_element(f: Function, known: ArrayMap, register: int, off: int, size: int) -> str:
+    """Whether an access stays in the array's element that its register points into."""
+    spec, base = known.spec, known.values.base
+    rest = f.emit(f"sub i64 {f.read(register)}, {base}")
+    inside = f.emit(f"icmp ult i64 {rest}, {known.stride * spec.max_entries}")
+    at = f.emit(f"add i64 {f.emit(f'urem i64 {rest}, {known.stride}')}, {off}")
+    fits = f.emit(f"icmp ule i64 {at}, {spec.value_size - size}")
+    return f.emit(f"and i1 {inside}, {fits}")
+
+
+def _object(f: Function, base: Kind, register: int, off: int) -> tuple[str, str]:
+    """The place of an access that is looked up: the address of its object, where that is known, and the offset."""
+    if base.tag in ("value", "value?", "map") and base.off is not None:
+        return _moved(f, register, -base.off), constant(base.off + off, 64)
+    return f.read(register), constant(off, 64)
+
+
+def _moved(f: Function, register: int, off: int) -> str:
+    word = f.read(register)
+    return f.emit(f"add i64 {word}, {off}") if off else word
+
+
+def _raw_load(f: Function, address: str, size: int) -> str:
+    return f.widen(f.emit(f"load i{8 * size}, ptr {pointer(f, address)}, align 1"), 8 * size)
+
+
+def _raw_store(f: Function, address: str, size: int, word: str) -> None:
+    f.line(f"store i{8 * size} {f.cut(word, 8 * size)}, ptr {pointer(f, address)}, align 1")

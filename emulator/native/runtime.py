@@ -1,0 +1,207 @@
+"""Running compiled programs: the state that code and Python share, callbacks, faults in their place."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bpfvm.core.bits import M64
+from bpfvm.emulator.access import resolve
+from bpfvm.emulator.arguments import Helper
+from bpfvm.emulator.caller import Operand, Stop
+from bpfvm.emulator.code import Code
+from bpfvm.emulator.contexts import Context
+from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, Interpreter, poison
+from bpfvm.emulator.memory import Pointer
+from bpfvm.emulator.native.engine import Compiled
+from bpfvm.emulator.native.memory import PAGE_BITS
+from bpfvm.emulator.native.state import CALLBACKS, OVER, STOPPED, TOO_DEEP, State
+from bpfvm.emulator.native.translate import translate
+from bpfvm.emulator.portable.kinds import ARGUMENTS
+from bpfvm.emulator.portable.runtime import Runtime as Portable
+from bpfvm.emulator.system import System
+from bpfvm.tables.ctx import CONTEXTS
+from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
+
+WORD = ctypes.c_uint64
+ENTRY = ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, *[WORD] * 6)
+CALLS = {name: ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, *[WORD] * count) for name, count in CALLBACKS.items()}
+
+Run = Callable[..., int]
+
+
+class Runtime(Portable):
+    """The native tier. What the code does not do itself, and finding the words of a fault, is the portable tier's.
+
+    safe: whether accesses are masked into the arena and nothing more, for programs that a verifier accepted.
+    """
+
+    def __init__(self, system: System, helpers: Mapping[int, Helper], budget: int, safe: bool = False) -> None:
+        super().__init__(system, helpers, budget)
+        self.safe = safe
+        self.state = State()
+        self._at = ctypes.addressof(self.state)
+        self._table = (ctypes.c_uint32 * (4 * (system.arena.size >> PAGE_BITS)))()
+        self._filled: list[int] = []  # pages of it that are not empty
+        self._poison = [ctypes.create_string_buffer(STACK) for _ in range(DEPTH)]
+        self._seed: int | None = None
+        self._raised: BaseException | None = None
+        self._compiled: dict[tuple[str, tuple[int, ...]], tuple[Compiled, dict[int, Run]] | None] = {}
+        self._calls = {name: CALLS[name](self._guarded(getattr(self, f"_on_{name}"))) for name in CALLBACKS}
+        state = self.state
+        state.base, state.pages = system.arena.host, ctypes.addressof(self._table)
+        for depth, (stack, filled) in enumerate(zip(self._stacks, self._poison, strict=True)):
+            setattr(state, f"top{depth}", stack.base + STACK)
+            setattr(state, f"poison{depth}", ctypes.addressof(filled))
+        for name, call in self._calls.items():
+            setattr(state, name, ctypes.cast(call, ctypes.c_void_p).value)
+
+    def run(
+        self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int = 0
+    ) -> int:  # fmt: skip
+        """As Interpreter.run."""
+        given = tuple(sorted(registers)) if not slot else ()
+        functions = self._entries(code, given) if max(registers, default=1) <= 5 else None
+        if functions is None or slot not in functions:
+            return self._by_reference(code, context, seed, registers, slot)
+        self.code, self.context, self._running = code, context, functions
+        self._begin(seed)
+        first = [context.pointer().address, 0, 0, 0, 0]
+        for register, value in registers.items():
+            first[register - 1] = value if isinstance(value, int) else value.address
+        state = self.state
+        try:
+            result = functions[slot](self._at, *first, 0)
+            if state.trap:
+                self._fail()
+            return result
+        finally:
+            self.slot = state.slot
+            self.executed = state.executed + self.budget - state.left
+
+    def _begin(self, seed: int) -> None:
+        """Make ready for a run."""
+        if seed != self._seed:
+            for filled, data in zip(self._poison, poison(seed), strict=True):
+                filled[:] = data
+            self._seed = seed
+        state = self.state
+        state.trap = state.placed = state.executed = state.pending = 0
+        state.patience, state.left = MAY_GOTO, self.budget
+        self.depth, self.pending, self._tails, self._raised = 0, None, 0, None
+        self.warnings = {}
+        self.moved()
+
+    def moved(self) -> None:
+        """Read the bounds of packet and context again."""
+        super().moved()
+        for page in self._filled:
+            self._table[4 * page : 4 * page + 3] = [0, 0, 0]
+        self._filled.clear()
+        state = self.state
+        state.packet_start, state.packet_end, state.context_start, state.context_end = self.bounds
+
+    def call(self, slot: int, arguments: Sequence[Operand]) -> int:
+        """Part of Caller: a callback runs in a frame of its own."""
+        state, depth, here = self.state, self.depth, self.slot
+        given = [one if isinstance(one, int) else one.address for one in arguments]
+        result = self._running[slot](self._at, *given, *[0] * (5 - len(given)), depth + 1)
+        if state.trap:
+            self._fail()
+        self.depth, self.slot, state.slot = depth, here, here
+        return result
+
+    def _fail(self) -> None:
+        """Raise what the code left for. Once placed, the fault stays where it was."""
+        state = self.state
+        trap, state.trap = state.trap, 0
+        if trap == OVER:
+            self.over()
+        if trap == TOO_DEEP:
+            self.too_deep(state.depth)
+        raised, self._raised = self._raised, None
+        assert raised is not None, "a trap of Python's has an exception"
+        raise raised
+
+    def _guarded(self, call: Run) -> Run:
+        """A callback from which no exception leaves: it waits until the code has returned."""
+        state = self.state
+
+        def guarded(_: int, *words: int) -> int:
+            try:
+                return call(*words) & M64
+            except BaseException as raised:
+                self._raised, state.trap = raised, STOPPED
+                return 0
+
+        return guarded
+
+    def _on_load(self, address: int, off: int, size: int) -> int:
+        return self.load(address, _signed(off), size)
+
+    def _on_store(self, address: int, off: int, size: int, value: int) -> int:
+        self.store(address, _signed(off), size, value)
+        return 0
+
+    def _on_atomic(self, address: int, size: int) -> int:
+        return self.atomic(address, size)
+
+    def _on_packet(self, at: int, size: int) -> int:
+        return self.packet(at, size)
+
+    def _on_helper(self, number: int, written: int, *words: int) -> int:
+        self.slot, self.depth = self.state.slot, self.state.depth
+        given = [word if written >> place & 1 else None for place, word in enumerate(words)]
+        result = self.help(number, *given)
+        self.state.pending = self.pending is not None
+        return result
+
+    def _on_kfunc(self, slot: int, written: int, *words: int) -> int:
+        self.slot, self.depth = slot, self.state.depth
+        return self.kernel_function(slot, *(word if written >> place & 1 else None for place, word in enumerate(words)))
+
+    def _on_follow(self, depth: int) -> int:
+        code, self.pending, self.state.pending = self.pending, None, 0
+        assert code is not None
+        functions = self._entries(code, ())
+        if functions is None:
+            raise Stop("uninit", f"{code.program.name}, called at its end, reads a register that may not be written")
+        self.code, self._running = code, functions
+        assert self.context is not None
+        return functions[0](self._at, self.context.pointer().address, 0, 0, 0, 0, depth)
+
+    def _resolved(self, address: int) -> Pointer:
+        """The object at an address; one that is alone on its pages is written to the table."""
+        pointer = resolve(self.system.arena, address)
+        region = pointer.region
+        if region.live and region.readable and region.kind not in ("map value", "context"):
+            page, end = address >> PAGE_BITS, region.base + region.size
+            self._table[4 * page : 4 * page + 3] = [region.base, end, end if region.writable else 0]
+            self._filled.append(page)
+        return pointer
+
+    def _entries(self, code: Code, given: tuple[int, ...]) -> dict[int, Run] | None:
+        """The functions of a program by slot; given: registers that the input sets."""
+        key = code.program.name, given
+        if key not in self._compiled:
+            self._compiled[key] = self._compile_native(code, given)
+        found = self._compiled[key]
+        return None if found is None else found[1]
+
+    def _compile_native(self, code: Code, given: tuple[int, ...]) -> tuple[Compiled, dict[int, Run]] | None:
+        kind = PROGRAM_TYPES[code.program.type]
+        layout = CONTEXTS[kind.context] if kind.context else None
+        fields = {one.offset: one.pointer for one in layout.fields if one.pointer} if layout else {}
+        module = translate(code.program, self.system, fields, layout.size if layout else None, given, self.safe)
+        if module is None:
+            return None
+        compiled = Compiled(module.text, [f"run{slot}" for slot in module.entries], len(code.program.insns))
+        return compiled, {slot: ENTRY(compiled.addresses[f"run{slot}"]) for slot in module.entries}
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >> 63 else word
+
+
+__all__ = ["ARGUMENTS", "Interpreter", "Runtime"]

@@ -1,0 +1,131 @@
+"""A program as a module of LLVM IR: its functions, and a way in for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bpfvm.core.bits import M64
+from bpfvm.emulator.contexts.access import Access, rules
+from bpfvm.emulator.native.function import Function
+from bpfvm.emulator.native.stack import poisoned
+from bpfvm.emulator.native.state import INDEX
+from bpfvm.emulator.native.words import DECLARATIONS
+from bpfvm.emulator.portable.kinds import ARGUMENTS, Analysis, Facts, Fields
+from bpfvm.emulator.system import System
+from bpfvm.isa.cfg import Cfg, control_flow
+from bpfvm.isa.cfg import Function as Part
+from bpfvm.isa.flow import reverse_postorder
+from bpfvm.isa.insn import Insn, slots
+from bpfvm.obj.model import ProgramSpec
+from bpfvm.tables.helpers import BY_NAME as HELPERS
+
+SPIN_LOCK = HELPERS["spin_lock"].id
+
+_TRAP = f"""
+define internal void @trap(ptr %st, i64 %slot, i64 %n) noinline cold {{
+  %e = getelementptr i64, ptr %st, i64 {INDEX["executed"]}
+  %old = load i64, ptr %e
+  %new = add i64 %old, %n
+  store i64 %new, ptr %e
+  %p = getelementptr i64, ptr %st, i64 {INDEX["placed"]}
+  %placed = load i64, ptr %p
+  %first = icmp eq i64 %placed, 0
+  br i1 %first, label %place, label %done
+place:
+  %s = getelementptr i64, ptr %st, i64 {INDEX["slot"]}
+  store i64 %slot, ptr %s
+  store i64 1, ptr %p
+  br label %done
+done:
+  ret void
+}}
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+!0 = !{{!"branch_weights", i32 1, i32 2000}}
+!1 = !{{!"branch_weights", i32 2000, i32 1}}
+"""
+
+
+@dataclass(slots=True)
+class Unit:
+    """What the functions of a program share while they are written.
+
+    context_size: bytes, None where inputs choose. arena: its size. safe: whether accesses are masked only.
+    checked_lookups: whether each call of map_lookup_elem has to be made: it is refused under a lock, and may be the
+    user's own. poisoned: by slot of a function, the part of its stack that is filled before it runs.
+    """
+
+    program: ProgramSpec
+    system: System
+    graph: Cfg
+    at: Sequence[int]
+    analysis: Analysis
+    facts: Facts
+    rules: Access | None
+    context_size: int | None
+    safe: bool
+    arena: int = 0
+    checked_lookups: bool = False
+    poisoned: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def insns_of(self, part: Part) -> Sequence[Insn]:
+        """The instructions of a function."""
+        blocks = self.graph.blocks
+        return self.program.insns[blocks[part.blocks.start].first : blocks[part.blocks[-1]].last]
+
+    def constant(self, slot: int) -> int:
+        """What an lddw loads."""
+        value = self.system.code(self.program.name).steps[slot].value
+        return int(value if isinstance(value, int) else value.address) & M64
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """text: LLVM IR. entries: slots of the functions that can be entered, as @run<slot>."""
+
+    text: str
+    entries: tuple[int, ...]
+
+
+def translate(
+    program: ProgramSpec, system: System, fields: Fields, context_size: int | None, given: Iterable[int], safe: bool
+) -> Module | None:
+    """`program` as LLVM IR; None where it may read a register that was never written.
+
+    given: registers of r1 to r5 that hold numbers at the start. fields: pointers among the context's fields, by offset.
+    """
+    at, graph = slots(program.insns), control_flow(program.insns)
+    analysis = Analysis(graph, program.insns, at, fields, given, track=True)
+    facts = analysis.run()
+    if analysis.escaped:
+        analysis = Analysis(graph, program.insns, at, fields, given, track=False)
+        facts = analysis.run()
+    if facts.unwritten:
+        return None
+    unit = Unit(program, system, graph, at, analysis, facts, rules(program.type, program.section), context_size, safe)
+    unit.arena = system.arena.size
+    unit.checked_lookups = "map_lookup_elem" in system.answers or any(
+        one.op.name == "call" and one.imm == SPIN_LOCK for one in program.insns
+    )
+    order: list[list[int]] = [[] for _ in graph.functions]
+    for block in reverse_postorder(graph.successors, graph.roots):
+        if block in facts.before:
+            order[graph.blocks[block].function].append(block)
+    text, entries = [*DECLARATIONS, _TRAP], []
+    for number, one in enumerate(graph.functions):
+        if one.blocks.start in facts.before:
+            unit.poisoned[one.slot] = poisoned(unit, one)
+            text += Function(unit, number, order[number]).write_all()
+            text += _way_in(one.slot)
+            entries.append(one.slot)
+    return Module("\n".join(text), tuple(entries))
+
+
+def _way_in(slot: int) -> list[str]:
+    passed = ", ".join(f"i64 %a{register}" for register in ARGUMENTS)
+    return [
+        f"define i64 @run{slot}(ptr %st, {passed}, i64 %d) {{",
+        f"  %r = call fastcc i64 @f{slot}({passed}, i64 %d, ptr %st)",
+        "  ret i64 %r",
+        "}",
+    ]

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from bpfvm.core.errors import Unavailable
+from bpfvm.obj import btf_cache
 
 LARGE = 1500  # instructions, from which on less is optimised: LLVM's time grows faster than the program
+QUICK, FULL = "quick", "full"  # a few ms, for code that may run once; some tens of ms, for code that runs often
 PROT_EXEC = 4
 
 
@@ -44,7 +46,7 @@ def _may_execute() -> bool:
         word = ctypes.c_char.from_buffer(page)
         protect = ctypes.CDLL(None, use_errno=True).mprotect
         protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        allowed = protect(ctypes.addressof(word), mmap.PAGESIZE, mmap.PROT_READ | PROT_EXEC) == 0
+        allowed = bool(protect(ctypes.addressof(word), mmap.PAGESIZE, mmap.PROT_READ | PROT_EXEC) == 0)
         del word
     return allowed
 
@@ -52,60 +54,80 @@ def _may_execute() -> bool:
 class Compiled:
     """Machine code. It lives as long as this."""
 
-    def __init__(self, ir: str, names: Iterable[str], size: int) -> None:
-        """ir: a module; names: functions in it. size: instructions of eBPF that it was made of."""
+    def __init__(self, ir: str, names: Iterable[str], level: str) -> None:
+        """ir: a module; names: functions in it; level: how much is optimised."""
         import llvmlite.binding as llvm
 
         reason = missing()
         if reason is not None:
             raise Unavailable(f"engine native: {reason}")
-        self.ir = ir
-        machine = _machine(size)
-        key = _key(ir, size)
-        code = _kept(key)
-        if code is None:
-            code = _compiled(ir, machine, size)
-            _keep(key, code)
+        machine = _machine(level)
+        code = _code(ir, machine, level)
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
         self.addresses = {name: self._engine.get_function_address(name) for name in names}
 
 
-def _machine(size: int) -> Any:
+def level(size: int) -> str:
+    """How much is optimised of a program of so many instructions that runs often."""
+    return FULL if size <= LARGE else "some"
+
+
+def _machine(level: str) -> Any:
     import llvmlite.binding as llvm
 
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(),
-        opt=2 if size <= LARGE else 1, codemodel="jitdefault", jit=True,
+        opt={QUICK: 0, "some": 1, FULL: 2}[level], codemodel="jitdefault", jit=True,
     )  # fmt: skip
 
 
-def _compiled(ir: str, machine: Any, size: int) -> bytes:
+def _code(ir: str, machine: Any, level: str) -> bytes:
+    """The object file; what took long to make is kept."""
+    if level == QUICK:
+        return _compiled(ir, machine, level)
+    key = _key(ir, level)
+    code = _kept(key)
+    if code is None:
+        code = _compiled(ir, machine, level)
+        _keep(key, code)
+    return code
+
+
+def _compiled(ir: str, machine: Any, level: str) -> bytes:
     import llvmlite.binding as llvm
 
     module = llvm.parse_assembly(ir)
     module.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=2 if size <= LARGE else 1)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=2 if level == FULL else 0)
+    tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False  # time for no gain here
     builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(module, builder)
+    if level == FULL:
+        passes = builder.getModulePassManager()
+    else:
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        if level != QUICK:
+            passes.add_instruction_combine_pass()
+            passes.add_simplify_cfg_pass()
+    passes.run(module, builder)
     return bytes(machine.emit_object(module))
 
 
-def _key(ir: str, size: int) -> str:
+def _key(ir: str, level: str) -> str:
     import llvmlite
     import llvmlite.binding as llvm
 
     facts = (
         llvmlite.__version__, llvm.llvm_version_info, llvm.get_default_triple(), llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(), size <= LARGE, ir,
+        llvm.get_host_cpu_features().flatten(), level, ir,
     )  # fmt: skip
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 def _folder() -> Path:
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path("~/.cache").expanduser()) / "bpfvm" / "native"
+    return btf_cache.folder() / "native"
 
 
 def _kept(key: str) -> bytes | None:
@@ -113,7 +135,7 @@ def _kept(key: str) -> bytes | None:
     try:
         with open(_folder() / key, "rb") as file:
             owner, text = os.fstat(file.fileno()).st_uid, file.read()
-    except (OSError, RuntimeError):
+    except OSError:
         return None
     told, code = text[:32], text[32:]
     return code if owner == os.geteuid() and hashlib.sha256(code).digest() == told else None
@@ -121,7 +143,7 @@ def _kept(key: str) -> bytes | None:
 
 def _keep(key: str, code: bytes) -> None:
     """Write code for later processes; a folder that cannot be written keeps nothing."""
-    with contextlib.suppress(OSError, RuntimeError):
+    with contextlib.suppress(OSError):
         folder = _folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(dir=folder)

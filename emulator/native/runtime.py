@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
 
 from bpfvm.core.bits import M64
 from bpfvm.emulator.access import resolve
@@ -12,13 +12,12 @@ from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
-from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, Interpreter, poison
+from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, poison
 from bpfvm.emulator.memory import Pointer
-from bpfvm.emulator.native.engine import Compiled
+from bpfvm.emulator.native.engine import QUICK, Compiled, level
 from bpfvm.emulator.native.memory import PAGE_BITS
 from bpfvm.emulator.native.state import CALLBACKS, OVER, STOPPED, TOO_DEEP, State
-from bpfvm.emulator.native.translate import translate
-from bpfvm.emulator.portable.kinds import ARGUMENTS
+from bpfvm.emulator.native.translate import Module, translate
 from bpfvm.emulator.portable.runtime import Runtime as Portable
 from bpfvm.emulator.system import System
 from bpfvm.tables.ctx import CONTEXTS
@@ -28,7 +27,33 @@ WORD = ctypes.c_uint64
 ENTRY = ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, *[WORD] * 6)
 CALLS = {name: ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, *[WORD] * count) for name, count in CALLBACKS.items()}
 
+HOT = 2_000_000  # instructions that a program executes before it is worth optimising
+
 Run = Callable[..., int]
+
+
+@dataclass(slots=True)
+class Built:
+    """A program's code. worked: instructions that it executed; compiled: of which the functions are, by slot."""
+
+    module: Module
+    compiled: Compiled
+    size: int
+    functions: dict[int, Run] = field(init=False)
+    worked: int = 0
+    hot: bool = False
+
+    def __post_init__(self) -> None:
+        self.bind()
+
+    def bind(self) -> None:
+        """Take the functions of the code."""
+        self.functions = {slot: ENTRY(self.compiled.addresses[f"run{slot}"]) for slot in self.module.entries}
+
+    def optimise(self) -> None:
+        """Compile again, with more care."""
+        self.hot, self.compiled = True, Compiled(self.module.text, self.module.names, level(self.size))
+        self.bind()
 
 
 class Runtime(Portable):
@@ -47,7 +72,7 @@ class Runtime(Portable):
         self._poison = [ctypes.create_string_buffer(STACK) for _ in range(DEPTH)]
         self._seed: int | None = None
         self._raised: BaseException | None = None
-        self._compiled: dict[tuple[str, tuple[int, ...]], tuple[Compiled, dict[int, Run]] | None] = {}
+        self._built: dict[tuple[str, tuple[int, ...]], Built | None] = {}
         self._calls = {name: CALLS[name](self._guarded(getattr(self, f"_on_{name}"))) for name in CALLBACKS}
         state = self.state
         state.base, state.pages = system.arena.host, ctypes.addressof(self._table)
@@ -62,29 +87,32 @@ class Runtime(Portable):
     ) -> int:  # fmt: skip
         """As Interpreter.run."""
         given = tuple(sorted(registers)) if not slot else ()
-        functions = self._entries(code, given) if max(registers, default=1) <= 5 else None
-        if functions is None or slot not in functions:
+        built = self.built(code, given) if max(registers, default=1) <= 5 else None
+        if built is None or slot not in built.functions:
             return self._by_reference(code, context, seed, registers, slot)
-        self.code, self.context, self._running = code, context, functions
+        if built.worked > HOT and not built.hot:
+            built.optimise()
+        self.code, self.context, self._running = code, context, built.functions
         self._begin(seed)
         first = [context.pointer().address, 0, 0, 0, 0]
         for register, value in registers.items():
             first[register - 1] = value if isinstance(value, int) else value.address
         state = self.state
         try:
-            result = functions[slot](self._at, *first, 0)
+            result = built.functions[slot](self._at, *first, 0)
             if state.trap:
                 self._fail()
             return result
         finally:
             self.slot = state.slot
             self.executed = state.executed + self.budget - state.left
+            built.worked += self.executed
 
     def _begin(self, seed: int) -> None:
         """Make ready for a run."""
         if seed != self._seed:
             for filled, data in zip(self._poison, poison(seed), strict=True):
-                filled[:] = data
+                filled.raw = data
             self._seed = seed
         state = self.state
         state.trap = state.placed = state.executed = state.pending = 0
@@ -164,12 +192,12 @@ class Runtime(Portable):
     def _on_follow(self, depth: int) -> int:
         code, self.pending, self.state.pending = self.pending, None, 0
         assert code is not None
-        functions = self._entries(code, ())
-        if functions is None:
+        built = self.built(code, ())
+        if built is None:
             raise Stop("uninit", f"{code.program.name}, called at its end, reads a register that may not be written")
-        self.code, self._running = code, functions
+        self.code, self._running = code, built.functions
         assert self.context is not None
-        return functions[0](self._at, self.context.pointer().address, 0, 0, 0, 0, depth)
+        return built.functions[0](self._at, self.context.pointer().address, 0, 0, 0, 0, depth)
 
     def _resolved(self, address: int) -> Pointer:
         """The object at an address; one that is alone on its pages is written to the table."""
@@ -181,27 +209,22 @@ class Runtime(Portable):
             self._filled.append(page)
         return pointer
 
-    def _entries(self, code: Code, given: tuple[int, ...]) -> dict[int, Run] | None:
-        """The functions of a program by slot; given: registers that the input sets."""
+    def built(self, code: Code, given: tuple[int, ...]) -> Built | None:
+        """The code of a program; given: registers that the input sets. None where the reference tier has to run it."""
         key = code.program.name, given
-        if key not in self._compiled:
-            self._compiled[key] = self._compile_native(code, given)
-        found = self._compiled[key]
-        return None if found is None else found[1]
+        if key not in self._built:
+            self._built[key] = self._build(code, given)
+        return self._built[key]
 
-    def _compile_native(self, code: Code, given: tuple[int, ...]) -> tuple[Compiled, dict[int, Run]] | None:
+    def _build(self, code: Code, given: tuple[int, ...]) -> Built | None:
         kind = PROGRAM_TYPES[code.program.type]
         layout = CONTEXTS[kind.context] if kind.context else None
         fields = {one.offset: one.pointer for one in layout.fields if one.pointer} if layout else {}
         module = translate(code.program, self.system, fields, layout.size if layout else None, given, self.safe)
         if module is None:
             return None
-        compiled = Compiled(module.text, [f"run{slot}" for slot in module.entries], len(code.program.insns))
-        return compiled, {slot: ENTRY(compiled.addresses[f"run{slot}"]) for slot in module.entries}
+        return Built(module, Compiled(module.text, module.names, QUICK), len(code.program.insns))
 
 
 def _signed(word: int) -> int:
     return word - (1 << 64) if word >> 63 else word
-
-
-__all__ = ["ARGUMENTS", "Interpreter", "Runtime"]

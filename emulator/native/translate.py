@@ -86,6 +86,11 @@ class Module:
     text: str
     entries: tuple[int, ...]
 
+    @property
+    def names(self) -> list[str]:
+        """Of the ways in."""
+        return [f"run{slot}" for slot in self.entries]
+
 
 def translate(
     program: ProgramSpec, system: System, fields: Fields, context_size: int | None, given: Iterable[int], safe: bool

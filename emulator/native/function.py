@@ -17,6 +17,7 @@ from bpfvm.emulator.native import memory
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, TOO_DEEP
 from bpfvm.emulator.native.words import VALUES, compared, constant, swapped
 from bpfvm.emulator.portable.kinds import ARGUMENTS, State, stem_of
+from bpfvm.emulator.portable.translate import STILL, calls_functions
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind as Does
 from bpfvm.tables.helpers import BY_NAME as HELPERS
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bpfvm.emulator.native.translate import Unit
 
 TAIL_CALL = HELPERS["tail_call"].id
+ACCESSES = (Does.LOAD, Does.LOAD_SX, Does.LOAD_ACQUIRE, Does.STORE, Does.STORE_RELEASE, Does.ATOMIC)
 ENDS = (Does.JUMP, Does.GOTO, Does.EXIT, Does.MAY_GOTO)
 NEVER = "!prof !0"  # of a branch whose first way is hardly ever taken
 
@@ -42,6 +44,9 @@ class Function:
         edges = [(block, edge.to) for block in order for edge in unit.graph.blocks[block].edges]
         self._heads = {to for block, to in edges if place[to] <= place[block]}
         self._slot = self._count = 0
+        self._fields: dict[str, str] = {}  # words of the state that are used -> the names of their addresses
+        touched = (one.op.kind in ACCESSES for one in unit.insns_of(self.function))
+        self._bounds = memory.BOUNDS if any(touched) else ()
 
     # text
 
@@ -79,7 +84,7 @@ class Function:
 
     def field(self, name: str) -> str:
         """The address of a word of the state."""
-        return self.emit(f"getelementptr i64, ptr %st, i64 {INDEX[name]}")
+        return self._fields.setdefault(name, f"%at_{name}")
 
     def get(self, name: str, kind: str = "i64") -> str:
         return self.emit(f"load {kind}, ptr {self.field(name)}")
@@ -92,20 +97,19 @@ class Function:
     def write_all(self) -> list[str]:
         """The text of the definition."""
         passed = ", ".join(f"i64 %a{register}" for register in ARGUMENTS)
-        self.text.append(f"define internal fastcc i64 @f{self.function.slot}({passed}, i64 %d, ptr noalias %st) {{")
-        self.begin("entry")
+        head = [f"define internal fastcc i64 @f{self.function.slot}({passed}, i64 %d, ptr noalias %st) {{", "entry:"]
         self._enter()
         self.line(f"br label %b{self.function.blocks.start}")
         for block in self.order:
             self._block(block)
-        self.text.append("}")
-        return self.text
+        fields = [f"  {at} = getelementptr i64, ptr %st, i64 {INDEX[name]}" for name, at in self._fields.items()]
+        return [*head, *fields, *self.text, "}"]
 
     def _enter(self) -> None:
         for register in range(10):
             self.line(f"%r{register} = alloca i64")
             self.write(register, f"%a{register}" if register in ARGUMENTS else "0")
-        for name in ("n", "limit", "p0", "p1", "c0", "c1"):
+        for name in ("n", "limit", *self._bounds):
             self.line(f"%{name} = alloca i64")
         self.line("store i64 0, ptr %n")
         deep = self.emit(f"icmp uge i64 %d, {DEPTH}")
@@ -115,12 +119,11 @@ class Function:
         self.put("trap", str(TOO_DEEP))
         self.line("ret i64 0")
         self.begin("start")
-        self.line(f"%basep = getelementptr i64, ptr %st, i64 {INDEX['base']}")
-        self.line("%base = load ptr, ptr %basep")
-        self.line(f"%pagesp = getelementptr i64, ptr %st, i64 {INDEX['pages']}")
-        self.line("%pages = load ptr, ptr %pagesp")
+        self.line(f"%base = load ptr, ptr {self.field('base')}")
+        self.line(f"%pages = load ptr, ptr {self.field('pages')}")
         self._enter_stack()
         self._refresh()
+        self._check_budget(self.function.slot)
 
     def _enter_stack(self) -> None:
         insns = self.unit.insns_of(self.function)
@@ -144,8 +147,8 @@ class Function:
         """Read again what a call may have changed: the rest of the budget, the bounds of packet and context."""
         rest = self.emit(f"sub i64 {self.get('left')}, {self.get('executed')}")
         self.line(f"store i64 {rest}, ptr %limit")
-        for name, word in zip(("p0", "p1", "c0", "c1"), memory.BOUNDS, strict=True):
-            self.line(f"store i64 {self.get(word)}, ptr %{name}")
+        for name in self._bounds:
+            self.line(f"store i64 {self.get(name)}, ptr %{name}")
 
     def _block(self, number: int) -> None:
         one = self.unit.graph.blocks[number]
@@ -174,7 +177,7 @@ class Function:
         self.line(f"br i1 {taken}, label %b{goals['JUMP']}, label %b{goals['FALL']}")
 
     def _check_budget(self, slot: int) -> None:
-        over = self.emit(f"icmp sgt i64 {self.emit('load i64, ptr %n')}, {self.emit('load i64, ptr %limit')}")
+        over = self.emit(f"icmp sge i64 {self.emit('load i64, ptr %n')}, {self.emit('load i64, ptr %limit')}")
         stop, on = self.new_label("over"), self.new_label("on")
         self.line(f"br i1 {over}, label %{stop}, label %{on}, {NEVER}")
         self.begin(stop)
@@ -186,6 +189,11 @@ class Function:
     def _spent(self) -> str:
         """Instructions executed in this function, this one included."""
         return self.emit(f"add i64 {self.emit('load i64, ptr %n')}, {self._count}")
+
+    def _settle(self) -> None:
+        """Count what was executed here in the state, before a call of functions that go on counting there."""
+        self.put("executed", self.emit(f"add i64 {self.get('executed')}, {self._spent()}"))
+        self.line(f"store i64 {-self._count}, ptr %n")
 
     def _leave(self, value: str) -> None:
         self.put("executed", self.emit(f"add i64 {self.get('executed')}, {self._spent()}"))
@@ -280,6 +288,8 @@ class Function:
     def _call(self, state: State, insn: Insn) -> None:
         written = [state.regs[register].tag not in ("none", "maybe") for register in ARGUMENTS]
         given = [self.read(r) if known else "0" for r, known in zip(ARGUMENTS, written, strict=True)]
+        if calls_functions(insn):
+            self._settle()
         if insn.op.name == "call_local":
             passed = ", ".join(f"i64 {one}" for one in given)
             deeper = self.emit("add i64 %d, 1")
@@ -300,7 +310,8 @@ class Function:
         self.write(0, result)
         if insn.op.name == "call" and insn.imm == TAIL_CALL:
             self._tail_call()
-        self._refresh()
+        if calls_functions(insn) or insn.imm not in STILL:
+            self._refresh()
 
     def _tail_call(self) -> None:
         """Go on with another program, and leave with what it gives; its budget is what is left here."""

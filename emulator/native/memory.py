@@ -143,9 +143,9 @@ def _inside(f: Function, base: Kind, register: int, off: int, size: int, address
     if is_sure(f.unit, base, off, size, write):
         return SURE
     if base.tag == "ctx":
-        return NEVER if f.unit.context_size is not None or write else _between(f, address, size, "%c0", "%c1")
+        return NEVER if f.unit.context_size is not None or write else _between(f, address, size, *BOUNDS[2:])
     if base.tag == "packet":
-        return SURE if f.unit.safe else _between(f, address, size, "%p0", "%p1")
+        return SURE if f.unit.safe else _between(f, address, size, *BOUNDS[:2])
     if f.unit.safe:
         return SURE
     if base.tag == "value" and base.off is None and _plain_values(f.unit, base.name, write):
@@ -167,7 +167,7 @@ def _plain_values(unit: Unit, name: str, write: bool) -> bool:
 
 def _between(f: Function, address: str, size: int, low: str, high: str) -> str:
     """low, high: variables with the first byte of an object and its end."""
-    start, end = f.emit(f"load i64, ptr {low}"), f.emit(f"load i64, ptr {high}")
+    start, end = f.emit(f"load i64, ptr %{low}"), f.emit(f"load i64, ptr %{high}")
     return _within(f, address, size, start, end)
 
 

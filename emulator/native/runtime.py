@@ -70,7 +70,7 @@ class Runtime(Portable):
         self._table = (ctypes.c_uint32 * (4 * (system.arena.size >> PAGE_BITS)))()
         self._filled: list[int] = []  # pages of it that are not empty
         self._poison = [ctypes.create_string_buffer(STACK) for _ in range(DEPTH)]
-        self._seed: int | None = None
+        self._filled_by: int | None = None  # the seed of what is in `_poison`
         self._raised: BaseException | None = None
         self._built: dict[tuple[str, tuple[int, ...]], Built | None] = {}
         self._calls = {name: CALLS[name](self._guarded(getattr(self, f"_on_{name}"))) for name in CALLBACKS}
@@ -89,7 +89,7 @@ class Runtime(Portable):
         given = tuple(sorted(registers)) if not slot else ()
         built = self.built(code, given) if max(registers, default=1) <= 5 else None
         if built is None or slot not in built.functions:
-            return self._by_reference(code, context, seed, registers, slot)
+            return self._by_reference(code, context, seed, registers, slot, self.budget)
         if built.worked > HOT and not built.hot:
             built.optimise()
         self.code, self.context, self._running = code, context, built.functions
@@ -102,6 +102,8 @@ class Runtime(Portable):
             result = built.functions[slot](self._at, *first, 0)
             if state.trap:
                 self._fail()
+            if state.executed > state.left:
+                self.over()
             return result
         finally:
             self.slot = state.slot
@@ -110,14 +112,14 @@ class Runtime(Portable):
 
     def _begin(self, seed: int) -> None:
         """Make ready for a run."""
-        if seed != self._seed:
+        if seed != self._filled_by:
             for filled, data in zip(self._poison, poison(seed), strict=True):
                 filled.raw = data
-            self._seed = seed
+            self._filled_by = seed
         state = self.state
         state.trap = state.placed = state.executed = state.pending = 0
         state.patience, state.left = MAY_GOTO, self.budget
-        self.depth, self.pending, self._tails, self._raised = 0, None, 0, None
+        self.depth, self.pending, self._tails, self._raised, self._seed = 0, None, 0, None, seed
         self.warnings = {}
         self.moved()
 
@@ -192,12 +194,28 @@ class Runtime(Portable):
     def _on_follow(self, depth: int) -> int:
         code, self.pending, self.state.pending = self.pending, None, 0
         assert code is not None
+        if _signed(self.state.left) <= 0:
+            self.over()
         built = self.built(code, ())
         if built is None:
-            raise Stop("uninit", f"{code.program.name}, called at its end, reads a register that may not be written")
+            return self._rest_by_reference(code)
         self.code, self._running = code, built.functions
         assert self.context is not None
         return built.functions[0](self._at, self.context.pointer().address, 0, 0, 0, 0, depth)
+
+    def _rest_by_reference(self, code: Code) -> int:
+        """The rest of a run behind a tail call to a program that reads what may not be written."""
+        state = self.state
+        assert self.context is not None
+        try:
+            return self._by_reference(code, self.context, self._seed, {}, 0, state.left, self._tails)
+        except Stop as stop:
+            state.placed, state.slot = 1, self.slot
+            if stop.kind == "budget":
+                self.over()
+            raise
+        finally:
+            state.executed += self.executed
 
     def _resolved(self, address: int) -> Pointer:
         """The object at an address; one that is alone on its pages is written to the table."""

@@ -103,7 +103,7 @@ def _moves_packet(insns: Iterable[Insn]) -> bool:
     return any(one.op.name == "call_kfunc" or one.imm not in STILL for one in calls)
 
 
-def _calls_functions(insn: Insn) -> bool:
+def calls_functions(insn: Insn) -> bool:
     """Whether functions of the program may run inside of an instruction."""
     return insn.op.name in ("call_local", "call_kfunc") or (insn.op.name == "call" and insn.imm in CALLING)
 
@@ -151,7 +151,7 @@ class _Function:
         backs = ((number, edge.to) for number in order for edge in self.graph.blocks[number].edges)
         self.selves = {goal for number, goal in backs if goal in self.labels and owner.get(number) == goal}
         self.is_flat = len(labels) == 1 and not heads
-        self.calls = self.function.slot > 0 or any(_calls_functions(insn) for insn in self._own())
+        self.calls = self.function.slot > 0 or any(calls_functions(insn) for insn in self._own())
 
     def write(self, source: Source, order: Sequence[int], moves: bool) -> None:
         """Append the function to `source`. order: its blocks that can be reached, in reverse postorder. moves: whether
@@ -248,7 +248,7 @@ class _Function:
         insn, slot = self.insns[place], self.at[place]
         before = state.copy()
         self.analysis.step(state, insn, slot)
-        if _calls_functions(insn):  # which go on counting, and end where the budget does
+        if calls_functions(insn):  # which go on counting, and end where the budget does
             self._line(indent, f"RT.n += n + {count}; n = -{count}", slot, count)
         for text in self._lines(before, state, insn, slot):
             self._line(indent, text, slot, count)
@@ -423,4 +423,4 @@ class _Function:
             self.out.lines[len(self.out.text)] = (slot, count)
 
 
-__all__ = ["Source", "stem_of", "translate"]
+__all__ = ["Source", "calls_functions", "stem_of", "translate"]

@@ -10,8 +10,9 @@ from bpfvm.emulator.code import REFUSED
 from bpfvm.isa.insn import slots
 from bpfvm.isa.ops import Op
 from bpfvm.testing.datafile import NAME, Case
+from tests.engines import EMULATORS
 
-ENGINES = ("interp", "portable")
+ENGINES = EMULATORS
 
 # Row -> the words that a load of it ends in. A kernel function has no handler but what a user gives for it.
 REFUSALS = {**REFUSED, "call_kfunc": "kernel functions are not emulated in this version"}

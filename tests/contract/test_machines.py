@@ -13,6 +13,7 @@ import pytest
 
 from bpfvm.core.bits import M64
 from bpfvm.emulator import interp
+from bpfvm.emulator.native import runtime as native
 from bpfvm.emulator.portable import runtime
 from bpfvm.testing.datafile import Case
 from tests.contract import exceptions, objects
@@ -38,6 +39,7 @@ def test_may_goto_gives_up_on_either_tier(monkeypatch: pytest.MonkeyPatch) -> No
     """The long case with a patience of 1000 tests: 62 turns of 17 instructions, and 8 tests in the last."""
     monkeypatch.setattr(interp, "MAY_GOTO", 1000)
     monkeypatch.setattr(runtime, "MAY_GOTO", 1000)
+    monkeypatch.setattr(native, "MAY_GOTO", 1000)
     (case,) = long_cases()
     case = replace(case, expect=replace(case.expect, insns=1 + 62 * 17 + 9 + 1))
     for engine in ("interp", "portable"):

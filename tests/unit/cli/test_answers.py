@@ -12,6 +12,7 @@ from bpfvm.isa.asm import assemble
 from bpfvm.obj.elf_write import write_object
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.obj.pcap import write_capture
+from tests.engines import EMULATORS
 
 Captured = pytest.CaptureFixture[str]
 HELPERS = """\
@@ -46,7 +47,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ("get_current_pid_tgid=h.py:other", "XDP_DROP"),
     ("bpf_get_current_pid_tgid=h.py:other", "XDP_DROP"),
 ])  # fmt: skip
-@pytest.mark.parametrize("engine", ["interp", "portable"])
+@pytest.mark.parametrize("engine", EMULATORS)
 def test_a_function_answers(given: str, action: str, engine: str, run: list[str], capsys: Captured) -> None:
     assert status([*run, "--helper", given, "--json", "--engine", engine]) == 0
     assert json.loads(capsys.readouterr().out)["actions"] == {action: 2}

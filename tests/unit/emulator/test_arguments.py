@@ -16,9 +16,10 @@ from bpfvm.obj.btf_types import Int
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import BY_NAME
 from bpfvm.tables.helpers.row import Arg, Helper, Ret
+from tests.engines import EMULATORS
 
 NUMBER = 4000
-TIERS = ("interp", "portable")
+TIERS = EMULATORS
 
 
 def typed() -> tuple[Btf, int]:

@@ -11,6 +11,7 @@ from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.testing.datafile import NAME, Case, load_cases
 from tests.contract.data_files import ISA
+from tests.engines import EMULATORS
 
 
 def run(case: Case, budget: int) -> Result | None:
@@ -62,7 +63,7 @@ def test_the_place_where_a_budget_ends(budget: int) -> None:
 
 
 def test_a_budget_is_for_each_run() -> None:
-    for engine in ("interp", "portable"):
+    for engine in EMULATORS:
         text = "r0 = 50\n again: r0 += -1\n if r0 != 0 goto again\n exit"
         spec = ObjectSpec({"p": ProgramSpec("p", "syscall", "syscall", tuple(assemble(text)))}, {})
         with Emulator(engine, 102).load(spec, "p", {}) as loaded:
@@ -180,7 +181,7 @@ def test_a_tail_call_to_a_program_that_may_read_what_is_not_written() -> None:
     spec = ObjectSpec(programs, CHAINED.maps)
     for size, budget in ((64, 1_000), (65, 1_000), (64, 18), (64, 17), (64, 22)):
         results = []
-        for engine in ("interp", "portable"):
+        for engine in EMULATORS:
             with Emulator(engine, budget).load(spec, "p", {}) as loaded:
                 results.append(loaded.run(Input(packet=bytes(size))))
         assert results[0] == results[1], (size, budget)

@@ -16,8 +16,9 @@ from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.run.backend import engine
 from bpfvm.tables.progs import BY_NAME
 from bpfvm.tables.sections import of_section
+from tests.engines import EMULATORS
 
-ENGINES = ("interp", "portable")
+ENGINES = EMULATORS
 IPV4 = bytes.fromhex("450000280001000040060000c0a80001c0a80002") + bytes(20)
 FRAME = bytes.fromhex("0200000000010200000000020800") + IPV4
 MOST = 3e-6  # seconds for the context of a small XDP packet
@@ -33,7 +34,7 @@ def run(section: str, text: str, given: Input, name: str = "interp") -> Result:
 def value(section: str, text: str, given: Input) -> int:
     """r0 on both tiers, which must be equal and without a fault."""
     results = [run(section, text, given, name) for name in ENGINES]
-    assert [one.fault for one in results] == [None, None]
+    assert [one.fault for one in results] == [None] * len(ENGINES)
     assert results[0].r0 == results[1].r0
     return results[0].r0
 

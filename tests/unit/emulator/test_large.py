@@ -8,8 +8,9 @@ from bpfvm.core.machine import Input, Result
 from bpfvm.emulator import Emulator
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
+from tests.engines import EMULATORS
 
-ENGINES = ("interp", "portable")
+ENGINES = EMULATORS
 
 
 def run(engine: str, insns: list[Insn], context: bytes = b"") -> Result:

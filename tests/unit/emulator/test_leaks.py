@@ -8,14 +8,16 @@ from bpfvm.core.machine import Fault, Input, Result
 from bpfvm.emulator import Emulator, interp
 from bpfvm.emulator.caller import Caller, Operand, Value
 from bpfvm.emulator.contexts import Context
+from bpfvm.emulator.native import runtime as native
 from bpfvm.emulator.portable import runtime
 from bpfvm.emulator.portable.translate import TAIL_CALL
 from bpfvm.emulator.system import System
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.codec import encode
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from tests.engines import EMULATORS
 
-ENGINES = pytest.mark.parametrize("engine", ["interp", "portable"])
+ENGINES = pytest.mark.parametrize("engine", EMULATORS)
 MAPS = {"m": MapSpec("m", "array", 4, 8, 1)}
 FIRST, SECOND = Input(ctx=bytes([1] * 16)), Input(ctx=bytes(8))
 COUNTED = "r1 = map[m]+0\n r0 = *(u64 *)(r1 +0)\n *(u64 *)(r1 +0) = 9\n "
@@ -64,6 +66,7 @@ def test_a_run_finds_nothing_of_the_one_before(engine: str, text: str) -> None:
 def test_patience_begins_anew(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interp, "MAY_GOTO", 100)
     monkeypatch.setattr(runtime, "MAY_GOTO", 100)
+    monkeypatch.setattr(native, "MAY_GOTO", 100)
     one, two = runs(engine, "r0 = 0\n again: may_goto out\n r0 += 1\n goto again\n out: exit", SECOND, SECOND)
     assert (one.r0, one) == (100, two)
 
@@ -123,7 +126,7 @@ def test_running_changes_no_program(engine: str) -> None:
 
 
 def test_a_fault_is_told_of_the_run_that_had_it() -> None:
-    for engine in ("interp", "portable"):
+    for engine in EMULATORS:
         first, second, third = runs(engine, START + LEFT["a fault"], FIRST, SECOND, FIRST)
         assert isinstance(first.fault, Fault)
         assert second.fault is None

@@ -9,6 +9,7 @@ from bpfvm.core.machine import Input
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import FunctionSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.backend import engine
+from tests.engines import EMULATORS
 
 FRAME = bytes(range(1, 13)) + b"\x08\x00" + bytes(range(0x45, 0x45 + 50))  # 64 bytes, an Ethernet header before them
 LAST = FRAME[-1]
@@ -40,7 +41,7 @@ def run(tier: str, kind: str, text: str, functions: tuple[FunctionSpec, ...] = (
 
 
 @pytest.mark.parametrize("kind", TYPES)
-@pytest.mark.parametrize("tier", ["interp", "portable"])
+@pytest.mark.parametrize("tier", EMULATORS)
 def test_absolute(tier: str, kind: str) -> None:
     for (bits, at), wanted in ABSOLUTE.items():
         found = run(tier, kind, f"r6 = r1\nr0 = *(u{bits} *)skb[{at}]\nr0 += 0x1000\nexit")
@@ -48,14 +49,14 @@ def test_absolute(tier: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", TYPES)
-@pytest.mark.parametrize("tier", ["interp", "portable"])
+@pytest.mark.parametrize("tier", EMULATORS)
 def test_indirect(tier: str, kind: str) -> None:
     for (bits, start, at), wanted in INDIRECT.items():
         text = f"r6 = r1\nr3 = {start:#x} ll\nr0 = *(u{bits} *)skb[r3 + {at}]\nr0 += 0x1000\nexit"
         assert run(tier, kind, text)[0] == (0 if wanted is None else wanted + 0x1000), (bits, start, at)
 
 
-@pytest.mark.parametrize("tier", ["interp", "portable"])
+@pytest.mark.parametrize("tier", EMULATORS)
 def test_a_load_outside_of_the_packet_leaves_its_function_and_no_more(tier: str) -> None:
     functions = (FunctionSpec("f", 6, is_static=True),)
     text = (

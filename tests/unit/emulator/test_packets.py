@@ -14,6 +14,7 @@ import pytest
 
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
+from tests.engines import EMULATORS
 from tests.packets.cases import GROUPS, Group, layer
 from tests.packets.cases_xdp import ip
 from tests.packets.machines import FOLDER, Case, compare, digest, input_of
@@ -59,7 +60,7 @@ def test_made_frames_reach_nearly_all_instructions() -> None:
     assert reached >= total * 95 // 100
 
 
-@pytest.mark.parametrize("engine", ["interp", "portable"])
+@pytest.mark.parametrize("engine", EMULATORS)
 def test_a_bucket_fills_by_the_virtual_clock(engine: str) -> None:
     """rate_limit over hours, which no kernel can be asked about: four at once, one more an hour, never over four."""
     hour = 3_600_000_000_000
@@ -71,7 +72,7 @@ def test_a_bucket_fills_by_the_virtual_clock(engine: str) -> None:
     assert verdicts == [2, 2, 2, 2, 1, 1, 2, 1, 2, 2, 1, 2, 2, 2, 2, 1]
 
 
-@pytest.mark.parametrize("engine", ["interp", "portable"])
+@pytest.mark.parametrize("engine", EMULATORS)
 def test_the_trace_says_what_the_packets_are(engine: str) -> None:
     """socket_queues' lines, which BPF_PROG_TEST_RUN does not show, beside the frames read here."""
     group, case = next((group, case) for group, case in ALL if case.program == "socket_queues")

@@ -18,6 +18,7 @@ from bpfvm.isa.insn import Insn, insn
 from bpfvm.isa.ops import OPS, Op, alu, taken
 from bpfvm.isa.ops import Kind as Does
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from tests.engines import EMULATORS
 
 EDGES = (0, 1, 31, 64, 0x80, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x0123_4567_89AB_CDEF, 1 << 63, M64 - 1, M64)
 IMMEDIATES = (0, 1, 31, 63, 0x7FFF_FFFF, -1, -2, -0x8000_0000)
@@ -77,7 +78,7 @@ def both(text: str, type: str = "syscall", budget: int = 10_000) -> tuple[Result
     spec = ObjectSpec({"p": ProgramSpec("p", type, type, tuple(assemble(text)))}, MAPS)
     given = Input(packet=bytes(range(64))) if type == "xdp" else Input(ctx=bytes(range(16)))
     results = []
-    for name in ("interp", "portable"):
+    for name in EMULATORS:
         with Emulator(name, budget).load(spec, "p", {}) as loaded:
             results.append(loaded.run(given))
     return results[0], results[1]

@@ -8,6 +8,7 @@ from bpfvm.emulator import Emulator
 from bpfvm.emulator.interp import Interpreter
 from bpfvm.testing.datafile import NAME, Case, load_cases
 from tests.contract.data_files import ISA
+from tests.engines import EMULATORS
 
 
 def run(case: Case, engine: str, cpus: int, watched: bool) -> Result | str:
@@ -26,7 +27,7 @@ def test_no_setting_changes_what_a_case_gives() -> None:
     cases = [case for case in load_cases(ISA)[::4] if case.type in ("syscall", "xdp")]
     compared = 0
     for case in cases:
-        for engine in ("interp", "portable"):
+        for engine in EMULATORS:
             first, *others = (run(case, engine, cpus, watched) for cpus in (1, 3) for watched in (False, True))
             assert [one for one in others if one != first] == [], f"{case.name} on {engine}"
             compared += len(others)

@@ -19,6 +19,7 @@ from bpfvm.obj.btf_types import GLOBAL, Array, DataSec, Float, Int, Member, SecV
 from bpfvm.obj.datasec import data_map
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.session import Session
+from tests.engines import EMULATORS
 
 TYPES: tuple[Type, ...] = (
     Int("unsigned int", 4, 32), Int("long", 8, 64, is_signed=True), Int("char", 1, 8, is_char=True), Array(3, 1, 6),
@@ -173,7 +174,7 @@ def test_programs_and_views_see_the_same_map() -> None:
     text = "*(u32 *)(r10 -4) = 1\n r1 = map[m]\n r2 = r10\n r2 += -4\n call 1\n if r0 == 0 goto out\n"
     text += "r1 = *(u64 *)(r0 +0)\n r1 += 1\n *(u64 *)(r0 +0) = r1\n out: r0 = 2\n exit"
     program = ProgramSpec("p", "xdp", "xdp", tuple(assemble(text)))
-    for tier in ("interp", "portable"):
+    for tier in EMULATORS:
         with Session(
             Emulator(tier), ObjectSpec({"p": program}, {"m": spec("hash", LONG, 8)}, Btf(TYPES)), "p"
         ) as opened:

@@ -16,6 +16,7 @@ from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_types import Int
 from bpfvm.obj.model import ExternSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import BY_NAME
+from tests.engines import EMULATORS
 
 MAPS = {"m": MapSpec("m", "array", 4, 8, 3)}
 
@@ -29,7 +30,7 @@ def run(
     base = spec or ObjectSpec({}, MAPS)
     whole = ObjectSpec({"p": program}, base.maps, base.btf, externs=base.externs)
     results = []
-    for name in ("interp", "portable"):
+    for name in EMULATORS:
         with Emulator(name, answers=answers).load(whole, "p", {}) as loaded:
             given = Input(packet=bytes(range(64))) if type == "xdp" else Input(ctx=bytes(16))
             results.append(loaded.run(given))

@@ -13,6 +13,7 @@ from bpfvm.emulator.helpers.checksums import add32, csum_diff, folded, partial
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.run.backend import engine
+from tests.engines import EMULATORS
 
 words = st.integers(0, 16).flatmap(lambda count: st.binary(min_size=4 * count, max_size=4 * count))
 sums = st.integers(0, (1 << 32) - 1)
@@ -64,7 +65,7 @@ def test_an_ip_header_stays_right_when_a_field_is_replaced() -> None:
         "out: r0 = 1\nexit"
     )
     spec = ObjectSpec({"p": ProgramSpec("p", "tc", "sched_cls", tuple(assemble(text)))}, {})
-    for name in ("interp", "portable"):
+    for name in EMULATORS:
         with closing(engine(name).load(spec, "p", {})) as loaded:
             result = loaded.run(Input(packet=bytes(12) + b"\x08\x00" + bytes(header)))
         assert result.fault is None

@@ -9,9 +9,10 @@ from bpfvm.emulator import Emulator
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import BY_NAME
+from tests.engines import EMULATORS
 
 MAPS = {"v": MapSpec("v", "array", 4, 32, 1), "r": MapSpec("r", "ringbuf", 0, 0, 4096)}
-TIERS = ("interp", "portable")
+TIERS = EMULATORS
 MADE = "r1 = map[v]+0\nr2 = 16\nr3 = 0\nr4 = r10\nr4 += -16\ncall dynptr_from_mem\n"
 READ = "r1 = r10\nr1 += -24\nr2 = 8\nr3 = r10\nr3 += -16\nr4 = 0\nr5 = 0\ncall dynptr_read\n"
 RESERVED = "r1 = map[r]\nr2 = {}\nr3 = {}\nr4 = r10\nr4 += -16\ncall ringbuf_reserve_dynptr\nr6 = r0\n"

@@ -9,6 +9,7 @@ from bpfvm.core.machine import Input
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import FunctionSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.backend import engine
+from tests.engines import EMULATORS
 
 TEXT = """
 r6 = r1
@@ -41,7 +42,7 @@ RESULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("tier", ["interp", "portable"])
+@pytest.mark.parametrize("tier", EMULATORS)
 def test_results(tier: str) -> None:
     for (count, flags), (result, rounds) in RESULTS.items():
         code = assemble(TEXT.format(count=f"{count:#x}", flags=flags), helper={"loop": 181}.get)

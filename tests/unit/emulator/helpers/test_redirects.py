@@ -10,9 +10,10 @@ from bpfvm.core.machine import Entries, Input, Result
 from bpfvm.emulator.machine import Emulator
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from tests.engines import EMULATORS
 
 FRAME = bytes.fromhex("0200000000010200000000020800") + b"\x45" + bytes(range(49))
-ENGINES = pytest.mark.parametrize("engine", ["interp", "portable"])
+ENGINES = pytest.mark.parametrize("engine", EMULATORS)
 
 
 def run(kind: str, text: str, map_type: str, engine: str) -> Result:

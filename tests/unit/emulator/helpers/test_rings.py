@@ -10,6 +10,7 @@ from bpfvm.core.machine import Input, Result
 from bpfvm.emulator.machine import Emulator
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from tests.engines import EMULATORS
 
 RING = MapSpec("ring", "ringbuf", 0, 0, 4096)
 RESERVE = "r1 = map[ring]\nr2 = 16\nr3 = 0\ncall 131\nr6 = r0\nif r0 == 0 goto end\n"
@@ -24,7 +25,7 @@ def run(text: str, *maps: MapSpec, kind: str = "syscall", engine: str = "interp"
         return [loaded.run(given) for _ in range(times)]
 
 
-@pytest.mark.parametrize("engine", ["interp", "portable"])
+@pytest.mark.parametrize("engine", EMULATORS)
 def test_records_are_part_of_the_result(engine: str) -> None:
     text = f"{RESERVE}*(u64 *)(r6 +0) = 1\n*(u64 *)(r6 +8) = 2\n{SUBMIT}{END}"
     for result in run(text, RING, engine=engine, times=400):  # over the end of the ring
@@ -32,7 +33,7 @@ def test_records_are_part_of_the_result(engine: str) -> None:
         assert result.events == {"ring": ((1).to_bytes(8, "little") + (2).to_bytes(8, "little"),)}
 
 
-@pytest.mark.parametrize("engine", ["interp", "portable"])
+@pytest.mark.parametrize("engine", EMULATORS)
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -69,7 +70,7 @@ def test_a_faulty_run_leaves_no_reservation_behind() -> None:
     assert all(one is not None and "still owns" in one.message for one in faults)
 
 
-@pytest.mark.parametrize("engine", ["interp", "portable"])
+@pytest.mark.parametrize("engine", EMULATORS)
 def test_maps_of_another_type(engine: str) -> None:
     for number in (130, 131, 134):
         text = f"*(u64 *)(r10 -8) = 0\nr1 = map[m]\nr2 = {8 if number == 131 else 0}\nr3 = 0\nr4 = 0\n"

@@ -12,8 +12,9 @@ from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.run.backend import engine
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 from bpfvm.tables.sections import of_section
+from tests.engines import EMULATORS
 
-ENGINES = ("interp", "portable")
+ENGINES = EMULATORS
 IPV4 = bytes.fromhex("450000280001000040060000c0a80001c0a80002") + bytes(range(20))
 HEAD = bytes.fromhex("020000000001020000000002")
 FRAME = HEAD + b"\x08\x00" + IPV4

@@ -10,6 +10,7 @@ from bpfvm.core.machine import Input
 from bpfvm.emulator.machine import Emulator
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from tests.engines import EMULATORS
 
 TASKS = MapSpec("m", "task_storage", 4, 8, 0, 1)
 TASK = b"\1" * 64
@@ -30,7 +31,7 @@ GET = "r1 = map[m]\nr2 = r6\nr3 = 0\nr4 = {}\ncall 156\n"
 DELETE = "r1 = map[m]\nr2 = r6\ncall 157\n"
 
 
-@pytest.mark.parametrize("engine", ["interp", "portable"])
+@pytest.mark.parametrize("engine", EMULATORS)
 def test_values_of_a_task(engine: str) -> None:
     assert answered(GET.format(0), engine) == 0
     assert answered(GET.format(2), engine) == 0
@@ -44,7 +45,7 @@ def test_values_of_a_task(engine: str) -> None:
     assert answered("r6 = 0\n" + DELETE, engine) == (1 << 64) - 22
 
 
-@pytest.mark.parametrize("engine", ["interp", "portable"])
+@pytest.mark.parametrize("engine", EMULATORS)
 @pytest.mark.parametrize("kind", ["cgroup_storage", "percpu_cgroup_storage"])
 def test_the_value_of_the_cgroup_is_fresh_in_each_run(engine: str, kind: str) -> None:
     text = "r1 = map[m]\nr2 = 0\ncall 81\nr1 = *(u64 *)(r0 +0)\nr1 += 1\n*(u64 *)(r0 +0) = r1\nr0 = r1\nexit\n"

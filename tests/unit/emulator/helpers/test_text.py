@@ -12,6 +12,7 @@ from bpfvm.emulator.printf import render, valid
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import BY_NAME
+from tests.engines import EMULATORS
 
 
 class Texts:
@@ -102,7 +103,7 @@ def constant(text: bytes) -> MapSpec:
 PRINT = "r3 = 5\nr4 = 6\nr5 = 7\nr1 = map[f]+0\nr2 = {}\ncall trace_printk\nexit"
 
 
-@pytest.mark.parametrize("name", ["interp", "portable"])
+@pytest.mark.parametrize("name", EMULATORS)
 def test_lines_of_the_trace(name: str) -> None:
     form = b"a %d %d %d\n\0"
     done = run(PRINT.format(len(form)), name, constant(form))
@@ -113,7 +114,7 @@ def test_lines_of_the_trace(name: str) -> None:
     assert (len(done.trace[0]), done.r0) == (1023, 1504)
 
 
-@pytest.mark.parametrize("name", ["interp", "portable"])
+@pytest.mark.parametrize("name", EMULATORS)
 def test_a_value_that_was_never_written_is_only_missed_where_it_is_shown(name: str) -> None:
     text = "call ktime_get_ns\nr3 = 1\nr1 = map[f]+0\nr2 = {}\ncall trace_printk\nexit"
     assert run(text.format(5), name, constant(b"a %d\0")).trace == ("a 1",)
@@ -122,7 +123,7 @@ def test_a_value_that_was_never_written_is_only_missed_where_it_is_shown(name: s
     assert fault.message == "argument 4 of bpf_trace_printk#6 is in a register that was never written"
 
 
-@pytest.mark.parametrize("name", ["interp", "portable"])
+@pytest.mark.parametrize("name", EMULATORS)
 def test_a_format_that_the_verifier_refuses_is_a_fault(name: str) -> None:
     text = "r1 = r10\nr1 += -8\nr2 = 8\nr3 = map[f]+0\nr4 = 0\nr5 = 0\ncall snprintf\nexit"
     assert run(text, name, constant(b"text\0")).r0 == 5
@@ -131,7 +132,7 @@ def test_a_format_that_the_verifier_refuses_is_a_fault(name: str) -> None:
     assert fault.message == "argument 3 of bpf_snprintf#165 is b'%d', no format of 0 values"
 
 
-@pytest.mark.parametrize("name", ["interp", "portable"])
+@pytest.mark.parametrize("name", EMULATORS)
 def test_clocks_and_chance(name: str) -> None:
     def word(call: str, **given: int) -> int:
         insns = assemble(f"call {call}\nexit", helper=lambda name: BY_NAME[name].id if name in BY_NAME else None)

@@ -11,8 +11,9 @@ from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_types import Int
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import BY_NAME
+from tests.engines import EMULATORS
 
-TIERS = ("interp", "portable")
+TIERS = EMULATORS
 
 
 def typed() -> tuple[Btf, int]:

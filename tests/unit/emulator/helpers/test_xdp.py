@@ -10,8 +10,9 @@ from bpfvm.core.machine import Input, Result
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.run.backend import engine
+from tests.engines import EMULATORS
 
-ENGINES = ("interp", "portable")
+ENGINES = EMULATORS
 FRAME = bytes(range(64))
 ADJUST = {"head": 44, "meta": 54, "tail": 65}
 

@@ -14,12 +14,13 @@ from bpfvm.emulator.system import System
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.session import Session
+from tests.engines import EMULATORS
 
 INNER = MapSpec("outer.inner", "array", 4, 8, 2)
 PLAIN = replace(INNER, name="a")
 OUTER = MapSpec("outer", "array_of_maps", 4, 4, 3, inner=INNER, contents=((1, "a"),))
 TYPED = MapSpec("outer", "hash_of_maps", 4, 4, 3, inner=INNER, contents=((1, "a"),))
-TIERS = ("interp", "portable")
+TIERS = EMULATORS
 # adds 5 to value 1 of the map at index {index} of the outer map
 ADD = """
 *(u32 *)(r10 -4) = {index}

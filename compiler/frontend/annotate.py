@@ -32,7 +32,9 @@ def check(f: Translation, annotation: ast.expr, value: Value, node: ast.expr, na
         _unconverted(f, node, name, claim, "bool", f"this value is {value.described}")
     elif not _within(value, declared):
         target = "u64" if declared is int else declared.__name__
-        _unconverted(f, node, name, claim, target, f"this value lies in {f.shown(value.range)}")
+        above = value.range.lo >= 0 and isinstance(declared, Storage)
+        fact = f"can be up to {f.most(value.range)}" if above else f"lies in {f.shown(value.range)}"
+        _unconverted(f, node, name, claim, target, f"this value {fact}")
 
 
 def _within(value: Number, declared: Any) -> bool:
@@ -46,7 +48,7 @@ def _unconverted(f: Translation, node: ast.expr, name: str, claim: str, target: 
         "E048",
         f"the annotation `{claim}` does not convert; {fact}",
         node,
-        why="Python ignores annotations on local variables, so CPython would keep the full value",
+        why="Python ignores annotations on local variables: CPython keeps the full value, and machines would differ",
         help=f"{name} = {target}({f.quoted(node)})",
     )
 

@@ -86,7 +86,7 @@ def _float(f: Translation, node: ast.AST, left: Operand, right: Operand) -> Valu
         "`/` makes a float; BPF has no floating point",
         node,
         why="Python divides to a float here even where the result is whole",
-        help=_written(node, a, "//", b),
+        help=f.source.rewritten(node, _written(node, a, "//", b)),
     )
 
 

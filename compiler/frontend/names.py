@@ -6,6 +6,7 @@ import ast
 import difflib
 from typing import Any
 
+import bpfvm
 from bpfvm.compiler.frontend import bits, context, packet
 from bpfvm.compiler.frontend.scope import Unfit, Unknown
 from bpfvm.compiler.frontend.translation import Translation
@@ -81,12 +82,20 @@ def _outside(f: Translation, node: ast.Name) -> Value:
     try:
         found = f.scope.lookup(node.id)
     except Unknown as error:
-        near = difflib.get_close_matches(node.id, [*f.scope.local, *f.scope.cells, *f.scope.space], 1)
-        hint = f"did you mean `{near[0]}`?" if near else "import or define it before the program is compiled"
-        if node.id == "pkt":
-            hint = "from bpfvm import pkt"
-        return f.error("E010", str(error), node, help=hint)
+        return f.error("E010", str(error), node, help=_meant(f, node.id))
     return captured(f, found, node.id, node)
+
+
+def _meant(f: Translation, name: str) -> str:
+    """What to write for a name that is bound nowhere."""
+    if name in bpfvm.__all__:
+        return f"from bpfvm import {name}"
+    bound = {*f.scope.local, *f.scope.cells, *f.scope.space, *f.scope.builtins}
+    names = sorted(one for one in bound.union(bpfvm.__all__) if not one.startswith("_"))
+    near = difflib.get_close_matches(name, names, 1)
+    if not near:
+        return "import or define it before the program is compiled"
+    return f"did you mean `{near[0]}`?{'' if near[0] in bound else f' from bpfvm import {near[0]}'}"
 
 
 def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
@@ -188,10 +197,19 @@ def bind(f: Translation, node: ast.Name, value: Value) -> None:
         "E051",
         f"a BPF program cannot rebind `{node.id}` of the module or of an enclosing function",
         node,
-        why="the program holds the value that the name had when it was compiled",
-        help="keep what changes in a map: state = Array(u64, 1)",
+        why=f"the program holds what the name was when it was compiled{_as_of_now(f, node.id)}",
+        help=f"keep what changes in a map, which user space can read: {node.id} = Array(u64, 1)\n"
+        f"and write {node.id}[0] for {node.id}",
         notes=[(f"declared here: `{f.quoted(declared)}`", declared)] if declared is not None else (),
     )
+
+
+def _as_of_now(f: Translation, name: str) -> str:
+    try:
+        found = f.scope.lookup(name)
+    except Unknown:
+        return ""
+    return f", the constant {found!r:.40}" if isinstance(found, int | str | bytes) else ""
 
 
 def spoil(f: Translation, node: ast.AST) -> None:

@@ -31,7 +31,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")  # what the tokenizer takes for one: not f
 LAMBDA = "<lambda>"
 EXECUTED = "<string>"  # the file of every text given to exec and, from Python 3.13 with its text kept, of -c
 
-_PASS_TEXT = 'put the function into a file, or give bpfvm its text: bpf("lambda ...: ...")'
+_GIVE_TEXT = "give bpfvm the text: bpf.exec('''def f(ctx): ...''', globals())"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ def _stale(function: types.FunctionType) -> CompileError:
         f"the text of `{name}` on disk is not the code that is running",
         _first_line(function),
         why="the file has changed since it was imported, or an import hook rewrote its code",
-        help="restart the process; where a hook rewrites the code, keep the function out of its reach",
+        help=f"restart the process, or {_GIVE_TEXT}\nwhere a hook rewrites code, keep the function out of its reach",
     )
 
 
@@ -240,7 +240,7 @@ def _no_source(function: types.FunctionType) -> CompileError:
         f'no source text for {function.__name__} (file "{file}", Python {version})',
         why="the compiler reads a function's text, and this interpreter kept none for it (text given to exec, "
         "a prompt before Python 3.13, a .pyc without its .py)",
-        help=_PASS_TEXT,
+        help=f"put the function into a file, or {_GIVE_TEXT}",
     )
 
 

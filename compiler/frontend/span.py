@@ -53,6 +53,19 @@ class Source:
             return span.text[span.col : span.end_col]
         return ast.unparse(node)
 
+    def rewritten(self, node: ast.AST, text: str) -> str:
+        """The statement's line with `text` in the place of the node; `text` alone where that line is no whole one."""
+        span = self.span(node)
+        if span.line != span.end_line:
+            return text
+        behind = span.text[span.end_col :].partition("#")[0].rstrip()
+        line = (span.text[: span.col] + text + behind).strip()
+        try:
+            ast.parse(f"async def f():\n {line.removeprefix('el')}{' pass' if line.endswith(':') else ''}")
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return text
+        return line
+
     def operand(self, node: ast.AST) -> str:
         """The node's text as an operand of another operator: in parentheses where it needs them."""
         return self.quoted(node) if isinstance(node, _TIGHT) else f"({self.quoted(node)})"

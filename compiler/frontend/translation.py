@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from bpfvm.compiler.frontend import overflow
 from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.span import Source
@@ -103,6 +104,10 @@ class Translation:
         """An interval for messages: numbers past 128 bits by their size."""
         return f"[{_shown(range.lo)}, {_shown(range.hi)}]"
 
+    def most(self, range: Interval) -> str:
+        """Its upper end, for messages."""
+        return _shown(range.hi)
+
     # Errors
 
     @property
@@ -140,13 +145,12 @@ class Translation:
         if len(number.kinds) > 1:
             self.disagreement(node, number.kinds, number.range)
             return False
-        text = self.quoted(node)
         self.error(
             "E040",
-            f"`{text}` may not fit in 64 bits, and its exact value is needed here",
+            f"`{self.quoted(node)}` may not fit in 64 bits, and its exact value is needed here",
             node,
-            why=f"Python integers do not wrap: this one lies in {self.shown(number.range)}, a register holds 64 bits",
-            help=f"wrap explicitly: u64({text})\nor test the operands' bounds before",
+            why=overflow.why(self, node, number.range),
+            help=overflow.help(self, node, number.range),
         )
         return False
 

@@ -13,6 +13,7 @@ A helper is a plain function of the tier that called it and of its arguments. Wh
     FUNC                              the slot of a function of the program, for `Caller.call`
     TIMER, LOCK, KPTR                 a Pointer to such a field of a map value
     DYNPTR…                           a Pointer to the 16 bytes of stack that are one
+    ITER…                             a Pointer to the first of the 8 bytes or more of stack that are one
     RECORD_GIVEN                      a Pointer
     STACK_OR_NULL                     a Pointer into the stack, or 0
     the rest                          the register's value, a number or a Pointer
@@ -33,15 +34,16 @@ from bpfvm.core.bits import M64
 from bpfvm.emulator.access import place
 from bpfvm.emulator.caller import Caller, Operand, Stop, Value
 from bpfvm.emulator.memory import MapRegion, Pointer, Region
-from bpfvm.tables.helpers import call_name
 from bpfvm.tables.helpers.row import Arg
-from bpfvm.tables.helpers.row import Helper as Row
+from bpfvm.tables.helpers.row import Helper as HelperRow
+from bpfvm.tables.kfuncs import Kfunc
 
 if TYPE_CHECKING:
     from bpfvm.emulator.contexts import Context
     from bpfvm.emulator.maps import MapStore
 
 Helper: TypeAlias = "Callable[[Caller, list[Value]], Operand]"  # what a tier calls, with r1 to r5
+Row: TypeAlias = "HelperRow | Kfunc"
 Function: TypeAlias = "Callable[..., Operand | None]"  # what implements a row; None is 0
 
 DYNPTR_SIZE = 16  # struct bpf_dynptr of include/uapi/linux/bpf.h
@@ -82,7 +84,7 @@ def bind(row: Row, function: Function, program_type: str) -> Helper:
     """`function` as a tier calls it in programs of one type."""
     decoders = [one.decode for one in arguments(row, program_type)]
     count, varies = len(decoders), row.prototype.endswith("...)")
-    name, unlocks = call_name(row.id), row.name == "spin_unlock"
+    name, unlocks = row.called, row.name == "spin_unlock"
 
     def helper(caller: Caller, args: list[Value]) -> Operand:
         if caller.system.lock is not None and not unlocks:
@@ -98,6 +100,15 @@ def bind(row: Row, function: Function, program_type: str) -> Helper:
     return helper
 
 
+def fault(message: str) -> Helper:
+    """What a call is that must not be reached."""
+
+    def helper(caller: Caller, args: list[Value]) -> Operand:
+        raise Stop("helper", message)
+
+    return helper
+
+
 def arguments(row: Row, program_type: str) -> list[Argument]:
     """The arguments of a row, in order."""
     kinds = row.args_in(program_type)
@@ -105,7 +116,7 @@ def arguments(row: Row, program_type: str) -> list[Argument]:
 
 
 def _argument(row: Row, kinds: tuple[Arg, ...], index: int) -> Argument:
-    kind, what = kinds[index], f"argument {index + 1} of {call_name(row.id)}"
+    kind, what = kinds[index], f"argument {index + 1} of {row.called}"
     if kind is Arg.KEY:
         owner = kinds.index(Arg.MAP)
         return Argument(kind, what, _key(row, owner, index, what), _size(row, kinds, index))
@@ -124,21 +135,21 @@ def _size(row: Row, kinds: tuple[Arg, ...], index: int) -> _Size:
     kind = kinds[index]
     if kind in (Arg.KEY, Arg.VALUE, Arg.VALUE_OR_NULL, Arg.VALUE_OUT):
         owner = kinds.index(Arg.MAP)
-        what = f"argument {owner + 1} of {call_name(row.id)}"
+        what = f"argument {owner + 1} of {row.called}"
         if kind is Arg.KEY:
             return lambda caller, args: map_of(caller, args[owner], what).spec.key_size
         return lambda caller, args: map_of(caller, args[owner], what).spec.value_size
     if kind in _FIXED:
         fixed = row.sizes[sum(one in _FIXED for one in kinds[:index])]
         return lambda caller, args: fixed
-    behind = f"argument {index + 2} of {call_name(row.id)}"
+    behind = f"argument {index + 2} of {row.called}"
     least = int(kinds[index + 1] is not Arg.SIZE_OR_ZERO)
     return lambda caller, args: length(caller, args[index + 1], least, behind)
 
 
 def _key(row: Row, owner: int, index: int, what: str) -> _Decoder:
     """The commonest memory argument, in as few calls as can be."""
-    the_map, packets = f"argument {owner + 1} of {call_name(row.id)}", row.packet
+    the_map, packets = f"argument {owner + 1} of {row.called}", row.packet
 
     def decode(caller: Caller, args: list[Value]) -> bytes:
         size = map_of(caller, args[owner], the_map).spec.key_size
@@ -325,6 +336,13 @@ def _dynptr(caller: Caller, value: Value, what: str) -> Pointer:
     return pointer
 
 
+def _iterator(caller: Caller, value: Value, what: str) -> Pointer:
+    pointer = _writable(caller, value, 8, what)
+    if pointer.region.kind != "stack" or pointer.address % 8:
+        raise _wrong(caller, value, what, f"{Arg.ITER.value} on the stack, aligned to 8 bytes")
+    return pointer
+
+
 _OTHERS: Mapping[Arg, Callable[[Caller, Value, str], object]] = {
     Arg.ANY: _number,
     Arg.CONST_SIZE: _number,
@@ -336,5 +354,6 @@ _OTHERS: Mapping[Arg, Callable[[Caller, Value, str], object]] = {
     Arg.STACK_OR_NULL: _stack_or_null,
     Arg.RECORD_GIVEN: pointer_of,
     **{kind: _field(kind) for kind in _FIELDS},
+    **dict.fromkeys((Arg.ITER, Arg.ITER_OUT, Arg.ITER_GIVEN), _iterator),
     **dict.fromkeys((Arg.DYNPTR, Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT, Arg.DYNPTR_GIVEN), _dynptr),
 }

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from bpfvm.core.bits import M32, M64, mask
 from bpfvm.core.errors import LoadError, Unavailable
 from bpfvm.emulator.answers import how, kernel_function
-from bpfvm.emulator.arguments import Helper
+from bpfvm.emulator.arguments import Helper, fault
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.isa.codec import SLOT
 from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind, Op
+from bpfvm.obj.btf_view import essential_name
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.progs import BY_NAME
 
@@ -166,13 +167,33 @@ def _written(insn: Insn) -> tuple[int, ...]:
 
 
 def _kernel_function(program: ProgramSpec, insn: Insn, slot: int, system: System) -> Helper:
-    """What users gave for a kernel function. Unavailable where they gave nothing."""
+    """What a call of a kernel function calls: what users gave, what the emulator has, a fault for one that is weak and
+    that nobody has. Unavailable for any other.
+    """
     name = insn.symbol or f"#{insn.imm}"
     extern, given = system.spec.externs.get(name), system.answers.get(name)
-    if extern is None or given is None:
-        where = f"{program.name}: instruction {slot} (call_kfunc) calls {name}"
-        raise Unavailable(f"{where}, and kernel functions are not emulated in this version; {how(name)}")
-    return kernel_function(extern, system.spec, given)
+    if extern is not None and given is not None:
+        return kernel_function(extern, system.spec, given)
+    found = system.kfuncs(essential_name(name), program.type)
+    if found is not None:
+        return found
+    message = f"calls {name}, a kernel function that is not emulated in this version; {how(name)}"
+    if extern is not None and extern.weak:  # which programs ask for before they call it
+        return fault(message)
+    raise Unavailable(f"{program.name}: instruction {slot} (call_kfunc) {message}")
+
+
+def _symbol(program: ProgramSpec, insn: Insn, slot: int, system: System, region: Region) -> int | Pointer:
+    """The address of the kernel's symbol: programs ask whether it is 0, for what is weak."""
+    extern = system.spec.externs.get(insn.symbol or "")
+    if extern is not None and extern.kind == "kfunc":
+        name = essential_name(extern.name)
+        has_it = extern.name in system.answers or system.kfuncs(name, program.type) is not None
+        if has_it or extern.weak:
+            return Pointer(region, 0) if has_it else 0
+    elif extern is not None and extern.weak:
+        return 0
+    raise Unavailable(f"{program.name}: instruction {slot} takes the address of the kernel's {insn.symbol}")
 
 
 def _loaded(
@@ -185,7 +206,7 @@ def _loaded(
         return None
     if insn.op.name == "lddw":
         if insn.symbol is not None:
-            raise Unavailable(f"{program.name}: instruction {slot} takes the address of the kernel's {insn.symbol}")
+            return _symbol(program, insn, slot, system, region)
         return insn.imm
     if insn.op.name == "lddw_func":
         return Pointer(region, (target_slot(insn, slot) or 0) * SLOT)

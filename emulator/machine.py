@@ -17,6 +17,7 @@ from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context, ContextBuilder
 from bpfvm.emulator.helpers.redirects import destination
 from bpfvm.emulator.interp import BUDGET, Interpreter
+from bpfvm.emulator.kfuncs import builtin
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.system import System
 from bpfvm.obj.model import ObjectSpec
@@ -85,7 +86,7 @@ class Loaded:
     def __init__(self, backend: Emulator, spec: ObjectSpec, program: str, given: Mapping[str, Entries]) -> None:
         chosen = spec.programs[program]
         check_names(spec, backend.answers)
-        self.system = System(spec, (*spec.maps_of(program), *given), backend.cpus, backend.answers)
+        self.system = System(spec, (*spec.maps_of(program), *given), backend.cpus, backend.answers, builtin)
         self._code = self.system.code(program)
         self.tier = backend.tier(self.system, helpers.table(chosen.type, backend.answers))
         self._budget = backend.budget
@@ -119,6 +120,9 @@ class Loaded:
         held = self.system.lock
         if held is not None and fault is None:
             fault = self._fault("helper", f"{held}, taken here, is held when the program ends", held.slot)
+        if self.system.sections and fault is None:
+            section, slot = self.system.sections[-1]
+            fault = self._fault("helper", f"{section} that began here is open when the program ends", slot)
         warnings = (self._fault("uninitialised", message, slot) for slot, message in tier.warnings.items())
         return Result(
             r0=r0,

@@ -8,13 +8,14 @@ is the state of the machine.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries, Input
 from bpfvm.emulator.answers import Answer
+from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.code import Code, prepare
 from bpfvm.emulator.maps import MapStore, Source, create
 from bpfvm.emulator.memory import Arena, MapRegion, Pointer, Region, Snapshot
@@ -45,12 +46,21 @@ class UserMemory(Protocol):
         """`size` bytes, None where any of them is not mapped."""
 
 
+# Of the name of a kernel function and the program's type, what it calls; None where there is none
+Kfuncs: TypeAlias = "Callable[[str, str], Helper | None]"
+
+
+def _no_kfunc(name: str, program_type: str) -> Helper | None:
+    return None
+
+
 class System:
     """One machine. cpus: virtual CPUs that it has; `cpu` is the one that runs now."""
 
     def __init__(
-        self, spec: ObjectSpec, maps: Sequence[str], cpus: int = 1, answers: Mapping[str, Answer] | None = None
-    ) -> None:
+        self, spec: ObjectSpec, maps: Sequence[str], cpus: int = 1, answers: Mapping[str, Answer] | None = None,
+        kfuncs: Kfuncs = _no_kfunc,
+    ) -> None:  # fmt: skip
         """maps: names of those to make. LoadError for one that the object lacks, Unavailable for an unknown type."""
         if not 1 <= cpus <= MAX_CPUS:
             raise UsageError(f"{cpus} virtual CPUs, and there can be 1 to {MAX_CPUS}")
@@ -70,9 +80,12 @@ class System:
         self.handles: dict[int, MapStore] = {}  # by the address that is a map for programs
         self.lock: Lock | None = None
         self.dynptrs: dict[int, bytes] = {}  # by address, what the run made of 16 bytes of stack
+        self.iterators: dict[int, tuple[str, bytes]] = {}  # by address on the stack, of what, and what it goes through
+        self.sections: list[tuple[str, int]] = []  # that the program began, outermost first, and the slot of each call
         self.retval = 0  # what get_retval tells
         self.objects: dict[bytes, Region] = {}  # read-only memory that users' functions gave
         self.answers = dict(answers or {})  # users' functions by name, for helpers and kernel functions
+        self.kfuncs = kfuncs  # kernel functions that there are besides
         self.timers = Timers(self)
         self.process: UserMemory | None = None  # the process that programs on its probes see, None for none
         self._codes: dict[str, Code] = {}
@@ -125,6 +138,7 @@ class System:
         for one in self.sources:
             one.begin()
         self.lock, self.dynptrs, self.retval = None, {}, 0
+        self.iterators, self.sections = {}, []
 
     def finish(self) -> str | None:
         """End a run: records are taken out of their maps. What the program still owns, in words, None for nothing."""

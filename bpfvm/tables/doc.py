@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bpfvm.tables.helpers import HELPERS, THEMES, Helper, allowed
 from bpfvm.tables.helpers.allowed import UNKNOWN
+from bpfvm.tables.kfuncs import KFUNCS, Kfunc
 from bpfvm.tables.progs import PROGRAM_TYPES
 
 _TITLES = {
@@ -43,6 +44,14 @@ only.
 """
 
 
+_KERNEL_FUNCTIONS = """\
+## Kernel functions
+
+Functions of the kernel that programs call by name (kfuncs): the {count} that the emulator has. A call of another is
+refused when the program is loaded; one that is declared weak is an error where it is reached, and its address is 0.
+"""
+
+
 def page(missing: Mapping[str, str]) -> str:
     """The whole page, in Markdown. missing: helpers that the emulator does not have, each with the reason, or ""."""
     used = {arg for row in HELPERS for args in (row.args, *(other for _, other in row.variants)) for arg in args}
@@ -54,7 +63,15 @@ def page(missing: Mapping[str, str]) -> str:
     ]
     for theme, rows in THEMES.items():
         parts.append(f"## {_TITLES[theme]}\n\n" + "\n".join(_entry(row, missing.get(row.name)) for row in rows))
+    parts.append(
+        _KERNEL_FUNCTIONS.format(count=len(KFUNCS)) + "\n" + "\n".join(_kernel_function(row) for row in KFUNCS)
+    )
     return "\n".join(parts)
+
+
+def _kernel_function(row: Kfunc) -> str:
+    types = f"For {', '.join(row.types.split())}." if row.types else "For all program types."
+    return f"### {row.name}\n\n`{row.declaration}`\n\n{row.doc}\n\nSince {row.since}. {types}\n"
 
 
 def _entry(row: Helper, missing: str | None) -> str:

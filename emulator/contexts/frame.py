@@ -14,6 +14,7 @@ from bpfvm.emulator.memory import Arena, Pointer, Region
 
 LARGEST = 1 << 17  # bytes of a packet that are taken
 ROOM_BEHIND = 1 << 15
+PAGE = 1 << 12  # bytes of one of the frags
 
 
 class Frame:
@@ -29,6 +30,7 @@ class Frame:
         self.base = self._home.base
         self.start = self.meta = self.linear = self.end = self._lowest = head
         self._home.within = self._within
+        self._frags: Region | None = None  # once a program has a pointer there
         self.packet = self._region()
         self.metadata = self._before()
 
@@ -45,7 +47,7 @@ class Frame:
         if not known.live or self.start != head or known.size != linear:
             self.start, self.linear = head, head + linear
             self.packet = self._region()
-        self.end = end
+        self.end, self._frags = end, None
         if self.meta != head - meta or self.metadata.base + self.metadata.size != known.base or not self.metadata.live:
             self.meta = head - meta
             self.metadata = self._before()
@@ -68,12 +70,27 @@ class Frame:
         """Store bytes at a place counted from the packet's start."""
         self._room[self.start + at : self.start + at + len(data)] = data
 
+    def piece(self, at: int, size: int) -> Pointer | None:
+        """Bytes at a place counted from the packet's start, where they lie in one piece: linear, or in one frag."""
+        place = self.start + at
+        if place + size <= self.linear:
+            return Pointer(self.packet, at)
+        behind = place - self.linear
+        if behind < 0 or place + size > self.end or behind // PAGE != (behind + size - 1) // PAGE:
+            return None
+        if self._frags is None:
+            view = self._room[self.linear : self.end]
+            self._frags = Region("frags of the packet", self.base + self.linear, len(view), "packet", view)
+        return Pointer(self._frags, behind)
+
     def move(self, start: int, meta: int, linear: int, end: int, by: str) -> None:
         """The packet lies elsewhere from now on; `by` is the helper that moved it, in faults to come."""
         self.start, self.meta, self.linear, self.end = start, meta, linear, end
         self._lowest = min(self._lowest, meta)
-        for old in (self.packet, self.metadata):
-            old.live, old.ended = False, f"was moved by {by}"
+        for old in (self.packet, self.metadata, self._frags):
+            if old is not None:
+                old.live, old.ended = False, f"was moved by {by}"
+        self._frags = None
         self.packet = self._region()
         self.metadata = self._before()
 
@@ -120,4 +137,6 @@ class Frame:
     def _within(self, offset: int) -> Pointer:
         if self.meta <= offset < self.start:
             return Pointer(self.metadata, offset - self.meta)
+        if self._frags is not None and self.linear <= offset < self.end:
+            return Pointer(self._frags, offset - self.linear)
         return Pointer(self.packet, offset - self.start)

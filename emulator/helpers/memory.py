@@ -16,7 +16,7 @@ from bpfvm.emulator.caller import Caller
 from bpfvm.emulator.memory import Arena, Pointer
 from bpfvm.emulator.system import UserMemory
 
-USER_END = (1 << 47) + 4096  # no kernel memory lies below
+USER_END = 1 << 47  # no kernel memory lies below
 PAGE = 1 << 12
 CANONICAL = 56  # bits of an address below the sign
 
@@ -81,7 +81,7 @@ def _reader(caller: Caller, address: int, kernel: bool, mixed: bool) -> Reader |
     return UserReader(process)
 
 
-def _error(address: int, size: int, kernel: bool) -> int:
+def error(address: int, size: int, kernel: bool) -> int:
     """The errno where nothing is to be read, 0 where nothing is asked for at an address that could be."""
     if not kernel:
         return errno.EFAULT if size or address >= USER_END else 0
@@ -99,7 +99,7 @@ def _read(name: str, kernel: bool, mixed: bool = False) -> Function:
 
     def helper(caller: Caller, to: Pointer, size: int, address: int) -> int:
         data = _reader(caller, address, kernel, mixed).peek(address, size)
-        result = 0 if data is not None else -_error(address, size, kernel and _is_kernels(address, mixed))
+        result = 0 if data is not None else -error(address, size, kernel and _is_kernels(address, mixed))
         caller.write(to, data if data is not None else bytes(size), name)
         return result
 
@@ -123,7 +123,7 @@ def _read_text(name: str, kernel: bool, mixed: bool = False) -> Function:
         text = _reader(caller, address, kernel, mixed).text(address, size)
         if text is None:
             caller.write(to, bytes(size), name)
-            return -_error(address, size, kernel and _is_kernels(address, mixed))
+            return -error(address, size, kernel and _is_kernels(address, mixed))
         caller.write(to, text + b"\0", name)
         return len(text) + 1
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bpfvm.emulator.answers import how
-from bpfvm.emulator.arguments import Helper
-from bpfvm.emulator.caller import Caller, Operand, Stop, Value
+from bpfvm.emulator.arguments import Helper, fault
 from bpfvm.tables.helpers import Helper as Row
 from bpfvm.tables.helpers import allowed, call_name
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
@@ -59,7 +58,7 @@ def why(name: str) -> str:
 def missing(row: Row) -> Helper:
     """What stands for a helper that the emulator does not have: a fault that names it."""
     reason = f" ({why(row.name)})" if why(row.name) else ""
-    return _refusal(f"{call_name(row.id)} is not emulated in this version{reason}; {how(row.name)}")
+    return fault(f"{call_name(row.id)} is not emulated in this version{reason}; {how(row.name)}")
 
 
 def forbidden(row: Row, program_type: str) -> Helper | None:
@@ -67,11 +66,4 @@ def forbidden(row: Row, program_type: str) -> Helper | None:
     kind = PROGRAM_TYPES.get(program_type)
     if kind is None or not kind.number or allowed(row.name, program_type) is not False:
         return None
-    return _refusal(f"{call_name(row.id)} is not for {program_type} programs: the kernel refuses to load such a call")
-
-
-def _refusal(message: str) -> Helper:
-    def helper(caller: Caller, args: list[Value]) -> Operand:
-        raise Stop("helper", message)
-
-    return helper
+    return fault(f"{call_name(row.id)} is not for {program_type} programs: the kernel refuses to load such a call")

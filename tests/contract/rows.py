@@ -15,7 +15,7 @@ from tests.engines import EMULATORS
 ENGINES = EMULATORS
 
 # Row -> the words that a load of it ends in. A kernel function has no handler but what a user gives for it.
-REFUSALS = {**REFUSED, "call_kfunc": "kernel functions are not emulated in this version"}
+REFUSALS = {**REFUSED, "call_kfunc": "a kernel function that is not emulated in this version"}
 
 
 def gaps(rows: Iterable[Op], cases: Sequence[Case]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from bpfvm.obj.pcap import write_capture
 from bpfvm.run.backend import Backend
 from bpfvm.tables.progs import BY_NAME
-from tests.packets import cases_edge, cases_kinds, cases_skb, cases_skb_data, cases_xdp
+from tests.packets import cases_dynptr, cases_edge, cases_kinds, cases_skb, cases_skb_data, cases_xdp
 from tests.packets.machines import FOLDER, Case, captured, digest
 
 
@@ -44,6 +44,7 @@ GROUPS = (
     Group("kinds", cases_kinds.CASES),
     Group("skb", cases_skb.CASES),
     Group("skb_data", cases_skb_data.CASES),
+    Group("dynptr", cases_dynptr.CASES),
 )
 
 

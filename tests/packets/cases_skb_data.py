@@ -35,4 +35,6 @@ CASES: tuple[Case, ...] = (
     Case("skb_gre.o", "skb_gre"),
     Case("skb_rewrite.o", "skb_rewrite"),
     Case("skb_copies.o", "skb_copies"),
+    Case("dynptr_rewrite.o", "dynptr_rewrite"),
+    Case("dynptr_rewrite.o", "dynptr_look"),
 )  # fmt: skip

@@ -31,4 +31,4 @@ BY_NAME: Mapping[str, Helper] = {row.name: row for row in HELPERS}
 def call_name(number: int) -> str:
     """A helper as the kernel names it in its texts: "bpf_map_lookup_elem#1"; "unknown#212" for a number without one."""
     row = BY_ID.get(number)
-    return f"bpf_{row.name}#{number}" if row is not None else f"unknown#{number}"
+    return row.called if row is not None else f"unknown#{number}"

@@ -48,6 +48,9 @@ class Arg(enum.Enum):
     DYNPTR_OUT = "a dynptr, which is made"
     DYNPTR_RECORD_OUT = "a dynptr, which is made to own a ring buffer record"
     DYNPTR_GIVEN = "a dynptr whose ring buffer record the program releases"
+    ITER = "an iterator"
+    ITER_OUT = "an iterator, which begins"
+    ITER_GIVEN = "an iterator, which ends"
 
 
 class Ret(enum.Enum):
@@ -103,6 +106,11 @@ class Helper:
     def releases(self) -> bool:
         """Whether the call gives back what another one acquired."""
         return any(arg in RELEASING for arg in self.args)
+
+    @property
+    def called(self) -> str:
+        """What messages call it, as the kernel's do: "bpf_map_lookup_elem#1"."""
+        return f"bpf_{self.name}#{self.id}"
 
     @property
     def declaration(self) -> str:

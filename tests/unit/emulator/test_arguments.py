@@ -105,7 +105,7 @@ RIGHT: list[tuple[tuple[Arg, ...], str, list[object]]] = [
     ((Arg.RECORD_GIVEN,), STACK.format(1), [("stack", 496)]),
 ]  # fmt: skip
 for kind in Arg:
-    if kind.name.startswith("DYNPTR"):
+    if kind.name.startswith(("DYNPTR", "ITER")):
         RIGHT.append(((kind,), STACK.format(1), [("stack", 496)]))
     if kind.name.startswith(("BTF", "SOCK", "PER_CPU")):
         RIGHT.append(((kind,), "r1 = 77", [77]))
@@ -160,6 +160,8 @@ WRONG: list[tuple[tuple[Arg, ...], str, str]] = [
     ((Arg.DYNPTR,), STACK.format(1) + "\n r1 += 4", "write of 16 bytes"),
     ((Arg.DYNPTR,), STACK.format(1) + "\n r1 += -4", "is not a dynptr on the stack, aligned to 8 bytes"),
     ((Arg.DYNPTR_OUT,), FIELD, "is not a dynptr on the stack"),
+    ((Arg.ITER,), STACK.format(1) + "\n r1 += 4", "is not an iterator on the stack, aligned to 8 bytes"),
+    ((Arg.ITER_OUT,), FIELD, "is not an iterator on the stack"),
     *(((kind, Arg.SIZE), "call 5\n r2 = 1", UNWRITTEN) for kind in SIZED),
     *(((kind,), "call 5", UNWRITTEN) for kind in Arg if kind not in SIZED and kind not in OF_MAPS),
 ]  # fmt: skip
@@ -174,7 +176,7 @@ def test_what_is_refused(case: int) -> None:
         assert message in result.fault.message
         assert not seen
         place = 2 if "and must be 1" in message or "and must be 0" in message else 1
-        assert f"argument {place} of unknown#{NUMBER}" in result.fault.message
+        assert f"argument {place} of bpf_probe#{NUMBER}" in result.fault.message
     assert results[0][0].fault == results[1][0].fault
 
 

@@ -109,7 +109,7 @@ def test_poison_is_seeded() -> None:
         ("r0 = 1\n r0 /= 0\n exit", LoadError, "divides by the constant 0"),
         ("r0 = *(u8 *)skb[0]\n exit", LoadError, "legacy packet loads do not exist in syscall programs"),
         ("r1 = map[other]\n exit", LoadError, "no map 'other'"),
-        ("call kfunc[f]@0\n exit", Unavailable, "kernel functions are not emulated"),
+        ("call kfunc[f]@0\n exit", Unavailable, "a kernel function that is not emulated"),
     ],
 )
 def test_what_cannot_run_is_refused_at_load(text: str, error: type[Exception], message: str) -> None:

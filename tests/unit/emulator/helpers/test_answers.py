@@ -173,7 +173,7 @@ def test_kernel_functions_by_their_prototype() -> None:
 
 def test_kernel_functions_that_nobody_gave_are_named() -> None:
     with pytest.raises(
-        Unavailable, match=r"calls my_kfunc, and kernel functions are not emulated .*--helper FILE.py:my_kfunc"
+        Unavailable, match=r"calls my_kfunc, a kernel function that is not emulated .*--helper FILE.py:my_kfunc"
     ):
         run(KFUNC, {}, spec=kernel_object())
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bpfvm.core.errors import Unavailable as Unavailable
     from bpfvm.core.errors import UsageError as UsageError
     from bpfvm.core.errors import VerifierReject as VerifierReject
+    from bpfvm.lang.layout import bits as bits
     from bpfvm.lang.maps import Array as Array
     from bpfvm.lang.numbers import bswap16 as bswap16
     from bpfvm.lang.numbers import bswap32 as bswap32
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from bpfvm.lang.numbers import rol as rol
     from bpfvm.lang.numbers import ror as ror
     from bpfvm.lang.packet import pkt as pkt
+    from bpfvm.lang.structs import struct as struct
     from bpfvm.program import Object as Object
     from bpfvm.program import Program as Program
     from bpfvm.program import bpf as bpf
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     be16: TypeAlias = int
     be32: TypeAlias = int
     be64: TypeAlias = int
+    char: TypeAlias = int
     XDP_ABORTED: int
     XDP_DROP: int
     XDP_PASS: int
@@ -70,7 +73,10 @@ _EXPORTS = {
                      "VerifierReject"),
                     "bpfvm.core.errors"),
     "CompileError": "bpfvm.core.diag",
-    **dict.fromkeys(("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64"), "bpfvm.lang.types"),
+    **dict.fromkeys(("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64", "char"),
+                    "bpfvm.lang.types"),
+    "bits": "bpfvm.lang.layout",
+    "struct": "bpfvm.lang.structs",
     **dict.fromkeys(
         ("bswap16", "bswap32", "bswap64", "hton", "hton16", "hton32", "hton64", "log2", "ntoh", "ntoh16", "ntoh32",
          "ntoh64", "rol", "ror"), "bpfvm.lang.numbers",

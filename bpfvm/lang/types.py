@@ -1,7 +1,8 @@
 """Storage types and the two modular integers.
 
 `u8 … s32` and `be16 be32 be64` say how a number is stored; a value read from them is a plain exact int, and calling
-one is a cast: `u32(x)` is x mod 2**32. `u64` and `s64` are also classes of values: their arithmetic wraps.
+one is a cast: `u32(x)` is x mod 2**32. `u64` and `s64` are also classes of values: their arithmetic wraps. `char` is a
+byte of a text, `bool8` a byte that is read as a truth value. `u8[16]` is the type of an array (lang.arrays).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import struct
 from typing import Any
 
 from bpfvm.core.bits import signed, swapped
-from bpfvm.lang.interval import Interval, of_bits
+from bpfvm.lang.interval import BOOL, Interval, of_bits
 from bpfvm.lang.operators import BINARY, UNARY
 
 
@@ -49,7 +50,7 @@ class Storage(type):
     @property
     def range(cls) -> Interval:
         """The values that the type can hold."""
-        return of_bits(cls.bits, cls.is_signed)
+        return BOOL if cls is bool8 else of_bits(cls.bits, cls.is_signed)
 
     @property
     def max(cls) -> int:
@@ -59,14 +60,24 @@ class Storage(type):
     def min(cls) -> int:
         return cls.range.lo
 
+    def __getitem__(cls, length: int) -> Any:
+        """The type of an array of `length` of these."""
+        from bpfvm.lang.arrays import array_of
+
+        return array_of(cls, length)
+
     def wrap(cls, number: int) -> int:
         """`number` mod 2**bits, in the type's range; for big-endian types, with its bytes in the opposite order."""
+        if cls is bool8:
+            return int(number != 0)
         if cls.is_big:
             return swapped(number, cls.bits)
         return signed(number, cls.bits) if cls.is_signed else number & ((1 << cls.bits) - 1)
 
     def _made(cls, number: int) -> Any:
         """`number`, which is in range, as a value read from this storage."""
+        if cls is bool8:
+            return bool(number)
         return type.__call__(cls, number) if cls.is_modular else number
 
     def unpack(cls, data: bytes) -> Any:
@@ -74,8 +85,9 @@ class Storage(type):
         return cls._made(int.from_bytes(data, "big" if cls.is_big else "little", signed=cls.is_signed))
 
     def pack(cls, value: Any) -> bytes:
-        """`value` mod 2**bits as stored."""
-        cut = _integer(value, cls.__name__) & ((1 << cls.bits) - 1)
+        """`value` mod 2**bits as stored; of bool8 its truth."""
+        number = _integer(value, cls.__name__)
+        cut = cls.wrap(number) if cls is bool8 else number & ((1 << cls.bits) - 1)
         return cut.to_bytes(cls.size, "big" if cls.is_big else "little")
 
     def __repr__(cls) -> str:
@@ -113,6 +125,12 @@ class be32(metaclass=Storage, bits=32, is_big=True): ...
 
 
 class be64(metaclass=Storage, bits=64, is_big=True): ...
+
+
+class char(metaclass=Storage, bits=8): ...
+
+
+class bool8(metaclass=Storage, bits=8): ...
 
 
 # Counts from here on give 0 (or -1) at once: Python would first build a number of that many bits.

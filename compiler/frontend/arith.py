@@ -16,7 +16,7 @@ from bpfvm.compiler.frontend.operation import Operation, finished
 from bpfvm.compiler.frontend.power import power
 from bpfvm.compiler.frontend.shift import shift
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Number, Value
+from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Number, Reference, Value
 from bpfvm.lang.interval import Interval, abs_, add
 from bpfvm.lang.operators import BINARY_BY_NODE, UNARY_BY_NODE
 
@@ -28,6 +28,9 @@ def binary(f: Translation, node: ast.AST, op: ast.operator, left: Operand, right
     (a, a_node), (b, b_node) = left, right
     if isinstance(a, Bad) or isinstance(b, Bad):
         return BAD
+    made = _of_user(f, node, op, left, right)
+    if made is not None:
+        return made
     if isinstance(op, ast.Div):
         return _float(f, node, left, right)
     row = BINARY_BY_NODE.get(type(op).__name__)
@@ -59,6 +62,36 @@ def binary(f: Translation, node: ast.AST, op: ast.operator, left: Operand, right
     if row.name in ("lshift", "rshift"):
         return shift(f, operation)
     return _ring(f, operation)
+
+
+def augmented(f: Translation, node: ast.AugAssign, left: Operand, right: Operand) -> Value:
+    """`left op= right`: what the target is bound to."""
+    from bpfvm.compiler.frontend import fields
+
+    method = fields.user_method(left[0], f"__i{_special(node.op)}__")
+    if method is not None:
+        return fields.operator(f, node, method, [left[0], right[0]])
+    return binary(f, node, node.op, left, right)
+
+
+def _of_user(f: Translation, node: ast.AST, op: ast.operator, left: Operand, right: Operand) -> Value | None:
+    """What a class of the user's defines for an operator; None where it does not."""
+    from bpfvm.compiler.frontend import fields
+
+    if not (isinstance(left[0], Reference) or isinstance(right[0], Reference)):
+        return None
+    assert isinstance(node, ast.expr | ast.AugAssign), "an operator stands in one of these"
+    for name, (owner, _), (other, _) in ((_special(op), left, right), (f"r{_special(op)}", right, left)):
+        method = fields.user_method(owner, f"__{name}__")
+        if method is not None:
+            return fields.operator(f, node, method, [owner, other])
+    return None
+
+
+def _special(op: ast.operator) -> str:
+    """The name of an operator's special method, without its underscores."""
+    row = BINARY_BY_NODE.get(type(op).__name__)
+    return row.name if row else {ast.Pow: "pow", ast.Div: "truediv"}.get(type(op), "matmul")
 
 
 def _ring(f: Translation, op: Operation) -> Value:

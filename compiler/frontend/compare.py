@@ -11,7 +11,7 @@ from bpfvm.compiler.frontend import constants
 from bpfvm.compiler.frontend.ranges import COMPARISONS, Comparison, Pair
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BOOLEAN, Bad, Kind, Nothing, Number, Static, Tuple, Value
+from bpfvm.compiler.frontend.types import BOOLEAN, Bad, Kind, Nothing, Number, Reference, Static, Tuple, Value
 from bpfvm.core.bits import S64_MAX
 from bpfvm.lang.interval import Interval
 
@@ -28,6 +28,8 @@ def truth(f: Translation, value: Value, node: ast.expr) -> Branches:
     match value:
         case Bad():
             return unknown(f)
+        case Reference():
+            return _of_reference(f, value, node)
         case Number():
             return _nonzero(f, f.state.known(value), node)
         case Nothing():
@@ -44,6 +46,17 @@ def truth(f: Translation, value: Value, node: ast.expr) -> Branches:
             return unknown(f)
         case Static(truth=outcome):
             return decided(f, bool(outcome))
+    return decided(f, True)
+
+
+def _of_reference(f: Translation, value: Reference, node: ast.expr) -> Branches:
+    """A struct or an array is true, unless its class says otherwise."""
+    from bpfvm.compiler.frontend import fields
+
+    for name in ("__bool__", "__len__"):
+        method = fields.user_method(value, name)
+        if method is not None:
+            return truth(f, fields.operator(f, node, method, [value]), node)
     return decided(f, True)
 
 
@@ -68,6 +81,9 @@ def compare(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, rig
         return unknown(f)
     if isinstance(op, ast.Is | ast.IsNot):
         return _identity(f, isinstance(op, ast.Is), left, right)
+    special = _of_values(f, node, op, left, right)
+    if special is not None:
+        return special
     comparison = COMPARISONS.get(type(op))
     assert comparison is not None, "`in` is membership.contains"
     if not (isinstance(a, Number) and isinstance(b, Number)):
@@ -86,6 +102,27 @@ def compare(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, rig
     assert isinstance(a, Number)
     assert isinstance(b, Number)
     return _values(f, comparison, (f.state.known(a), left[1]), (f.state.known(b), right[1]))
+
+
+def _of_values(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, right: Operand) -> Branches | None:
+    """A comparison that a class of the user's defines, or one of bytes. None for any other."""
+    from bpfvm.compiler.frontend import equal, fields
+
+    names = _METHODS[type(op)]
+    for name, owner, other in ((names[0], left[0], right[0]), (names[1], right[0], left[0])):
+        method = fields.user_method(owner, name)
+        if method is not None:
+            holds, fails = truth(f, fields.operator(f, node, method, [owner, other]), node)
+            return (fails, holds) if isinstance(op, ast.NotEq) else (holds, fails)
+    in_memory = isinstance(left[0], Reference) or isinstance(right[0], Reference)
+    return equal.equal(f, node, op, left, right) if in_memory and isinstance(op, ast.Eq | ast.NotEq) else None
+
+
+# Which method of the left operand CPython asks, and then which of the right one.
+_METHODS: dict[type[ast.cmpop], tuple[str, str]] = {
+    ast.Eq: ("__eq__", "__eq__"), ast.NotEq: ("__eq__", "__eq__"), ast.Lt: ("__lt__", "__gt__"),
+    ast.LtE: ("__le__", "__ge__"), ast.Gt: ("__gt__", "__lt__"), ast.GtE: ("__ge__", "__le__"),
+}  # fmt: skip
 
 
 def _values(f: Translation, comparison: Comparison, left: Known, right: Known) -> Branches:

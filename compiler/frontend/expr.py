@@ -6,12 +6,26 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import arith, calls, compare, constants, flow, functions, maps, membership, names
+from bpfvm.compiler.frontend import (
+    arith,
+    calls,
+    compare,
+    constants,
+    construct,
+    fields,
+    flow,
+    functions,
+    maps,
+    membership,
+    names,
+    subscript,
+)
 from bpfvm.compiler.frontend.compare import Branches
+from bpfvm.compiler.frontend.items import Span
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, Bad, MapValue, Tuple, Value
+from bpfvm.compiler.frontend.types import BAD, Bad, Bound, MapValue, Reference, Tuple, Value
 
 
 def value(f: Translation, node: ast.expr) -> Value:
@@ -34,18 +48,36 @@ def _name(f: Translation, node: ast.Name) -> Value:
 
 def _attribute(f: Translation, node: ast.Attribute) -> Value:
     owner = value(f, node.value)
+    if isinstance(owner, Reference):
+        return fields.attribute(f, owner, node)
     return names.attribute(f, owner, node)
 
 
 def _subscript(f: Translation, node: ast.Subscript) -> Value:
     owner = value(f, node.value)
+    if isinstance(node.slice, ast.Slice):
+        return subscript.span(f, owner, bounds(f, node.slice), node)
     index = value(f, node.slice)
     if isinstance(owner, Bad) or isinstance(index, Bad):
         return BAD
+    found = subscript.item(f, owner, index, node)
+    if found is not None:
+        return found
     if not isinstance(owner, MapValue):
         return constants.item(f, node, owner, index)
     element = maps.element(f, owner, index, node)
     return maps.load(f, element) if element is not None else BAD
+
+
+def bounds(f: Translation, node: ast.Slice) -> Span:
+    """The bounds of a slice, evaluated."""
+    start, stop, step = (None if one is None else value(f, one) for one in (node.lower, node.upper, node.step))
+    return Span(start, stop if not isinstance(step, Bad) else step)
+
+
+def _slice(f: Translation, node: ast.Slice) -> Value:
+    """One that is not all of an index."""
+    return f.error("E022", "a slice stands alone in its brackets", node, help="a[1:3]")
 
 
 def _binary(f: Translation, node: ast.BinOp) -> Value:
@@ -114,6 +146,10 @@ def _call(f: Translation, node: ast.Call) -> Value:
     from bpfvm.compiler.frontend import reduce, stmt  # both translate expressions
 
     callee = value(f, node.func)
+    if construct.makes(callee):
+        return construct.call(f, node, callee, *_given(f, node))
+    if isinstance(callee, Bound):
+        return fields.call(f, node, callee, *_given(f, node))
     reducer = reduce.handler_of(callee, node)
     if reducer is not None:
         return reducer(f, node, stmt.store)
@@ -126,6 +162,11 @@ def _call(f: Translation, node: ast.Call) -> Value:
     if handler is None or any(isinstance(one, Bad) for one in (*given.values, *given.named.values())):
         return BAD
     return handler(f, node, given)
+
+
+def _given(f: Translation, node: ast.Call) -> tuple[list[tuple[Value, ast.expr]], dict[str, Value]]:
+    """The arguments of a call, each with its text, and those by name."""
+    return [(one, place) for place in node.args for one in _arguments(f, place)], _named_arguments(f, node)
 
 
 def _arguments(f: Translation, node: ast.expr) -> Sequence[Value]:
@@ -216,6 +257,7 @@ EXPRESSIONS: Mapping[type[ast.expr], Handler] = {
     ast.Name: _name,
     ast.Attribute: _attribute,
     ast.Subscript: _subscript,
+    ast.Slice: _slice,
     ast.BinOp: _binary,
     ast.UnaryOp: _unary,
     ast.BoolOp: _bool_op,

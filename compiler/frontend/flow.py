@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bpfvm.compiler.frontend.ranges import bounded
 from bpfvm.compiler.frontend.state import End, PacketEnds, State
-from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
     BAD,
     BOOLEAN,
@@ -18,11 +18,14 @@ from bpfvm.compiler.frontend.types import (
     Growing,
     Kinds,
     Number,
+    Reference,
     Tuple,
     Unbound,
     Value,
     constant,
 )
+from bpfvm.compiler.ir.build import WORD
+from bpfvm.compiler.ir.types import Ptr, Type, Word
 from bpfvm.lang.interval import Interval
 
 
@@ -61,6 +64,14 @@ class _Phi:
     numbers: tuple[Number, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """A value in memory that is another one on each way. made: what it is behind the join, but for its address."""
+
+    ways: tuple[Reference, ...]
+    made: Reference
+
+
 def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) -> Binding | None:
     if not ends:
         f.leave()
@@ -76,11 +87,15 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
     names = dict.fromkeys(name for state in states for name in state.names)
     columns = {name: _meet([known(state, state.names.get(name)) for state in states]) for name in names}
     result = _meet([known(*pair) for pair in zip(states, results, strict=True)]) if results else None
-    phis = [one for one in (*columns.values(), result) if isinstance(one, _Phi)]
+    phis = [one for one in (*columns.values(), result) if isinstance(one, _Phi | _Places)]
     made = dict(zip(map(id, phis), _merge(f, ends, phis), strict=True))
-    bound: dict[str, Binding] = {name: made[id(one)] if isinstance(one, _Phi) else one for name, one in columns.items()}
+
+    def settled(one: Binding | _Phi | _Places) -> Binding:
+        return made[id(one)] if isinstance(one, _Phi | _Places) else one
+
+    bound = {name: settled(one) for name, one in columns.items()}
     f.state = State(bound, _common_facts(states, _origins(bound.values())), _common_packet(states))
-    return made[id(result)] if isinstance(result, _Phi) else result
+    return None if result is None else settled(result)
 
 
 def known(state: State, bound: Binding | None) -> Binding:
@@ -94,10 +109,10 @@ def met(column: Sequence[Binding]) -> Binding:
     """One name's binding after a join of ways, on one of which it is no number."""
     joined = _meet(column)
     assert not isinstance(joined, _Phi), "numbers meet in a register"
-    return joined
+    return joined.made if isinstance(joined, _Places) else joined
 
 
-def _meet(column: Sequence[Binding]) -> Binding | _Phi:
+def _meet(column: Sequence[Binding]) -> Binding | _Phi | _Places:
     """One name's binding after the join."""
     first = column[0]
     if all(one == first for one in column):
@@ -112,7 +127,23 @@ def _meet(column: Sequence[Binding]) -> Binding | _Phi:
     numbers = [one for one in column if isinstance(one, Number)]
     if len(numbers) == len(column):
         return _meet_numbers(numbers)
+    places = [one for one in column if isinstance(one, Reference)]
+    if len(places) == len(column) and len({(one.type, one.space) for one in places}) == 1:
+        return _meet_places(places)
     return next((one for one in column if isinstance(one, Conflict)), None) or _conflict(column)
+
+
+def _meet_places(places: Sequence[Reference]) -> _Places:
+    objects = frozenset(number for one in places for number in one.objects)
+    align = min(aligned_to(one) for one in places)
+    fixed = any(one.fixed for one in places)
+    made = replace(places[0], objects=objects, align=align, fixed=fixed, offset=0, varies=True)
+    return _Places(tuple(places), made)
+
+
+def aligned_to(one: Reference) -> int:
+    """What the address of a value is a multiple of."""
+    return min(one.align, one.offset & -one.offset) if one.offset else one.align
 
 
 def _conflict(column: Sequence[Binding]) -> Conflict:
@@ -144,18 +175,31 @@ def _union(numbers: Sequence[Number]) -> Interval:
     return bounded(range)
 
 
-def _merge(f: Translation, ends: Sequence[End], phis: Sequence[_Phi]) -> list[Number]:
-    """Lead all ways into one block that takes the phis' numbers."""
+def _merge(f: Translation, ends: Sequence[End], phis: Sequence[_Phi | _Places]) -> list[Number | Reference]:
+    """Lead all ways into one block that takes the phis' numbers and addresses."""
     ways = []
     for place, end in enumerate(ends):
         f.resume(end)
-        ways.append([f.register(phi.numbers[place]) for phi in phis])
-    ranges = [_union(phi.numbers) for phi in phis]
-    registers = f.meet(ends, ways, ranges)
-    return [
-        Number(_kinds(phi.numbers), range, register, drift=_common_drift(f, phi.numbers))
-        for phi, range, register in zip(phis, ranges, registers, strict=True)
-    ]
+        ways.append([_word(f, phi, place) for phi in phis])
+    registers = f.meet(ends, ways, [_type(phi) for phi in phis])
+    return [_joined(f, phi, register) for phi, register in zip(phis, registers, strict=True)]
+
+
+def _word(f: Translation, phi: _Phi | _Places, place: int) -> Register:
+    return f.register(phi.numbers[place]) if isinstance(phi, _Phi) else f.pointer(phi.ways[place])
+
+
+def _type(phi: _Phi | _Places) -> Type:
+    if isinstance(phi, _Places):
+        return Ptr(phi.made.space)
+    range = _union(phi.numbers)
+    return Word(range) if range.exact else WORD
+
+
+def _joined(f: Translation, phi: _Phi | _Places, register: Register) -> Number | Reference:
+    if isinstance(phi, _Places):
+        return replace(phi.made, base=register, varies=False)
+    return Number(_kinds(phi.numbers), _union(phi.numbers), register, drift=_common_drift(f, phi.numbers))
 
 
 def _common_drift(f: Translation, numbers: Sequence[Number]) -> dict[int, Interval]:

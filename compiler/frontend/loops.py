@@ -19,7 +19,7 @@ from bpfvm.compiler.frontend import flow
 from bpfvm.compiler.frontend.ranges import ANY, bounded
 from bpfvm.compiler.frontend.state import Ends, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import Bad, Binding, Growing, Kinds, Number
+from bpfvm.compiler.frontend.types import Bad, Binding, Conflict, Growing, Kinds, Number, Reference
 from bpfvm.core.bits import M8, M32, M64, S64_MAX, S64_MIN
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.interval import Interval, add
@@ -140,6 +140,8 @@ def _grown(trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, 
     if not (isinstance(before, Number) and isinstance(after, Number) and isinstance(guess.binding, Number)):
         if isinstance(after, Growing | Bad) or after == head:  # an error was said where it was made
             return guess
+        if isinstance(after, Reference) and isinstance(guess.binding, Reference) and _made_in(trial, after):
+            return Guess(Conflict(guess.binding, after, earlier=True), None)
         met = flow.met([guess.binding, after])
         return Guess(met, None) if met != guess.binding else guess
     known, kinds = guess.binding.range, before.kinds | after.kinds | guess.binding.kinds
@@ -159,6 +161,11 @@ def _grown(trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, 
     wraps = {kind.wraps for kind in kinds}
     only = wraps.pop() if len(wraps) == 1 else None
     return Guess(Number(kinds, wider), None) if only is None else Guess(Number(kinds, wider.meet(only) or only), None)
+
+
+def _made_in(trial: _Trial, one: Reference) -> bool:
+    """Whether it may lie in an object that the loop's body makes anew on each turn."""
+    return any(number >= trial.mark.slots for number in one.objects)
 
 
 def _fits(reach: Interval, kinds: Kinds) -> bool:

@@ -9,14 +9,15 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import compare, constants, flow, names, objects
+from bpfvm.compiler.frontend import compare, constants, flow, names, objects, place
 from bpfvm.compiler.frontend.compare import Branches
 from bpfvm.compiler.frontend.expr import branch, value
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import Ends
 from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BOOLEAN, NOTHING, Bad, Number, Static, Tuple, Value, constant
+from bpfvm.compiler.frontend.types import BOOLEAN, NOTHING, Bad, Number, Reference, Static, Tuple, Value, constant
+from bpfvm.lang.structs import StructType
 from bpfvm.lang.types import s64, u64
 
 Statements = Callable[[Sequence[ast.stmt]], None]
@@ -75,6 +76,9 @@ def _value(f: Translation, pattern: ast.MatchValue, subject: Value, node: ast.ex
     wanted = value(f, pattern.value)
     if isinstance(wanted, Bad):
         return compare.unknown(f)
+    if isinstance(subject, Reference):
+        whole = ast.copy_location(ast.Compare(node, [ast.Eq()], [pattern.value]), pattern)
+        return compare.compare(f, whole, ast.Eq(), (subject, node), (wanted, pattern.value))
     if not isinstance(wanted, Number) or not isinstance(subject, Number):
         same = constants.operation(f, pattern.value, ast.Eq(), subject, wanted)
         # values of two kinds are never equal
@@ -134,11 +138,11 @@ def _all(
     """Where each item matches its pattern."""
     holds: Ends = [f.end()]
     fails: Ends = []
-    for one, item, place in zip(patterns, items, nodes, strict=True):
+    for one, item, at in zip(patterns, items, nodes, strict=True):
         flow.enter(f, holds)
         if not f.reachable:
             break
-        holds, others = _pattern(f, one, item, place)
+        holds, others = _pattern(f, one, item, at)
         fails = [*fails, *others]
     return holds, fails
 
@@ -156,6 +160,8 @@ def _class(f: Translation, pattern: ast.MatchClass, subject: Value, node: ast.ex
     if isinstance(cls, Bad):
         return compare.unknown(f)
     found = cls.object if isinstance(cls, Static) else None
+    if isinstance(found, StructType) or isinstance(subject, Reference):
+        return _struct(f, pattern, found, subject, node)
     classes = objects.classes_of(subject)
     if not isinstance(found, type) or not classes:
         return _no_class(f, pattern, f"`{f.quoted(node)}` is {subject.described}")
@@ -171,6 +177,29 @@ def _class(f: Translation, pattern: ast.MatchClass, subject: Value, node: ast.ex
     if found not in (int, bool, u64, s64, str, bytes, tuple) or pattern.kwd_patterns or len(pattern.patterns) > 1:
         return _no_class(f, pattern, f"the fields of {found.__name__} are not known")
     return _pattern(f, pattern.patterns[0], subject, node)
+
+
+def _struct(f: Translation, pattern: ast.MatchClass, kind: Any, subject: Value, node: ast.expr) -> Branches:
+    """`Event(pid=1, kind=k)`: whether the subject is one is known, its fields are looked at one after the other."""
+    if not isinstance(subject, Reference) or not isinstance(kind, type) or not issubclass(subject.type, kind):
+        return [], [f.end()]
+    members = getattr(kind, "__members__", {})
+    fields = [*zip(members, pattern.patterns, strict=False),
+              *zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True)]  # fmt: skip
+    unknown = next((name for name, _ in fields if name not in members), None)
+    if unknown is not None or len(pattern.patterns) > len(members):
+        text = f"`{kind.__name__}` has no field `{unknown}`" if unknown else f"`{kind.__name__}` has fewer fields"
+        f.error("E037", text, pattern, help=f"it has {' '.join(members) or 'none'}")
+        return compare.unknown(f)
+    holds: Ends = [f.end()]
+    fails: Ends = []
+    for name, one in fields:
+        flow.enter(f, holds)
+        if not f.reachable:
+            break
+        holds, others = _pattern(f, one, place.read(f, place.member(subject, members[name])), node)
+        fails = [*fails, *others]
+    return holds, fails
 
 
 def _no_class(f: Translation, pattern: ast.MatchClass, why: str) -> Branches:

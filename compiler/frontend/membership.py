@@ -9,13 +9,29 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from bpfvm.compiler.frontend import arith, constants, flow
-from bpfvm.compiler.frontend.compare import Branches, Operand, decided, ordered, unknown
+from bpfvm.compiler.frontend import arith, constants, fields, flow, items
+from bpfvm.compiler.frontend import place as places
+from bpfvm.compiler.frontend.compare import Branches, Operand, compare, decided, ordered, truth, unknown
 from bpfvm.compiler.frontend.constants import NotConstant, object_of
+from bpfvm.compiler.frontend.equal import never_equal
+from bpfvm.compiler.frontend.memory import constant_bytes
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import INT, Bad, Kind, Nothing, Number, Range, Static, Tuple, Value, constant
+from bpfvm.compiler.frontend.types import (
+    INT,
+    Bad,
+    Kind,
+    Nothing,
+    Number,
+    Range,
+    Reference,
+    Static,
+    Tuple,
+    Value,
+    constant,
+)
+from bpfvm.lang.arrays import ArrayType
 from bpfvm.lang.interval import Interval
 
 _MOST_TESTS = 256  # comparisons that one `in` may become
@@ -28,24 +44,68 @@ _EQUAL, _LESS, _GREATER = COMPARISONS[ast.Eq], COMPARISONS[ast.Lt], COMPARISONS[
 def contains(f: Translation, node: ast.expr, left: Operand, right: Operand) -> Branches:
     """The ends where `left in right` holds, and those where it does not."""
     wanted, place = left
-    items = right[0]
-    if isinstance(wanted, Bad) or isinstance(items, Bad):
+    within = right[0]
+    if isinstance(wanted, Bad) or isinstance(within, Bad):
         return unknown(f)
-    if isinstance(items, Tuple):
-        return _among(f, left, items.items, right[1])
-    if isinstance(items, Range):
-        return _in_range(f, left, items, right[1])
-    if isinstance(items, Static) and isinstance(items.object, bytes | bytearray) and isinstance(wanted, Number):
-        return _in_bytes(f, node, left, items.object)
-    if isinstance(items, Static):
-        return _in_object(f, node, left, (items, right[1]))
+    if isinstance(within, Reference):
+        return _in_memory(f, node, left, (within, right[1]))
+    if isinstance(within, Tuple):
+        return _among(f, left, within.items, right[1])
+    if isinstance(within, Range):
+        return _in_range(f, left, within, right[1])
+    if isinstance(within, Static) and isinstance(within.object, bytes | bytearray) and isinstance(wanted, Number):
+        return _in_bytes(f, node, left, within.object)
+    if isinstance(within, Static):
+        return _in_object(f, node, left, (within, right[1]))
     f.error(
         "E022",
-        f"`in` looks into tuples, ranges and constants, and `{f.quoted(right[1])}` is {items.described}",
+        f"`in` looks into tuples, ranges and constants, and `{f.quoted(right[1])}` is {within.described}",
         right[1],
         help=f"{f.quoted(place)} in (1, 2, 3)",
     )
     return unknown(f)
+
+
+def _in_memory(f: Translation, node: ast.expr, left: Operand, right: tuple[Reference, ast.expr]) -> Branches:
+    """In an array, whose items are read one after the other, or in what defines `__contains__`."""
+    owner, place = right
+    method = fields.user_method(owner, "__contains__")
+    if method is not None:
+        return truth(f, fields.operator(f, node, method, [owner, left[0]]), node)
+    kind = owner.type
+    if not isinstance(kind, ArrayType) or kind.__length__ > _MOST_TESTS:
+        text = f"`in` looks into arrays of up to {_MOST_TESTS} items, and `{f.quoted(place)}` is {owner.described}"
+        f.error("E022", text, place, help="define __contains__ in its class, or write a loop")
+        return unknown(f)
+    holds: list[End] = []
+    for at in range(kind.__length__):
+        item = places.read(f, items.element(f, owner, kind.__element__, constant(at), ""))
+        more, fails = compare(f, _comparison(node), ast.Eq(), (item, place), left)
+        holds += more
+        flow.enter(f, fails)
+    return holds, [f.end()]
+
+
+def _equal_to_one(f: Translation, left: Operand, values: Sequence[Value], place: ast.expr) -> Branches:
+    """A struct, an array or a text in memory, among constants."""
+    holds: list[End] = []
+    fails: list[End] = [f.end()]
+    for one in values:
+        flow.enter(f, fails)
+        if not f.reachable:
+            break
+        data = constant_bytes(one)
+        if isinstance(left[0], Reference) and data is not None and never_equal(left[0], data):
+            more, fails = decided(f, False)
+        else:
+            more, fails = compare(f, _comparison(place), ast.Eq(), left, (one, place))
+        holds += more
+    return holds, fails
+
+
+def _comparison(node: ast.expr) -> ast.Compare:
+    """A node for messages about one of the comparisons."""
+    return ast.copy_location(ast.Compare(node, [], []), node)
 
 
 def _in_object(f: Translation, node: ast.expr, left: Operand, right: tuple[Static, ast.expr]) -> Branches:
@@ -66,6 +126,8 @@ def _in_object(f: Translation, node: ast.expr, left: Operand, right: tuple[Stati
 
 def _among(f: Translation, left: Operand, items: Sequence[Value], place: ast.expr) -> Branches:
     wanted = left[0]
+    if isinstance(wanted, Reference):
+        return _equal_to_one(f, left, items, place)
     if not isinstance(wanted, Number):
         return _same(f, left, items, place)
     if not f.exact(wanted, left[1]):

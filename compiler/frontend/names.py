@@ -38,6 +38,14 @@ def read(f: Translation, node: ast.Name) -> Value:
     match bound:
         case Unbound():
             return _unbound(f, node, bound)
+        case Conflict(earlier=True):
+            return f.error(
+                "E047",
+                f"`{node.id}` may be {bound.second.described} that an earlier turn of the loop made",
+                node,
+                why="an object made in a loop lies where the next turn makes its own",
+                help=f"make it before the loop, or bind it again before it is read: {node.id} = ...",
+            )
         case Conflict():
             return f.error(
                 "E047",
@@ -144,11 +152,11 @@ def attribute(f: Translation, owner: Value, node: ast.Attribute) -> Value:
         case ContextValue():
             return context.attribute(f, node)
         case Static():
-            return _of_object(f, owner.object, node)
+            return of_object(f, owner.object, node)
         case MapValue() if node.attr == "max_entries":
             return captured(f, owner.declared.max_entries, f.quoted(node), node)
         case Number(member=member) if member is not None and not hasattr(int, node.attr):
-            return _of_object(f, member, node)
+            return of_object(f, member, node)
         case Number() if owner.kinds in ({Kind.ENUM}, {Kind.FLAG}) and node.attr == "value":
             return owner.as_kinds(INT)
         case Number() if node.attr in bits.METHODS:
@@ -170,7 +178,7 @@ def _offers(owner: Value) -> str:
     return "attributes are those of modules, enums, packet headers and the context"
 
 
-def _of_object(f: Translation, owner: Any, node: ast.Attribute) -> Value:
+def of_object(f: Translation, owner: Any, node: ast.Attribute) -> Value:
     """An attribute of an object of the interpreter, such as `socket.IPPROTO_UDP`, `Proto.UDP` or `options.port`."""
     try:
         if isinstance(owner, str | bytes | int):  # it never changes

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from bpfvm.compiler.frontend import names, packet
+from bpfvm.compiler.frontend import fields, names, packet
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import (
     BOOLEAN,
@@ -22,6 +22,7 @@ from bpfvm.compiler.frontend.types import (
     Nothing,
     Number,
     Range,
+    Reference,
     Static,
     Tuple,
     Value,
@@ -39,6 +40,8 @@ def length(f: Translation, node: ast.Call, values: Values, nodes: Nodes) -> Valu
     match values[0]:
         case View(header=header) if header.name == "pkt":
             return packet.length(f)
+        case Reference():
+            return fields.length(f, node, values[0])
         case Tuple(items=items):
             return constant(len(items))
         case Range(start=Number(constant=int(start)), stop=Number(constant=int(stop)), step=step):
@@ -68,6 +71,8 @@ def classes_of(value: Value) -> list[type] | None:
             return [type(value.object)]
         case MapValue():
             return [type(value.declared)]
+        case Reference(type=kind):
+            return [kind]
     return None
 
 
@@ -146,6 +151,8 @@ def get_attribute(f: Translation, node: ast.Call, values: Values, nodes: Nodes) 
     if len(values) == 3 and _offers(values[0], name) is False:
         return values[2]
     written = ast.copy_location(ast.Attribute(node.args[0], name, ast.Load()), node)
+    if isinstance(values[0], Reference):
+        return fields.attribute(f, values[0], written)
     return names.attribute(f, values[0], written)
 
 

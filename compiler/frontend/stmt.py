@@ -6,13 +6,13 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import annotate, arith, flow, iterate, maps, match, names, result
+from bpfvm.compiler.frontend import annotate, arith, flow, iterate, maps, match, names, result, targets
 from bpfvm.compiler.frontend.expr import branch, value
 from bpfvm.compiler.frontend.kinds import Mixed, result_kinds
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import Bad, Number, Static, Tuple, Value
+from bpfvm.compiler.frontend.types import Bad, Number, Reference, Static, Tuple, Value
 from bpfvm.lang.operators import BINARY_BY_NODE
 
 
@@ -47,12 +47,18 @@ def store(f: Translation, target: ast.expr, assigned: Value, source: ast.expr) -
             _unpack(f, target, assigned, source)
         case ast.Subscript():
             owner = value(f, target.value)
+            if isinstance(owner, Reference):
+                targets.store(f, owner, target, assigned, source)
+                return
             index = value(f, target.slice)
             one = maps.element(f, owner, index, target)
             if one is not None:
                 maps.store(f, one, assigned, source)
         case ast.Attribute():
-            value(f, target.value)
+            owner = value(f, target.value)
+            if isinstance(owner, Reference):
+                targets.store(f, owner, target, assigned, source)
+                return
             f.error(
                 "E063",
                 f"`{f.quoted(target)}` cannot be assigned to in this version",
@@ -115,20 +121,23 @@ def _annotated(f: Translation, node: ast.AnnAssign) -> None:
 
 
 def _augmented(f: Translation, node: ast.AugAssign) -> None:
-    if isinstance(node.target, ast.Subscript):
-        _update(f, node, node.target)
+    if isinstance(node.target, ast.Subscript | ast.Attribute):
+        owner = value(f, node.target.value)
+        if isinstance(owner, Reference):
+            targets.update(f, owner, node)
+        elif isinstance(node.target, ast.Subscript):
+            _update(f, node, node.target, owner)
+        else:
+            value(f, node.value)
+            store(f, node.target, Bad(), node.value)
     elif isinstance(node.target, ast.Name):
         old = names.read(f, ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target))
         operand = value(f, node.value)
-        names.bind(f, node.target, arith.binary(f, node, node.op, (old, node.target), (operand, node.value)))
-    else:
-        value(f, node.value)
-        store(f, node.target, Bad(), node.value)
+        names.bind(f, node.target, arith.augmented(f, node, (old, node.target), (operand, node.value)))
 
 
-def _update(f: Translation, node: ast.AugAssign, target: ast.Subscript) -> None:
+def _update(f: Translation, node: ast.AugAssign, target: ast.Subscript, owner: Value) -> None:
     """`m[i] op= v`: in CPython the element is read, then v evaluated, then stored. Atomic where it can be."""
-    owner = value(f, target.value)
     index = value(f, target.slice)
     one = maps.element(f, owner, index, target)
     if one is not None and maps.is_atomic(one, node.op):

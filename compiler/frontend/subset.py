@@ -69,7 +69,6 @@ _ROWS: tuple[Refused, ...] = (
     Refused("TemplateStr", NEVER, "a template string", "count it in a map: hits[i] += 1"),
     Refused("Interpolation", NEVER, "a template string", "count it in a map: hits[i] += 1"),
     Refused("Starred", NEVER, "`*` before an operand", "write the items out"),
-    Refused("Slice", NOT_YET, "a slice", "name each item"),
 )
 
 REFUSED: Mapping[str, Refused] = {row.node: row for row in _ROWS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -13,11 +14,11 @@ from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.span import Source
 from bpfvm.compiler.frontend.state import End, Guess, Heads, Mark, PacketEnds, State
-from bpfvm.compiler.frontend.types import BAD, INT, Bad, Binding, Growing, Kinds, Number, kind_names
+from bpfvm.compiler.frontend.types import BAD, INT, Bad, Binding, Growing, Kinds, Number, Reference, kind_names
 from bpfvm.compiler.ir.build import WORD, Block, Builder
 from bpfvm.compiler.ir.facts import Conservative, Facts
 from bpfvm.compiler.ir.function import Branch, Function, Goto
-from bpfvm.compiler.ir.types import Ptr, Value, Word
+from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
 from bpfvm.core.diag import Diag, Note
 from bpfvm.core.span import Span
 from bpfvm.lang.hooks import Hook
@@ -253,6 +254,10 @@ class Translation:
                     carried[name] = self.register(before)
                     param = self._builder.param(block, Word(binding.range))
                 names[name] = self._head(before, binding, guess.drift, param)
+            elif isinstance(binding, Reference) and isinstance(before, Reference) and binding.varies:
+                carried[name] = self.pointer(before)
+                base = self._builder.param(block, Ptr(binding.space))
+                names[name] = replace(binding, base=base, offset=0, varies=False)
             else:
                 names[name] = binding
         self._builder.goto(block, *carried.values())
@@ -284,7 +289,9 @@ class Translation:
         assert isinstance(end, Goto), "a loop is entered by the end of the block before it"
         self._builder.at(mark.block)
         mark.block.terminator = None
-        made = [self._builder.op("forget", arg, type=arg.type) for arg in end.args]
+        made = [
+            arg if isinstance(arg.type, Ptr) else self._builder.op("forget", arg, type=arg.type) for arg in end.args
+        ]
         self._builder.goto(heads.block, *made)
 
     def close_loop(self, heads: Heads, spent: tuple[str, Span] | None = None) -> None:
@@ -293,8 +300,7 @@ class Translation:
         spent: go back by may_goto, and say this, there, where the kernel ends the loop.
         """
         if self.reachable:
-            names = self.state.names
-            back = [self.register(one) for one in (names[name] for name in heads.carried) if isinstance(one, Number)]
+            back = [self._carried(self.state.names[name]) for name in heads.carried]
             if spent is None or not self.machine.may_goto:
                 self._builder.goto(heads.block, *back)
             else:
@@ -302,6 +308,12 @@ class Translation:
                 self._builder.may_goto(heads.block, self._fault_block("LoopLimit", *spent), *back)
         self._bases -= {one.origin for one in heads.names.values() if isinstance(one, Number)}
         self.leave()
+
+    def _carried(self, one: Binding) -> Register:
+        """What a name takes along to the head of a loop; anything after an error."""
+        if isinstance(one, Reference):
+            return self.pointer(one)
+        return self.register(one) if isinstance(one, Number) else self.number(0)
 
     def drifts(self, number: Number) -> dict[int, Interval]:
         """From the numbers at the heads of the loops around that `number` comes from: how far from each it is."""
@@ -344,12 +356,10 @@ class Translation:
         self._state = None
         return End(then, before.copy()), End(other, before.copy())
 
-    def meet(
-        self, ends: Sequence[End], ways: Sequence[Sequence[Register]], ranges: Sequence[Interval]
-    ) -> list[Register]:
-        """Lead all ends into one block; ways: for each end the words that it brings, ranges: what they are there."""
+    def meet(self, ends: Sequence[End], ways: Sequence[Sequence[Register]], types: Sequence[Type]) -> list[Register]:
+        """Lead all ends into one block; ways: for each end the words that it brings, types: what they are there."""
         block = self._builder.new_block()
-        params = [self._builder.param(block, Word(one) if one.exact else WORD) for one in ranges]
+        params = [self._builder.param(block, one) for one in types]
         for end, words in zip(ends, ways, strict=True):
             self._builder.at(end.block)
             self._builder.goto(block, *words)
@@ -431,13 +441,25 @@ class Translation:
         self.fault_if("eq", address, self.number(0), "IndexError", message, place)
         return address
 
-    def load(self, address: Register, bits: int) -> Register:
-        """A word of `bits` bits, zero-extended."""
-        return self._builder.op(f"load{bits}", address)
+    def load(self, address: Register, bits: int, offset: int = 0) -> Register:
+        """A word of `bits` bits, zero-extended, `offset` bytes behind an address."""
+        return self._builder.op(f"load{bits}", address, imm=offset)
 
-    def store(self, address: Register, word: Register, bits: int) -> None:
+    def store(self, address: Register, word: Register, bits: int, offset: int = 0) -> None:
         """Store a word's low bits."""
-        self._builder.op(f"store{bits}", address, word)
+        self._builder.op(f"store{bits}", address, word, imm=offset)
+
+    def stack(self, name: str, size: int, node: ast.AST) -> Register:
+        """The address of a new stack object, made at `node`. Its bytes are undefined until they are stored."""
+        return self._builder.slot(name, size, source=self.span(node).location)
+
+    def behind(self, address: Register, distance: Register) -> Register:
+        """An address so many bytes further."""
+        return self._builder.op("add", address, distance, type=address.type)
+
+    def pointer(self, one: Reference) -> Register:
+        """The address of a value in memory."""
+        return self.behind(one.base, self.number(one.offset)) if one.offset else one.base
 
     def atomic(self, name: str, address: Register, word: Register, bits: int) -> None:
         """One atomic operation on memory."""

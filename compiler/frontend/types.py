@@ -11,7 +11,9 @@ from typing import Any, TypeAlias
 
 from bpfvm.compiler.ir.types import Value as Register
 from bpfvm.core.span import Span
+from bpfvm.lang.arrays import ArrayType
 from bpfvm.lang.interval import S64, U64, Interval
+from bpfvm.lang.layout import Layout
 from bpfvm.lang.maps import Map
 from bpfvm.lang.packet import Header
 from bpfvm.lang.types import Storage, s64, u64
@@ -118,6 +120,45 @@ class MapValue:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A struct or an array in memory, at `offset` bytes from the address `base`.
+
+    space: a name of ir.types.SPACES. align: what `base` is a multiple of. objects: the stack objects in which it may
+    lie. fixed: it can only be read. varies: at the head of a loop, it may be another one on each turn.
+    """
+
+    type: Layout
+    space: str
+    base: Register
+    offset: int = 0
+    align: int = 8
+    objects: frozenset[int] = frozenset()
+    fixed: bool = False
+    varies: bool = False
+
+    @property
+    def described(self) -> str:
+        name = self.type.__name__
+        return f"an array {name}" if isinstance(self.type, ArrayType) else f"a struct {name}"
+
+    def part(self, kind: Any, offset: int) -> Reference:
+        """What lies `offset` bytes further."""
+        return replace(self, type=kind, offset=self.offset + offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A method of a struct or an array, before it is called: a function, or the name of one that all have."""
+
+    owner: Reference
+    function: Any
+
+    @property
+    def described(self) -> str:
+        return f"the method `{getattr(self.function, '__name__', self.function)}`"
+
+
+@dataclass(frozen=True, slots=True)
 class Tuple:
     """A tuple of known length: its items stand in registers of their own."""
 
@@ -185,7 +226,9 @@ class Bad:
     described = "an error"
 
 
-Value: TypeAlias = Number | Nothing | View | ContextValue | MapValue | Tuple | Range | Method | Static | Bad
+Value: TypeAlias = (
+    Number | Nothing | View | ContextValue | MapValue | Reference | Bound | Tuple | Range | Method | Static | Bad
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +240,14 @@ class Unbound:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A name that branches left with values of different kinds. An error only where it is read."""
+    """A name that branches left with values of different kinds. An error only where it is read.
+
+    earlier: the second is an object of an earlier turn of a loop, in the memory where the next one makes its own.
+    """
 
     first: Value
     second: Value
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)

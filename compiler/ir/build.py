@@ -56,9 +56,9 @@ class Builder:
         """The context pointer."""
         return self.op("ctx", type=Ptr("ctx"))
 
-    def slot(self, name: str, size: int, align: int = 8) -> Value:
+    def slot(self, name: str, size: int, align: int = 8, source: Location | None = None) -> Value:
         """The address of a new stack object of `size` bytes, which are undefined until they are stored."""
-        self.function.slots.append(Slot(name, size, align))
+        self.function.slots.append(Slot(name, size, align, source))
         return self.op("slot", type=Ptr("stack"), imm=len(self.function.slots) - 1)
 
     def zero(self, slot: Value) -> None:

@@ -79,11 +79,12 @@ Terminator: TypeAlias = Goto | Branch | MayGoto | Return | FaultExit
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """An object on the stack. size, align: bytes; align is a power of two up to 8."""
+    """An object on the stack. size, align: bytes; align is a power of two up to 8. source: where it is made."""
 
     name: str
     size: int
     align: int = 8
+    source: Location | None = None
 
 
 @dataclass(slots=True, eq=False)

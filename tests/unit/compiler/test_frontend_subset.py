@@ -50,7 +50,6 @@ BODIES: dict[str, str | None] = {
     "TemplateStr": None,
     "Interpolation": None,
     "Starred": None,
-    "Slice": "b = a[1:2]",
 }
 
 
@@ -100,7 +99,7 @@ def test_bodies_are_complete() -> None:
     assert set(BODIES) == set(REFUSED)
     shown = sum(body is not None for body in BODIES.values())
     print(f"{shown} of {len(REFUSED)} refused classes shown by a body")
-    assert shown >= 22
+    assert shown >= 21
 
 
 def test_a_class_of_a_newer_python() -> None:

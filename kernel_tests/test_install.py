@@ -216,11 +216,11 @@ NOT_INSTALLED: list[tuple[ObjectSpec, dict[str, Any], type[BpfvmError], str]] = 
      "invalid bpf_context access off=4096 size=8, at instruction 0: r0 = *(u64 *)(r1 +4096), in program b"),
     (of(program("a"), MapSpec("m", "array", 4, 8, 1, flags=1)), {}, LoadError,
      "map m: this kernel makes no array map of this shape (EINVAL): max_entries 1, value_size 8, flags 0x1"),
-    (of(program("a"), MapSpec("m", "struct_ops", 4, 8, 1)), {}, Unavailable,
-     "map m: engine kernel makes no struct_ops maps in this version"),
-    (struct_ops(), {}, Unavailable,
-     "ssthresh: a struct_ops program is loaded for a table of functions, which this version does not make; choose the "
-     "other programs by name"),
+    (of(program("a"), MapSpec("m", "struct_ops", 4, 8, 1)), {}, LoadError,
+     "map m: a struct_ops map is made of a table of functions in section .struct_ops"),
+    (struct_ops(), {}, LoadError,
+     "ssthresh: a struct_ops program is loaded for a member of a table, and stands in none; name it in a variable of "
+     "section .struct_ops, or choose the other programs by name"),
     (of(program("a", section="fentry/no_such_function", type="tracing")), {}, LoadError,
      "section fentry/no_such_function: the kernel's BTF has no no_such_function to attach to, in program a"),
     (of(program("a", section="fentry/ghost:f", type="tracing")), {}, LoadError,

@@ -49,7 +49,6 @@ exit
 """
 NOT_RUN = {
     "tracing": "BPF_PROG_TEST_RUN calls functions of the kernel's own tests, which a program sees that is attached",
-    "struct_ops": "BPF_PROG_TEST_RUN calls the functions of one table, bpf_dummy_ops, and their loading is not written",
 }
 """Types that the kernel has a test run for, and the engine none."""
 

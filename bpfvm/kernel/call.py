@@ -21,7 +21,7 @@ from bpfvm.tables.maps import BY_NAME as MAP_TYPES
 
 T = TypeVar("T")
 
-ONCE = ("syscall", "raw_tracepoint")  # types that the kernel does not repeat (EINVAL)
+ONCE = ("syscall", "raw_tracepoint", "struct_ops")  # types that the kernel does not repeat (EINVAL)
 
 _BY_CPU = ("perf_event_array", "lru_hash", "prog_array")  # a table of least use keeps free elements for each CPU
 _CLONE_NEWNET = 0x4000_0000

@@ -39,14 +39,19 @@ _BY_NAME = "by_name"
 class Installed:
     """An object in the kernel. programs, maps: by name; pins: what was pinned. Close it, or use `with`.
 
+    tables: of each table of functions for the kernel (struct_ops) the value that registers it when it is stored at key
+    0 of the map of its name: nobody did that yet.
+
     What is attached or pinned stays when it is closed. Runs of the programs do not tell events: the maps have readers.
     """
 
     def __init__(
-        self, programs: Mapping[str, LoadedProgram], maps: Mapping[str, Table], pins: Iterable[Path], opened: ExitStack
-    ) -> None:
+        self, programs: Mapping[str, LoadedProgram], maps: Mapping[str, Table], pins: Iterable[Path], opened: ExitStack,
+        tables: Mapping[str, bytes],
+    ) -> None:  # fmt: skip
         self.programs: Mapping[str, LoadedProgram] = MappingProxyType(dict(programs))
         self.maps: Mapping[str, Table] = MappingProxyType(dict(maps))
+        self.tables: Mapping[str, bytes] = MappingProxyType(dict(tables))
         self.pins = tuple(pins)
         self._opened = opened
 
@@ -136,6 +141,11 @@ def _installed(
         for name in names:
             _load(loading, name)
         loading.fill_programs()
+        registered = {
+            name: loading.table(name)
+            for name, one in spec.tables.items()
+            if any(program in loading.programs for _, program in one.programs)
+        }
         loading.bind()
         with ExitStack() as undone:
             pins = Pins(undone)
@@ -148,7 +158,7 @@ def _installed(
             }
             tables = {name: Table(one, spec.btf, spec.endian) for name, one in kernel.items()}
             undone.pop_all()
-        return Installed(loaded, tables, pins.paths, opened.pop_all())
+        return Installed(loaded, tables, pins.paths, opened.pop_all(), registered)
 
 
 def _load(loading: Loading, name: str) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError
 from bpfvm.core.machine import Entries
+from bpfvm.kernel import struct_ops
 from bpfvm.kernel.attr import PROG_BIND_MAP, BindMap
 from bpfvm.kernel.lacks import attempted
 from bpfvm.kernel.maps import KernelMap
-from bpfvm.kernel.modules import OpenModules, Target, target_of
+from bpfvm.kernel.modules import OpenModules, Place, Target, target_of
 from bpfvm.kernel.names import RunningKernel, adapted
 from bpfvm.kernel.programs import chosen, load_program, map_names
 from bpfvm.kernel.run import LoadedProgram
@@ -137,6 +139,11 @@ class Loading:
         if section.btf and section.program_type == row.name:
             kernel = RunningKernel()
             target = self._open_modules.target(target_of(section, kernel.types, kernel.named_modules))
+        if row.name == "struct_ops":
+            table, at = struct_ops.member_of(self.spec, name)
+            there = self._layout(table)
+            member = struct_ops.index_of(self.spec, table, at, there)
+            target = replace(self._open_modules.target(Place(there.table, there.module)), member=member)
         modules = [self._open_modules.number(module) for module in self._modules]
         fd = load_program(
             one, self.spec.license, self.maps, self.spec.maps, self._types.records(one), target, modules, self._lacks
@@ -144,6 +151,21 @@ class Loading:
         self._opened.enter_context(fd)
         self.programs[name], self._named[name] = fd, fd.number
         return fd
+
+    def table(self, name: str) -> bytes:
+        """The map of a table of functions, with what registers it when it is stored there: its programs must be loaded,
+        and those that are not are left out."""
+        there = self._layout(name)
+        stored = struct_ops.value(self.spec, name, there, self._named)
+        module = self._open_modules.number(there.module) if there.module else 0
+        fd, made = struct_ops.create(self.spec, name, there, self._types.number, module)
+        self.maps[name] = KernelMap(made, fd=Fd(fd))
+        self._opened.callback(self.maps[name].close)
+        return stored
+
+    def _layout(self, table: str) -> struct_ops.Layout:
+        kernel = RunningKernel()
+        return struct_ops.layout(self.spec, table, kernel.types, kernel.named_modules)
 
     def bind(self) -> None:
         """Tie each program to the constants of its object, as libbpf does: bpftool reads what they tell of it

@@ -29,7 +29,6 @@ from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import BY_NAME, FLAGS, MapType
 
 _RDONLY_PROG = FLAGS["rdonly_prog"]  # the verifier takes frozen contents of such a map for constants
-_LACKS = ("struct_ops",)  # its value is laid out by a type of the kernel's
 _TYPED = ("prog_array", "perf_event_array", "cgroup_array", "stack_trace", "array_of_maps", "hash_of_maps", "devmap",
           "devmap_hash", "cpumap", "xskmap", "sockmap", "sockhash")  # fmt: skip
 
@@ -52,8 +51,8 @@ class KernelMap:
         row = BY_NAME.get(spec.type)
         if row is None:
             raise Unavailable(f"map {spec.name}: there are no maps of type {spec.type!r}")
-        if spec.type in _LACKS:
-            raise Unavailable(f"map {spec.name}: engine kernel makes no {spec.type} maps in this version")
+        if spec.type == "struct_ops" and fd is None:
+            raise LoadError(f"map {spec.name}: a struct_ops map is made of a table of functions in section .struct_ops")
         self.spec = spec
         self.entries = entries_of(spec, row)
         self.shared = fd is not None

@@ -39,10 +39,14 @@ Modules = Callable[[], Iterable[tuple[str, TypeView]]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a program is loaded for: a type id in the kernel's BTF, or in the BTF of descriptor `module`."""
+    """What a program is loaded for: a type id in the kernel's BTF, or in the BTF of descriptor `module`.
+
+    member: of a table of functions, the number of the member.
+    """
 
     id: int = 0
     module: int = 0
+    member: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,21 @@ def run_netfilter(call: Call, given: Input, program: ProgramSpec, layer: str | N
     return Result(r0=attr.retval, r0_bits=32)
 
 
+def run_struct_ops(call: Call, given: Input, program: ProgramSpec, layer: str | None) -> Result:
+    """Run a member of a table of functions. Its arguments are the context: a word of 8 bytes each."""
+    if given.packet is not None or given.fields:
+        raise UsageError("a struct_ops program's arguments are given as the bytes of its context, 8 for each")
+    context = given.ctx or b""
+    attr = TestRun(ctx_in=address(context) if context else 0, ctx_size_in=len(context))
+    try:
+        _run(call, attr, given, program)
+    except Unavailable as error:
+        raise Unavailable(
+            f"{error}; the kernel runs members of struct bpf_dummy_ops alone, with as many words as they have arguments"
+        ) from None
+    return Result(r0=attr.retval, r0_bits=32)
+
+
 Runner = Callable[[Call, Input, ProgramSpec, "str | None"], Result]
 
 RUNNERS: Mapping[str, Runner] = {
@@ -152,6 +167,7 @@ RUNNERS: Mapping[str, Runner] = {
     "sk_lookup": run_sk_lookup,
     "raw_tracepoint": run_raw_tracepoint,
     "netfilter": run_netfilter,
+    "struct_ops": run_struct_ops,
 }
 
 

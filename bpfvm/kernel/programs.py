@@ -58,11 +58,6 @@ def chosen(spec: ObjectSpec, program: str) -> tuple[ProgramSpec, ProgramType]:
             f"{program}: section {one.section!r} does not tell the program's type; name the section as the type is "
             'named ("xdp", "tc"), or replace the type in the ObjectSpec'
         )
-    if row.name == "struct_ops":
-        raise Unavailable(
-            f"{program}: a struct_ops program is loaded for a table of functions, which this version does not make; "
-            "choose the other programs by name"
-        )
     if spec.endian != BYTE_ORDER:
         raise LoadError(f"{program}: the object is {spec.endian}-endian, and this kernel is {BYTE_ORDER}-endian")
     if not one.insns:
@@ -112,6 +107,8 @@ def attributes(program: ProgramSpec, row: ProgramType, records: Records, target:
         prog_type=row.number, prog_flags=_flags(row, section), expected_attach_type=_attach_type(row, section),
         attach_btf_id=target.id, attach_prog_fd=target.module,
     )  # fmt: skip
+    if target.member is not None:
+        attr.expected_attach_type = target.member
     if "prog_names" not in lacks:
         attr.prog_name = kernel_name(program.name)
     if records.functions and "func_info" not in lacks:

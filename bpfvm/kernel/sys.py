@@ -61,6 +61,8 @@ class MapCreate(ctypes.Structure):
         ("btf_value_type_id", ctypes.c_uint32),
         ("btf_vmlinux_value_type_id", ctypes.c_uint32),
         ("map_extra", ctypes.c_uint64),
+        ("value_type_btf_obj_fd", ctypes.c_int32),
+        ("map_token_fd", ctypes.c_int32),
     )
 
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj import btf_codec, btf_ext, elf, mapdefs, note
+from bpfvm.obj import btf_codec, btf_ext, elf, mapdefs, note, struct_ops
 from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_places import place_kconfig, place_variables
 from bpfvm.obj.btf_types import Func
@@ -68,6 +68,7 @@ def _read(file: elf.Elf) -> ObjectSpec:
         sources=_sources(programs, ext),
         externs=externs,
         version=_version(file),
+        tables=struct_ops.read_tables(file, btf, programs, code.functions),
         skipped=tuple(map(one_line, skipped)),
     )
     own = file.section(note.SECTION)
@@ -102,8 +103,8 @@ def _read_section(section: elf.Section, code: CodeReader) -> str:
         if section.size:
             code.read(section)
         return ""
-    if section.name.startswith(_STRUCT_OPS):
-        return f"section {section.name}: tables of functions for the kernel (struct_ops) are not part of an object here"
+    if section.name.startswith(_STRUCT_OPS) and section.name not in struct_ops.SECTIONS:
+        return f"section {section.name}: tables of functions stand in sections {' and '.join(struct_ops.SECTIONS)}"
     return ""
 
 

@@ -20,6 +20,9 @@ from bpfvm.obj.unlink import unlink
 def write_object(spec: ObjectSpec) -> bytes:
     """The ELF file of `spec`. LoadError, one line, for what an ELF object for BPF cannot say."""
     try:
+        for one in spec.tables.values():
+            raise LoadError(f"this object cannot be written whole: section {one.section}: {one.name} is a table of "
+                            "functions for the kernel (struct_ops), which is only read")  # fmt: skip
         return _write(completed(spec))
     except LoadError as error:
         raise LoadError(one_line(str(error))) from None

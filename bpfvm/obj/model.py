@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bpfvm.core.machine import Location
@@ -145,11 +145,37 @@ class ProgramSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TableSpec:
+    """A table of functions for the kernel (struct_ops): a variable of a struct that the kernel has too.
+
+    type: id of the struct in the object's BTF. contents: its bytes, zero where a program stands. programs: byte in them
+    -> name of the program. section: .struct_ops or .struct_ops.link; offset: its place there.
+    """
+
+    name: str
+    type: int
+    contents: bytes
+    programs: tuple[tuple[int, str], ...] = ()
+    section: str = ".struct_ops"
+    offset: int = 0
+
+    def holds(self, place: int) -> bool:
+        """Whether byte `place` of the section is the table's."""
+        return self.offset <= place < self.offset + len(self.contents)
+
+    def with_program(self, at: int, program: str) -> TableSpec:
+        """The table with `program` at byte `at`."""
+        contents = self.contents[:at] + bytes(8) + self.contents[at + 8 :]
+        return replace(self, contents=contents, programs=tuple(sorted((*self.programs, (at, program)))))
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectSpec:
     """Programs and maps by name, the BTF that types them, and what the kernel asks of an object.
 
     sources: (file, line) -> text of that line, for the lines of programs whose text is known.
     externs: by name, what the kernel has to define. version: of the old `version` section (kernel version code), or 0.
+    tables: of functions for the kernel, by name.
     skipped: what a file holds and this object does not, each with the reason; does not count in comparison.
     """
 
@@ -161,6 +187,7 @@ class ObjectSpec:
     sources: Mapping[tuple[str, int], str] = field(default_factory=dict)
     externs: Mapping[str, ExternSpec] = field(default_factory=dict)
     version: int = 0
+    tables: Mapping[str, TableSpec] = field(default_factory=dict)
     skipped: tuple[str, ...] = field(default=(), compare=False)
 
     def maps_of(self, program: str) -> tuple[str, ...]:

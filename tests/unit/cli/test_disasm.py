@@ -142,7 +142,7 @@ def test_json_names_symbols_variables_and_targets(capsys: Captured) -> None:
     assert (rows[7]["symbol"], rows[7]["variable"]) == (".rodata.cst16", "names")
 
 
-@pytest.mark.parametrize("name", ["struct_ops", "data_pointers"])
+@pytest.mark.parametrize("name", ["data_pointers"])
 def test_skipped_parts_are_told_of(name: str, capsys: Captured) -> None:
     path = str(OBJECTS / "refused" / f"{name}.o")
     assert status(["disasm", path, "--json"]) == 0

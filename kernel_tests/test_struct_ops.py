@@ -18,6 +18,7 @@ from bpfvm.core.machine import Input
 from bpfvm.kernel import KERNEL
 from bpfvm.kernel.install import Installed, install
 from bpfvm.kernel.sys import MAP_DELETE_ELEM, MAP_UPDATE_ELEM, Fd, MapElement, address, bpf
+from bpfvm.obj.btf_types import Struct
 from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec, TableSpec
 from kernel_tests.libbpf_whole import asked, map_facts, program_facts
@@ -135,12 +136,9 @@ def renamed(spec: ObjectSpec, old: str, new: str) -> ObjectSpec:
     assert spec.btf is not None
     btf = spec.btf.copy()
     for number, one in enumerate(spec.btf, 1):
-        if getattr(one, "name", None) == old and hasattr(one, "size"):
-            btf.define(number, replace(one, name=new))  # type: ignore[type-var]
-        members = getattr(one, "members", ())
-        if any(member.name == old for member in members):
-            named = tuple(replace(member, name=new) if member.name == old else member for member in members)
-            btf.define(number, replace(one, members=named))  # type: ignore[type-var]
+        if isinstance(one, Struct):
+            members = tuple(replace(two, name=new) if two.name == old else two for two in one.members)
+            btf.define(number, replace(one, name=new if one.name == old else one.name, members=members))
     return replace(spec, btf=btf)
 
 

@@ -17,7 +17,7 @@ from bpfvm.emulator.memory import Pointer
 from bpfvm.emulator.native.engine import QUICK, Compiled, level
 from bpfvm.emulator.native.memory import PAGE_BITS
 from bpfvm.emulator.native.state import CALLBACKS, OVER, STOPPED, TOO_DEEP, State
-from bpfvm.emulator.native.translate import Module, translate
+from bpfvm.emulator.native.translate import Module, translate, unit_of
 from bpfvm.emulator.portable.runtime import Runtime as Portable
 from bpfvm.emulator.system import System
 from bpfvm.tables.ctx import CONTEXTS
@@ -238,9 +238,10 @@ class Runtime(Portable):
         kind = PROGRAM_TYPES[code.program.type]
         layout = CONTEXTS[kind.context] if kind.context else None
         fields = {one.offset: one.pointer for one in layout.fields if one.pointer} if layout else {}
-        module = translate(code.program, self.system, fields, layout.size if layout else None, given, self.safe)
-        if module is None:
+        unit = unit_of(code.program, self.system, fields, layout.size if layout else None, given, self.safe)
+        if unit is None:
             return None
+        module = translate(unit)
         return Built(module, Compiled(module.text, module.names, QUICK), len(code.program.insns))
 
 

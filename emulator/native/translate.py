@@ -92,10 +92,10 @@ class Module:
         return [f"run{slot}" for slot in self.entries]
 
 
-def translate(
+def unit_of(
     program: ProgramSpec, system: System, fields: Fields, context_size: int | None, given: Iterable[int], safe: bool
-) -> Module | None:
-    """`program` as LLVM IR; None where it may read a register that was never written.
+) -> Unit | None:
+    """What is known of `program`; None where it may read a register that was never written.
 
     given: registers of r1 to r5 that hold numbers at the start. fields: pointers among the context's fields, by offset.
     """
@@ -112,13 +112,19 @@ def translate(
     unit.checked_lookups = "map_lookup_elem" in system.answers or any(
         one.op.name == "call" and one.imm == SPIN_LOCK for one in program.insns
     )
+    return unit
+
+
+def translate(unit: Unit) -> Module:
+    """A program as LLVM IR."""
+    graph = unit.graph
     order: list[list[int]] = [[] for _ in graph.functions]
     for block in reverse_postorder(graph.successors, graph.roots):
-        if block in facts.before:
+        if block in unit.facts.before:
             order[graph.blocks[block].function].append(block)
     text, entries = [*DECLARATIONS, _TRAP], []
     for number, one in enumerate(graph.functions):
-        if one.blocks.start in facts.before:
+        if one.blocks.start in unit.facts.before:
             unit.poisoned[one.slot] = poisoned(unit, one)
             text += Function(unit, number, order[number]).write_all()
             text += _way_in(one.slot)

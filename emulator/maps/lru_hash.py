@@ -29,7 +29,7 @@ class LruHashed(Hashed):
         super().__init__(system, spec, EXTRA)
         lists = PerCpuLru if spec.flags & NO_COMMON_LRU else CommonLru
         self._lru = lists(system, spec.name, self.capacity, lambda: self.slab.allocate() + HEADER, self._drop)
-        self._mark = self.table.value - HEADER - USED  # from a value back to its element's mark
+        self.mark = self.table.value - HEADER - USED  # from a value back to its element's mark
 
     def rounded(self, cpus: int) -> int:
         """Each CPU's own lists have an equal share."""
@@ -43,7 +43,7 @@ class LruHashed(Hashed):
     def use(self, found: int) -> int:
         """Mark the element of a value as used; 0 stays 0."""
         if found:
-            self.words[found - self._mark >> 2] = 1
+            self.words[found - self.mark >> 2] = 1
         return found
 
     def take(self) -> int:

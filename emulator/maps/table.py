@@ -24,7 +24,7 @@ from bpfvm.obj.model import MapSpec
 if TYPE_CHECKING:
     from bpfvm.emulator.system import System
 
-_NEXT, _HASH, HEADER = 0, 4, 8
+NEXT, HASH, HEADER = 0, 4, 8
 
 
 class Table:
@@ -36,12 +36,12 @@ class Table:
         self.size = self.value + padded(spec.value_size) * cpus
         self.values: dict[bytes, int] = {}  # key -> address of its first value
         self._key_size = spec.key_size
-        self._buckets = 1 << (entries - 1).bit_length()
+        self.buckets = 1 << (entries - 1).bit_length()
         self._view = system.arena.view
         self._words = self._view.cast("I")
         control = system.arena.allocate(f"{spec.name} table", 8, "map", writable=False, readable=False)
-        buckets = system.arena.allocate(f"{spec.name} buckets", 4 * self._buckets, "map", False, False)
-        self._count, self._first = control.base >> 2, buckets.base >> 2
+        buckets = system.arena.allocate(f"{spec.name} buckets", 4 * self.buckets, "map", False, False)
+        self._count, self.first = control.base >> 2, buckets.base >> 2  # places of words
 
     def __len__(self) -> int:
         return self._words[self._count]
@@ -59,9 +59,9 @@ class Table:
     def insert(self, element: int, key: bytes, like: int = 0) -> None:
         """Put an element that is in no bucket to the front of its own. like: an element that had the same key."""
         words = self._words
-        hashed = words[like + _HASH >> 2] if like else jhash(key)
-        bucket = self._first + (hashed & (self._buckets - 1))
-        words[element >> 2], words[element + _HASH >> 2] = words[bucket], hashed
+        hashed = words[like + HASH >> 2] if like else jhash(key)
+        bucket = self.first + (hashed & (self.buckets - 1))
+        words[element >> 2], words[element + HASH >> 2] = words[bucket], hashed
         words[bucket] = element
         self._view[element + self.key : element + self.key + self._key_size] = key
         words[self._count] = words[self._count] + 1 & M32
@@ -70,7 +70,7 @@ class Table:
     def remove(self, element: int) -> None:
         """Take an element out of its bucket; what it holds stays."""
         words = self._words
-        at = self._first + (words[element + _HASH >> 2] & (self._buckets - 1))
+        at = self.first + (words[element + HASH >> 2] & (self.buckets - 1))
         while words[at] != element:
             at = words[at] >> 2
         words[at] = words[element >> 2]
@@ -88,9 +88,9 @@ class Table:
             following = words[element >> 2]
             if following:
                 return self.key_of(following)
-            bucket = (words[element + _HASH >> 2] & (self._buckets - 1)) + 1
+            bucket = (words[element + HASH >> 2] & (self.buckets - 1)) + 1
         if self.values:
-            for at in range(self._first + bucket, self._first + self._buckets):
+            for at in range(self.first + bucket, self.first + self.buckets):
                 if words[at]:
                     return self.key_of(words[at])
         return -errno.ENOENT
@@ -98,7 +98,7 @@ class Table:
     def walk(self) -> Iterator[int]:
         """Every element, bucket by bucket; the one that was given last may be removed."""
         words = self._words
-        for at in range(self._first, self._first + self._buckets):
+        for at in range(self.first, self.first + self.buckets):
             element = words[at]
             while element:
                 following = words[element >> 2]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bpfvm.core.bits import mask, signed
 from bpfvm.emulator.interp import DEPTH, STACK
-from bpfvm.emulator.native import memory
+from bpfvm.emulator.native import helpers, memory
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, TOO_DEEP
 from bpfvm.emulator.native.words import VALUES, compared, constant, swapped
 from bpfvm.emulator.portable.kinds import ARGUMENTS, State, stem_of
@@ -298,7 +298,7 @@ class Function:
             self.check_trap()
             self._refresh()
             return
-        if memory.lookup(self, state, insn):
+        if insn.op.name == "call" and helpers.in_place(self, state, insn.imm):
             return
         self.put("depth", "%d")
         self.put("slot", str(self._slot))

@@ -14,7 +14,7 @@ from bpfvm.emulator.interp import STACK
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.maps.store import RDONLY_PROG, WRONLY_PROG
 from bpfvm.emulator.native.words import VALUES, constant
-from bpfvm.emulator.portable.kinds import LOOKUP, Kind, State
+from bpfvm.emulator.portable.kinds import Kind
 from bpfvm.isa.insn import Insn
 from bpfvm.tables.maps import BY_NAME as MAPS
 
@@ -103,21 +103,6 @@ def atomic(f: Function, base: Kind, insn: Insn) -> None:
         f.write(0, f.widen(old, bits))
     elif insn.op.fetches:
         f.write(insn.src, f.widen(old, bits))
-
-
-def lookup(f: Function, state: State, insn: Insn) -> bool:
-    """map_lookup_elem of an array that is known, by a key on the stack: whether it was written in place."""
-    key = state.regs[2]
-    if insn.op.name != "call" or insn.imm != LOOKUP or state.regs[1].tag != "map" or f.unit.checked_lookups:
-        return False
-    known = f.unit.system.maps.get(state.regs[1].name)
-    if not isinstance(known, ArrayMap) or key.tag != "stack" or not is_sure(f.unit, key, 0, 4, write=False):
-        return False
-    index = _raw_load(f, f.read(2), 4)
-    inside = f.emit(f"icmp ult i64 {index}, {known.spec.max_entries}")
-    at = f.emit(f"add i64 {f.emit(f'mul i64 {index}, {known.stride}')}, {known.values.base}")
-    f.write(0, f.emit(f"select i1 {inside}, i64 {at}, i64 0"))
-    return True
 
 
 def is_sure(unit: Unit, base: Kind, off: int, size: int, write: bool) -> bool:

@@ -106,6 +106,7 @@ class Runtime(Portable):
                 self.over()
             return result
         finally:
+            self.system.now = state.now
             self.slot = state.slot
             self.executed = state.executed + self.budget - state.left
             built.worked += self.executed
@@ -119,6 +120,7 @@ class Runtime(Portable):
         state = self.state
         state.trap = state.placed = state.executed = state.pending = 0
         state.patience, state.left = MAY_GOTO, self.budget
+        state.cpu, state.now = self.system.cpu, self.system.now
         self.depth, self.pending, self._tails, self._raised, self._seed = 0, None, 0, None, seed
         self.warnings = {}
         self.moved()
@@ -156,14 +158,17 @@ class Runtime(Portable):
 
     def _guarded(self, call: Run) -> Run:
         """A callback from which no exception leaves: it waits until the code has returned."""
-        state = self.state
+        state, system = self.state, self.system
 
         def guarded(_: int, *words: int) -> int:
+            system.now = state.now
             try:
                 return call(*words) & M64
             except BaseException as raised:
                 self._raised, state.trap = raised, STOPPED
                 return 0
+            finally:
+                state.now = system.now
 
         return guarded
 
@@ -237,8 +242,7 @@ class Runtime(Portable):
     def _build(self, code: Code, given: tuple[int, ...]) -> Built | None:
         kind = PROGRAM_TYPES[code.program.type]
         layout = CONTEXTS[kind.context] if kind.context else None
-        fields = {one.offset: one.pointer for one in layout.fields if one.pointer} if layout else {}
-        unit = unit_of(code.program, self.system, fields, layout.size if layout else None, given, self.safe)
+        unit = unit_of(code.program, self.system, layout, given, self.helpers, self.safe)
         if unit is None:
             return None
         module = translate(unit)

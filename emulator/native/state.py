@@ -20,6 +20,7 @@ _WORDS = (
     "patience",  # may_goto: tests left
     "pending",  # 1 after a tail call that was taken
     "packet_start", "packet_end", "context_start", "context_end",  # the packet's linear part, and the context
+    "cpu", "now",  # the CPU that runs, and the time
     "base",  # the arena's address in the host
     "pages",  # host address of the table of pages, see runtime.py
     *(f"top{depth}" for depth in range(DEPTH)),  # the ends of the frames' stacks, as guest addresses

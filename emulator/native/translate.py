@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from bpfvm.core.bits import M64
 from bpfvm.emulator.contexts.access import Access, rules
 from bpfvm.emulator.native.function import Function
+from bpfvm.emulator.native.maps import Finder
 from bpfvm.emulator.native.stack import poisoned
 from bpfvm.emulator.native.state import INDEX
 from bpfvm.emulator.native.words import DECLARATIONS
-from bpfvm.emulator.portable.kinds import ARGUMENTS, Analysis, Facts, Fields
+from bpfvm.emulator.portable.kinds import ARGUMENTS, Analysis, Facts
 from bpfvm.emulator.system import System
 from bpfvm.isa.cfg import Cfg, control_flow
 from bpfvm.isa.cfg import Function as Part
 from bpfvm.isa.flow import reverse_postorder
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.obj.model import ProgramSpec
+from bpfvm.tables.ctx import Context
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 SPIN_LOCK = HELPERS["spin_lock"].id
@@ -51,8 +53,10 @@ class Unit:
     """What the functions of a program share while they are written.
 
     context_size: bytes, None where inputs choose. arena: its size. safe: whether accesses are masked only.
-    checked_lookups: whether each call of map_lookup_elem has to be made: it is refused under a lock, and may be the
-    user's own. poisoned: by slot of a function, the part of its stack that is filled before it runs.
+    in_place: helpers that need not be called, by number: the type's own that no user's function stands for; none where
+    a lock may be held, under which they are refused.
+    poisoned: by slot of a function, the part of its stack that is filled before it runs.
+    finders: by name of a map, the number of the function that finds its values.
     """
 
     program: ProgramSpec
@@ -65,8 +69,9 @@ class Unit:
     context_size: int | None
     safe: bool
     arena: int = 0
-    checked_lookups: bool = False
+    in_place: frozenset[int] = frozenset()
     poisoned: dict[int, tuple[int, int]] = field(default_factory=dict)
+    finders: dict[str, int] = field(default_factory=dict)
 
     def insns_of(self, part: Part) -> Sequence[Insn]:
         """The instructions of a function."""
@@ -93,12 +98,19 @@ class Module:
 
 
 def unit_of(
-    program: ProgramSpec, system: System, fields: Fields, context_size: int | None, given: Iterable[int], safe: bool
-) -> Unit | None:
+    program: ProgramSpec,
+    system: System,
+    layout: Context | None,
+    given: Iterable[int],
+    helpers: Iterable[int],
+    safe: bool,
+) -> Unit | None:  # fmt: skip
     """What is known of `program`; None where it may read a register that was never written.
 
-    given: registers of r1 to r5 that hold numbers at the start. fields: pointers among the context's fields, by offset.
+    given: registers of r1 to r5 that hold numbers at the start. layout: of its context, None where inputs choose it.
+    helpers: the numbers of those that it may call.
     """
+    fields = {one.offset: one.pointer for one in layout.fields if one.pointer} if layout else {}
     at, graph = slots(program.insns), control_flow(program.insns)
     analysis = Analysis(graph, program.insns, at, fields, given, track=True)
     facts = analysis.run()
@@ -107,11 +119,11 @@ def unit_of(
         facts = analysis.run()
     if facts.unwritten:
         return None
-    unit = Unit(program, system, graph, at, analysis, facts, rules(program.type, program.section), context_size, safe)
+    size = layout.size if layout is not None else None
+    unit = Unit(program, system, graph, at, analysis, facts, rules(program.type, program.section), size, safe)
     unit.arena = system.arena.size
-    unit.checked_lookups = "map_lookup_elem" in system.answers or any(
-        one.op.name == "call" and one.imm == SPIN_LOCK for one in program.insns
-    )
+    if not any(one.op.name == "call" and one.imm == SPIN_LOCK for one in program.insns):
+        unit.in_place = frozenset(helpers) - {HELPERS[name].id for name in system.answers if name in HELPERS}
     return unit
 
 
@@ -129,6 +141,8 @@ def translate(unit: Unit) -> Module:
             text += Function(unit, number, order[number]).write_all()
             text += _way_in(one.slot)
             entries.append(one.slot)
+    for name, number in unit.finders.items():
+        text += Finder(unit.system.maps[name], number, unit.arena).write()
     return Module("\n".join(text), tuple(entries))
 
 

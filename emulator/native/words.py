@@ -105,4 +105,7 @@ def constant(number: int, bits: int) -> str:
     return str(signed(number & mask(bits), bits))
 
 
-DECLARATIONS = tuple(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in (16, 32, 64))
+DECLARATIONS = (
+    *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in (16, 32, 64)),
+    "declare i32 @llvm.fshl.i32(i32, i32, i32)",
+)

@@ -1,0 +1,66 @@
+"""Helpers that compiled code has in place: what is called for every packet must not go through Python.
+
+An emitter writes the code of one helper and sets r0; it gives False for a call that Python has to make, for what it
+does not know of the arguments or because a user's function stands for the helper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from bpfvm.emulator.native import maps, memory
+from bpfvm.emulator.portable.kinds import State
+from bpfvm.emulator.system import CLOCK_STEP
+from bpfvm.tables.helpers import BY_ID as HELPERS
+
+if TYPE_CHECKING:
+    from bpfvm.emulator.native.function import Function
+
+Emitter = Callable[["Function", State], bool]
+
+
+def _map_lookup_elem(f: Function, state: State) -> bool:
+    """Of a map that is known, by a key on the stack; anywhere in mode `safe`."""
+    if state.regs[1].tag != "map":
+        return False
+    name = state.regs[1].name
+    store, key = f.unit.system.maps.get(name), state.regs[2]
+    if store is None or not maps.is_native(store):
+        return False
+    if not f.unit.safe and not (
+        key.tag == "stack" and memory.is_sure(f.unit, key, 0, store.spec.key_size, write=False)
+    ):
+        return False
+    number = f.unit.finders.setdefault(name, len(f.unit.finders))
+    host = memory.pointer(f, f.read(2))
+    f.write(0, f.emit(f"call i64 @find{number}(ptr %base, ptr %st, ptr {host})"))
+    return True
+
+
+def _ktime_get_ns(f: Function, state: State) -> bool:
+    now = f.get("now")
+    f.write(0, now)
+    f.put("now", f.emit(f"add i64 {now}, {CLOCK_STEP}"))
+    return True
+
+
+def _get_smp_processor_id(f: Function, state: State) -> bool:
+    f.write(0, f.get("cpu"))
+    return True
+
+
+EMITTERS: Mapping[str, Emitter] = {
+    "map_lookup_elem": _map_lookup_elem,
+    "ktime_get_ns": _ktime_get_ns,
+    "ktime_get_boot_ns": _ktime_get_ns,
+    "ktime_get_tai_ns": _ktime_get_ns,
+    "get_smp_processor_id": _get_smp_processor_id,
+}
+
+
+def in_place(f: Function, state: State, number: int) -> bool:
+    """Write the code of a helper's call, where that can be."""
+    row = HELPERS.get(number)
+    emitter = EMITTERS.get(row.name) if row is not None and number in f.unit.in_place else None
+    return emitter is not None and emitter(f, state)

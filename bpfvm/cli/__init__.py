@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -25,6 +28,7 @@ COMMANDS = {
 }
 
 FAULTED, UNUSABLE, INTERRUPTED = 1, 2, 130
+OF_OUTPUT = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)  # errors that only what is written can meet
 
 
 class Commands(click.Group):
@@ -61,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def status(arguments: Sequence[str] | None = None) -> int:
     """The exit status of a command. Errors are one clear line on stderr, never a traceback."""
+    sys.stdout, sys.stderr = sys.stdout or _Closed(), sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
         code = entry.main(args=arguments, prog_name="bpfvm", standalone_mode=False)
         return int(code or 0)
@@ -79,7 +84,20 @@ def status(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader is gone: nothing more can be said
         return INTERRUPTED
     except OSError as error:
-        return _fail(f"bpfvm: {error.filename or 'input'}: {error.strerror or error}", UNUSABLE)
+        where = error.filename or ("output" if error.errno in OF_OUTPUT else "input")
+        return _fail(f"bpfvm: {where}: {error.strerror or error}", UNUSABLE)
+
+
+class _Closed(io.TextIOBase):
+    """Standard output of a process that was started without one: what is written there is an error."""
+
+    def writable(self) -> bool:
+        """Part of io.IOBase."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Part of io.TextIOBase."""
+        raise OSError(errno.EBADF, "it is closed", "standard output")
 
 
 def _fail(message: str, code: int) -> int:

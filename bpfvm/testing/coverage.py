@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ def write(path: str, files: Mapping[str, FileCoverage], texts: Mapping[tuple[str
         data.add_arcs({name: one.followed for name, one in files.items()})
         data.add_file_tracers(dict.fromkeys(files, PLUGIN))
         data.write()
-    except CoverageException as error:
+    except (CoverageException, sqlite3.Error) as error:
         raise UsageError(f"{path}: not a data file of coverage.py that can be added to: {error}") from None
     place = Path(path).with_name(LINES)
     known = _read(place)
@@ -55,11 +56,23 @@ def write(path: str, files: Mapping[str, FileCoverage], texts: Mapping[tuple[str
 
 
 def _read(place: Path) -> dict[str, dict[str, Any]]:
+    """What was written before; nothing where there is no such file, or one that something else wrote."""
     try:
         known = json.loads(place.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return known if isinstance(known, dict) and all(map(_is_file, known.values())) else {}
+
+
+def _is_file(known: object) -> bool:
+    """Whether this is what is written of a file."""
+    if not isinstance(known, dict) or not isinstance(known.get("text"), dict):
+        return False
+    lines, arcs = known.get("lines"), known.get("arcs")
+    if not isinstance(lines, list) or not isinstance(arcs, list):
+        return False
+    pairs = all(isinstance(arc, list) and len(arc) == 2 for arc in arcs)
+    return pairs and all(isinstance(number, int) for number in (*lines, *(end for arc in arcs for end in arc)))
 
 
 def coverage_init(registry: Plugins, options: Mapping[str, str]) -> None:

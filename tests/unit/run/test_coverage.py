@@ -89,6 +89,22 @@ def test_what_cannot_be_written_or_counted(tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("not a database")
     with pytest.raises(UsageError, match="notes"):
         coverage.write(str(tmp_path / "notes"), {"f.c": FileCoverage()}, {})
+    if Path("/dev/full").exists():
+        with pytest.raises(UsageError, match="/dev/full"):
+            coverage.write("/dev/full", {"f.c": FileCoverage()}, {})
     spec = read_object(COUNT)
     with PORTABLE.load(spec, "count", {}) as loaded, pytest.raises(Unavailable, match="engine interp"):
         loaded.cover()
+
+
+@pytest.mark.parametrize("text", [
+    "", "[1]", '{"f.c": 1}', '{"f.c": {"lines": 3, "arcs": [], "text": {}}}', "[" * 100_000,
+    '{"f.c": {"lines": ["x"], "arcs": [[1]], "text": {}}}', '{"f.c": {"lines": [1], "arcs": [[1, 2]]}}',
+])  # fmt: skip
+def test_what_something_else_wrote_is_written_anew(tmp_path: Path, text: str) -> None:
+    pytest.importorskip("coverage")
+    (tmp_path / coverage.LINES).write_text(text)
+    one = FileCoverage({1: 1, 3: 0}, followed={(-1, 1), (1, -1)}, arcs={(-1, 1), (1, 3), (1, -1)})
+    assert coverage.Sources(tmp_path / coverage.LINES).file_reporter("f.c").lines() == set()
+    coverage.write(str(tmp_path / "data"), {"f.c": one}, {})
+    assert coverage.Sources(tmp_path / coverage.LINES).file_reporter("f.c").lines() == {1, 3}

@@ -31,8 +31,8 @@ from bpfvm.emulator.memory import Pointer
 from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_types import Const, Enum, FuncProto, Int, Ptr
 from bpfvm.obj.model import ExternSpec, ObjectSpec
-from bpfvm.tables.helpers import BY_NAME, call_name
-from bpfvm.tables.helpers.row import Arg
+from bpfvm.tables.helpers import BY_NAME
+from bpfvm.tables.helpers.row import Arg, Ret
 from bpfvm.tables.helpers.row import Helper as Row
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from bpfvm.emulator.maps import MapStore
 
 Answer: TypeAlias = "Callable[..., Any]"
+AGAIN = 1 << 64  # between the keys of one address that is owned more than once
+
 _Decoder: TypeAlias = "Callable[[Caller, list[Value]], object]"
 
 
@@ -101,7 +103,48 @@ def check_names(spec: ObjectSpec, answers: Mapping[str, Answer]) -> None:
 def answer(row: Row, function: Answer, program_type: str) -> Helper:
     """A user's function in place of a helper, for programs of one type."""
     parts = arguments(row, program_type)
-    return _bound(call_name(row.id), function, [_decoder(one) for one in parts])
+    bound = _bound(row.called, function, [_decoder(one) for one in parts])
+    if row.acquires and row.ret in (Ret.SOCKET_OR_NULL, Ret.SOCK_COMMON_OR_NULL):
+        return _acquiring(bound, f"a socket of {row.called}, never released")
+    return _releasing(bound) if Arg.SOCK_GIVEN in row.args else bound
+
+
+def _acquiring(bound: Helper, what: str) -> Helper:
+    def helper(caller: Caller, args: list[Value]) -> Operand:
+        found = bound(caller, args)
+        if found:
+            own(caller, found, what)
+        return found
+
+    return helper
+
+
+def _releasing(bound: Helper) -> Helper:
+    def helper(caller: Caller, args: list[Value]) -> Operand:
+        if args[0] is not None:
+            disown(caller, args[0])
+        return bound(caller, args)
+
+    return helper
+
+
+def own(caller: Caller, found: Operand, what: str) -> None:
+    """The program has to give `found` back, as often as it got it."""
+    key = found if isinstance(found, int) else found.address
+    while key in caller.system.owned:
+        key += AGAIN
+    caller.system.owned[key] = what
+
+
+def disown(caller: Caller, given: Operand) -> bool:
+    """The program gives it back; False for what it does not own."""
+    key = given if isinstance(given, int) else given.address
+    if key not in caller.system.owned:
+        return False
+    while key + AGAIN in caller.system.owned:
+        key += AGAIN
+    del caller.system.owned[key]
+    return True
 
 
 def kernel_function(extern: ExternSpec, spec: ObjectSpec, function: Answer) -> Helper:

@@ -118,6 +118,33 @@ SUBJECTS = (
     Subject("get_hash_recalc", "tc", "ctx", ("set_hash ctx 0",)),
     Subject("skb_get_tunnel_key", "tc", "ctx out size:1 2"),
     Subject("skb_get_tunnel_opt", "tc", "ctx out size:1"),
+    Subject("skb_set_tunnel_key", "tc", "ctx data size:1 2"),
+    Subject("skb_set_tunnel_key", "lwt_xmit", "ctx data size:1 2"),
+    Subject("skb_get_tunnel_key", "tc", "ctx out size:1 2", ("skb_set_tunnel_key ctx data size:3 4",)),
+    Subject(
+        "skb_get_tunnel_key",
+        "tc",
+        "ctx out size:1 2",
+        ("skb_set_tunnel_key ctx data size:3 4", "skb_set_tunnel_opt ctx data2 size:0"),
+    ),
+    Subject("skb_set_tunnel_opt", "tc", "ctx data size:1"),
+    Subject("skb_set_tunnel_opt", "tc", "ctx data size:1", ("skb_set_tunnel_key ctx data size:3 4",)),
+    Subject(
+        "skb_get_tunnel_opt",
+        "tc",
+        "ctx out size:1",
+        ("skb_set_tunnel_key ctx data size:3 4", "skb_set_tunnel_opt ctx data2 size:0"),
+    ),
+    Subject(
+        "skb_get_tunnel_opt",
+        "tc",
+        "ctx out size:1",
+        (
+            "skb_set_tunnel_key ctx data size:3 4",
+            "skb_set_tunnel_opt ctx data2 size:0",
+            "skb_set_tunnel_key ctx data size:3 4",
+        ),
+    ),
     Subject("skb_get_xfrm_state", "tc", "ctx 0 out size:1 2"),
     Subject("skb_set_tstamp", "tc", "ctx 0 1"),
     Subject("skb_ecn_set_ce", "tc", "ctx"),
@@ -288,6 +315,12 @@ def wrap_words(source: random.Random, subject: Subject, size: int, values: list[
     values[1:3] = source.choice((19, 39, 19, 23, 59, source.randrange(64))), source.choice((19, 39))
 
 
+def tunnel_words(source: random.Random, subject: Subject, size: int, values: list[int]) -> None:
+    sizes = (8, 22, 24, 28, 44, 44, 44, source.randrange(1, 65))
+    values[0], values[1], values[3] = source.randrange(64) | 3, source.choice(sizes) - 1, source.choice(sizes) - 1
+    values[2], values[4] = source.choice((0, 1, 16, 17, values[2])), source.choice((0, 1, source.randrange(33)))
+
+
 CHOICES: Mapping[str, Callable[[random.Random, Subject, int, list[int]], None]] = {
     "l3_csum_replace": checksum_words, "l4_csum_replace": checksum_words, "skb_adjust_room": room_words,
     "skb_change_proto": protocol_words, "skb_vlan_push": tag_words, "skb_vlan_pop": tag_words,
@@ -295,6 +328,7 @@ CHOICES: Mapping[str, Callable[[random.Random, Subject, int, list[int]], None]] 
     "skb_set_tstamp": small_words, "skb_change_type": small_words, "skb_load_bytes_relative": flag_words,
     "skb_store_bytes": flag_words, "skb_ecn_set_ce": mark_words,
     "lwt_push_encap": wrap_words,
+    **dict.fromkeys((f"skb_{verb}_tunnel_{what}" for verb in ("get", "set") for what in ("key", "opt")), tunnel_words),
 }  # fmt: skip
 
 
@@ -303,7 +337,9 @@ def cases(subject: Subject) -> Iterator[tuple[bytes, list[int], bytes]]:
     for _ in range(CALLS):
         given = packet(source, subject.section)
         data = source.choice((source.randbytes(256), bytes(256), b"\xff" * 256))
-        if subject.section.startswith("lwt"):
+        if "tunnel" in subject.name and source.random() < 0.9:
+            data = data[:22] + bytes(6) + data[28:]
+        elif subject.section.startswith("lwt"):
             data = source.choice((b"\x45", b"\x45", b"\x46", b"\x60", b"\x6f", b"\x44", b"\x40", data[:1])) + data[1:]
         yield given, words(source, subject, len(given)), data
 

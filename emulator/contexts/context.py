@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bpfvm.core.bits import M32, mask, signed
 from bpfvm.emulator.caller import Operand, Stop
 from bpfvm.emulator.contexts.access import Access
 from bpfvm.emulator.contexts.frame import Frame
 from bpfvm.emulator.memory import Pointer, Region
+
+if TYPE_CHECKING:
+    from bpfvm.emulator.helpers.tunnels import Tunnel
 
 NO_QUEUE = 0xFFFF  # a queue mapping of this and above, which means none, is not stored (measured on 6.18)
 
@@ -25,7 +29,7 @@ class Buffer:
 
     mac, network: where these headers begin. summed: how many checksums of the packet are known to be good, less one;
     NOT_SUMMED for none. encapsulated: a header was put around the packet. hashed: the hash was set. mac_size: what the
-    kernel holds the MAC header to be long where it was told; 0 before.
+    kernel holds the MAC header to be long where it was told; 0 before. tunnel: what the program set of it.
     """
 
     mac: int = 0
@@ -34,6 +38,7 @@ class Buffer:
     encapsulated: bool = False
     hashed: bool = False
     mac_size: int = 0
+    tunnel: Tunnel | None = None
 
 
 class Context:

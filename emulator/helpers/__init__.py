@@ -25,6 +25,7 @@ from bpfvm.emulator.helpers import (
     storages,
     text,
     timers,
+    tunnels,
     xdp,
 )
 from bpfvm.emulator.helpers.missing import forbidden, missing
@@ -49,6 +50,7 @@ IMPLEMENTED: Mapping[str, Function] = {
     **storages.HELPERS,
     **text.HELPERS,
     **timers.HELPERS,
+    **tunnels.HELPERS,
 }
 
 

@@ -1,7 +1,7 @@
-"""Helpers that ask what is known of an skb beside its bytes: socket, cgroup, route, tunnel, flow, time.
+"""Helpers that ask what is known of an skb beside its bytes: socket, cgroup, route, flow, time.
 
-A packet offline has the socket that BPF_PROG_TEST_RUN gives it: of user 0, in the root cgroup, with no route and no
-tunnel. What depends on more than that is not emulated, and says so.
+A packet offline has the socket that BPF_PROG_TEST_RUN gives it: of user 0, in the root cgroup, with no route. What
+depends on more than that is not emulated, and says so. Sockets that are looked up are bytes that users' functions give.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ import zlib
 from collections.abc import Mapping
 
 from bpfvm.core.bits import M32
+from bpfvm.emulator.answers import disown
 from bpfvm.emulator.arguments import Function
-from bpfvm.emulator.caller import Caller, Operand
+from bpfvm.emulator.caller import Caller, Operand, Stop
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.contexts.frame import Frame
 from bpfvm.emulator.helpers.skb import frame_of
 from bpfvm.emulator.helpers.skb_room import HEADERS, NET_IP, NET_IPV6, NET_TAGS
 from bpfvm.emulator.memory import Pointer
 from bpfvm.tables.ctx.ethernet import ETH, VLAN
+from bpfvm.tables.helpers import BY_NAME
 
 ROOT_CGROUP = 1
 COOKIE = 1  # of the one socket, and of the one network namespace
 REALTIME, MONOTONIC, TAI = range(3)  # enum of skb_set_tstamp
 DEEPEST = 8  # tags, VLAN_MAX_DEPTH
 CE = 3  # both bits of ECN: congestion experienced (RFC 3168)
+_KINDS = ("tcp", "tcp6", "tcp_timewait", "tcp_request", "udp6", "unix", "mptcp")
 WITH_PORTS = (6, 17, 132)  # TCP, UDP, SCTP
 
 
@@ -51,18 +54,6 @@ def get_socket_cookie(caller: Caller, context: Context) -> int:
 def get_netns_cookie(caller: Caller, context: Context | None) -> int:
     """A number that is the network namespace's own."""
     return COOKIE
-
-
-def skb_get_tunnel_key(caller: Caller, context: Context, to: Pointer, size: int, flags: int) -> int:
-    """-EINVAL, and zeros: the packet came through no tunnel."""
-    caller.write(to, bytes(size), "argument 2 of bpf_skb_get_tunnel_key")
-    return -errno.EINVAL
-
-
-def skb_get_tunnel_opt(caller: Caller, context: Context, to: Pointer, size: int) -> int:
-    """-ENOENT, and zeros: the packet came through no tunnel."""
-    caller.write(to, bytes(size), "argument 2 of bpf_skb_get_tunnel_opt")
-    return -errno.ENOENT
 
 
 def skb_get_xfrm_state(caller: Caller, context: Context, index: int, to: Pointer, size: int, flags: int) -> int:
@@ -153,6 +144,18 @@ def not_a_tcp_socket(caller: Caller, socket: Operand) -> int:
     return 0
 
 
+def not_such_a_socket(caller: Caller, socket: Operand) -> int:
+    """Null: the packet's socket is of no protocol, and one that users gave is bytes."""
+    return 0
+
+
+def sk_release(caller: Caller, socket: Operand) -> int:
+    """0. Stop for what the program did not get of a look-up, which users' functions are."""
+    if not disown(caller, socket):
+        raise Stop("helper", f"argument 1 of {BY_NAME['sk_release'].called} is no socket that the program looked up")
+    return 0
+
+
 HELPERS: Mapping[str, Function] = {
     "get_cgroup_classid": none,
     "skb_cgroup_classid": none,
@@ -162,13 +165,13 @@ HELPERS: Mapping[str, Function] = {
     "skb_ancestor_cgroup_id": skb_ancestor_cgroup_id,
     "get_socket_cookie": get_socket_cookie,
     "get_netns_cookie": get_netns_cookie,
-    "skb_get_tunnel_key": skb_get_tunnel_key,
-    "skb_get_tunnel_opt": skb_get_tunnel_opt,
     "skb_get_xfrm_state": skb_get_xfrm_state,
     "skb_set_tstamp": skb_set_tstamp,
     "skb_ecn_set_ce": skb_ecn_set_ce,
     "get_hash_recalc": get_hash_recalc,
     "sk_fullsock": sk_fullsock,
+    "sk_release": sk_release,
     "tcp_sock": not_a_tcp_socket,
     "get_listener_sock": not_a_tcp_socket,
+    **{f"skc_to_{kind}_sock": not_such_a_socket for kind in _KINDS},
 }

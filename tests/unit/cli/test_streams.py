@@ -1,4 +1,4 @@
-"""Commands started without standard output or standard error, or with one that is full: no traceback, no silent loss."""
+"""Commands started without standard output or error, or with one that is full: no traceback, no silent loss."""
 
 from __future__ import annotations
 

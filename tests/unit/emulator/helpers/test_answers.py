@@ -64,7 +64,7 @@ def test_the_context_and_memory_that_is_changed() -> None:
         return 3
 
     assert run(FIB, {"fib_lookup": fib_lookup}).r0 == 3 << 32 | 0x0109
-    assert seen == [(bytes(range(64)), 1, b"", b"\2\1" + bytes(14), 16, 5)] * 2
+    assert seen == [(bytes(range(64)), 1, b"", b"\2\1" + bytes(14), 16, 5)] * len(EMULATORS)
 
 
 @pytest.mark.parametrize(("result", "wanted"), [
@@ -168,7 +168,7 @@ def test_kernel_functions_by_their_prototype() -> None:
 
     assert run(KFUNC, {"my_kfunc": my_kfunc}, spec=kernel_object()).r0 == 42
     pair = (1).to_bytes(8, "little") + (2).to_bytes(8, "little")
-    assert seen == [(-3, pair, pair[:8], 8, 77)] * 2
+    assert seen == [(-3, pair, pair[:8], 8, 77)] * len(EMULATORS)
 
 
 def test_kernel_functions_that_nobody_gave_are_named() -> None:
@@ -186,3 +186,31 @@ def test_kernel_functions_that_nobody_gave_are_named() -> None:
 def test_names_that_are_nothing(answers: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         run("r0 = 0\nexit", answers, spec=kernel_object())
+
+
+LOOK = "r1 = r6\n*(u64 *)(r10 -16) = 0\n*(u64 *)(r10 -8) = 0\nr2 = r10\nr2 += -16\nr3 = 12\nr4 = 0\nr5 = 0\n"
+LOOK += "call sk_lookup_udp\n"
+RELEASE = "r1 = r7\ncall sk_release\n"
+FOUND: dict[str, Callable[..., Any]] = {
+    "sk_lookup_udp": lambda context, tuple, size, ns, flags: b"\5\0\0\0" + bytes(92)
+}
+
+
+def test_sockets_that_are_looked_up_are_released() -> None:
+    text = f"r6 = r1\n{LOOK}r7 = r0\nr8 = *(u32 *)(r7 +0)\n{RELEASE}r0 = r8\nexit"
+    assert run(text, FOUND).r0 == 5
+    assert run(text.replace(RELEASE, RELEASE), {**FOUND, "sk_release": lambda sock: 0}).r0 == 5
+    nothing = f"r6 = r1\n{LOOK}r7 = r0\nr0 = 9\nif r7 == 0 goto out\n{RELEASE}out: exit"
+    assert run(nothing, {"sk_lookup_udp": lambda *given: None}).r0 == 9
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    (LOOK, "still owns a socket of bpf_sk_lookup_udp#85, never released"),
+    (LOOK + LOOK + "r7 = r0\n" + RELEASE, "still owns a socket"),
+    (LOOK + "r7 = r0\n" + RELEASE * 2, "argument 1 of bpf_sk_release#86 is no socket that the program looked up"),
+    ("r7 = r6\n" + RELEASE, "argument 1 of bpf_sk_release#86 is no socket that the program looked up"),
+])  # fmt: skip
+def test_sockets_that_are_not(text: str, message: str) -> None:
+    fault = run(f"r6 = r1\n{text}r0 = 0\nexit", FOUND).fault
+    assert fault is not None
+    assert message in fault.message

@@ -9,14 +9,15 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
 
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
-from bpfvm.lang import hooks
+from bpfvm.lang import hooks, subprogram
 from bpfvm.lang.callee import Callee, callee
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.signature import Signature, argument_offset, signature
+from bpfvm.lang.subprogram import Placement
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.run.backend import ENGINES, Backend, engine
 from bpfvm.run.compare import report
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from bpfvm.kernel.install import Installed
 
 Maps = Mapping[str, Mapping[Any, Any]]
+F = TypeVar("F", bound=Callable[..., Any])
 Answers = Mapping[str, Callable[..., Any]]
 
 
@@ -334,6 +336,19 @@ class Bpf:
     def function(self, function: Callable[..., Any]) -> Program:
         """A program of a plain function of scalars: `def f(a: u32, b: u64) -> u64`."""
         return Program.of_function(function, hooks.function())
+
+    def func(self, function: F) -> F:
+        """A function that programs call, compiled once for all calls: a subprogram, verified with its callers. Its
+        parameters that are numbers are annotated. It stays the plain Python function."""
+        return subprogram.place(function, Placement.FUNC)
+
+    def global_func(self, function: F) -> F:
+        """As `func`, and verified by itself, once, whatever its arguments are. It gets numbers only."""
+        return subprogram.place(function, Placement.GLOBAL)
+
+    def inline(self, function: F) -> F:
+        """A function that programs call, written out at each call. That is also what becomes of one without a mark."""
+        return subprogram.place(function, Placement.INLINE)
 
     def exec(self, text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
         """Execute `text` as Python does, and keep it, so that its functions have source text. Returns the names.

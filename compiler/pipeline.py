@@ -94,7 +94,8 @@ def generate(function: Function, record_faults: bool, target: Target = DEFAULT) 
     """The machine code of an optimised program. CompileError E071 when it needs more stack than there is."""
     record = FAULT_RECORD if record_faults else None
     parts, lines, stacks = [], {}, {}
-    for one in _called(function):
+    called = _called(function)
+    for one in called:
         lowered = select(one, record, target)
         allocate(lowered)
         insns, places = layout(lowered, target.cpu)
@@ -105,8 +106,7 @@ def generate(function: Function, record_faults: bool, target: Target = DEFAULT) 
         raise CompileError([_too_much_stack(function, stack)])
     code, starts = linked(parts)
     placed = {starts[name] + slot: place for name, places in lines.items() for slot, place in places.items()}
-    del starts[function.name]
-    return Code(function, code, placed, stack, starts)
+    return Code(function, code, placed, stack, {one: starts[one.name] for one in called[1:]})
 
 
 def _called(function: Function) -> list[Function]:
@@ -141,12 +141,35 @@ def _too_much_stack(function: Function, needed: int) -> Diag:
     )
 
 
+def distinct(functions: Sequence[Function]) -> None:
+    """Give subprograms of several programs that have one name and differ names of their own: BTF knows them by name."""
+    texts: dict[str, str] = {function.name: "" for function in functions}
+    for function in functions:
+        for name, one in list(function.callees.items()):
+            text, count = to_text(one), 1
+            while texts.setdefault(one.name, text) != text:
+                count += 1
+                one.name = f"{name}_{count}"
+                text = to_text(one)
+            if one.name != name:
+                _rename(function, name, one)
+
+
+def _rename(function: Function, old: str, callee: Function) -> None:
+    function.callees[callee.name] = function.callees.pop(old)
+    for part in (function, *function.callees.values()):
+        for value in part.values():
+            if value.op == "call" and value.name == old:
+                value.name = callee.name
+
+
 def compile_functions(
     functions: Sequence[Function], declared: Mapping[str, Map], record_faults: bool = False, dump: Dump | None = None,
     target: Target = DEFAULT,
 ) -> ObjectSpec:  # fmt: skip
     """One object of all `functions`. declared: the maps that they name; each is laid out by its own types."""
     code = []
+    distinct(functions)
     for function in functions:
         optimise(function, dump)
         code.append(generate(function, record_faults, target))

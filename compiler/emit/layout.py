@@ -12,6 +12,8 @@ from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn, insn, slots
 from bpfvm.lang.target import DEFAULT
 
+_MIRRORED = {"jlt": "jgt", "jle": "jge", "jslt": "jsgt", "jsle": "jsge"}  # with its operands exchanged
+_FROM_V2 = tuple(_MIRRORED)
 _INVERTED = {CONDITIONS[cond]: CONDITIONS[opposite] for cond, opposite in OPPOSITES.items()}
 
 
@@ -37,7 +39,7 @@ def linked(parts: Sequence[tuple[str, Sequence[Insn]]]) -> tuple[tuple[Insn, ...
 def layout(function: LirFunction, cpu: int = DEFAULT.cpu) -> tuple[tuple[Insn, ...], dict[int, Location]]:
     """The instructions, and for each slot at which another source line begins its place; slot 0 has one always."""
     blocks = within_reach(_in_order(function), cpu)
-    code = [_closed(block, following) for block, following in zip(blocks, [*blocks[1:], None], strict=True)]
+    code = [_closed(block, following, cpu) for block, following in zip(blocks, [*blocks[1:], None], strict=True)]
     starts: dict[LirBlock, int] = {}
     slot = 0
     for block, insns in zip(blocks, code, strict=True):
@@ -58,32 +60,47 @@ def layout(function: LirFunction, cpu: int = DEFAULT.cpu) -> tuple[tuple[Insn, .
 
 
 def _in_order(function: LirFunction) -> list[LirBlock]:
-    """Reached blocks, each behind one that goes there where that can be: of two ways the one that stays in a loop, else
-    the one not jumped to. Fault exits stand at the end."""
-    entry = function.blocks[0]
+    """Reached blocks, each behind one that does not jump to it where that can be; fault exits at the end.
+
+    So the end of a loop stands behind its test, which jumps to the body. The kernel's verifier walks on behind a jump
+    before it walks where that leads: it sees the end of a loop after each turn, and finds it walked already. With the
+    body there, what waits to be walked grows with every turn ("The sequence of 8193 jumps is too complex").
+    """
     placed: dict[LirBlock, None] = {}
-    waiting = [entry]
+    waiting = [function.blocks[0]]
     while waiting:
         block: LirBlock | None = waiting.pop()
         while block is not None and block not in placed:
             placed[block] = None
             after = [one for one in block.successors() if one not in placed]
-            hot = sorted((one for one in after if not one.cold), key=lambda one: one.depth)
+            hot = [one for one in after if not one.cold]
             waiting += [one for one in after if one.cold] + hot[:-1]
             block = hot[-1] if hot else None
     return [block for block in placed if not block.cold] + [block for block in placed if block.cold]
 
 
-def _closed(block: LirBlock, following: LirBlock | None) -> list[Lir]:
+def _closed(block: LirBlock, following: LirBlock | None, cpu: int) -> list[Lir]:
     """The block's instructions without a jump to what follows anyway."""
     insns = list(block.insns)
     if insns and insns[-1].op == "ja" and insns[-1].target is following:
         insns.pop()
     elif len(insns) > 1 and insns[-1].op == "ja" and insns[-2].target is following:
-        jump, form = insns[-2].op[:-4], insns[-2].op[-4:]
-        if jump in _INVERTED:
-            insns[-2:] = [replace(insns[-2], op=f"{_INVERTED[jump]}{form}", target=insns[-1].target)]
+        opposite = _opposite(insns[-2], insns[-1].target, cpu)
+        insns[-2:] = [opposite] if opposite is not None else insns[-2:]
     return insns
+
+
+def _opposite(jump: Lir, target: LirBlock | None, cpu: int) -> Lir | None:
+    """A jump to `target` where `jump` does not go. None where the instructions of the level have none."""
+    name, form = jump.op[:-4], jump.op[-4:]
+    if name not in _INVERTED:
+        return None
+    opposite = _INVERTED[name]
+    if cpu > 1 or opposite not in _FROM_V2:
+        return replace(jump, op=f"{opposite}{form}", target=target)
+    if not form.endswith("_x"):
+        return None
+    return replace(jump, op=f"{_MIRRORED[opposite]}{form}", dst=jump.src, src=jump.dst, target=target)
 
 
 def _insn(one: Lir, behind: int, starts: dict[LirBlock, int]) -> Insn:

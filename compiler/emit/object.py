@@ -6,39 +6,27 @@ import linecache
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bpfvm.compiler.emit.functions import declare, storage
 from bpfvm.compiler.ir.function import Function
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn
 from bpfvm.lang.maps import Map
-from bpfvm.lang.types import Storage
 from bpfvm.obj.btf import Btf
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
-
-# C's names for the widths, as compilers for BPF write them into BTF.
-C_NAMES = {
-    (8, False): "unsigned char",
-    (16, False): "unsigned short",
-    (32, False): "unsigned int",
-    (64, False): "unsigned long long",
-    (8, True): "signed char",
-    (16, True): "short",
-    (32, True): "int",
-    (64, True): "long long",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
     """A program's machine code. lines: slot -> source place. stack: bytes of the deepest chain of calls.
 
-    starts: name -> first slot of each subprogram.
+    starts: first slot of each subprogram.
     """
 
     function: Function
     insns: tuple[Insn, ...]
     lines: Mapping[int, Location]
     stack: int
-    starts: Mapping[str, int] = field(default_factory=dict)
+    starts: Mapping[Function, int] = field(default_factory=dict)
 
 
 def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec | None) -> ObjectSpec:
@@ -46,6 +34,8 @@ def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec 
     btf = Btf()
     maps = {name: map_spec(btf, name, one) for name, one in declared.items()}
     programs = {one.function.name: _program(one, record) for one in code}
+    for one in {function: None for part in code for function in (part.function, *part.starts)}:
+        declare(btf, one)
     if record is not None and any(one.fault_sites for one in programs.values()):
         maps[record.name] = record
     return ObjectSpec(programs, maps, btf, sources=_sources(code))
@@ -59,15 +49,9 @@ def map_spec(btf: Btf, name: str, declared: Map) -> MapSpec:
         declared.key.size,
         declared.value.size,
         declared.max_entries,
-        key_type=_btf_type(btf, declared.key),
-        value_type=_btf_type(btf, declared.value),
+        key_type=storage(btf, declared.key),
+        value_type=storage(btf, declared.value),
     )
-
-
-def _btf_type(btf: Btf, kind: Storage) -> int:
-    """A typedef of the storage type's own name over C's."""
-    number = btf.add_int(C_NAMES[kind.bits, kind.is_signed], kind.size, is_signed=kind.is_signed)
-    return btf.add_typedef(kind.__name__, number)
 
 
 def _program(code: Code, record: MapSpec | None) -> ProgramSpec:
@@ -78,7 +62,7 @@ def _program(code: Code, record: MapSpec | None) -> ProgramSpec:
         function.type,
         code.insns,
         code.lines,
-        functions=tuple(FunctionSpec(name, slot, is_static=True) for name, slot in code.starts.items()),
+        functions=tuple(FunctionSpec(one.name, slot, is_static=not one.is_global) for one, slot in code.starts.items()),
         fault_sites=tuple(function.fault_sites) if record is not None else (),
         stack=code.stack,
     )

@@ -1,4 +1,4 @@
-"""Calls of the user's functions: each is written out in place, as often as it is called.
+"""Calls of the user's functions: each is written out in place, as often as it is called, unless it is marked.
 
 Its parameters are the values of the arguments, as in CPython: annotations convert nothing. What it raises is a fault
 at its own line. Its names are its own; what it knows of the arguments is what the caller knows.
@@ -12,7 +12,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from bpfvm.compiler.frontend import flow, names
+from bpfvm.compiler.frontend import flow, names, subprograms
 from bpfvm.compiler.frontend.frame import Frame, entered, left
 from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.source import locate
@@ -21,6 +21,7 @@ from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, NOTHING, Bad, Static, Tuple, Value
 from bpfvm.core.diag import CompileError
 from bpfvm.lang.callee import brought
+from bpfvm.lang.subprogram import Placement, placement_of
 
 MOST_CALLS = 2000  # that are written out, in one program
 
@@ -50,7 +51,12 @@ def call(f: Translation, node: ast.Call, callee: Value, given: Arguments) -> Val
     if unfolded is None or not _allowed(f, node, function, name):
         return BAD
     bound = _bound(f, node, function, unfolded)
-    return _written(f, node, function, bound) if bound is not None else BAD
+    if bound is None:
+        return BAD
+    placement = placement_of(function)
+    if placement is Placement.INLINE:
+        return _written(f, node, function, bound)
+    return subprograms.call(f, node, function, placement, bound)
 
 
 def _unfolded(f: Translation, node: ast.Call, target: Any, given: Arguments) -> Arguments | None:
@@ -71,14 +77,14 @@ def _shown(found: object) -> str:
 
 
 def _allowed(f: Translation, node: ast.Call, function: types.FunctionType, name: str) -> bool:
-    chain = [frame.function.__name__ for frame in f.frames]
-    if any(frame.function is function for frame in f.frames):
+    around = [*f.callers, *(frame.function for frame in f.frames)]
+    if function in around:
+        chain = " -> ".join(one.__name__ for one in (*around, function))
         f.error(
             "E061",
             f"`{name}` is called while it runs",
             node,
-            why=f"the calls are {' -> '.join((*chain, function.__name__))}, and each would need stack of its own: "
-            "a BPF program has 512 bytes",
+            why=f"the calls are {chain}, and each would need stack of its own: a BPF program has 512 bytes",
             help="write a loop",
         )
         return False

@@ -60,7 +60,7 @@ def _argument(f: Translation, scalar: Scalar, offset: int) -> Number:
 
 def leave(f: Translation, node: ast.AST, given: Value | None, place: ast.expr | None) -> None:
     """End the function with `given`, None for none at all. place: the node of the value."""
-    if f.frame.call is not None:
+    if f.frame.call is not None or f.target.is_subprogram:
         f.frame.leaving.append((f.end(), NOTHING if given is None else given))
         f.leave()
         return

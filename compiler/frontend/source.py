@@ -41,6 +41,11 @@ class Located:
     node: ast.FunctionDef | ast.Lambda
     source: Source
 
+    @property
+    def head(self) -> Span:
+        """`def name`, or all of a lambda."""
+        return self.source.span(self.node) if isinstance(self.node, ast.Lambda) else self.source.keyword(self.node)
+
 
 @dataclass(frozen=True, slots=True)
 class _Text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from bpfvm.compiler.frontend.types import Binding, Number
 from bpfvm.compiler.ir.function import Block
@@ -12,6 +13,8 @@ from bpfvm.core.diag import Diag
 from bpfvm.core.span import Span
 from bpfvm.lang.interval import Interval
 from bpfvm.obj.model import FaultSite, MapSpec
+
+Diags: TypeAlias = dict[tuple[str, str, Span], Diag]  # by code, message and place
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Mark:
     values: int
     sites: int
     state: State
-    diags: Mapping[tuple[str, str, Span], Diag]
+    diags: Diags
     faults: Mapping[FaultSite, Block]
     maps: Mapping[str, MapSpec]
     work: int

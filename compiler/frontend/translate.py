@@ -12,9 +12,9 @@ from bpfvm.compiler.frontend import result, stmt
 from bpfvm.compiler.frontend.expr import value
 from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.scope import Scope, Unfit
-from bpfvm.compiler.frontend.source import LAMBDA, Located, locate
+from bpfvm.compiler.frontend.source import LAMBDA, locate
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.ir.function import Function
+from bpfvm.compiler.ir.function import Function, Param
 from bpfvm.compiler.ir.graph import order
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.errors import UsageError
@@ -58,7 +58,7 @@ def translate(
         source=located.source.span(located.node).location,
     )
     f = Translation(Frame(function, located.source, scope), hook, target, machine, _body)
-    head = _head(located)
+    head = located.head
     _bind(f, callee, head)
     declared = _signature(f, callee, head) if hook.scalars else None
     if not hook.scalars:
@@ -67,6 +67,7 @@ def translate(
         _program(f, located.node, declared, head)
     if any(one.severity == "error" for one in f.diags):
         raise CompileError(f.diags)
+    f.outlined.number_sites(target)
     reached = set(order(target))  # nothing leads to what stands behind a call that never returns
     target.blocks = [one for one in target.blocks if one in reached]
     return Translated(target, tuple(f.diags), dict(scope.maps), tuple(scope.captured.values()), tuple(f.functions))
@@ -74,11 +75,6 @@ def translate(
 
 def _name(function: types.FunctionType) -> str:
     return "anonymous" if function.__name__ == LAMBDA else function.__name__
-
-
-def _head(located: Located) -> Span:
-    node = located.node
-    return located.source.span(node) if isinstance(node, ast.Lambda) else located.source.keyword(node)
 
 
 def _bind(f: Translation, callee: Callee, head: Span) -> None:
@@ -138,6 +134,8 @@ def _is_result(declared: Any) -> bool:
 def _program(f: Translation, node: ast.FunctionDef | ast.Lambda, declared: Signature | None, head: Span) -> None:
     if declared is not None:
         f.frame.returns = declared.result
+        f.target.params = tuple(Param(name, scalar.annotation) for name, scalar in declared.params)
+        f.target.result = declared.result.annotation
         result.bind_scalars(f, declared, _named(node))
     _body(f, node)
     if f.reachable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,15 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 from bpfvm.compiler.frontend import overflow
 from bpfvm.compiler.frontend.frame import Frame
+from bpfvm.compiler.frontend.outlined import Outlined
 from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.span import Source
-from bpfvm.compiler.frontend.state import End, Guess, Heads, Mark, PacketEnds, State
+from bpfvm.compiler.frontend.state import Diags, End, Guess, Heads, Mark, PacketEnds, State
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Binding, Growing, Kinds, Number, Reference, kind_names
 from bpfvm.compiler.ir.build import WORD, Block, Builder
 from bpfvm.compiler.ir.facts import Conservative, Facts
-from bpfvm.compiler.ir.function import Branch, Function, Goto
+from bpfvm.compiler.ir.function import NOTED, Branch, Function, Goto
 from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
 from bpfvm.core.diag import Diag, Note
+from bpfvm.core.machine import Location
 from bpfvm.core.span import Span
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.interval import Interval, add
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 Register = Value
 Body = ast.FunctionDef | ast.Lambda
 _CONSTANT_TEXT = 1 << 128
+_STATUS = "status"
 
 
 class Translation:
@@ -52,7 +56,9 @@ class Translation:
         self.calls = 0  # of functions, that were written out
         self.discarded: ast.expr | None = None  # the expression of a statement, whose value nobody reads
         self.facts: Final[Facts] = Conservative()
-        self._diags: dict[tuple[str, str, Span], Diag] = {}
+        self.outlined = Outlined()  # shared with the subprograms' own translations
+        self.callers: tuple[types.FunctionType, ...] = ()  # around a subprogram, the outermost first
+        self._diags: Diags = {}
         self._builder = Builder(target)
         self._fault_blocks: dict[FaultSite, Block] = {}
         self._state: State | None = State()
@@ -60,6 +66,13 @@ class Translation:
         self.loops: list[Loop] = []  # around this point, the innermost last
         self._bases: set[int] = set()  # origins of the numbers at their heads
         self.work = 0  # what loops make the kernel's verifier walk besides what stands in the text, in values
+
+    def inner(self, frame: Frame, target: Function) -> Translation:
+        """The translation of a subprogram that is called here."""
+        made = Translation(frame, self.hook, target, self.machine, self.body.func)
+        made.outlined = self.outlined
+        made.callers = (*self.callers, *(one.function for one in self.frames))
+        return made
 
     @property
     def frame(self) -> Frame:
@@ -120,7 +133,12 @@ class Translation:
             at = one.span
             return (at.file != own, at.file, at.line, at.col, one.code) if at else (False, "", 0, 0, one.code)
 
-        return sorted(self._diags.values(), key=place)
+        return sorted((self.outlined.diags | self._diags).values(), key=place)
+
+    @property
+    def found(self) -> Diags:
+        """What was found in this function itself."""
+        return self._diags
 
     def error(
         self, code: str, message: str, place: ast.AST | Span, *, why: str = "", help: str = "",
@@ -391,10 +409,53 @@ class Translation:
             self._fault_blocks[site] = block
         return self._fault_blocks[site]
 
+    def noted_fault(self) -> None:
+        """End by the fault that a subprogram has ended by."""
+        self._builder.goto(self._noted())
+        self.leave()
+
+    def _noted(self) -> Block:
+        site = FaultSite("", "in a subprogram", Location("", 0))
+        if site not in self._fault_blocks:
+            block = self._fault_blocks[site] = self._builder.new_block()
+            here, self._builder.block = self._builder.block, block
+            self._builder.fault(NOTED)
+            self._builder.block = here
+        return self._fault_blocks[site]
+
     def ret(self, value: Register) -> None:
         """End the program with r0 = value."""
         self._builder.ret(value)
         self._state = None
+
+    # Subprograms
+
+    def parameter(self, type: Type) -> Register:
+        """A parameter more of the subprogram that is translated."""
+        return self._builder.param(self.target.blocks[0], type)
+
+    def call(self, callee: Function, arguments: Sequence[Register], *, needs_context: bool) -> Register:
+        """Call a subprogram with its hidden arguments, and go on where it has not ended by a fault."""
+        builder, words = self._builder, list(arguments)
+        if needs_context:
+            words.append(builder.ctx())
+        status = self._status() if callee.has_status else None
+        if status is not None:
+            builder.op("store64", status, self.number(0))
+            words.append(status)
+        result = builder.call(callee, *words)
+        if status is not None:
+            onward = builder.new_block()
+            builder.branch("ne", builder.op("load64", status), self.number(0), self._noted(), onward)
+            builder.at(onward)
+        return result
+
+    def _status(self) -> Register:
+        """The word of the stack in which subprograms tell that they have ended by a fault."""
+        known = next((place for place, one in enumerate(self.target.slots) if one.name == _STATUS), None)
+        if known is None:
+            return self._builder.slot(_STATUS, 8)
+        return self._builder.op("slot", type=Ptr("stack"), imm=known)
 
     # Memory
 

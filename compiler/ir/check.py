@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, edges, operands
+from bpfvm.compiler.ir.function import NOTED, Block, Branch, FaultExit, Function, edges, operands
 from bpfvm.compiler.ir.graph import Dominance, order
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, MOST_ARGUMENTS, accepts
 from bpfvm.compiler.ir.ops import operands as operands_of
@@ -34,6 +34,8 @@ def _check_shape(function: Function) -> None:
     entry = function.blocks[0]
     if entry.params and not function.is_subprogram:
         _fail(function, entry, "the entry has parameters")
+    if function.has_status and (not entry.params or entry.params[-1].type != Ptr("stack")):
+        _fail(function, entry, "the last parameter is not the address of the status")
     if len(entry.params) > MOST_ARGUMENTS:
         _fail(function, entry, f"{len(entry.params)} parameters, and a call passes {MOST_ARGUMENTS}")
     known = set(map(id, function.blocks))
@@ -93,9 +95,9 @@ def _check_terminator(function: Function, block: Block) -> None:
     end = block.terminator
     if isinstance(end, Branch) and end.cond not in CONDITIONS:
         _fail(function, block, f"branch on the unknown condition {end.cond}")
-    if isinstance(end, FaultExit) and function.is_subprogram:
-        _fail(function, block, "a fault exit ends the program, and a subprogram cannot")
-    if isinstance(end, FaultExit) and not 0 <= end.site < len(function.fault_sites):
+    if isinstance(end, FaultExit) and function.is_subprogram and not function.has_status:
+        _fail(function, block, "a fault exit in a subprogram that has no status to say so")
+    if isinstance(end, FaultExit) and end.site != NOTED and not 0 <= end.site < len(function.fault_sites):
         _fail(function, block, f"fault site {end.site} of {len(function.fault_sites)}")
     for target, args in edges(end):
         if len(args) != len(target.params):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from bpfvm.compiler.ir.types import Value
 from bpfvm.core.machine import Location
@@ -57,7 +57,8 @@ class Return:
 
 @dataclass(slots=True, eq=False)
 class FaultExit:
-    """End the program by a fault. site: an index of Function.fault_sites."""
+    """End the program by a fault. site: an index of Function.fault_sites, or NOTED for the fault that a subprogram has
+    ended by. In a subprogram it returns, and its caller's own test of the status goes on from there."""
 
     site: int
     span: Location | None = None
@@ -77,6 +78,18 @@ class MayGoto:
 Terminator: TypeAlias = Goto | Branch | MayGoto | Return | FaultExit
 
 
+NOTED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter as debug information tells of it. type: a storage type of bpfvm.lang.types, int or bool; None for the
+    hidden ones, the context and the status."""
+
+    name: str
+    type: Any = None
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """An object on the stack. size, align: bytes; align is a power of two up to 8. source: where it is made."""
@@ -94,6 +107,9 @@ class Function:
 
     on_fault: what the program gives after a fault: r0, or, where `result_offset` is not None, the u64 at that offset of
     the context (r0 is then 0).
+    params: of a subprogram those of its entry; of a function of scalars those in its context, the result first. result:
+    what a subprogram returns. has_status: a subprogram can end by a fault, and its last parameter is the address of a
+    word that it then sets. is_global: it is verified by itself.
     maps: what the function's map operations name. slots: its stack objects. callees: what its calls name, and what
     those call in turn: one dict for a program and all its subprograms.
     """
@@ -110,6 +126,10 @@ class Function:
     slots: list[Slot] = field(default_factory=list)
     callees: dict[str, Function] = field(default_factory=dict)
     is_subprogram: bool = False
+    params: tuple[Param, ...] = ()
+    result: Any = None
+    has_status: bool = False
+    is_global: bool = False
 
     def values(self) -> Iterator[Value]:
         """Every value that an operation computes, block by block."""
@@ -138,7 +158,16 @@ def operands(terminator: Terminator | None) -> list[Value]:
     return read
 
 
-def replace_operands(terminator: Terminator | None, new: dict[Value, Value]) -> None:
+def substitute(function: Function, new: Mapping[Value, Value]) -> None:
+    """Put the values of `new` in place of its keys, wherever those stand, and take the keys out."""
+    for block in function.blocks:
+        block.values = [value for value in block.values if value not in new]
+        for value in block.values:
+            value.args = [new.get(arg, arg) for arg in value.args]
+        replace_operands(block.terminator, new)
+
+
+def replace_operands(terminator: Terminator | None, new: Mapping[Value, Value]) -> None:
     """Put `new` values in place of old ones, in the terminator itself."""
     for _, args in edges(terminator):
         args[:] = [new.get(value, value) for value in args]

@@ -37,7 +37,9 @@ def to_text(function: Function) -> str:
 
 def _function(function: Function) -> str:
     result = "" if function.result_offset is None else f" result {function.result_offset}"
+    result += " global" if function.is_global else ""
     result += " subprogram" if function.is_subprogram else ""
+    result += " status" if function.has_status else ""
     lines = [f'function {function.name} {function.type} "{function.section}" on_fault {function.on_fault}{result}']
     for one in function.maps.values():
         hidden = " hidden" if one.hidden else ""
@@ -76,7 +78,9 @@ def _target(block: Block, args: Sequence[Value]) -> str:
     return f"{block}({', '.join(map(repr, args))})"
 
 
-_HEAD = re.compile(r'function (\S+) (\S+) "([^"]*)" on_fault (\d+)(?: result (\d+))?( subprogram)?$')
+_HEAD = re.compile(
+    r'function (\S+) (\S+) "([^"]*)" on_fault (\d+)(?: result (\d+))?( global)?( subprogram)?( status)?$'
+)
 _MAP = re.compile(r"map (\S+) (\S+) (\d+) (\d+) (\d+)( hidden)?$")
 _SLOT = re.compile(r"slot (\S+) (\d+) ([1248])$")
 _BLOCK = re.compile(r"b(\d+)(?:\((.*)\))?:$")
@@ -105,8 +109,9 @@ class _Parser:
         head = self._match(_HEAD, self._lines[0] if self._lines else "")
         offset = None if head[5] is None else int(head[5])
         self.function = Function(
-            head[1], head[2], head[3], int(head[4]), result_offset=offset, is_subprogram=bool(head[6])
-        )
+            head[1], head[2], head[3], int(head[4]), result_offset=offset, is_global=bool(head[6]),
+            is_subprogram=bool(head[7]), has_status=bool(head[8]),
+        )  # fmt: skip
         self._scan()
         self._fill()
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, MayGoto, Return, edges
+from bpfvm.compiler.ir.function import NOTED, Block, Branch, FaultExit, Function, Goto, MayGoto, Return, edges
 from bpfvm.compiler.ir.graph import loop_depths
-from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, OPPOSITES
+from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS
 from bpfvm.compiler.ir.types import Ptr, Value, Word
 from bpfvm.compiler.lower.copies import sequence
 from bpfvm.compiler.lower.lir import R0, R1, R2, R3, R4, R10, Lir, LirBlock, LirFunction, Reg
@@ -42,6 +42,7 @@ class _Selector:
         self.blocks: dict[Block, LirBlock] = {}
         self.context = self.out.new()
         self.span: Location | None = None
+        self.tail: LirBlock | None = None  # what all fault exits end by
         self._key: int | None = None
         self._value: int | None = None
         self.block = LirBlock("")
@@ -279,10 +280,9 @@ class _Selector:
         cond, a, b = end.cond, end.a, end.b
         if a.op == "const" and b.op != "const":
             cond, a, b = MIRRORED[cond], b, a
+        if self.target.cpu == 1 and cond in LESS:  # which v1 has not
+            cond, a, b = MIRRORED[cond], b, a
         jump = CONDITIONS[cond]
-        if self.target.cpu == 1 and cond in LESS:  # which v1 has not: the opposite test, the ways exchanged
-            jump = CONDITIONS[OPPOSITES[cond]]
-            ways.reverse()
         number = immediate(b.imm) if b.op == "const" else None
         if number is not None:
             self.jump(f"{jump}64_k", ways[0], self.register(a), imm=number)
@@ -319,10 +319,23 @@ class _Selector:
             self.constant(dst, number)
 
     def fault_exit(self, site: int) -> None:
-        if self.record is not None:
+        if self.record is not None and site != NOTED:
             place = self.out.new()
             self.emit("lddw_map_value", place, symbol=self.record.name)
             self.emit("st32", place, imm=site + 1)
+        if self.tail is None:
+            self.tail = LirBlock("fault", cold=True)
+            self.out.blocks.append(self.tail)
+            here, self.block = self.block, self.tail
+            if self.function.is_subprogram:
+                self.set_status()
+            else:
+                self.end_by_fault()
+            self.block = here
+        self.jump("ja", self.tail)
+
+    def end_by_fault(self) -> None:
+        """What the hook gives after a fault."""
         if self.function.result_offset is None:
             self.constant(R0, self.function.on_fault)
         else:
@@ -330,6 +343,19 @@ class _Selector:
             self.constant(result, self.function.on_fault & M64)
             self.emit("stx64", self.context, result, off=self.function.result_offset)
             self.constant(R0, 0)
+        self.emit("exit")
+
+    def set_status(self) -> None:
+        """Return to a caller that looks at the status; that of a global function may be null."""
+        status = self.register(self.function.blocks[0].params[-1])
+        end = LirBlock("fault-end", cold=True)
+        if self.function.is_global:
+            self.jump("jeq64_k", end, status, imm=0)
+        self.emit("st64", status, imm=1)
+        self.jump("ja", end)
+        self.out.blocks.append(end)
+        self.block = end
+        self.constant(R0, 0)
         self.emit("exit")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfvm.compiler.ir.function import Block, Branch, Function, Goto, edges, replace_operands
+from bpfvm.compiler.ir.function import Block, Branch, Function, Goto, edges, substitute
 from bpfvm.compiler.ir.graph import order, predecessors
 from bpfvm.compiler.ir.ops import holds
 from bpfvm.compiler.ir.types import Value
@@ -108,11 +108,7 @@ def _latest(new: dict[Value, Value], value: Value) -> Value:
 
 
 def _replace(function: Function, new: dict[Value, Value]) -> None:
-    """Put the values of `new` in place of its keys, wherever those stand."""
+    """Put the last values of `new` in place of its keys."""
     if not new:
         return
-    last = {old: _latest(new, old) for old in new}
-    for block in function.blocks:
-        for value in block.values:
-            value.args = [last.get(arg, arg) for arg in value.args]
-        replace_operands(block.terminator, last)
+    substitute(function, {old: _latest(new, old) for old in new})

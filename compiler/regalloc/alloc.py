@@ -140,6 +140,12 @@ def _rewrite(function: LirFunction, colours: dict[Reg, Reg]) -> None:
             one.dst = colours.get(one.dst, one.dst)
             if not one.is_call:
                 one.src = colours.get(one.src, one.src)
-            if not (one.is_copy and one.dst == one.src):
+            if not (one.is_copy and one.dst == one.src) and not (kept and _stores_back(kept[-1], one)):
                 kept.append(one)
         block.insns = kept
+
+
+def _stores_back(loaded: Lir, one: Lir) -> bool:
+    """Whether `one` stores to a stack slot what was just loaded from there."""
+    spills = loaded.spill and one.spill and (loaded.op, one.op) == ("ldx64", "stx64")
+    return spills and (loaded.dst, loaded.off) == (one.src, one.off)

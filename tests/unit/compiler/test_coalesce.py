@@ -73,7 +73,6 @@ def test_a_loop_changes_its_values_in_place() -> None:
     insns = [one.op.name for one in generate(parse(LOOP), record_faults=False).insns]
     assert insns.count("mov64_x") <= 2  # the context, the result
     assert insns.count("ja") == 1
-    assert insns[-1] == "exit"
 
 
 def test_loops_are_counted() -> None:

@@ -110,6 +110,31 @@ def test_what_nothing_reaches_is_left_out() -> None:
     assert [one.op.name for one in insns] == ["mov64_k", "exit"]
 
 
+def test_the_end_of_a_loop_stands_behind_its_test() -> None:
+    """Where the kernel's verifier walks it before the next turn."""
+    head, body, end = LirBlock("head", depth=1), LirBlock("body", depth=1), LirBlock("end")
+    head.insns = [Lir("mov64_k", R0, imm=1), Lir("jlt64_k", 1, imm=9, target=body), Lir("ja", target=end)]
+    body.insns = [Lir("mov64_k", R0, imm=2), Lir("ja", target=head)]
+    end.insns = [Lir("mov64_k", R0, imm=3), Lir("exit")]
+    insns, _ = layout(LirFunction("f", [LirBlock("entry", [Lir("ja", target=head)]), head, body, end]))
+    assert [one.imm for one in insns if one.op.name == "mov64_k"] == [1, 3, 2]
+
+
+@pytest.mark.parametrize("form", ["k", "x"])
+@pytest.mark.parametrize("condition", OPPOSITES)
+def test_the_first_level_inverts_without_newer_jumps(condition: str, form: str) -> None:
+    jump = f"{CONDITIONS[condition]}64_{form}"
+    near, far = LirBlock("near", [Lir("exit")]), LirBlock("far", [Lir("mov64_k", R0, imm=1), Lir("exit")], cold=True)
+    entry = LirBlock("entry", [Lir(jump, 1, 2 if form == "x" else 0, imm=4, target=near), Lir("ja", target=far)])
+    first = layout(LirFunction("f", [entry, near, far]), 1)[0][0]
+    if first.op.name == jump:  # not inverted
+        return
+    assert first.op.name[:-5] not in ("jlt", "jle", "jslt", "jsle")
+    for word in (0, 3, 4, 5, 1 << 63, (1 << 64) - 1):
+        mine, other = (4, word) if (first.dst, first.src) == (2, 1) else (word, 4)
+        assert taken(first.op, mine, other) is not taken(BY_NAME[jump], word, 4)
+
+
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_a_condition_is_inverted_only_where_it_has_an_opposite(condition: str) -> None:
     jump = f"{CONDITIONS[condition]}64_k"

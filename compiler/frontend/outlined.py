@@ -1,0 +1,49 @@
+"""The subprograms of a program that is translated: what was made of them, shared by the translations of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from bpfvm.compiler.frontend.state import Diags
+from bpfvm.compiler.frontend.types import Value
+from bpfvm.compiler.ir.function import FaultExit, Function
+
+Key: TypeAlias = "tuple[object, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Subprogram:
+    """One that was translated. value: what it returns, in its own register; None where it never does.
+
+    numbers: the parameters that are passed. needs_context: its context is passed behind them. size: values in it and in
+    what it calls, as the verifier walks them at each call.
+    """
+
+    function: Function
+    numbers: tuple[str, ...]
+    value: Value | None
+    needs_context: bool
+    size: int
+
+
+@dataclass(slots=True)
+class Outlined:
+    """made: by what a call's copy depends on; None after an error. Nothing of it is rolled back: a subprogram is the
+    same whatever is known of its caller."""
+
+    made: dict[Key, Subprogram | None] = field(default_factory=dict)
+    diags: Diags = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+
+    def number_sites(self, program: Function) -> None:
+        """Count the fault sites of subprograms on behind those of their program, which knows all."""
+        for one in self.made.values():
+            if one is None:
+                continue
+            for block in one.function.blocks:
+                end = block.terminator
+                if isinstance(end, FaultExit) and end.site >= 0:
+                    end.site += len(program.fault_sites)
+            program.fault_sites += one.function.fault_sites
+            one.function.fault_sites = program.fault_sites

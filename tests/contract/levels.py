@@ -1,0 +1,72 @@
+"""The functions of tests/programs compiled for one -mcpu, run on one machine and compared with CPython."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bpfvm import bpf
+from bpfvm.compiler import compile_program
+from bpfvm.core.errors import BpfvmError
+from bpfvm.isa.insn import Insn
+from bpfvm.lang import hooks
+from bpfvm.lang.target import Target
+from bpfvm.obj.model import ProgramSpec
+from bpfvm.run.backend import engine
+from bpfvm.run.compare import differences
+from bpfvm.run.session import Session
+from tests.contract.comparison import Comparison
+
+FOLDER = Path(__file__).resolve().parents[1] / "programs"
+Case = tuple[Callable[..., Any], Sequence[tuple[int, ...]]]
+_NEWER = ("jlt", "jle", "jslt", "jsle")
+
+
+def cases() -> Iterator[Case]:
+    """Every function with its inputs."""
+    for path in sorted(FOLDER.glob("*.py")):
+        yield from import_module(f"tests.programs.{path.stem}").CASES
+
+
+def level_of(one: Insn) -> int:
+    """The lowest -mcpu that has the instruction; atomic operations with a result and may_goto do not count."""
+    name = one.op.name
+    if name.startswith(("sdiv", "smod", "movs", "ldxs", "bswap")) or name == "gotol":
+        return 4
+    if "32" in name and name[:2] not in ("ld", "st", "be", "le") and not name.startswith("atomic"):
+        return 3
+    return 2 if name.startswith(_NEWER) else 1
+
+
+def too_new(program: ProgramSpec, cpu: int) -> list[str]:
+    """Instructions that the level has not."""
+    return [one.op.name for one in program.insns if level_of(one) > cpu]
+
+
+def compare(cpu: int, machine: str, every: int = 1) -> Comparison:
+    """CPython and `machine` on each function, every n-th input."""
+    found = Comparison()
+    for function, inputs in cases():
+        program = bpf.function(function)
+        made = compile_program(function, hooks.function(), record_faults=True, machine=Target(cpu))
+        spec = made.spec
+        wrong = too_new(spec.programs[program.name], cpu)
+        found.wrong += [f"{program.name}: v{cpu} has no {name}" for name in wrong[:1]]
+        try:
+            with (
+                Session(engine(machine), spec, program.name, program.signature) as mine,
+                program.session("cpython") as want,
+            ):
+                for given in inputs[::every]:
+                    one = program.input(given)
+                    found.wrong += [
+                        f"{program.name}{given}: {line}"
+                        for line in differences("cpython", want.outcome(one), machine, mine.outcome(one))
+                    ]
+                    found.counts["runs"] += 1
+        except BpfvmError as error:
+            found.wrong.append(f"{program.name}: {error}")
+        found.counts["functions"] += 1
+    return found

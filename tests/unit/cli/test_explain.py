@@ -18,7 +18,7 @@ from bpfvm.core.diag import CompileError
 from bpfvm.program import Program
 
 # What no few lines of a file can show: sources that changed or are not there, much stack, narrow keys
-IN_WORDS = {"E001", "E002", "E003", "E021", "E071"}
+IN_WORDS = {"E001", "E002", "E003", "E071"}
 
 
 def diagnosed(name: str, text: str) -> set[str]:

@@ -16,7 +16,7 @@ from bpfvm.compiler.frontend.operation import Operation, finished
 from bpfvm.compiler.frontend.power import power
 from bpfvm.compiler.frontend.shift import shift
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Number, Reference, Value
+from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Maybe, Number, Reference, Value
 from bpfvm.lang.interval import Interval, abs_, add
 from bpfvm.lang.operators import BINARY_BY_NODE, UNARY_BY_NODE
 
@@ -35,16 +35,10 @@ def binary(f: Translation, node: ast.AST, op: ast.operator, left: Operand, right
         return _float(f, node, left, right)
     row = BINARY_BY_NODE.get(type(op).__name__)
     symbol = row.symbol if row else "**" if isinstance(op, ast.Pow) else "@"
-    for value, place in (left, right):
-        if not isinstance(value, Number):
-            return f.error(
-                "E022",
-                f"`{symbol}` takes numbers, and `{f.quoted(place)}` is {value.described}",
-                place,
-                help="use a number, or a field of it",
-            )
-    assert isinstance(a, Number)
-    assert isinstance(b, Number)
+    if not isinstance(a, Number):
+        return _no_number(f, symbol, left)
+    if not isinstance(b, Number):
+        return _no_number(f, symbol, right)
     a, b = f.state.known(a), f.state.known(b)
     if isinstance(op, ast.Pow):
         return power(f, node, (a, a_node), (b, b_node))
@@ -62,6 +56,18 @@ def binary(f: Translation, node: ast.AST, op: ast.operator, left: Operand, right
     if row.name in ("lshift", "rshift"):
         return shift(f, operation)
     return _ring(f, operation)
+
+
+def _no_number(f: Translation, symbol: str, operand: Operand) -> Bad:
+    value, place = operand
+    if isinstance(value, Maybe):
+        return f.may_be_none(place)
+    return f.error(
+        "E022",
+        f"`{symbol}` takes numbers, and `{f.quoted(place)}` is {value.described}",
+        place,
+        help="use a number, or a field of it",
+    )
 
 
 def augmented(f: Translation, node: ast.AugAssign, left: Operand, right: Operand) -> Value:
@@ -164,6 +170,8 @@ def unary(f: Translation, node: ast.UnaryOp, op: ast.unaryop, value: Value) -> V
     if isinstance(value, Bad):
         return BAD
     row = UNARY_BY_NODE[type(op).__name__]
+    if isinstance(value, Maybe):
+        return f.may_be_none(node.operand)
     if not isinstance(value, Number):
         return f.error("E022", f"`{row.symbol}` takes a number, and `{f.quoted(node.operand)}` is {value.described}",
                        node.operand, help="use a number, or a field of it")  # fmt: skip

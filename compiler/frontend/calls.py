@@ -18,7 +18,7 @@ from bpfvm.compiler.frontend.compare import ordered, truth
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, BOOLEAN, INT, Bad, Method, Number, Static, Tuple, Value, constant
+from bpfvm.compiler.frontend.types import BAD, BOOLEAN, INT, Bad, Maybe, Method, Number, Static, Tuple, Value, constant
 from bpfvm.lang.types import Storage, of_ctypes
 
 _CALLABLE = "call what can be: functions, casts (u32), abs, min, max, sum, any, all, divmod, int, bool, len"
@@ -117,13 +117,15 @@ def _with_numbers(
     numbers = [argument for argument in values if isinstance(argument, Number)]
     if len(numbers) < len(values):
         at = next(place for place, argument in enumerate(values) if not isinstance(argument, Number))
+        if isinstance(values[at], Maybe):
+            return f.may_be_none(given.nodes[at])
         text = f"`{name}` takes numbers, and `{f.quoted(given.nodes[at])}` is {values[at].described}"
         return f.error("E022", text, given.nodes[at], help="name a number")
     return compute([f.state.known(number) for number in numbers])
 
 
 def _int(f: Translation, node: ast.Call, given: Arguments) -> Value:
-    if given.values and not isinstance(given.values[0], Number):
+    if given.values and not isinstance(given.values[0], Number | Maybe):
         return constants.call(f, node, Static(int), (given.values, given.nodes), given.named)
     return _with_numbers(f, node, given, (0, 1), lambda numbers: numbers[0].as_kinds(INT) if numbers else constant(0))
 

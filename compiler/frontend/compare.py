@@ -7,11 +7,11 @@ import enum
 import types
 from typing import TypeAlias
 
-from bpfvm.compiler.frontend import constants
+from bpfvm.compiler.frontend import constants, flow
 from bpfvm.compiler.frontend.ranges import COMPARISONS, Comparison, Pair
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BOOLEAN, Bad, Kind, Nothing, Number, Reference, Static, Tuple, Value
+from bpfvm.compiler.frontend.types import BOOLEAN, Bad, Kind, Maybe, Nothing, Number, Reference, Static, Tuple, Value
 from bpfvm.core.bits import S64_MAX
 from bpfvm.lang.interval import Interval
 
@@ -34,6 +34,8 @@ def truth(f: Translation, value: Value, node: ast.expr) -> Branches:
             return _nonzero(f, f.state.known(value), node)
         case Nothing():
             return decided(f, False)
+        case Maybe():
+            return _some(f, value, node)
         case Tuple():
             return decided(f, bool(value.items))
         case Static(truth=None):
@@ -58,6 +60,22 @@ def _of_reference(f: Translation, value: Reference, node: ast.expr) -> Branches:
         if method is not None:
             return truth(f, fields.operator(f, node, method, [value]), node)
     return decided(f, True)
+
+
+def _some(f: Translation, value: Maybe, node: ast.expr) -> Branches:
+    """A number that is not 0, where there is one."""
+    there, none = truth(f, f.state.known(value.there), node)
+    number = value.number
+    flow.enter(f, there)
+    if 0 in f.state.known(number).range:
+        f.warn(
+            "W111",
+            f"`{f.quoted(node)}` is false where it is None, and where it is 0",
+            node,
+            help=f"did you mean: {f.quoted(node)} is not None",
+        )
+    holds, zero = _nonzero(f, f.state.known(number), node)
+    return holds, [*none, *zero]
 
 
 def _nonzero(f: Translation, number: Number, node: ast.expr) -> Branches:
@@ -86,6 +104,8 @@ def compare(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, rig
         return special
     comparison = COMPARISONS.get(type(op))
     assert comparison is not None, "`in` is membership.contains"
+    if isinstance(a, Maybe) or isinstance(b, Maybe):
+        return optional(f, comparison, left, right)
     if not (isinstance(a, Number) and isinstance(b, Number)):
         computed = constants.operation(f, node, op, a, b)
         if computed is not None:
@@ -123,6 +143,21 @@ _METHODS: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Eq: ("__eq__", "__eq__"), ast.NotEq: ("__eq__", "__eq__"), ast.Lt: ("__lt__", "__gt__"),
     ast.LtE: ("__le__", "__ge__"), ast.Gt: ("__gt__", "__lt__"), ast.GtE: ("__ge__", "__le__"),
 }  # fmt: skip
+
+
+def optional(f: Translation, comparison: Comparison, left: Operand, right: Operand) -> Branches:
+    """A comparison of what may be None: `==` and `!=` have an answer for None, the others raise TypeError."""
+    (maybe, place), (other, _) = (left, right) if isinstance(left[0], Maybe) else (right, left)
+    assert isinstance(maybe, Maybe)
+    if comparison.jump not in ("eq", "ne") or not isinstance(other, Number):
+        f.may_be_none(place)
+        return unknown(f)
+    there, none = truth(f, f.state.known(maybe.there), place)
+    flow.enter(f, there)
+    if not (f.exact(maybe.number, place) and f.exact(other, left[1])):
+        return unknown(f)
+    holds, fails = ordered(f, comparison, f.state.known(maybe.number), f.state.known(other))
+    return (holds, [*fails, *none]) if comparison.jump == "eq" else ([*holds, *none], fails)
 
 
 def _values(f: Translation, comparison: Comparison, left: Known, right: Known) -> Branches:
@@ -191,6 +226,9 @@ def _test(jump: str, signed: bool) -> str:
 def _identity(f: Translation, wanted: bool, left: Operand, right: Operand) -> Branches:
     """`is` and `is not`: with None, True and False alone, whose identity is their value."""
     for (value, _), other in ((left, right), (right, left)):
+        if isinstance(value, Nothing) and isinstance(other[0], Maybe):
+            there, none = truth(f, f.state.known(other[0].there), other[1])
+            return (none, there) if wanted else (there, none)
         if isinstance(value, Nothing):
             return decided(f, isinstance(other[0], Nothing) is wanted)
         if isinstance(value, Number) and value.kinds == BOOLEAN and value.constant is not None:
@@ -219,6 +257,11 @@ def _object(value: Value) -> object | None:
 
 def _is_bool(f: Translation, wanted: bool, truth_value: int, other: Operand) -> Branches:
     value, node = other
+    if isinstance(value, Maybe):
+        there, none = truth(f, f.state.known(value.there), node)
+        flow.enter(f, there)
+        same, other_one = _is_bool(f, wanted, truth_value, (f.state.known(value.number), node))
+        return (same, [*other_one, *none]) if wanted else ([*same, *none], other_one)
     if not isinstance(value, Number) or Kind.BOOL not in value.kinds:
         return decided(f, not wanted)
     if value.kinds != BOOLEAN:

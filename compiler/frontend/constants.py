@@ -108,7 +108,7 @@ def item(f: Translation, node: ast.Subscript, owner: Value, index: Value) -> Val
     """`owner[index]` of a tuple, or of an object that is known."""
     if isinstance(owner, Tuple) and isinstance(index, Number) and index.constant is not None:
         if -len(owner.items) <= index.constant < len(owner.items):
-            return owner.items[index.constant]
+            return f.state.seen(owner.items[index.constant])
         return f.error(
             "E025",
             f"`{f.quoted(node)}` raises IndexError: the tuple has {len(owner.items)} items",

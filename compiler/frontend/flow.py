@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bpfvm.compiler.frontend.ranges import bounded
 from bpfvm.compiler.frontend.state import End, PacketEnds, State
@@ -16,13 +17,17 @@ from bpfvm.compiler.frontend.types import (
     Binding,
     Conflict,
     Growing,
-    Kinds,
+    Maybe,
+    Nothing,
     Number,
     Reference,
     Tuple,
     Unbound,
     Value,
     constant,
+    kinds_of,
+    part,
+    placeholder,
 )
 from bpfvm.compiler.ir.build import WORD
 from bpfvm.compiler.ir.types import Ptr, Type, Word
@@ -87,33 +92,56 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
     names = dict.fromkeys(name for state in states for name in state.names)
     columns = {name: _meet([known(state, state.names.get(name)) for state in states]) for name in names}
     result = _meet([known(*pair) for pair in zip(states, results, strict=True)]) if results else None
-    phis = [one for one in (*columns.values(), result) if isinstance(one, _Phi | _Places)]
+    phis = [phi for one in (*columns.values(), result) for phi in _phis(one)]
     made = dict(zip(map(id, phis), _merge(f, ends, phis), strict=True))
-
-    def settled(one: Binding | _Phi | _Places) -> Binding:
-        return made[id(one)] if isinstance(one, _Phi | _Places) else one
-
-    bound = {name: settled(one) for name, one in columns.items()}
+    bound: dict[str, Binding] = {name: _filled(one, made) for name, one in columns.items()}
     f.state = State(bound, _common_facts(states, _origins(bound.values())), _common_packet(states))
-    return None if result is None else settled(result)
+    return _filled(result, made) if result is not None else None
+
+
+def _phis(one: Any) -> list[_Phi | _Places]:
+    """The numbers and references to be made of a name's binding."""
+    match one:
+        case _Phi() | _Places():
+            return [one]
+        case Tuple():
+            return [phi for item in one.items for phi in _phis(item)]
+        case Maybe():
+            return [*_phis(one.there), *_phis(one.number)]
+    return []
+
+
+def _filled(one: Any, made: Mapping[int, Number | Reference]) -> Any:
+    """The binding with its numbers, now that they are made."""
+    match one:
+        case _Phi() | _Places():
+            return made[id(one)]
+        case Tuple():
+            return Tuple(tuple(_filled(item, made) for item in one.items))
+        case Maybe():
+            return Maybe(_filled(one.there, made), _filled(one.number, made))
+    return one
 
 
 def known(state: State, bound: Binding | None) -> Binding:
     """A name's binding with what tests have shown of it; None for a name that was never bound."""
     if bound is None:
         return Unbound(always=True)
-    return state.known(bound) if isinstance(bound, Number) else bound
+    if isinstance(bound, Tuple):
+        return Tuple(tuple(state.seen(one) for one in bound.items))
+    return state.seen(bound) if isinstance(bound, Number | Maybe) else bound
 
 
 def met(column: Sequence[Binding]) -> Binding:
     """One name's binding after a join of ways, on one of which it is no number."""
-    joined = _meet(column)
-    assert not isinstance(joined, _Phi), "numbers meet in a register"
-    return joined.made if isinstance(joined, _Places) else joined
+    joined: Any = _meet(column)
+    if isinstance(joined, _Places):
+        return joined.made
+    return _conflict(column) if _phis(joined) else joined
 
 
-def _meet(column: Sequence[Binding]) -> Binding | _Phi | _Places:
-    """One name's binding after the join."""
+def _meet(column: Sequence[Binding]) -> Any:
+    """One name's binding after the join: what is to be made is a _Phi or _Places, in tuples too."""
     first = column[0]
     if all(one == first for one in column):
         return first
@@ -130,6 +158,11 @@ def _meet(column: Sequence[Binding]) -> Binding | _Phi | _Places:
     places = [one for one in column if isinstance(one, Reference)]
     if len(places) == len(column) and len({(one.type, one.space) for one in places}) == 1:
         return _meet_places(places)
+    tuples = [one for one in column if isinstance(one, Tuple)]
+    if len(tuples) == len(column) and len({len(one.items) for one in tuples}) == 1:
+        return _meet_tuples(tuples)
+    if all(isinstance(one, Number | Nothing | Maybe) for one in column):
+        return _meet_optional(column)
     return next((one for one in column if isinstance(one, Conflict)), None) or _conflict(column)
 
 
@@ -146,6 +179,22 @@ def aligned_to(one: Reference) -> int:
     return min(one.align, one.offset & -one.offset) if one.offset else one.align
 
 
+def _meet_tuples(tuples: Sequence[Tuple]) -> Any:
+    """Item by item."""
+    items: list[Any] = [_meet(column) for column in zip(*(one.items for one in tuples), strict=True)]
+    wrong = next((one for one in items if isinstance(one, Conflict | Bad)), None)
+    return wrong if wrong is not None else Tuple(tuple(items))
+
+
+def _meet_optional(column: Sequence[Binding]) -> Any:
+    """Numbers on some ways, None on others."""
+    numbers = [one.number if isinstance(one, Maybe) else one for one in column if isinstance(one, Number | Maybe)]
+    nothing = placeholder(numbers)
+    parts = [part(one, nothing) for one in column]
+    there, number = (_meet_numbers(column) for column in zip(*parts, strict=True))
+    return Maybe(there, number)
+
+
 def _conflict(column: Sequence[Binding]) -> Conflict:
     first = column[0]
     other = next(one for one in column if one != first)
@@ -154,18 +203,14 @@ def _conflict(column: Sequence[Binding]) -> Conflict:
     return Conflict(first, other)
 
 
-def _meet_numbers(numbers: Sequence[Number]) -> Number | _Phi:
+def _meet_numbers(numbers: Sequence[Number]) -> Any:
     first = numbers[0]
-    kinds = _kinds(numbers)
+    kinds = kinds_of(numbers)
     if all(one.origin == first.origin for one in numbers):
         return Number(kinds, _union(numbers), first.register, first.origin, first.drift)
     if len({one.constant for one in numbers}) == 1 and first.constant is not None:
         return constant(first.constant, kinds)  # a value of its own: what `first` is elsewhere says nothing of it
     return _Phi(tuple(numbers))
-
-
-def _kinds(numbers: Sequence[Number]) -> Kinds:
-    return frozenset(kind for one in numbers for kind in one.kinds)
 
 
 def _union(numbers: Sequence[Number]) -> Interval:
@@ -199,7 +244,7 @@ def _type(phi: _Phi | _Places) -> Type:
 def _joined(f: Translation, phi: _Phi | _Places, register: Register) -> Number | Reference:
     if isinstance(phi, _Places):
         return replace(phi.made, base=register, varies=False)
-    return Number(_kinds(phi.numbers), _union(phi.numbers), register, drift=_common_drift(f, phi.numbers))
+    return Number(kinds_of(phi.numbers), _union(phi.numbers), register, drift=_common_drift(f, phi.numbers))
 
 
 def _common_drift(f: Translation, numbers: Sequence[Number]) -> dict[int, Interval]:
@@ -222,6 +267,8 @@ def _origins(bindings: Iterable[Binding]) -> set[int]:
             found.add(one.origin)
         elif isinstance(one, Tuple):
             found |= _origins(one.items)
+        elif isinstance(one, Maybe):
+            found |= {one.there.origin, one.number.origin}
     return found
 
 

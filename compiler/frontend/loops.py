@@ -19,7 +19,21 @@ from bpfvm.compiler.frontend import flow
 from bpfvm.compiler.frontend.ranges import ANY, bounded
 from bpfvm.compiler.frontend.state import Ends, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import Bad, Binding, Conflict, Growing, Kinds, Number, Reference
+from bpfvm.compiler.frontend.types import (
+    BOOLEAN,
+    Bad,
+    Binding,
+    Conflict,
+    Growing,
+    Kinds,
+    Maybe,
+    Nothing,
+    Number,
+    Reference,
+    kinds_of,
+    part,
+    placeholder,
+)
 from bpfvm.core.bits import M8, M32, M64, S64_MAX, S64_MIN
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.interval import Interval, add
@@ -137,6 +151,8 @@ def _grown(trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, 
     if trial.after is None:
         return guess
     head, after = trial.heads.names[name], trial.after[name]
+    if _is_optional(before, after, guess.binding):
+        return _optional(before, after, guess, round)
     if not (isinstance(before, Number) and isinstance(after, Number) and isinstance(guess.binding, Number)):
         if isinstance(after, Growing | Bad) or after == head:  # an error was said where it was made
             return guess
@@ -158,9 +174,42 @@ def _grown(trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, 
     elif guess.drift is None and bounds.within(known) and kinds == guess.binding.kinds:
         return guess
     wider = _wider(known, bounds, round - _DRIFTS)
+    return Guess(Number(kinds, _wrapped(kinds, wider)), None)
+
+
+def _is_optional(*bindings: Binding) -> bool:
+    """Whether they are numbers on some turns, and None on others."""
+    numbers = sum(isinstance(one, Number) for one in bindings)
+    return all(isinstance(one, Number | Nothing | Maybe) for one in bindings) and (
+        any(isinstance(one, Maybe) for one in bindings) or 0 < numbers < len(bindings)
+    )
+
+
+def _optional(before: Binding, after: Binding, guess: Guess, round: int) -> Guess:
+    """A number or None: what there is of it on any turn, by bounds alone."""
+    known = guess.binding
+    every = [one.number if isinstance(one, Maybe) else one for one in (before, after, known)]
+    numbers = [one for one in every if isinstance(one, Number)]
+    nothing = placeholder(numbers)
+    parts = [part(one, nothing) for one in (before, after, known)]
+    there = parts[0][0].range.union(parts[1][0].range).union(parts[2][0].range)
+    kinds = kinds_of(numbers)
+    bounds = numbers[0].range
+    for one in numbers[1:]:
+        bounds = bounds.union(one.range)
+    if isinstance(known, Maybe):
+        fits = bounds.within(known.number.range) and there.within(known.there.range)
+        if fits and kinds == known.number.kinds:
+            return guess
+        bounds = _wider(known.number.range, bounds, round)
+    return Guess(Maybe(Number(BOOLEAN, there), Number(kinds, _wrapped(kinds, bounds))), None)
+
+
+def _wrapped(kinds: Kinds, range: Interval) -> Interval:
+    """`range`, cut to what its kinds can be where that is one thing."""
     wraps = {kind.wraps for kind in kinds}
     only = wraps.pop() if len(wraps) == 1 else None
-    return Guess(Number(kinds, wider), None) if only is None else Guess(Number(kinds, wider.meet(only) or only), None)
+    return range if only is None else range.meet(only) or only
 
 
 def _made_in(trial: _Trial, one: Reference) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import INT, MODULAR, Bad, Kinds, MapValue, Number, Value
+from bpfvm.compiler.frontend.types import INT, MODULAR, Bad, Kinds, MapValue, Maybe, Number, Value
 from bpfvm.lang.interval import Interval
 from bpfvm.lang.maps import Array
 from bpfvm.lang.operators import BINARY_BY_NODE
@@ -62,6 +62,9 @@ def element(f: Translation, owner: Value, index: Value, node: ast.Subscript) -> 
             node.value,
             help=f"{owner.name} = Array(u64, 256)",
         )
+        return None
+    if isinstance(index, Maybe):
+        f.may_be_none(node.slice)
         return None
     if not isinstance(index, Number):
         f.error(

@@ -16,7 +16,18 @@ from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import Ends
 from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BOOLEAN, NOTHING, Bad, Number, Reference, Static, Tuple, Value, constant
+from bpfvm.compiler.frontend.types import (
+    BOOLEAN,
+    NOTHING,
+    Bad,
+    Maybe,
+    Number,
+    Reference,
+    Static,
+    Tuple,
+    Value,
+    constant,
+)
 from bpfvm.lang.structs import StructType
 from bpfvm.lang.types import s64, u64
 
@@ -79,6 +90,8 @@ def _value(f: Translation, pattern: ast.MatchValue, subject: Value, node: ast.ex
     if isinstance(subject, Reference):
         whole = ast.copy_location(ast.Compare(node, [ast.Eq()], [pattern.value]), pattern)
         return compare.compare(f, whole, ast.Eq(), (subject, node), (wanted, pattern.value))
+    if isinstance(subject, Maybe) and isinstance(wanted, Number):
+        return compare.optional(f, COMPARISONS[ast.Eq], (subject, node), (wanted, pattern.value))
     if not isinstance(wanted, Number) or not isinstance(subject, Number):
         same = constants.operation(f, pattern.value, ast.Eq(), subject, wanted)
         # values of two kinds are never equal
@@ -100,7 +113,7 @@ def _as(f: Translation, pattern: ast.MatchAs, subject: Value, node: ast.expr) ->
     if pattern.name is None or not holds:
         return holds, fails
     flow.enter(f, holds)
-    f.state.names[_captured(pattern.name)] = f.state.known(subject) if isinstance(subject, Number) else subject
+    f.state.names[_captured(pattern.name)] = f.state.seen(subject)
     return [f.end()], fails
 
 

@@ -22,6 +22,7 @@ from bpfvm.compiler.frontend.types import (
     INT,
     Bad,
     Kind,
+    Maybe,
     Nothing,
     Number,
     Range,
@@ -128,6 +129,9 @@ def _among(f: Translation, left: Operand, items: Sequence[Value], place: ast.exp
     wanted = left[0]
     if isinstance(wanted, Reference):
         return _equal_to_one(f, left, items, place)
+    if isinstance(wanted, Maybe):
+        f.may_be_none(left[1])
+        return unknown(f)
     if not isinstance(wanted, Number):
         return _same(f, left, items, place)
     if not f.exact(wanted, left[1]):
@@ -207,6 +211,9 @@ def _same(f: Translation, left: Operand, items: Sequence[Value], place: ast.expr
 
 def _in_range(f: Translation, left: Operand, items: Range, place: ast.expr) -> Branches:
     number, node = left
+    if isinstance(number, Maybe):
+        f.may_be_none(node)
+        return unknown(f)
     if not isinstance(number, Number):
         return decided(f, False)  # CPython compares with every number: never equal
     if not f.exact(number, node):

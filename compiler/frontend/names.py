@@ -56,9 +56,7 @@ def read(f: Translation, node: ast.Name) -> Value:
             )
         case Growing():
             return _growing(f, node, bound)
-        case Number():
-            return f.state.known(bound)
-    return bound
+    return f.state.seen(bound)
 
 
 def _growing(f: Translation, node: ast.Name, bound: Growing) -> Value:

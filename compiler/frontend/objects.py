@@ -19,6 +19,7 @@ from bpfvm.compiler.frontend.types import (
     ContextValue,
     Kind,
     MapValue,
+    Maybe,
     Nothing,
     Number,
     Range,
@@ -82,6 +83,10 @@ def is_instance(f: Translation, node: ast.Call, values: Values, nodes: Nodes) ->
     if wanted is None:
         text = f"`isinstance` takes a type or a tuple of them, and `{f.quoted(nodes[1])}` is {values[1].described}"
         return f.error("E022", text, nodes[1], help=f"isinstance({f.quoted(nodes[0])}, u64)")
+    if isinstance(values[0], Maybe) and not isinstance_of(type(None), wanted):
+        inner = is_instance(f, node, [values[0].number, values[1]], nodes)
+        known = inner.constant if isinstance(inner, Number) else None
+        return inner if known is None else values[0].there if known else constant(0, BOOLEAN)
     classes = classes_of(values[0])
     answers = {isinstance_of(one, wanted) for one in classes or ()}
     if len(answers) != 1:
@@ -181,6 +186,8 @@ def range_of(f: Translation, node: ast.Call, values: Values, nodes: Nodes) -> Va
     """`range(stop)`, `range(start, stop)`, `range(start, stop, step)`."""
     numbers = []
     for one, place in zip(values, nodes, strict=True):
+        if isinstance(one, Maybe):
+            return f.may_be_none(place)
         if not isinstance(one, Number):
             text = f"`range` takes numbers, and `{f.quoted(place)}` is {one.described}"
             return f.error("E022", text, place, help="range(16)")

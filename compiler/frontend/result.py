@@ -14,6 +14,7 @@ from bpfvm.compiler.frontend.types import (
     NOTHING,
     Bad,
     ContextValue,
+    Maybe,
     Nothing,
     Number,
     Value,
@@ -69,6 +70,14 @@ def leave(f: Translation, node: ast.AST, given: Value | None, place: ast.expr | 
             f.ret(f.number(0))
         case None | Nothing():
             _nothing(f, node)
+        case Maybe():
+            assert place is not None, "a value has a node"
+            there, none = compare.truth(f, f.state.known(given.there), place)
+            flow.enter(f, there)
+            _number(f, f.state.known(given.number), place)
+            flow.enter(f, none)
+            if f.reachable:
+                _nothing(f, node)
         case Number():
             assert place is not None, "a value has a node"
             _number(f, f.state.known(given), place)

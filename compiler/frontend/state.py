@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from bpfvm.compiler.frontend.types import Binding, Number
+from bpfvm.compiler.frontend.types import NOTHING, Binding, Maybe, Number, Value
 from bpfvm.compiler.ir.function import Block
 from bpfvm.compiler.ir.types import Value as Register
 from bpfvm.core.diag import Diag
@@ -45,6 +45,17 @@ class State:
         """`number` with what tests have shown of it."""
         return number.within(self.facts.get(number.origin))
 
+    def seen(self, value: Value) -> Value:
+        """`value` with what tests have shown of it: a number, or whether there is one."""
+        if isinstance(value, Number):
+            return self.known(value)
+        if not isinstance(value, Maybe):
+            return value
+        there = self.known(value.there)
+        if there.constant is not None:
+            return self.known(value.number) if there.constant else NOTHING
+        return value
+
     def learn(self, number: Number, range: Interval) -> None:
         """From here on the value lies in `range`."""
         if number.constant is None:
@@ -71,12 +82,20 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """What goes around a loop. name: of the binding. part: the number that it gives of it, None for a reference."""
+
+    name: str
+    part: Callable[[Binding], Number | None] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Heads:
-    """The head of a loop. names: what each is there. carried: those that are parameters of `block`, in order."""
+    """The head of a loop. names: what each is there. carried: the parameters of `block`, in order."""
 
     block: Block
     names: Mapping[str, Binding]
-    carried: tuple[str, ...]
+    carried: tuple[Carried, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,21 @@ from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.outlined import Outlined
 from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.span import Source
-from bpfvm.compiler.frontend.state import Diags, End, Guess, Heads, Mark, PacketEnds, State
-from bpfvm.compiler.frontend.types import BAD, INT, Bad, Binding, Growing, Kinds, Number, Reference, kind_names
+from bpfvm.compiler.frontend.state import Carried, Diags, End, Guess, Heads, Mark, PacketEnds, State
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    INT,
+    Bad,
+    Binding,
+    Growing,
+    Kinds,
+    Maybe,
+    Number,
+    Reference,
+    kind_names,
+    part,
+    placeholder,
+)
 from bpfvm.compiler.ir.build import WORD, Block, Builder
 from bpfvm.compiler.ir.facts import Conservative, Facts
 from bpfvm.compiler.ir.function import NOTED, Branch, Function, Goto
@@ -140,6 +153,19 @@ class Translation:
         """What was found in this function itself."""
         return self._diags
 
+    def may_be_none(self, node: ast.expr) -> Bad:
+        """E030."""
+        text = self.quoted(node)
+        return self.error(
+            "E030",
+            f"`{text}` may be None here",
+            node,
+            why="CPython would raise TypeError on the path on which it is None",
+            help=f"test it first: if {text} is not None: ..."
+            if isinstance(node, ast.Name)
+            else f"bind it to a name and test that: x = {text}\nif x is not None: ...",
+        )
+
     def error(
         self, code: str, message: str, place: ast.AST | Span, *, why: str = "", help: str = "",
         notes: Sequence[tuple[str, ast.AST]] = (),
@@ -260,33 +286,51 @@ class Translation:
         """Go on at a loop's head, where names are as guessed: those that may change are parameters of its block."""
         block = self._builder.new_block()
         names: dict[str, Binding] = {}
-        carried: dict[str, Register] = {}
+        carried: list[Carried] = []
         for name, guess in guesses.items():
             before, binding = self.state.names.get(name), guess.binding
             if isinstance(binding, Number) and isinstance(before, Number):
-                if not binding.range.exact:
-                    names[name] = Growing(binding.range)
-                    continue
-                param = None
-                if binding.range.constant is None:
-                    carried[name] = self.register(before)
-                    param = self._builder.param(block, Word(binding.range))
-                names[name] = self._head(before, binding, guess.drift, param)
+                names[name] = self._head(block, carried, Carried(name, _number), (binding, guess.drift))
             elif isinstance(binding, Reference) and isinstance(before, Reference) and binding.varies:
-                carried[name] = self.pointer(before)
+                carried.append(Carried(name, None))
                 base = self._builder.param(block, Ptr(binding.space))
                 names[name] = replace(binding, base=base, offset=0, varies=False)
+            elif isinstance(binding, Maybe):
+                names[name] = self._optional_head(block, carried, name, binding)
             else:
                 names[name] = binding
-        self._builder.goto(block, *carried.values())
+        words = [self._carried(one) for one in carried]
+        self._builder.goto(block, *words)
         self._builder.at(block)
         self.state.names.update(names)
         return Heads(block, names, tuple(carried))
 
-    def _head(self, before: Number, guess: Number, drift: Interval | None, param: Register | None) -> Number:
+    def _optional_head(self, block: Block, carried: list[Carried], name: str, guess: Maybe) -> Binding:
+        """A number or None at a loop's head."""
+        nothing = placeholder([guess.number])
+        there = self._head(block, carried, Carried(name, lambda one: part(one, nothing)[0]), (guess.there, None))
+        number = self._head(block, carried, Carried(name, lambda one: part(one, nothing)[1]), (guess.number, None))
+        if not isinstance(there, Number) or not isinstance(number, Number):
+            return number
+        return Maybe(there, number)
+
+    def _head(
+        self, block: Block, carried: list[Carried], one: Carried, guess: tuple[Number, Interval | None]
+    ) -> Number | Growing:  # fmt: skip
         """A number at a loop's head."""
-        outer = {base: add(by, drift) for base, by in self.drifts(before).items()} if drift is not None else {}
-        head = Number(guess.kinds, guess.range, param, drift=outer)
+        binding, drift = guess
+        if not binding.range.exact:
+            return Growing(binding.range)
+        param = None
+        if binding.range.constant is None:
+            carried.append(one)
+            param = self._builder.param(block, Word(binding.range))
+        outer: dict[int, Interval] = {}
+        if drift is not None:
+            before = self.state.names[one.name]
+            if isinstance(before, Number):
+                outer = {base: add(by, drift) for base, by in self.drifts(before).items()}
+        head = Number(binding.kinds, binding.range, param, drift=outer)
         self._bases.add(head.origin)
         return head
 
@@ -318,20 +362,24 @@ class Translation:
         spent: go back by may_goto, and say this, there, where the kernel ends the loop.
         """
         if self.reachable:
-            back = [self._carried(self.state.names[name]) for name in heads.carried]
+            back = [self._carried(one) for one in heads.carried]
             if spent is None or not self.machine.may_goto:
                 self._builder.goto(heads.block, *back)
             else:
                 back = [self._builder.op("forget", one, type=one.type) if one.op == "const" else one for one in back]
                 self._builder.may_goto(heads.block, self._fault_block("LoopLimit", *spent), *back)
-        self._bases -= {one.origin for one in heads.names.values() if isinstance(one, Number)}
+        for one in heads.names.values():
+            numbers = (one.there, one.number) if isinstance(one, Maybe) else (one,) if isinstance(one, Number) else ()
+            self._bases -= {number.origin for number in numbers}
         self.leave()
 
-    def _carried(self, one: Binding) -> Register:
+    def _carried(self, one: Carried) -> Register:
         """What a name takes along to the head of a loop; anything after an error."""
-        if isinstance(one, Reference):
-            return self.pointer(one)
-        return self.register(one) if isinstance(one, Number) else self.number(0)
+        binding = self.state.names[one.name]
+        if isinstance(binding, Reference):
+            return self.pointer(binding)
+        number = one.part(binding) if one.part is not None else None
+        return self.register(number) if number is not None else self.number(0)
 
     def drifts(self, number: Number) -> dict[int, Interval]:
         """From the numbers at the heads of the loops around that `number` comes from: how far from each it is."""
@@ -525,6 +573,11 @@ class Translation:
     def atomic(self, name: str, address: Register, word: Register, bits: int) -> None:
         """One atomic operation on memory."""
         self._builder.op(f"atomic_{name}{bits}", address, word)
+
+
+def _number(one: Binding) -> Number | None:
+    """The number that it is, None after an error."""
+    return one if isinstance(one, Number) else None
 
 
 def _shown(value: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeAlias
@@ -86,6 +86,18 @@ class Nothing:
     """The value None."""
 
     described = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """A number or None. there: a bool, whether it is a number. number: which, where it is one."""
+
+    there: Number
+    number: Number
+
+    @property
+    def described(self) -> str:
+        return f"{self.number.described} or None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +239,19 @@ class Bad:
 
 
 Value: TypeAlias = (
-    Number | Nothing | View | ContextValue | MapValue | Reference | Bound | Tuple | Range | Method | Static | Bad
+    Number
+    | Nothing
+    | Maybe
+    | View
+    | ContextValue
+    | MapValue
+    | Reference
+    | Bound
+    | Tuple
+    | Range
+    | Method
+    | Static
+    | Bad
 )
 
 
@@ -283,6 +307,24 @@ def kind_names(kinds: Iterable[Kind]) -> str:
     """`int or u64`, in one order always."""
     present = set(kinds)
     return " or ".join(kind.value for kind in Kind if kind in present)
+
+
+def kinds_of(numbers: Iterable[Number]) -> Kinds:
+    """The classes that any of the numbers may have."""
+    return frozenset(kind for one in numbers for kind in one.kinds)
+
+
+def placeholder(numbers: Sequence[Number]) -> Number:
+    """What stands for the number where there is none: of the same kinds, in the same range."""
+    first = numbers[0].range
+    return constant(first.lo if first.exact else 0, kinds_of(numbers))
+
+
+def part(one: Binding, nothing: Number) -> tuple[Number, Number]:
+    """Whether there is a number, and which; `nothing` for None."""
+    if isinstance(one, Maybe):
+        return one.there, one.number
+    return (constant(1, BOOLEAN), one) if isinstance(one, Number) else (constant(0, BOOLEAN), nothing)
 
 
 @dataclass(frozen=True, slots=True)

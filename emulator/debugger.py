@@ -16,7 +16,7 @@ from bpfvm.emulator.caller import Value
 from bpfvm.emulator.code import Code, Step
 from bpfvm.emulator.interp import Interpreter
 from bpfvm.emulator.machine import Loaded
-from bpfvm.emulator.memory import Snapshot
+from bpfvm.emulator.state import State
 from bpfvm.obj.model import ProgramSpec
 
 
@@ -99,8 +99,8 @@ class Debugger:
 
     def element(self, watch: Watch) -> bytes | None:
         """What a map holds under a key now; a per-CPU value of the CPU that runs."""
-        found = dict(self._loaded.read_map(watch.map)).get(watch.key)
-        return found[0] if isinstance(found, list) else found
+        found = self._loaded.system.element(watch.map, watch.key)
+        return found[self._loaded.system.cpu] if isinstance(found, list) else found
 
     def memory(self, address: int, size: int) -> bytes:
         """Bytes of the arena. UsageError where there is no object."""
@@ -194,8 +194,8 @@ class Debugger:
         if executed > self._skip and any(test(code, step.slot) for test in self.breakpoints.values()):
             raise Pause
 
-    def _snapshot(self) -> Snapshot:
-        return self._loaded.system.arena.snapshot()
+    def _snapshot(self) -> State:
+        return self._loaded.system.snapshot()
 
-    def _restore(self, snapshot: Snapshot) -> None:
+    def _restore(self, snapshot: State) -> None:
         self._loaded.system.restore(snapshot)

@@ -91,6 +91,7 @@ class Loaded:
         self.tier = backend.tier(self.system, helpers.table(chosen.type, backend.answers))
         self._budget = backend.budget
         self._contexts = ContextBuilder(self.system.arena, PROGRAM_TYPES[chosen.type], chosen.section)
+        self.system.parts.append(self._contexts)
         self.system.fill(given)
 
     def __enter__(self) -> Loaded:

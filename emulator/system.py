@@ -7,18 +7,21 @@ is the state of the machine.
 
 from __future__ import annotations
 
+import errno
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries, Input
+from bpfvm.emulator import state
 from bpfvm.emulator.answers import Answer
 from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.code import Code, prepare
 from bpfvm.emulator.maps import MapStore, Source, create
-from bpfvm.emulator.memory import Arena, MapRegion, Pointer, Region, Snapshot
+from bpfvm.emulator.memory import Arena, MapRegion, Pointer, Region
+from bpfvm.emulator.state import Part, State
 from bpfvm.emulator.timers import Timers
 from bpfvm.obj.model import MapSpec, ObjectSpec
 
@@ -73,6 +76,7 @@ class System:
         self.events: dict[str, list[bytes]] = {}
         self.lost: dict[str, int] = {}  # as core.machine.Result has it
         self.sources: list[Source] = []
+        self.parts: list[Part] = []  # what else keeps something of a run
         self.owned: dict[int, str] = {}  # by address, what the program has to give back, in words
         self.redirect: str | None = None  # where the packet goes if the program returns that it does, in words
         self.clones: list[str] = []  # where copies of the packet went
@@ -121,12 +125,13 @@ class System:
         place.within = lambda offset: Pointer(store.handle, offset)
         return store
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Put memory back to what it was; maps that keep something beside it make it anew."""
-        self.arena.restore(snapshot)
-        for store in self.maps.values():
-            store.reload()
-        self.timers.reload()
+    def snapshot(self) -> State:
+        """All that the machine is now."""
+        return state.taken(self)
+
+    def restore(self, snapshot: State) -> None:
+        """Make it what it was then. Maps and programs that were made since stay, as they are."""
+        state.put_back(self, snapshot)
 
     def begin(self, given: Input) -> None:
         """Make ready for one run."""
@@ -158,6 +163,18 @@ class System:
             self._random = random.Random(self._seed)
         return self._random
 
+    @property
+    def chance(self) -> tuple[int, Any]:
+        """The run's seed, and what comes next of its random numbers; None before the first."""
+        return self._seed, self._random.getstate() if self._random is not None else None
+
+    @chance.setter
+    def chance(self, given: tuple[int, Any]) -> None:
+        self._seed, following = given
+        self._random = None
+        if following is not None:
+            self.random.setstate(following)
+
     def clock(self) -> int:
         """The time in ns. Reading takes CLOCK_STEP."""
         self.now += CLOCK_STEP
@@ -166,6 +183,14 @@ class System:
     def read_map(self, name: str) -> Entries:
         """The contents of a map. UsageError for one that is not loaded."""
         return self._known(name).entries()
+
+    def element(self, name: str, key: bytes) -> bytes | list[bytes] | None:
+        """What a map holds under a key, None for nothing. UsageError for a map that is not loaded."""
+        store = self._known(name)
+        found = store.sys_lookup(key) if len(key) == store.spec.key_size else -errno.ENOENT
+        if isinstance(found, int):  # types without such look-ups are looked through
+            return None if found == -errno.ENOENT else dict(store.entries()).get(key)
+        return found
 
     def write_map(self, name: str, entries: Entries) -> None:
         """Put `entries` into a map, as user space does. UsageError for a map that is not loaded."""

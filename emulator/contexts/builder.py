@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input
@@ -86,6 +88,17 @@ class ContextBuilder:
         if given.fields:
             self._set(given.fields)
         return self._context
+
+    def saved(self) -> tuple[object, Buffer]:
+        """Part of state.Part: the packet's place, and what is known of the skb."""
+        return self._frame.saved() if self._frame is not None else None, replace(self._context.skb)
+
+    def put_back(self, saved: tuple[Any, Buffer]) -> None:
+        """Part of state.Part."""
+        place, skb = saved
+        self._context.skb = replace(skb)
+        if self._frame is not None:
+            self._frame.put_back(place)
 
     def _load(self, frame: Frame, given: Input) -> None:
         packet = given.packet

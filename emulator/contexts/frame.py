@@ -9,6 +9,8 @@ tier tells of pointers that a program kept; addresses of bytes do not change. He
 
 from __future__ import annotations
 
+from typing import Any
+
 from bpfvm.core.errors import Unavailable
 from bpfvm.emulator.memory import Arena, Pointer, Region
 
@@ -52,6 +54,23 @@ class Frame:
             self.meta = head - meta
             self.metadata = self._before()
         self._lowest = self.meta
+
+    def saved(self) -> tuple[object, ...]:
+        """Where the packet lies and what points to it, for put_back."""
+        regions = (self.packet, self.metadata, self._frags)
+        places = (self.start, self.meta, self.linear, self.end, self._lowest)
+        return places, regions, [one.live for one in regions if one is not None]
+
+    def put_back(self, saved: Any) -> None:
+        """Make it what it was; the bytes are in the arena."""
+        places, regions, live = saved
+        for old in (self.packet, self.metadata, self._frags):
+            if old is not None and old not in regions:
+                old.live, old.ended = False, "was of a packet that was put back"
+        self.start, self.meta, self.linear, self.end, self._lowest = places
+        self.packet, self.metadata, self._frags = regions
+        for one, alive in zip((one for one in regions if one is not None), live, strict=True):
+            one.live = alive
 
     @property
     def size(self) -> int:

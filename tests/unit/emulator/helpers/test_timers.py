@@ -151,7 +151,7 @@ def test_a_callback_gives_0(name: str) -> None:
 def test_a_snapshot_has_the_timers(name: str) -> None:
     with load(name) as loaded:
         step(loaded, 1, 0, 50, 0)
-        before = loaded.system.arena.snapshot()
+        before = loaded.system.snapshot()
         assert step(loaded, 0, 0, 0, 100).trace == ("0 0 50",)
         loaded.system.restore(before)
         assert step(loaded, 0, 0, 0, 100).trace == ("0 0 50",)

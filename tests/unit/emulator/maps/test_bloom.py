@@ -98,7 +98,7 @@ def test_nothing_is_taken_out() -> None:
 def test_the_arena_is_the_filter() -> None:
     system = system_of()
     store = system.maps["m"]
-    kept = system.arena.snapshot()
+    kept = system.snapshot()
     assert store.push(b"abcd", 0) == 0
     system.restore(kept)
     assert store.contains(b"abcd") == -errno.ENOENT

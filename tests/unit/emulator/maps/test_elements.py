@@ -78,7 +78,7 @@ def test_a_restored_arena_is_the_whole_state(kind: str, flags: int) -> None:
     for number in range(20):
         store.sys_update(key(number), values(spec, number.to_bytes(8, "little")))
     before = store.entries()
-    snapshot = system.arena.snapshot()
+    snapshot = system.snapshot()
 
     def go_on() -> list[object]:
         answers: list[object] = [store.sys_delete(key(3)), store.lookup(key(5)), store.sys_delete(key(4))]

@@ -91,7 +91,7 @@ def test_places_go_round_and_come_back_with_the_arena(kind: str) -> None:
             at = 0 if kind == "queue" else -1
             assert store.pop() == (0, model.pop(at).to_bytes(2, "little"))
         if len(model) == 4:
-            kept, before = system.arena.snapshot(), values(store)
+            kept, before = system.snapshot(), values(store)
             while store.pop()[0] == 0:
                 model.pop()
             system.restore(kept)

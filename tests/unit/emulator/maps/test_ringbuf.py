@@ -87,7 +87,7 @@ def test_what_is_reserved_holds_the_room_behind_it() -> None:
 def test_restoring_brings_reserved_records_back() -> None:
     machine, store = ring()
     record = store.record(store.reserve(8))
-    snapshot = machine.arena.snapshot()
+    snapshot = machine.snapshot()
     store.commit(record.base, discard=False)
     assert not record.live
     assert record.ended == "was submitted"

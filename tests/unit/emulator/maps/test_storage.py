@@ -37,7 +37,7 @@ def test_it_behaves_as_a_dict_by_object(kind: str, calls: list[tuple[int, str]])
         elif what == "remove":
             assert store.remove(owner) == (0 if model.pop(owner, None) is not None else -errno.ENOENT)
         elif what == "restore":
-            system.restore(system.arena.snapshot())
+            system.restore(system.snapshot())
 
 
 def test_user_space_has_no_objects() -> None:

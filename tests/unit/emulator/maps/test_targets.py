@@ -41,7 +41,7 @@ def test_hashes_behave_as_a_dict_with_room(kind: str, calls: list[tuple[int, int
             assert done == (0 if key in model or len(model) < 4 else -errno.E2BIG)
             if done == 0:
                 model[key] = word(value + 1, 8)
-        system.restore(system.arena.snapshot())
+        system.restore(system.snapshot())
         assert dict(store.entries()) == model
 
 

@@ -162,7 +162,7 @@ def test_as_a_table_of_prefixes(done: list[tuple[bool, tuple[int, int]]], asked:
                 model[place] = value
         else:
             assert store.sys_delete(name) == (0 if model.pop(place, None) else -errno.ENOENT)
-    kept = system.arena.snapshot()
+    kept = system.snapshot()
     for turn in range(2):
         assert len(store.entries()) == len(model)
         for length, bits in asked:

@@ -1,7 +1,8 @@
 """The signature of a function of scalars (`@bpf.function`): what its annotations say, and where its words stand.
 
 Arguments and result stand in the program's context buffer, a little-endian u64 each: the result at 0, argument i at
-8 * (i + 1). A narrow argument is its value sign- or zero-extended to 64 bits.
+8 * (i + 1). A narrow argument is its value sign- or zero-extended to 64 bits; one of be16 and its kin is the number
+that was read from such storage, cut to its bits.
 """
 
 from __future__ import annotations
@@ -49,16 +50,17 @@ class Scalar:
         """The Python value that stands for a 64-bit word, cut to the type first."""
         if self.annotation is bool:
             return bool(word & M64)
-        if isinstance(self.annotation, Storage) and not self.annotation.is_big:
-            return self.annotation(word)
+        if isinstance(self.annotation, Storage):
+            return word & self.annotation.max if self.annotation.is_big else self.annotation(word)
         return word - (1 << 64) if self.range.signed and word >> 63 else word
 
     def word(self, value: int) -> int:
         """`value` mod the type's range, extended to an unsigned 64-bit word."""
         if self.annotation is bool:
             return int(bool(value))
-        if isinstance(self.annotation, Storage) and not self.annotation.is_big:
-            return self.annotation.wrap(int(value)) & M64
+        if isinstance(self.annotation, Storage):
+            cut = self.annotation.wrap(int(value))
+            return int(value) & self.annotation.max if self.annotation.is_big else cut & M64
         return int(value) & M64
 
 

@@ -37,7 +37,7 @@ class Session:
         self.spec, self.signature = spec, signature
         self.program: ProgramSpec = spec.programs[program]
         self.type: ProgramType = BY_NAME[self.program.type]
-        self._recorded = recorded and bool(self.program.fault_sites)
+        self._recorded = recorded and bool(self.program.fault_sites) and RECORD in spec.maps_of(program)
         self._loaded = backend.load(spec, program, _given_maps(spec, maps or {}))
 
     def __enter__(self) -> Session:

@@ -55,7 +55,7 @@ def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
         )
     if isinstance(target, type) and issubclass(target, enum.Enum):
         return lambda f, node, given: _member(f, node, callee, given)
-    handler = next((handler for builtin, handler in _BUILTINS if builtin is target), None)
+    handler = next((handler for builtin, handler in BUILTINS if builtin is target), None)
     if handler is None and constants.is_foldable(callee):
         return lambda f, node, given: constants.call(f, node, callee, (given.values, given.nodes), given.named)
     if handler is None:
@@ -225,7 +225,7 @@ def _of_objects(
     return handler
 
 
-_BUILTINS: tuple[tuple[Any, Handler], ...] = (
+BUILTINS: tuple[tuple[Any, Handler], ...] = (
     (int, _int),
     (bool, _bool),
     (abs, _abs),

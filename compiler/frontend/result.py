@@ -20,7 +20,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.core.span import Span
-from bpfvm.lang.interval import BOOL, U64, of_bits
+from bpfvm.lang.interval import BOOL, of_bits
 from bpfvm.lang.signature import RESULT_OFFSET, Scalar, Signature, argument_offset
 from bpfvm.lang.types import Storage
 
@@ -48,8 +48,6 @@ def _argument(f: Translation, scalar: Scalar, offset: int) -> Number:
         word = f.load_context(offset, _WORD)
         some = f.op("or", word, f.op("neg", word))  # its top bit is set unless the word is 0
         return Number(BOOLEAN, BOOL, f.typed(BOOL, f.op("lshr", some, f.number(63))))
-    if isinstance(kind, Storage) and kind.is_big:
-        return Number(INT, U64, f.load_context(offset, _WORD))
     if not isinstance(kind, Storage):
         return Number(INT, scalar.range, f.load_context(offset, _WORD))
     register = f.load_context(offset, kind.bits)
@@ -137,6 +135,9 @@ def _word(f: Translation, number: Number, place: ast.expr, scalar: Scalar) -> Re
     if kind is bool and number.kinds != BOOLEAN:
         truth = flow.truth_value(f, compare.truth(f, number, place), place)
         return f.register(truth) if isinstance(truth, Number) else f.number(0)
-    if isinstance(kind, Storage) and not kind.is_big:
+    if not isinstance(kind, Storage):
+        return f.register(number)
+    if not kind.is_big:
         return f.register(cast(f, kind, number))
-    return f.register(number)
+    register = f.register(number)
+    return register if number.range.within(kind.range) or kind.bits == _WORD else f.op(f"zext{kind.bits}", register)

@@ -12,6 +12,8 @@ from bpfvm.cli import fuzz, status
 from bpfvm.fuzz.report import Report
 from bpfvm.run import backend
 from bpfvm.run.backend import Engine
+from tests.unit.fuzz.compiler_plants import PLANTS as COMPILER_PLANTS
+from tests.unit.fuzz.compiler_plants import planted
 from tests.unit.fuzz.plants import RIGHT, Rewritten, row
 
 Captured = pytest.CaptureFixture[str]
@@ -39,6 +41,9 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "ENGINES", rows)
 
 
+PROGRAMS = ("--kind", "programs")
+
+
 def run(capsys: Captured, *arguments: str) -> tuple[int, str, str]:
     code = status(["fuzz", *arguments])
     out, err = capsys.readouterr()
@@ -48,7 +53,9 @@ def run(capsys: Captured, *arguments: str) -> tuple[int, str, str]:
 
 def test_machines_that_agree(capsys: Captured, tmp_path: Path) -> None:
     out_folder = str(tmp_path / "none")
-    code, out, err = run(capsys, "--engines", "interp,same", "--seed", "7", "--programs", "30", "--out", out_folder)
+    code, out, err = run(
+        capsys, *PROGRAMS, "--engines", "interp,same", "--seed", "7", "--programs", "30", "--out", out_folder
+    )
     assert code == 0, out
     assert "bpfvm: seed 7, engines interp, same" in err
     assert "30 programs, 30 compared on" in out
@@ -57,7 +64,7 @@ def test_machines_that_agree(capsys: Captured, tmp_path: Path) -> None:
 
 
 def test_json_and_the_same_seed(capsys: Captured) -> None:
-    arguments = ("--engines", "interp,same", "--seed", "7", "--programs", "30", "--json")
+    arguments = (*PROGRAMS, "--engines", "interp,same", "--seed", "7", "--programs", "30", "--json")
     documents = []
     for _ in range(2):
         code, out, _ = run(capsys, *arguments)
@@ -70,7 +77,7 @@ def test_json_and_the_same_seed(capsys: Captured) -> None:
 
 
 def test_a_difference_is_reduced_written_and_replayed(capsys: Captured, tmp_path: Path) -> None:
-    arguments = ("--seed", "1", "--programs", "100", "--out", str(tmp_path), "--json")
+    arguments = (*PROGRAMS, "--seed", "1", "--programs", "100", "--out", str(tmp_path), "--json")
     code, out, _ = run(capsys, "--engines", "interp,wrong", *arguments)
     document = json.loads(out)
     assert code == 1
@@ -88,7 +95,9 @@ def test_a_difference_is_reduced_written_and_replayed(capsys: Captured, tmp_path
 
 
 def test_differences_of_one_cause_are_one_file(capsys: Captured, tmp_path: Path) -> None:
-    code, out, _ = run(capsys, "--engines", "interp,wrong", "--seed", "1", "--programs", "400", "--out", str(tmp_path))
+    code, out, _ = run(
+        capsys, *PROGRAMS, "--engines", "interp,wrong", "--seed", "1", "--programs", "400", "--out", str(tmp_path)
+    )
     assert code == 1
     assert "10 differences" in out
     assert 1 <= len(list(tmp_path.iterdir())) < 10
@@ -165,7 +174,7 @@ def test_ctrl_c_leaves_what_was_found(capsys: Captured, tmp_path: Path, monkeypa
         return show
 
     monkeypatch.setattr(fuzz, "_shower", lambda bar, seconds, programs: interrupted(seconds, programs))
-    arguments = ("--seed", "1", "--programs", "500", "--out", str(tmp_path))
+    arguments = (*PROGRAMS, "--seed", "1", "--programs", "500", "--out", str(tmp_path))
     code, out, err = run(capsys, "--engines", "interp,same", *arguments)
     assert code == 130
     assert "20 programs, 20 compared" in out
@@ -181,6 +190,41 @@ def test_ctrl_c_leaves_what_was_found(capsys: Captured, tmp_path: Path, monkeypa
 def test_an_output_that_is_no_folder(capsys: Captured, tmp_path: Path) -> None:
     place = tmp_path / "file"
     place.write_text("")
-    code, _, err = run(capsys, "--engines", "interp,wrong", "--programs", "100", "--seed", "1", "--out", str(place))
+    code, _, err = run(
+        capsys, *PROGRAMS, "--engines", "interp,wrong", "--programs", "100", "--seed", "1", "--out", str(place)
+    )
     assert code == 2
     assert "file" in err
+
+
+def test_functions_of_python(capsys: Captured, tmp_path: Path) -> None:
+    arguments = ("--kind", "python", "--programs", "20", "--seed", "1", "--jobs", "1", "--out", str(tmp_path))
+    code, out, err = run(capsys, *arguments, "--engines", "cpython,same")
+    assert code == 0, out
+    assert "bpfvm: seed 1, engines cpython, same" in err
+    assert "25 functions, " in out
+    with planted(next(one for one in COMPILER_PLANTS if one.name == "comparisons are unsigned")):
+        code, out, _ = run(capsys, *arguments, "--engines", "same", "--json")
+        document = json.loads(out)
+        assert code == 1
+        assert document["kind"] == "python"
+        assert document["engines"] == ["cpython", "same"]
+        assert min(one["lines"] for one in document["files"]) <= 8
+        path = document["files"][0]["file"]
+        code, out, _ = run(capsys, "--replay", path, "--engines", "same")
+        assert code == 1
+        assert "differs; " in out
+    code, out, _ = run(capsys, "--replay", path, "--engines", "same", "--json")
+    assert code == 0
+    assert {one["result"] for one in json.loads(out)["cases"]} == {"equal"}
+
+
+def test_both_kinds_take_half_of_the_time(capsys: Captured) -> None:
+    code, out, _ = run(capsys, "--seconds", "0.2", "--seed", "1", "--jobs", "1", "--engines", "interp,same", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["kind"] == "programs"
+    assert document["python"]["engines"] == ["cpython", "interp", "same"]
+    code, out, err = run(capsys, *PROGRAMS, "--engines", "cpython,interp")
+    assert (code, out) == (2, "")
+    assert "takes part in --kind python" in err

@@ -1,0 +1,1 @@
+"""Random Python functions, compiled and run on every machine; the compiler on any source whatever."""

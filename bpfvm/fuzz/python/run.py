@@ -1,0 +1,202 @@
+"""One case on several machines: compiled once, run on every input, outcomes compared.
+
+A compiled program and CPython must agree on values, maps, packets and faults, kind and line; the compiler may refuse a
+function by a diagnostic, and nothing else may come out of it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+from bpfvm.compiler import Compiled
+from bpfvm.compiler.frontend.translate import translate
+from bpfvm.compiler.ir.function import Function
+from bpfvm.compiler.pipeline import compile_functions
+from bpfvm.core.diag import CompileError
+from bpfvm.core.errors import BpfvmError, LoadError
+from bpfvm.fuzz.differ import machine, reason
+from bpfvm.fuzz.python.case import Case, program
+from bpfvm.fuzz.python.lines import strange
+from bpfvm.lang.target import LEVELS, Target
+from bpfvm.program import Program
+from bpfvm.run.backend import Backend
+from bpfvm.run.compare import differences
+from bpfvm.run.outcome import Outcome
+from bpfvm.run.session import Session
+from bpfvm.sim.run import CPython
+
+CPYTHON = "cpython"
+TRACED = 2  # inputs of each case whose lines are compared
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """kind: "value", "fault", "lines" (the object names the wrong source lines), "refused" (CPython refuses what was
+    compiled, or a machine does not load it), "crash" (something else than an error of bpfvm). input: which one, None
+    before the first run. level: of the instructions.
+    """
+
+    case: Case
+    kind: str
+    lines: tuple[str, ...]
+    level: str
+    input: int | None = None
+
+    def __str__(self) -> str:
+        return f"case {self.case.name} ({self.level}): {self.kind}: {'; '.join(self.lines)}"
+
+
+@dataclass(slots=True)
+class Verdict:
+    """rejected: why it was not compared; `error` then holds the compiler's refusal. ops: IR operations as compiled."""
+
+    rejected: str | None = None
+    error: CompileError | None = None
+    difference: Difference | None = None
+    runs: int = 0
+    ops: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+def level_of(number: int) -> str:
+    """The instructions that case `number` is compiled for: all levels in turn."""
+    return list(LEVELS)[number % len(LEVELS)]
+
+
+def machines(engines: Sequence[str]) -> list[Backend]:
+    """Backends by name but cpython, which is the function itself."""
+    return [machine(name) for name in engines if name != CPYTHON]
+
+
+def compare(engines: Sequence[str], backends: Sequence[Backend], case: Case, level: str) -> Verdict:
+    """One case, compiled for `level`. engines: the names, cpython among them or not."""
+    verdict = Verdict()
+    try:
+        made = program(case)
+    except LoadError as error:
+        verdict.rejected = f"no module: {error}"
+        return verdict
+    try:
+        compiled = compile_case(made, level, verdict.ops)
+    except CompileError as error:
+        codes = ", ".join(sorted({one.code for one in error.diags if one.severity == "error"}))
+        verdict.rejected, verdict.error = f"compiler: {codes}", error
+        return verdict
+    except BpfvmError as error:
+        verdict.rejected = reason("compiler", error)
+        return verdict
+    except Exception as error:  # whatever it raises is what is looked for
+        verdict.difference = crash(case, "the compiler", error, level)
+        return verdict
+    with ExitStack() as opened:
+        if _load(verdict, opened, engines, backends, made, compiled, case, level):
+            return verdict
+    if CPYTHON in engines:
+        _trace(verdict, made, compiled, case, level)
+    return verdict
+
+
+def _trace(verdict: Verdict, made: Program, compiled: Compiled, case: Case, level: str) -> None:
+    """Hold the lines of what was executed against CPython's."""
+    lines = strange(made, compiled, [made.input(given) for given in case.inputs[-TRACED:]])
+    if lines:
+        verdict.difference = Difference(case, "lines", tuple(lines), level)
+
+
+def compile_case(made: Program, level: str, ops: Counter[str]) -> Compiled:
+    """The program compiled with fault records. ops: counts the operations of its IR after all passes."""
+    assert made.callee is not None
+    assert made.hook is not None
+    target = Target.named(level)
+    translated = translate(made.callee, made.hook, machine=target)
+    spec = compile_functions([translated.function], translated.maps, record_faults=True, target=target)
+    for name, declared in translated.maps.items():
+        declared.name = declared.name or name
+    for function in (translated.function, *translated.function.callees.values()):
+        ops.update(_operations(function))
+    return Compiled(spec, translated.warnings, translated.maps, translated.captured, translated.functions)
+
+
+def _operations(function: Function) -> Counter[str]:
+    counts = Counter(value.op for value in function.values())
+    counts.update(type(block.terminator).__name__ for block in function.blocks)
+    return counts
+
+
+def crash(case: Case, what: str, error: Exception, level: str) -> Difference:
+    """Something raised what is no error of bpfvm; the line says where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = next((one for one in reversed(frames) if "bpfvm" in one.filename or "compiler" in one.filename), frames[-1])
+    place = f"{own.filename.rpartition('/')[2]}:{own.name}"
+    return Difference(case, "crash", (f"{what} raised {type(error).__name__} in {place}: {error}",), level)
+
+
+def _load(
+    verdict: Verdict, opened: ExitStack, engines: Sequence[str], backends: Sequence[Backend], made: Program,
+    compiled: Compiled, case: Case, level: str,
+) -> bool:  # fmt: skip
+    """Load on every machine and run. True where that ended early."""
+    every: list[Backend] = list(backends)
+    if CPYTHON in engines:
+        assert made.callee is not None
+        assert made.hook is not None
+        every.insert(0, CPython(made.callee, made.hook, compiled.maps, compiled.captured, compiled.functions))
+    sessions: list[Session] = []
+    for one in every:
+        try:
+            session = Session(one, compiled.spec, made.name, made.signature, recorded=one.name != CPYTHON)
+        except LoadError as error:
+            verdict.difference = Difference(case, "refused", (f"{one.name} does not load it: {error}",), level)
+            return True
+        except BpfvmError as error:
+            verdict.rejected = reason(one.name, error)
+            return True
+        except Exception as error:
+            verdict.difference = crash(case, f"{one.name} at load", error, level)
+            return True
+        sessions.append(session)
+        opened.callback(session.close)
+    return any(_run(verdict, sessions, made, case, number, level) for number in range(len(case.inputs)))
+
+
+def _run(verdict: Verdict, sessions: Sequence[Session], made: Program, case: Case, number: int, level: str) -> bool:
+    """One input on every machine. True where nothing more is to be run."""
+    outcomes: list[tuple[str, Outcome]] = []
+    for one in sessions:
+        try:
+            outcomes.append((one.engine, one.outcome(made.input(case.inputs[number]))))
+        except BpfvmError as error:
+            verdict.rejected = reason(one.engine, error)
+            return True
+        except Exception as error:
+            found = crash(case, one.engine, error, level)
+            kind = "refused" if one.engine == CPYTHON else "crash"
+            verdict.difference = replace(found, kind=kind, input=number)
+            return True
+    verdict.runs += 1
+    budget = next((name for name, one in outcomes if one.fault is not None and one.fault.kind == "budget"), None)
+    if budget is not None:
+        verdict.rejected = f"{budget}: budget: it runs for too long"
+        return True
+    verdict.faults.update([outcomes[0][1].fault.kind if outcomes[0][1].fault is not None else "none"])
+    (first, reference), *others = outcomes
+    for name, other in others:
+        lines = differences(first, reference, name, other)
+        if lines:
+            kind = "fault" if any(line.startswith("fault") for line in lines) else "value"
+            verdict.difference = Difference(case, kind, tuple(lines), level, number)
+            return True
+    return False
+
+
+def same(one: Difference, other: Difference) -> bool:
+    """Whether two cases differ in the same way: in the kind, and, of a crash, in what was raised where."""
+    if one.kind != other.kind:
+        return False
+    if one.kind in ("value", "fault", "lines"):
+        return True
+    return [line.partition(": ")[0] for line in one.lines] == [line.partition(": ")[0] for line in other.lines]

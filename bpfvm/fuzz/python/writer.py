@@ -1,0 +1,159 @@
+"""What a generator knows while it writes a function: names that are bound, lines so far, how much may still come."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from bpfvm.fuzz.python.term import Term, kind_of, range_of
+from bpfvm.lang.interval import Interval
+from bpfvm.lang.operators import Operator
+
+T = TypeVar("T")
+
+_LOCAL = re.compile(r"\b[a-z]+[0-9]+\b(?![(.\[])|\b[a-fkx]\b")
+TURNS = 240  # of all loops around a statement together
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One construct of a table: how often it is chosen, and what writes it; None where it does not fit there."""
+
+    name: str
+    weight: int
+    make: Callable[..., Term | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A bound name. type: what it holds on every path: whatever is assigned to it is converted first.
+
+    range: of its values. fixed: it is only read.
+    """
+
+    text: str
+    type: type
+    range: Interval
+    fixed: bool = False
+
+    @property
+    def term(self) -> Term:
+        """The name as an expression."""
+        return Term(self.text, kind_of(self.type), self.range, simple=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A map of the module."""
+
+    text: str
+    type: type
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """A function of the module. call: the text before the parenthesis. required: how many arguments must be given."""
+
+    call: str
+    params: tuple[tuple[str, type], ...]
+    result: type
+    required: int
+    star: bool = False
+
+
+@dataclass(slots=True)
+class Module:
+    """What all functions of one program share. daring: how often a value is left that may not fit."""
+
+    rng: random.Random
+    daring: float = 0.0
+    names: dict[str, Name] = field(default_factory=dict)
+    tables: list[Table] = field(default_factory=list)
+    callees: list[Callee] = field(default_factory=list)
+    items: list[tuple[str, Sequence[int]]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    fields: tuple[Term, ...] = ()
+    made: int = 0
+
+
+class Writer:
+    """One function being written.
+
+    names: those that are bound here on every path. result: its declared type. left: statements that may still come.
+    turns: of the loops around this place together.
+    """
+
+    def __init__(self, module: Module, result: type, left: int, called: bool = False) -> None:
+        """called: by another function, which takes its result as it is: nothing cuts it to its type."""
+        self.module, self.rng = module, module.rng
+        self.result, self.left, self.called = result, left, called
+        self.names: dict[str, Name] = dict(module.names)
+        self.lines: list[str] = []
+        self.indent, self.turns = 1, 1
+        self.loops: list[str] = []
+        self.nested = 0
+        self.locked: set[str] = set()
+        self.recent: list[tuple[Operator, Term, Term]] = []
+
+    def chance(self, probability: float) -> bool:
+        """Whether something of that probability happens."""
+        return self.rng.random() < probability
+
+    def pick(self, among: Sequence[T]) -> T:
+        """Any of them."""
+        return self.rng.choice(among)
+
+    def line(self, text: str) -> None:
+        """Write one line."""
+        self.lines.append("    " * self.indent + text)
+
+    def fresh(self, stem: str = "v") -> str:
+        """A name that the module does not have yet."""
+        self.module.made += 1
+        return f"{stem}{self.module.made}"
+
+    def bind(self, text: str, type: type, fixed: bool = False, range: Interval | None = None) -> Name:
+        """A name that is bound from here on."""
+        self.names[text] = found = Name(text, type, range or range_of(type), fixed)
+        return found
+
+    def targets(self) -> list[Name]:
+        """Names that may be assigned to."""
+        return [one for one in self.names.values() if not one.fixed and one.text not in self.locked]
+
+    def knows(self, text: str) -> bool:
+        """Whether every name of a local variable in an expression is bound here, and none is bound by it."""
+        return ":=" not in text and all(one in self.names for one in _LOCAL.findall(text))
+
+    def row(self, rows: Sequence[Row]) -> Row:
+        """One of the rows by their weights."""
+        return self.rng.choices(rows, [row.weight for row in rows])[0]
+
+    @contextmanager
+    def block(self, loop: str = "", turns: int = 1) -> Iterator[None]:
+        """An indented block: what it binds is not bound behind it. loop: `break` and `continue` may stand in it."""
+        before, left = dict(self.names), self.left
+        self.left = min(left, 1 + left // 2)
+        spent = self.left
+        self.indent += 1
+        self.nested += 1
+        self.turns *= turns
+        if loop:
+            self.loops.append(loop)
+        start = len(self.lines)
+        yield
+        if loop:
+            self.loops.pop()
+        if len(self.lines) == start:
+            self.line("pass")
+        self.turns //= turns
+        self.nested -= 1
+        self.indent -= 1
+        self.left = left - (spent - self.left)
+        self.names = before

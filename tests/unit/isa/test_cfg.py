@@ -182,10 +182,10 @@ def nested(size: int) -> list[Insn]:
 @pytest.mark.parametrize(("make", "loops"), [(checked, 0), (called, 0), (nested, 33_333)])
 def test_a_hundred_thousand_slots(make: Callable[[int], list[Insn]], loops: int) -> None:
     program = make(100_000)
-    start = time.perf_counter()
+    start = time.thread_time()
     graph = control_flow(program)
     shape = structure(graph)
-    seconds = time.perf_counter() - start
+    seconds = time.thread_time() - start
     print(f"{make.__name__}: {len(program)} slots, {len(graph.blocks)} blocks, {len(graph.functions)} functions, "
           f"{len(shape.loops)} loops, {seconds:.2f} s")  # fmt: skip
     assert len(shape.loops) == loops
@@ -194,10 +194,10 @@ def test_a_hundred_thousand_slots(make: Callable[[int], list[Insn]], loops: int)
 
 
 def test_a_million_instructions_in_a_row() -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     graph = control_flow([insn("mov64_k")] * 999_999 + [insn("exit")])
     structure(graph)
-    seconds = time.perf_counter() - start
+    seconds = time.thread_time() - start
     print(f"{seconds:.2f} s")
     assert [(one.start, one.end) for one in graph.blocks] == [(0, 1_000_000)]
     assert isinstance(graph.blocks[0], Block)

@@ -67,6 +67,7 @@ class Actions:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.tables = read_object(OBJECTS / "refused" / "tables.o")
         self.files = [read_object(OBJECTS / name) for name in FILES]
         self.all: Mapping[str, Callable[[], None]] = {
             "run": self.run, "whole": self.whole, "file": self.file, "pinned": self.pinned, "reused": self.reused,
@@ -76,13 +77,13 @@ class Actions:
             "bad contents": lambda: self.fails(UsageError, made(), maps={"left_hash": {-1: 1}}),
             "no symbol": self.no_symbol, "pin is there": self.pin_is_there,
             "no bpffs": lambda: self.fails(Unavailable, made(), pin="/proc"),
-            "not the same": self.not_the_same,
+            "not the same": self.not_the_same, "live": self.live, "table": self.table,
         }  # fmt: skip
 
     def choose(self, dice: random.Random) -> str:
         """The name of the next one; those that read much of the kernel come less often."""
         names = list(self.all)
-        return dice.choices(names, [1 if name in ("file", "no symbol") else 8 for name in names])[0]
+        return dice.choices(names, [1 if name in ("file", "no symbol", "table") else 8 for name in names])[0]
 
     def fails(self, kind: type[BpfvmError], spec: ObjectSpec, **arguments: object) -> None:
         """install has to fail so."""
@@ -102,6 +103,15 @@ class Actions:
             assert dict(installed.maps["left_hash"].items()) == {1: 2}
             with installed.maps["left_ring"].reader(), installed.maps["left_perf"].reader():
                 assert installed.maps["left_outer"][1][0] is not None
+
+    def live(self) -> None:
+        """In a network namespace of its own."""
+        with KERNEL.load(made(), "left_first", {}) as loaded:
+            loaded.live(Input(packet=FRAME), 3)
+
+    def table(self) -> None:
+        with install(self.tables) as installed:
+            assert len(installed.tables) == 3
 
     def file(self) -> None:
         for spec in self.files:

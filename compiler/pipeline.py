@@ -22,7 +22,8 @@ from bpfvm.compiler.passes.prune import prune
 from bpfvm.compiler.passes.sccp import sccp
 from bpfvm.compiler.passes.simplify import Fired, simplify
 from bpfvm.compiler.regalloc.alloc import allocate
-from bpfvm.core.diag import CompileError, Diag, Note
+from bpfvm.core.diag import CompileError, Diag
+from bpfvm.core.span import Span
 from bpfvm.lang.faults import RECORD
 from bpfvm.lang.maps import Map
 from bpfvm.lang.target import DEFAULT, Target
@@ -134,10 +135,9 @@ def _too_much_stack(function: Function, needed: int) -> Diag:
     return Diag(
         "E071",
         f"`{function.name}` needs {needed} bytes of stack, the limit is {STACK_LIMIT}",
-        None,
+        Span.of_line(function.source) if function.source else None,
         why="so many values are in use at once that the registers do not hold them",
         help="use results earlier, or split the function into several programs",
-        notes=(Note(f"defined at {function.source}"),) if function.source else (),
     )
 
 

@@ -4,38 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
-from importlib.resources import files
+from collections.abc import Iterable
+from dataclasses import asdict
+from difflib import get_close_matches
 
 import click
 
-from bpfvm.core.codes import CODES
 from bpfvm.core.errors import UsageError
-
-PRELUDE = "from bpfvm import *\n"  # what every example has before it
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """One code. wrong, right: examples, "" for what a few lines cannot show."""
-
-    code: str
-    title: str
-    text: str
-    wrong: str = ""
-    right: str = ""
-
-
-def explanations() -> dict[str, Explanation]:
-    """Every code's, by code. core/explanations.txt holds, for each, `== CODE`, its text, `-- wrong`, `-- right`."""
-    text = files("bpfvm.core").joinpath("explanations.txt").read_text(encoding="utf-8")
-    found = {}
-    parts = re.split(r"^== (\w+)\n", text, flags=re.MULTILINE)[1:]
-    for code, rest in zip(parts[::2], parts[1::2], strict=True):
-        words, _, examples = rest.partition("-- wrong\n")
-        wrong, _, right = examples.partition("-- right\n")
-        found[code] = Explanation(code, CODES[code].title, words.strip(), wrong.strip(), right.strip())
-    return found
+from bpfvm.core.explain import Explanation, explanations
 
 
 @click.command(name="explain")
@@ -51,10 +27,23 @@ def command(code: str | None, as_json: bool) -> None:
         rows = {one.code: one.title for one in known.values()}
         click.echo(json.dumps(rows) if as_json else "\n".join(f"{key}  {title}" for key, title in rows.items()))
         return
-    one = known.get(code.upper())
+    one = known.get(_full(code))
     if one is None:
-        raise UsageError(f"there is no code {code!r}; `bpfvm explain` lists the {len(known)} there are")
+        raise UsageError(
+            f"there is no code {code!r}; {_near(_full(code), known)}`bpfvm explain` lists all {len(known)}"
+        )
     click.echo(json.dumps(asdict(one)) if as_json else _shown(one))
+
+
+def _full(code: str) -> str:
+    """The code as it stands in the table: `e40` and `error[E040]` are E040."""
+    found = re.search(r"(?i)([EW])(\d+)\]?:?$", code.strip())
+    return f"{found[1].upper()}{int(found[2]):03}" if found else code.upper()
+
+
+def _near(code: str, known: Iterable[str]) -> str:
+    near = get_close_matches(code, known, 1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def _shown(one: Explanation) -> str:

@@ -64,7 +64,7 @@ class Diag:
         lines = [f"{_styled(f'{span.file}:{span.line}:{span.col + 1}:', 'place', colour)} {head}"]
         for number, text, marks in span.shown:
             margin = f"{number or '':>5} |"
-            lines.append(f"{_styled(margin, 'margin', colour)} {text}")
+            lines.append(f"{_styled(margin, 'margin', colour)} {text}".rstrip())
             if marks:
                 lines.append(f"{_styled('      |', 'margin', colour)} {_styled(marks, 'marks', colour)}")
         return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import unicodedata
 from dataclasses import dataclass
 
@@ -25,6 +26,13 @@ class Span:
     text: str
     more: tuple[str, ...] = ()
 
+    @classmethod
+    def of_line(cls, place: Location) -> Span:
+        """From a place to the end of its line."""
+        text = linecache.getline(place.file, place.line).rstrip()
+        col = max(0, place.col - 1)
+        return cls(place.file, place.line, col, place.line, max(col, len(text)), text)
+
     @property
     def location(self) -> Location:
         """The place without its extent; columns count from 1 there, as in every message."""
@@ -44,11 +52,16 @@ class Span:
         found = []
         for index, text in enumerate(lines):
             start = self.col if index == 0 else len(text) - len(text.lstrip())
-            end = ends if index == len(lines) - 1 else len(text.rstrip())
-            found.append((self.line + index, visible(text).rstrip(), _marks(text, start, end)))
+            end = ends if index == len(lines) - 1 else len(_code(text))
+            found.append((self.line + index, visible(text).rstrip(), _marks(text, start, end) if text.strip() else ""))
         if len(found) > _LINES:
             return [*found[: _LINES - 2], (0, "...", ""), found[-1]]
         return found
+
+
+def _code(text: str) -> str:
+    """A line without the comment at its end; with it where a text of the program may hold the sign."""
+    return (text if "'" in text or '"' in text else text.partition("#")[0]).rstrip()
 
 
 def visible(text: str) -> str:

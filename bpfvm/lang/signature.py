@@ -77,26 +77,47 @@ class Signature:
         return argument_offset(len(self.params))
 
 
+RESULT = "return"  # as Python calls the result among the annotations
+
+
 def signature(callee: Callee) -> Signature:
-    """Read the annotations of a function; bound parameters are none. UsageError for a missing or meaningless one, and
-    for defaults, *args, **."""
+    """Read the annotations of a function; bound parameters are none. UsageError with the first of `problems`."""
+    found = problems(callee)
+    if found:
+        raise UsageError(f"{callee.function.__name__}: {found[0][1]}")
+    hints = evaluated(callee.function)
+    params = tuple((name, Scalar(hints[name])) for name in callee.parameters)
+    return Signature(params, Scalar(hints[RESULT]))
+
+
+def problems(callee: Callee) -> list[tuple[str, str]]:
+    """What keeps a function from having a signature: a parameter, RESULT or "" for all of it, and what is wrong."""
     function = callee.function
-    code, name = function.__code__, function.__name__
+    code = function.__code__
+    found = []
     if code.co_flags & 0x0C or code.co_kwonlyargcount or code.co_posonlyargcount or function.__defaults__:
-        raise UsageError(f"{name}: a program takes plain parameters: no defaults, *args, **kwargs or markers")
-    hints = evaluated(function)
-    params = []
-    for param in callee.parameters:
-        if param not in hints:
-            raise UsageError(f"{name}: parameter {param} needs a type, such as `{param}: u32`")
-        params.append((param, _scalar(name, param, hints[param])))
-    if "return" not in hints:
-        raise UsageError(f"{name}: the result needs a type, such as `-> u64`")
-    return Signature(tuple(params), _scalar(name, "the result", hints["return"]))
+        found.append(("", "a program takes plain parameters: no defaults, *args, **kwargs or markers"))
+    for name in (*callee.parameters, RESULT):
+        what = "the result" if name == RESULT else f"parameter {name}"
+        if name not in function.__annotations__:
+            example = "-> u64" if name == RESULT else f"{name}: u32"
+            found.append((name, f"{what} needs a type, such as `{example}`"))
+            continue
+        try:
+            hint = evaluated(function, name)[name]
+        except UsageError as error:
+            found.append((name, str(error)))
+            continue
+        if not isinstance(hint, Storage) and hint not in (bool, int):
+            found.append((name, f"{what} must have a scalar type (u8 to s64, bool, int), not {hint!r}"))
+    return found
 
 
-def evaluated(function: types.FunctionType) -> Mapping[str, Any]:
-    """The annotations of `function`, texts evaluated over its globals and closure. UsageError where one fails."""
+def evaluated(function: types.FunctionType, only: str | None = None) -> Mapping[str, Any]:
+    """The annotations of `function`, texts evaluated over its globals and closure. UsageError where one fails.
+
+    only: the one to evaluate.
+    """
     space: dict[str, Any] = dict(vars(builtins))
     space.update(function.__globals__)
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -106,14 +127,10 @@ def evaluated(function: types.FunctionType) -> Mapping[str, Any]:
             continue  # an empty cell: bound later than the function, and a NameError below if it is asked for
     found = {}
     for name, hint in function.__annotations__.items():
+        if only not in (None, name):
+            continue
         try:
             found[name] = eval(hint, space) if isinstance(hint, str) else hint
         except Exception as error:
-            raise UsageError(f"{function.__name__}: the annotation {hint!r} of {name} fails: {error}") from None
+            raise UsageError(f"the annotation {hint!r} of {name} fails: {error}") from None
     return found
-
-
-def _scalar(function: str, place: str, hint: Any) -> Scalar:
-    if isinstance(hint, Storage) or hint in (bool, int):
-        return Scalar(hint)
-    raise UsageError(f"{function}: {place} must have a scalar type (u8 to s64, bool, int), not {hint!r}")

@@ -81,9 +81,6 @@ def _kernel_missing() -> str | None:
     return available()
 
 
-# Engines that are named everywhere and are not in this version: what to do without.
-ABSENT = {"native": "portable is the fastest there is"}
-
 AUTO = "portable"  # the fastest tier that needs nothing but Python
 
 # `cpython` is not among them: it needs the function itself, see bpfvm.sim.
@@ -113,13 +110,10 @@ def engine(name: str, helpers: Mapping[str, Callable[..., Any]] | None = None, c
 
 
 def known(name: str) -> None:
-    """Raise UsageError for a name of no engine, Unavailable for one that is not in this version."""
+    """Raise UsageError for a name of no engine."""
     names = ("auto", "cpython", *(row.name for row in ENGINES))
-    if name in names:
-        return
-    if name in ABSENT:
-        raise Unavailable(f"engine {name} is not in this version; {ABSENT[name]}")
-    raise UsageError(f"there is no engine {name!r}; engines are {', '.join(names)}")
+    if name not in names:
+        raise UsageError(f"there is no engine {name!r}; engines are {', '.join(names)}")
 
 
 def _configured(backend: Backend, helpers: Mapping[str, Callable[..., Any]], cpus: int) -> Backend:

@@ -166,7 +166,7 @@ def _values(f: Translation, comparison: Comparison, left: Known, right: Known) -
     if outcome is not None:
         if a.constant is None or b.constant is None:
             text = f"`{f.quoted(a_node)} {comparison.symbol} {f.quoted(b_node)}` is always {outcome}"
-            why = f"the left side lies in {f.shown(a.range)}, the right side in {f.shown(b.range)}"
+            why = f"the left side {f.lies(a.range)}, the right side {f.lies(b.range)}"
             f.warn("W130", text, f.between(a_node, b_node), why=why)
         return decided(f, outcome)
     if not (f.exact(a, a_node) and f.exact(b, b_node)):

@@ -68,11 +68,21 @@ def _growing(f: Translation, node: ast.Name, bound: Growing) -> Value:
         f"`{node.id}` may not fit in 64 bits after some turns of the loop, and it goes on into the next",
         node,
         why="Python integers grow without end, a register holds 64 bits, and nothing in the loop bounds this one",
-        help=f"let it wrap: {node.id} = u64(0) before the loop\nor keep it small: {node.id} = ... & 0xffffffff",
+        help=f"let it wrap: {node.id} = u64({node.id}) before the loop\nor keep it small: {node.id} = ... & 0xffffffff",
     )
 
 
 def _unbound(f: Translation, node: ast.Name, bound: Unbound) -> Value:
+    """E050, said once of a name."""
+    if bound.always and node.id in (*f.scope.cells, *f.scope.space):
+        f.state.names[node.id] = BAD
+        return f.error(
+            "E050",
+            f"`{node.id}` is a name of this function, and has no value yet",
+            node,
+            why="it is assigned to in the function, so that Python does not look for it outside: UnboundLocalError",
+            help=f"give what is assigned another name; an element of a map is {node.id}[i] += 1",
+        )
     way = "has no value yet" if bound.always else "has a value on some paths to here only"
     f.state.names[node.id] = BAD  # said once
     return f.error(
@@ -92,11 +102,17 @@ def _outside(f: Translation, node: ast.Name) -> Value:
     return captured(f, found, node.id, node)
 
 
+# Builtins that a program has a use for.
+_BUILTINS = (
+    "abs", "all", "any", "bool", "divmod", "enumerate", "int", "len", "max", "min", "range", "reversed", "sum", "zip",
+)  # fmt: skip
+
+
 def _meant(f: Translation, name: str) -> str:
     """What to write for a name that is bound nowhere."""
     if name in bpfvm.__all__:
         return f"from bpfvm import {name}"
-    bound = {*f.scope.local, *f.scope.cells, *f.scope.space, *f.scope.builtins}
+    bound = {*f.scope.local, *f.scope.cells, *f.scope.space, *_BUILTINS}
     names = sorted(one for one in bound.union(bpfvm.__all__) if not one.startswith("_"))
     near = difflib.get_close_matches(name, names, 1)
     if not near:
@@ -162,7 +178,7 @@ def attribute(f: Translation, owner: Value, node: ast.Attribute) -> Value:
         case Number() if node.attr in bits.ATTRIBUTES:
             fixed = bits.ATTRIBUTES[node.attr]
             return owner.as_kinds(INT) if fixed is None else f.constant(fixed)
-    return no_attribute(f, owner, node, _offers(owner))
+    return no_attribute(f, owner, node, _offers(owner, node.attr))
 
 
 def no_attribute(f: Translation, owner: Value, node: ast.Attribute, offers: str) -> Value:
@@ -170,7 +186,10 @@ def no_attribute(f: Translation, owner: Value, node: ast.Attribute, offers: str)
     return f.error("E037", f"{owner.described} has no attribute `{node.attr}`", f.last_name(node), help=offers)
 
 
-def _offers(owner: Value) -> str:
+def _offers(owner: Value, name: str) -> str:
+    near = difflib.get_close_matches(name, [one for one in dir(int) if one[0] != "_"], 1)
+    if isinstance(owner, Number) and near:
+        return f"did you mean `{near[0]}`?"
     if isinstance(owner, MapValue):
         return f"a map offers {owner.name}[i] and {owner.name}.max_entries"
     return "attributes are those of modules, enums, packet headers and the context"

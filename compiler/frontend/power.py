@@ -46,9 +46,11 @@ def _of_two(
 
 
 def _exponent(f: Translation, node: ast.AST, exponent: Number, place: ast.expr) -> Value:
+    known = exponent.constant
+    met = f"not {known}" if known is not None else f"and `{f.quoted(place)}` {f.lies(exponent.range)}"
     f.error(
         "E043",
-        f"`{f.quoted(place)}` must be a constant from 0 to {_LARGEST_EXPONENT}, and lies in {f.shown(exponent.range)}",
+        f"an exponent must be a constant from 0 to {_LARGEST_EXPONENT}, {met}",
         place,
         why="a negative exponent makes a fraction, and any other needs a loop",
         help="a constant exponent: x ** 3\nor a power of 2 with a count of 0 or more: 1 << n",

@@ -17,6 +17,7 @@ from bpfvm.compiler.frontend.types import (
     Maybe,
     Nothing,
     Number,
+    Static,
     Value,
 )
 from bpfvm.core.span import Span
@@ -84,9 +85,17 @@ def leave(f: Translation, node: ast.AST, given: Value | None, place: ast.expr | 
                 "E024",
                 f"a program returns a number, and `{f.quoted(place or node)}` is {given.described}",
                 place or node,
-                help="return a number, or nothing",
+                help=_instead(f, given),
             )
             f.ret(f.number(0))
+
+
+def _instead(f: Translation, given: Value) -> str:
+    """What to return, where a text names it."""
+    named = given.object if isinstance(given, Static) else None
+    if isinstance(named, str) and named in f.hook.program_type.actions.values():
+        return f"from bpfvm import {named}\nreturn {named}"
+    return "return a number, or nothing" if f.frame.returns is None else "return a number"
 
 
 def _nothing(f: Translation, node: ast.AST) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bpfvm.compiler.frontend import result, stmt
+from bpfvm.compiler.frontend import parameters, result, stmt
 from bpfvm.compiler.frontend.expr import value
 from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.scope import Scope, Unfit
@@ -17,13 +17,12 @@ from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.ir.function import Function, Param
 from bpfvm.compiler.ir.graph import order
 from bpfvm.core.diag import CompileError, Diag
-from bpfvm.core.errors import UsageError
 from bpfvm.core.span import Span
 from bpfvm.lang.callee import Callee
 from bpfvm.lang.capture import Capture
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
-from bpfvm.lang.signature import RESULT_OFFSET, Signature, signature
+from bpfvm.lang.signature import RESULT_OFFSET, Signature
 from bpfvm.lang.target import DEFAULT, Target
 from bpfvm.lang.types import s32, u32
 
@@ -60,7 +59,7 @@ def translate(
     f = Translation(Frame(function, located.source, scope), hook, target, machine, _body)
     head = located.head
     _bind(f, callee, head)
-    declared = _signature(f, callee, head) if hook.scalars else None
+    declared = parameters.declared(f, callee, located.node, head) if hook.scalars else None
     if not hook.scalars:
         _context(f, callee, located.node, head)
     if not f.diags:
@@ -84,14 +83,6 @@ def _bind(f: Translation, callee: Callee, head: Span) -> None:
             f.state.names[name] = f.scope.value(found, name)
         except Unfit as error:
             f.error("E045", f"`{name}` cannot be a constant of a BPF program: {error}", head)
-
-
-def _signature(f: Translation, callee: Callee, head: Span) -> Signature | None:
-    try:
-        return signature(callee)
-    except UsageError as error:
-        f.error("E014", str(error), head, help="def f(a: u32, b: u64) -> u64:")
-        return None
 
 
 def _context(f: Translation, callee: Callee, node: ast.FunctionDef | ast.Lambda, head: Span) -> None:

@@ -131,6 +131,10 @@ class Translation:
         """An interval for messages: numbers past 128 bits by their size."""
         return f"[{_shown(range.lo)}, {_shown(range.hi)}]"
 
+    def lies(self, range: Interval) -> str:
+        """Where a value lies, for messages."""
+        return f"is {_shown(range.lo)}" if range.constant is not None else f"lies in {self.shown(range)}"
+
     def most(self, range: Interval) -> str:
         """Its upper end, for messages."""
         return _shown(range.hi)

@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import json
-import linecache
-import types
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from bpfvm.cli import status
-from bpfvm.cli.explain import PRELUDE, command, explanations
-from bpfvm.compiler import compile_program
+from bpfvm.cli.explain import command
 from bpfvm.core.codes import CODES
-from bpfvm.core.diag import CompileError
-from bpfvm.program import Program
+from bpfvm.core.explain import explanations
+from tests.golden.examples import diagnostics
 
 # What no few lines of a file can show: sources that changed or are not there, much stack, narrow keys
 IN_WORDS = {"E001", "E002", "E003", "E071"}
-
-
-def diagnosed(name: str, text: str) -> set[str]:
-    """The codes that compiling the programs of `text` gives."""
-    file, whole = f"<explain {name}>", PRELUDE + text + "\n"
-    linecache.cache[file] = (len(whole), None, whole.splitlines(keepends=True), file)
-    space: dict[str, Any] = {}
-    exec(compile(whole, file, "exec"), space)
-    programs = [one for one in space.values() if isinstance(one, Program)]
-    assert len(programs) == 1
-    try:
-        function, hook = programs[0].function, programs[0].hook
-        assert isinstance(function, types.FunctionType)
-        assert hook is not None
-        return {one.code for one in compile_program(function, hook).warnings}
-    except CompileError as error:
-        return {one.code for one in error.diags}
-    finally:
-        del linecache.cache[file]
 
 
 def test_every_code_is_explained_in_order() -> None:
@@ -49,12 +26,14 @@ def test_every_code_is_explained_in_order() -> None:
 @pytest.mark.parametrize("code", [code for code in CODES if code not in IN_WORDS])
 def test_examples(code: str) -> None:
     one = explanations()[code]
-    assert diagnosed(code, one.wrong) == {code}
-    assert diagnosed(code, one.right) == set()
+    assert {diag.code for diag in diagnostics(one.wrong)} == {code}
+    assert list(diagnostics(one.right)) == []
 
 
 def test_the_command() -> None:
     shown = CliRunner().invoke(command, ["e040"]).output
+    for other in ("E40", "error[E040]", "E040:"):
+        assert CliRunner().invoke(command, [other]).output == shown
     assert shown.startswith("E040: an exact value may not fit in 64 bits\n")
     assert "    return n * n * size > 1000" in shown
     assert json.loads(CliRunner().invoke(command, ["E040", "--json"]).output)["code"] == "E040"
@@ -64,5 +43,8 @@ def test_the_command() -> None:
 
 
 def test_an_unknown_code(capsys: pytest.CaptureFixture[str]) -> None:
-    assert status(["explain", "E999"]) == 2
-    assert "there is no code 'E999'" in capsys.readouterr().err
+    for code, words in (("E999", "there is no code 'E999'; "), ("E141", "did you mean E041? "), ("", "no code ''")):
+        assert status(["explain", code]) == 2
+        out, err = capsys.readouterr()
+        assert words in err
+        assert (out, len(err.splitlines())) == ("", 1)

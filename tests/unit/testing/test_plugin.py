@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 import bpfvm.kernel
-from bpfvm.core.errors import Unavailable, UsageError
-from bpfvm.run.backend import known
+from bpfvm.core.errors import UsageError
 from bpfvm.testing import needs
 from tests.plants.outside_run import PROJECT, ROOT, report, run
 
@@ -155,8 +154,6 @@ def test_an_engine_that_there_is_not(others: Path) -> None:
     done = run(others, "--bpf-engine=fast", "test_others.py")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "--bpf-engine: there is no engine 'fast'; engines are auto, cpython" in done.stderr
-    with pytest.raises(Unavailable, match="engine native is not in this version; portable is the fastest"):
-        known("native")
 
 
 def test_what_the_plugin_loads_before_it_is_asked() -> None:

@@ -1,0 +1,14 @@
+"""A map gone over and looked into."""
+
+# hook: xdp
+from bpfvm import XDP_DROP, XDP_PASS, Array, u64
+
+hits = Array(u64, 4)
+
+
+def program(ctx):
+    for count in hits:  #~ E063 a `for` goes over ranges and tuples, and `hits`
+        pass
+    if 3 in hits:  #~ E022 `in` looks into tuples, ranges and constants
+        return XDP_DROP
+    return XDP_PASS

@@ -1,0 +1,9 @@
+"""Names that come with bpfvm and were not imported."""
+
+# hook: xdp
+
+
+def program(ctx):
+    if pkt.ip.proto == 17:  #~ E010 `pkt` is not defined
+        return XDP_DROP  #~ E010 `XDP_DROP` is not defined
+    return XDP_PAS  #~ E010 `XDP_PAS` is not defined

@@ -1,0 +1,9 @@
+"""Two ways to format a number."""
+
+from bpfvm import u32
+
+
+def program(a: u32) -> u32:
+    x = f"{a}"  #~ E063 an f-string is not available in this version
+    y = "%d" % a  #~ E022 `%` takes numbers, and `"%d"` is the str '%d'
+    return a

@@ -22,7 +22,7 @@ from bpfvm.compiler.passes.prune import prune
 from bpfvm.compiler.passes.sccp import sccp
 from bpfvm.compiler.passes.simplify import Fired, simplify
 from bpfvm.compiler.regalloc.alloc import allocate
-from bpfvm.core.diag import CompileError, Diag
+from bpfvm.core.diag import CompileError, Diag, Note
 from bpfvm.core.span import Span
 from bpfvm.lang.faults import RECORD
 from bpfvm.lang.maps import Map
@@ -32,6 +32,7 @@ from bpfvm.obj.model import MapSpec, ObjectSpec
 Dump = Callable[[str, str], None]
 
 STACK_LIMIT = 512  # bytes of a BPF stack frame, and of all frames of a chain of calls (MAX_BPF_STACK)
+_LARGEST = 4  # objects that an error names
 _FRAME = 32  # what the kernel rounds each frame of a chain up to
 FAULT_RECORD = MapSpec(RECORD, "array", 4, 4, 1, hidden=True)
 
@@ -132,12 +133,22 @@ def _deepest(function: Function, stacks: Mapping[str, int]) -> int:
 
 
 def _too_much_stack(function: Function, needed: int) -> Diag:
+    """E071, at the largest object of the program and its subprograms, or at the program."""
+    slots = [slot for one in (function, *function.callees.values()) for slot in one.slots]
+    slots.sort(key=lambda slot: -slot.size)
+    objects = sum(slot.size for slot in slots)
+    shown = [f"{slot.size} bytes in line {slot.source.line}" for slot in slots[:_LARGEST] if slot.source]
+    place = slots[0].source if slots and slots[0].source and objects > STACK_LIMIT // 2 else function.source
+    many = "so many values are in use at once that the registers do not hold them"
     return Diag(
         "E071",
         f"`{function.name}` needs {needed} bytes of stack, the limit is {STACK_LIMIT}",
-        Span.of_line(function.source) if function.source else None,
-        why="so many values are in use at once that the registers do not hold them",
-        help="use results earlier, or split the function into several programs",
+        Span.of_line(place) if place else None,
+        why=many if place is function.source else "a BPF program has one stack of 512 bytes for all that it calls",
+        help="use results earlier, or split the function into several programs"
+        if place is function.source
+        else "keep large objects in a map, or make them smaller",
+        notes=(Note(f"the largest objects: {', '.join(shown)}; all together {objects} bytes"),) if shown else (),
     )
 
 

@@ -28,10 +28,10 @@ class Span:
 
     @classmethod
     def of_line(cls, place: Location) -> Span:
-        """From a place to the end of its line."""
+        """From a place to the end of its line, or to the comment there."""
         text = linecache.getline(place.file, place.line).rstrip()
         col = max(0, place.col - 1)
-        return cls(place.file, place.line, col, place.line, max(col, len(text)), text)
+        return cls(place.file, place.line, col, place.line, max(col, len(_code(text))), text)
 
     @property
     def location(self) -> Location:

@@ -7,4 +7,4 @@ def program(a: u32) -> u32:
     best = None
     if a > 3:
         best = a
-    return best + 1  #~ E047 `best` is int on one path to here and None on
+    return best + 1  #~ E030 `best` may be None here

@@ -106,38 +106,45 @@ class Loaded:
 
     def run(self, given: Input) -> Result:
         """One run; a machine fault is part of the result."""
-        self.system.begin(given)
+        system, tier, fault, r0 = self.system, self.tier, None, 0
+        system.begin(given)
         context = self._contexts.build(given)
-        tier, fault, r0 = self.tier, None, 0
         try:
-            if self.system.timers.due(given.clock):
+            if system.timers.due(given.clock):
                 self._fire(given)
             r0 = tier.run(self._code, context, given.seed, given.registers)
         except Stop as stop:
             fault = self._fault(stop.kind, stop.message, tier.slot)
-        owned = self.system.finish()
-        if owned is not None and fault is None:
-            fault, r0 = Fault("helper", f"the program ends and still owns {owned}"), 0
-        held = self.system.lock
-        if held is not None and fault is None:
-            fault = self._fault("helper", f"{held}, taken here, is held when the program ends", held.slot)
-        if self.system.sections and fault is None:
-            section, slot = self.system.sections[-1]
-            fault = self._fault("helper", f"{section} that began here is open when the program ends", slot)
-        warnings = (self._fault("uninitialised", message, slot) for slot, message in tier.warnings.items())
+        owned = system.finish()
+        if fault is None and (owned is not None or system.lock is not None or system.sections):
+            fault = self._left_open(owned)
+            r0 = 0 if owned is not None else r0
         return Result(
             r0=r0,
             packet=context.frame.whole() if context.frame is not None else None,
             ctx=context.buffer(),
             fields=context.fields(),
-            trace=tuple(self.system.trace),
-            events={name: tuple(records) for name, records in self.system.events.items()},
-            lost=self.system.lost,
-            redirect=destination(self.system, self._code.program.type, r0),
+            trace=tuple(system.trace),
+            events={name: tuple(records) for name, records in system.events.items()} if system.events else {},
+            lost=system.lost,
+            redirect=destination(system, self._code.program.type, r0),
             fault=fault,
             insns=tier.executed,
-            warnings=tuple(warnings),
+            warnings=self._doubts() if tier.warnings else (),
         )
+
+    def _left_open(self, owned: str | None) -> Fault:
+        """The fault of a program that ends and has not given back what it took."""
+        held, sections = self.system.lock, self.system.sections
+        if owned is not None:
+            return Fault("helper", f"the program ends and still owns {owned}")
+        if held is not None:
+            return self._fault("helper", f"{held}, taken here, is held when the program ends", held.slot)
+        section, slot = sections[-1]
+        return self._fault("helper", f"{section} that began here is open when the program ends", slot)
+
+    def _doubts(self) -> tuple[Fault, ...]:
+        return tuple(self._fault("uninitialised", text, slot) for slot, text in self.tier.warnings.items())
 
     def read_map(self, name: str) -> Entries:
         """The contents of a map. UsageError for one that the program does not use."""

@@ -40,6 +40,8 @@ _MEANS: Mapping[str, int] = {
 
 def destination(system: System, kind: str, r0: int) -> str | None:
     """Where packets go when a program of this type returned `r0`: copies, then the packet. None for nowhere."""
+    if system.redirect is None and not system.clones:
+        return None
     places = [f"clone to {one}" for one in system.clones]
     if system.redirect is not None and (kind not in _MEANS or r0 & M32 == _MEANS[kind]):
         places.append(system.redirect)

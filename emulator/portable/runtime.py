@@ -61,8 +61,11 @@ class Runtime:
 
         slot: of the function to run; what a callback's arguments hold is known to no analysis.
         """
-        given = tuple(sorted(registers)) if not slot else ()
-        functions = self._translated(code, given) if max(registers, default=1) <= 5 else None
+        if registers:
+            given = tuple(sorted(registers)) if not slot else ()
+            functions = self._translated(code, given) if max(registers) <= 5 else None
+        else:
+            functions = self._translated(code)
         if functions is None:
             return self._by_reference(code, context, seed, registers, slot, self.budget)
         self.code, self.context, self._running = code, context, functions
@@ -75,7 +78,7 @@ class Runtime:
         self.moved()
         try:
             if not registers:
-                result = functions[0](context.pointer().address, 0, 0, 0, 0, 0) & M64
+                result = functions[0](context.region.base, 0, 0, 0, 0, 0) & M64
             else:
                 first = {1: context.pointer().address, **{at: _plain(one) for at, one in registers.items()}}
                 result = functions[slot](*(first.get(register, 0) for register in range(1, 6)), 0) & M64

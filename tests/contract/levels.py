@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -45,15 +46,13 @@ def too_new(program: ProgramSpec, cpu: int) -> list[str]:
     return [one.op.name for one in program.insns if level_of(one) > cpu]
 
 
-def compare(cpu: int, machine: str, every: int = 1) -> Comparison:
-    """CPython and `machine` on each function, every n-th input."""
-    found = Comparison()
+def wrong(cpu: int, machine: str, every: int = 1, counts: Counter[str] | None = None) -> Iterator[str]:
+    """What differs between CPython and `machine`, function by function, every n-th input of each."""
+    counts = Counter() if counts is None else counts
     for function, inputs in cases():
         program = bpf.function(function)
-        made = compile_program(function, hooks.function(), record_faults=True, machine=Target(cpu))
-        spec = made.spec
-        wrong = too_new(spec.programs[program.name], cpu)
-        found.wrong += [f"{program.name}: v{cpu} has no {name}" for name in wrong[:1]]
+        spec = compile_program(function, hooks.function(), record_faults=True, machine=Target(cpu)).spec
+        yield from (f"{program.name}: v{cpu} has no {name}" for name in too_new(spec.programs[program.name], cpu)[:1])
         try:
             with (
                 Session(engine(machine), spec, program.name, program.signature) as mine,
@@ -61,12 +60,16 @@ def compare(cpu: int, machine: str, every: int = 1) -> Comparison:
             ):
                 for given in inputs[::every]:
                     one = program.input(given)
-                    found.wrong += [
-                        f"{program.name}{given}: {line}"
-                        for line in differences("cpython", want.outcome(one), machine, mine.outcome(one))
-                    ]
-                    found.counts["runs"] += 1
+                    lines = differences("cpython", want.outcome(one), machine, mine.outcome(one))
+                    yield from (f"{program.name}{given}: {line}" for line in lines)
+                    counts["runs"] += 1
         except BpfvmError as error:
-            found.wrong.append(f"{program.name}: {error}")
-        found.counts["functions"] += 1
+            yield f"{program.name}: {error}"
+        counts["functions"] += 1
+
+
+def compare(cpu: int, machine: str, every: int = 1) -> Comparison:
+    """CPython and `machine` on each function."""
+    found = Comparison()
+    found.wrong += wrong(cpu, machine, every, found.counts)
     return found

@@ -12,11 +12,13 @@ Hypothesis is imported when a strategy is made; without it that is Unavailable, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import Unavailable, UsageError
+from bpfvm.lang.arrays import BYTES, ArrayType
 from bpfvm.lang.interval import S64, Interval
+from bpfvm.lang.layout import Layout, view
 from bpfvm.lang.maps import Map
 from bpfvm.lang.types import Storage
 from bpfvm.program import Program
@@ -50,17 +52,48 @@ _BITS = (0, 1, 3, 4, 7, 8, 15, 16, 24, 31, 32, 33, 47, 48, 52, 53, 62, 63)
 
 
 def values(kind: Any) -> SearchStrategy[Any]:
-    """Values of a type of the language: u8 to s64, be16 to be64, bool, int. Edges come often. UsageError for others."""
+    """Values of a type of the language: u8 to s64, be16 to be64, bool, int, structs and arrays. Edges come often.
+
+    UsageError for any other.
+    """
     st = _st()
     found: SearchStrategy[Any]
+    if isinstance(kind, Layout):
+        found = _stored(kind).map(lambda data: view(kind, bytearray(data)))
+        return found
     if isinstance(kind, Storage) or kind is int:
         range = kind.range if isinstance(kind, Storage) else S64
-        found = st.sampled_from(edges(range)) | st.integers(range.lo, range.hi)
+        ends = sorted({max(0, range.lo), range.lo, range.hi}, key=abs)
+        found = st.sampled_from(ends) | st.sampled_from(edges(range)) | st.integers(range.lo, range.hi)
         return found.map(kind) if isinstance(kind, Storage) and kind.is_modular else found
     if kind is bool:
         found = st.booleans()
         return found
-    raise UsageError(f"values() takes a storage type such as u32, bool or int, not {kind!r:.80}")
+    raise UsageError(f"values() takes a storage type such as u32, a struct, an array, bool or int, not {kind!r:.80}")
+
+
+def _stored(kind: Any) -> SearchStrategy[bytes]:
+    """The bytes of a value in memory; padding is zero, as it always is."""
+    st = _st()
+    found: SearchStrategy[bytes]
+    if isinstance(kind, Storage):
+        found = values(kind).map(kind.pack)
+    elif isinstance(kind, ArrayType) and kind.__element__ in BYTES:
+        size = kind.__length__
+        found = st.binary(max_size=size).map(lambda data: data.ljust(size, b"\0")) | st.binary(
+            min_size=size, max_size=size
+        )
+    else:
+        parts = dict(kind.__parts__())  # a unit of bit-fields once
+        found = st.tuples(*map(_stored, parts.values())).map(lambda made: _placed(kind, zip(parts, made, strict=True)))
+    return found
+
+
+def _placed(kind: Layout, parts: Iterable[tuple[int, bytes]]) -> bytes:
+    memory = bytearray(kind.__image__)
+    for at, data in parts:
+        memory[at : at + len(data)] = data
+    return bytes(memory)
 
 
 def arguments(program: Program) -> SearchStrategy[tuple[Any, ...]]:

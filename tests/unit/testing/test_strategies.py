@@ -6,18 +6,19 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from bpfvm import Array, UsageError, be16, bpf, pkt, s8, s64, u8, u16, u32, u64
+from bpfvm import Array, UsageError, be16, bpf, char, pkt, s8, s64, struct, u8, u16, u32, u64
 from bpfvm.lang.interval import Interval
 from bpfvm.testing import frames
 from bpfvm.testing import strategies as made
 
 ROOT = Path(__file__).resolve().parents[3]
 table = Array(u16, 300)
+words: Any = u16  # to type checkers an int, which has no items
 
 
 @bpf.xdp
@@ -52,6 +53,30 @@ def test_values_lie_in_their_type_and_reach_its_ends(kind: Any) -> None:
 
     inside()
     assert {lo, hi} <= met
+
+
+@struct
+class Event:
+    flag: u8
+    when: u64
+    port: be16
+    name: Annotated[Any, char[6]]
+    table: Annotated[Any, s8[3]]
+
+
+def test_structs_and_arrays() -> None:
+    met: set[Any] = set()
+
+    @settings(max_examples=200)
+    @given(made.values(Event), made.values(words[3]))
+    def fields(event: Any, table: Any) -> None:
+        met.update([("flag", event.flag), ("when", event.when), ("port", event.port), ("name", len(str(event.name)))])
+        assert bytes(event)[1:8] == bytes(7)  # padding
+        assert all(-128 <= one <= 127 for one in event.table)
+        assert bytes(table) == b"".join(words.pack(one) for one in table)
+
+    fields()
+    assert {("flag", 255), ("when", (1 << 64) - 1), ("port", 65535), ("name", 6)} - met == set()
 
 
 def test_edges() -> None:

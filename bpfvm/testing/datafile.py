@@ -178,7 +178,7 @@ def _frame(raw: Sections, stem: str) -> tuple[Case, str]:
     )
     case = Case(
         name, _type(raw), (), raw["mem"].bytes() if "mem" in raw else b"", expect, place, code=_code(raw),
-        maps=_maps(raw["maps"]) if "maps" in raw else (),
+        maps=read_maps(raw["maps"]) if "maps" in raw else (),
         budget=raw["budget"].number() if "budget" in raw else None, plain="plain" in raw,
     )  # fmt: skip
     if len(case.mem) > _MOST:
@@ -201,7 +201,8 @@ def _code(raw: Sections) -> bytes:
     return code
 
 
-def _maps(section: Section) -> tuple[MapSpec, ...]:
+def read_maps(section: Section) -> tuple[MapSpec, ...]:
+    """The maps of a section: name, type, key size, value size, entries and flags, a line each."""
     found: dict[str, MapSpec] = {}
     for place, words in section.words():
         name, kind, *rest = [*words.split(), ""][:-1] if len(words.split()) >= 5 else ("", "")
@@ -248,7 +249,7 @@ def _renamed(text: str, choice: _Choice) -> str:
 def _assembled(section: Section, choice: _Choice, maps: Sequence[MapSpec]) -> tuple[Insn, ...]:
     body = assemble(
         _renamed("\n".join(section.lines), choice),
-        helper=_helper, file=section.place.file, first_line=section.place.line + 1,
+        helper=helper_number, file=section.place.file, first_line=section.place.line + 1,
     )  # fmt: skip
     if not body:
         raise LoadError(f"{section.place}: this section has no instruction")
@@ -261,7 +262,8 @@ def _assembled(section: Section, choice: _Choice, maps: Sequence[MapSpec]) -> tu
     return tuple(body)
 
 
-def _helper(name: str) -> int | None:
+def helper_number(name: str) -> int | None:
+    """The number of a helper by its whole name, bpf_map_lookup_elem."""
     row = HELPERS.get(name.removeprefix("bpf_"))
     return row.id if row is not None and name.startswith("bpf_") else None
 

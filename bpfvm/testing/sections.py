@@ -95,8 +95,11 @@ def number(place: Location, word: str) -> int:
     return value & M64
 
 
-def read_sections(path: str | Path) -> Iterator[Sections]:
-    """The sections of each case of a file, one after another. LoadError for what is not in a section."""
+def read_sections(path: str | Path, arguments: Mapping[str, str | None] = ARGUMENTS) -> Iterator[Sections]:
+    """The sections of each case of a file, one after another. LoadError for what is not in a section.
+
+    arguments: the sections that there are, and what stands behind each in its header's line.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -113,7 +116,7 @@ def read_sections(path: str | Path) -> Iterator[Sections]:
                 raise LoadError(f"{place}: met {line.strip()!r} where a comment or a section (-- asm) is wanted")
             continue
         name, argument = header[1], _COMMENT.sub("", header[2])
-        _check_header(place, name, argument)
+        _check_header(place, name, argument, arguments)
         if name == "case" and sections:
             yield sections
             sections = {}
@@ -125,9 +128,9 @@ def read_sections(path: str | Path) -> Iterator[Sections]:
     yield sections
 
 
-def _check_header(place: Location, name: str, argument: str) -> None:
-    if name not in ARGUMENTS:
-        raise LoadError(f"{place}: there is no section {name!r}; sections are {', '.join(ARGUMENTS)}")
-    wanted = ARGUMENTS[name]
+def _check_header(place: Location, name: str, argument: str, arguments: Mapping[str, str | None]) -> None:
+    if name not in arguments:
+        raise LoadError(f"{place}: there is no section {name!r}; sections are {', '.join(arguments)}")
+    wanted = arguments[name]
     if bool(argument) != (wanted is not None):
         raise LoadError(f"{place}: met {argument!r} where `-- {name}` wants {wanted or 'nothing'} behind it")

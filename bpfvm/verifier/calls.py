@@ -1,0 +1,192 @@
+"""Calls of helpers: who may call, with what, and what is left in registers, packet pointers, references and locks."""
+
+from __future__ import annotations
+
+from bpfvm.isa.insn import Insn
+from bpfvm.tables.helpers import BY_ID, Helper, Ret, allowed, call_name
+from bpfvm.verifier.arguments import Call, check_arguments
+from bpfvm.verifier.locks import lock, unlock
+from bpfvm.verifier.matrix import fits
+from bpfvm.verifier.regs import (
+    COMMON,
+    END,
+    MEM,
+    NONE,
+    NOT_SET,
+    PACKETS,
+    SCALAR,
+    SOCK,
+    TCP,
+    VALUE,
+    Reg,
+    pointer,
+    unknown,
+)
+from bpfvm.verifier.scalar import sync
+from bpfvm.verifier.stack import scrub
+from bpfvm.verifier.state import Ref
+from bpfvm.verifier.subprogram import leaked
+from bpfvm.verifier.walk import Walk, put
+
+_MAX_ERRNO = 4095
+_SIZED_RESULT = frozenset({"get_stack", "get_task_stack", "probe_read_str", "probe_read_kernel_str",
+                           "probe_read_user_str"})  # fmt: skip
+_CASTS = frozenset({"tcp_sock", "sk_fullsock"})
+_HOST = frozenset({"probe_write_user", "override_return"})
+_CALLBACKS = frozenset({"for_each_map_elem", "loop", "find_vma", "user_ringbuf_drain", "timer_set_callback"})
+
+
+def call_helper(walk: Walk, one: Insn) -> int:
+    """Walk a call of a helper: the slot behind it."""
+    if any(ref.kind == "lock" for ref in walk.state.refs) and one.imm != 94:
+        walk.refuse("function calls are not allowed while holding a lock")
+    row = _permitted(walk, one)
+    call = Call(row)
+    check_arguments(walk, call)
+    if call.raw is not None:
+        scrub(walk, *call.raw)
+    if call.given:
+        _release(walk, call)
+    _special(walk, call)
+    for number in range(6):
+        walk.touched_regs.add(number)
+    walk.clobber(range(6))
+    _result(walk, call)
+    if call.map is not None and not fits(call.map.spec.type, row.name, walk.setting.row.name):
+        from bpfvm.tables.maps import BY_NAME
+
+        walk.refuse(f"cannot pass map_type {BY_NAME[call.map.spec.type].number} into func {call_name(row.id)}")
+    if row.moves_packet:
+        forget_packets(walk)
+    return walk.at + 1
+
+
+def _permitted(walk: Walk, one: Insn) -> Helper:
+    """The helper, which this program may call."""
+    row = BY_ID.get(one.imm)
+    if row is None:
+        walk.refuse(f"invalid func {call_name(one.imm)}")
+    name = walk.setting.row.name
+    may = allowed(row.name, name, walk.setting.attach_type)
+    if may is None:
+        walk.undecided(f"helpers in a {name} program")
+    if not may:
+        walk.refuse(f"program of this type cannot use helper {call_name(row.id)}")
+    if row.name in _HOST:
+        walk.undecided(f"bpf_{row.name}, which the host's policy or configuration may refuse")
+    if row.gpl and not walk.setting.gpl:
+        walk.refuse("cannot call GPL-restricted function from non-GPL compatible program")
+    if row.sleeps and not walk.setting.sleepable:
+        walk.refuse("helper call might sleep in a non-sleepable prog")
+    if row.name in _CALLBACKS:
+        walk.undecided("callbacks")
+    return row
+
+
+def _release(walk: Walk, call: Call) -> None:
+    if call.ref:
+        release(walk, call.ref)
+        return
+    reg = walk.state.regs[call.given]
+    if reg.kind == SCALAR and not reg.m and not reg.v:
+        return
+    walk.refuse(f"func {call_name(call.row.id)} reference has not been acquired before")
+
+
+def release(walk: Walk, ref: int) -> None:
+    """A reference is given back: nothing points to what it was any more."""
+    state = walk.state
+    state.refs = tuple(one for one in state.refs if one.id != ref)
+    for frame, is_reg, at, reg in walk.every_reg(state):
+        if reg.ref == ref:
+            put(state, frame, is_reg, at, unknown())
+
+
+def _special(walk: Walk, call: Call) -> None:
+    match call.row.name:
+        case "tail_call":
+            if call.map is not None and call.map.spec.type != "prog_array":
+                walk.refuse("expected prog array map for tail call")
+            if walk.state.refs:
+                leaked(walk, "tail_call")
+            if len(walk.code.starts) > 1:
+                walk.undecided("tail calls in a program with subprograms")
+        case "get_local_storage":
+            reg = walk.state.regs[2]
+            if reg.kind != SCALAR or reg.m or reg.v:
+                walk.refuse("get_local_storage() doesn't support non-zero flags")
+        case "spin_lock":
+            lock(walk, walk.state.regs[1])
+        case "spin_unlock":
+            unlock(walk, walk.state.regs[1])
+
+
+_KINDS = {
+    Ret.SOCKET_OR_NULL: SOCK, Ret.SOCK_COMMON_OR_NULL: COMMON, Ret.TCP_SOCK_OR_NULL: TCP, Ret.RECORD_OR_NULL: MEM,
+    Ret.VALUE: VALUE, Ret.VALUE_OR_NULL: VALUE,
+}  # fmt: skip
+
+
+def _result(walk: Walk, call: Call) -> None:
+    """What r0 is."""
+    ret, row = call.row.ret, call.row
+    if ret is Ret.NOTHING:
+        return
+    if ret is Ret.NUMBER:
+        walk.set(0, _number(walk, call))
+        return
+    kind = _KINDS.get(ret)
+    if kind is None:
+        walk.undecided("dynptrs" if ret is Ret.DYNPTR_MEM_OR_NULL else "objects of the kernel (BTF)")
+    new = pointer(kind)
+    new.null = ret is not Ret.VALUE
+    if kind == VALUE:
+        _value(walk, call, new)
+    if kind == MEM:
+        new.prefix, new.size = "ringbuf_", call.size
+    if new.null:
+        new.id = walk.new_id()
+    if row.name in _CASTS and call.ref:
+        new.ref = call.ref
+    elif row.acquires or (
+        row.name == "map_lookup_elem" and call.map is not None and call.map.spec.type in ("sockmap", "sockhash")
+    ):
+        new.id = new.ref = walk.new_id()
+        walk.state.refs = (*walk.state.refs, Ref(new.ref, walk.at))
+    walk.set(0, new)
+
+
+def _value(walk: Walk, call: Call, new: Reg) -> None:
+    new.map = call.map
+    assert call.map is not None
+    spec = call.map.spec
+    if call.row.name == "map_lookup_elem" and call.key is not None and call.key < spec.max_entries:
+        new.null = False
+    if call.map.inner is not None:
+        new.uid = walk.new_id()
+    if not new.null and call.map.lock is not None:
+        new.id = walk.new_id()
+
+
+def _number(walk: Walk, call: Call) -> Reg:
+    new = unknown()
+    if call.row.name in _SIZED_RESULT:
+        new.smax = call.most
+        new.smax32 = min(call.most, (1 << 31) - 1)
+        new.smin = new.smin32 = -_MAX_ERRNO
+        sync(new)
+    elif call.row.name == "get_smp_processor_id":
+        new.umax = new.umax32 = new.smax = new.smax32 = walk.setting.cpus - 1
+        new.umin = new.umin32 = new.smin = new.smin32 = 0
+        sync(new)
+    return new
+
+
+def forget_packets(walk: Walk) -> None:
+    """The packet may have moved: pointers into it are numbers now."""
+    for frame, is_reg, at, reg in walk.every_reg(walk.state):
+        if reg.kind in PACKETS or reg.kind == END:
+            put(walk.state, frame, is_reg, at, unknown())
+
+
+__all__ = ["NONE", "NOT_SET", "call_helper", "forget_packets", "release"]

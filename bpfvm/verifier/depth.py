@@ -1,0 +1,30 @@
+"""How much stack a chain of calls takes, asked when every path was walked."""
+
+from __future__ import annotations
+
+from bpfvm.verifier.errors import Rejected
+from bpfvm.verifier.walk import Walk
+
+_MOST = 512
+_GRAIN = 16  # bytes that frames are rounded up to where programs are compiled (measured)
+_PRIVATE = frozenset({"kprobe", "tracepoint", "perf_event", "raw_tracepoint"})
+
+
+def check_depth(walk: Walk) -> None:
+    """Rejected where frames of a chain of calls together are larger than the stack."""
+    if walk.setting.row.name in _PRIVATE:
+        return  # each function's frame counts alone, and none is larger
+    worst = _deepest(walk, 0, 0, 1)
+    if worst is not None:
+        raise Rejected(f"combined stack size of {worst[0]} calls is {worst[1]}. Too large")
+
+
+def _deepest(walk: Walk, start: int, below: int, frames: int) -> tuple[int, int] | None:
+    depth = below + -(-walk.stack_depth.get(start, 0) // _GRAIN) * _GRAIN
+    if depth > _MOST:
+        return frames, depth
+    for inner in sorted(walk.calls.get(start, ())):
+        found = _deepest(walk, inner, depth, frames + 1)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,251 @@
+"""States that were walked to their end before: where one covers the path's, the path need not be walked on.
+
+Also endless loops: a path that meets itself. What is compared, and when a state is kept, is what the kernel compares
+and keeps, so that both walk the same instructions.
+"""
+
+from __future__ import annotations
+
+from bpfvm.core.bits import M64
+from bpfvm.verifier.errors import Rejected
+from bpfvm.verifier.log import frame_text
+from bpfvm.verifier.precision import forget_precision, propagate
+from bpfvm.verifier.regs import BUFFER, KEY, MEM, NONE, NOT_SET, PACKETS, SCALAR, STACK, VALUE, Reg, unknown
+from bpfvm.verifier.state import EMPTY, INVALID, MISC, SPILL, Frame, Slot, State
+from bpfvm.verifier.walk import Walk
+
+USUAL, EXACT, WITHIN = "usual", "exact", "within"  # how states are compared
+
+_LONG_HISTORY = 40
+_FEW_JUMPS, _FEW_INSNS = 2, 8  # since a state was kept: too few to keep another
+_LOOP_JUMPS, _LOOP_INSNS = 20, 100  # the same inside a loop
+_ANYTHING = unknown()
+_BOUNDED = frozenset({KEY, VALUE, MEM, BUFFER})
+
+
+class Ids:
+    """Which id of the old state stands for which of the new one."""
+
+    def __init__(self, last: int) -> None:
+        self._old: dict[int, int] = {}
+        self._new: dict[int, int] = {}
+        self._made = last
+
+    def match(self, old: int, new: int) -> bool:
+        if not old or not new:
+            return old == new
+        if old in self._old:
+            return self._old[old] == new
+        if new in self._new:
+            return False
+        self._old[old], self._new[new] = new, old
+        return True
+
+    def match_scalars(self, old: Reg, new: Reg) -> bool:
+        """A scalar without an id is one that no other is equal to; where the old has none, all are good."""
+        return not old.id or self.match(self._of(old), self._of(new))
+
+    def _of(self, reg: Reg) -> int:
+        if reg.id:
+            return reg.id << 7 | reg.added
+        self._made += 1
+        return self._made << 7
+
+
+def visited(walk: Walk) -> bool:
+    """Whether the path is covered by one that was walked. If not, its state may be kept for others to be compared."""
+    state, at = walk.state, walk.at
+    must = walk.marks.force[at] or len(state.history) > _LONG_HISTORY
+    keep = must or (walk.jumps - walk.kept_jumps >= _FEW_JUMPS and walk.processed - walk.kept_processed >= _FEW_INSNS)
+    known = walk.seen.setdefault((at, state.frame.call), [])
+    _clean(walk, known)
+    for old in list(known):
+        covered, keep = _compare(walk, old, must, keep)
+        if covered:
+            return True
+        if keep:
+            old.misses += 1
+        most = 64 if walk.marks.force[at] and old.branches else 3
+        if keep and old.misses > old.hits * most + most:
+            known.remove(old)
+    walk.most_states = max(walk.most_states, len(known))
+    if keep:
+        _keep(walk, known)
+    return False
+
+
+def _compare(walk: Walk, old: State, must: bool, keep: bool) -> tuple[bool, bool]:
+    """Is the path covered by `old`, and is its state still worth keeping."""
+    if old.branches:
+        if walk.marks.calls_callback[walk.at]:
+            if equal(walk, old, walk.state, WITHIN):
+                return _hit(walk, old), keep
+        elif _may_loop(old, walk.state) and equal(walk, old, walk.state, EXACT) and old.unrolled == walk.state.unrolled:
+            _refuse_loop(walk, old)
+        if (
+            not must
+            and walk.jumps - walk.kept_jumps < _LOOP_JUMPS
+            and (walk.processed - walk.kept_processed < _LOOP_INSNS)
+        ):
+            keep = False
+        return False, keep
+    if equal(walk, old, walk.state, USUAL):
+        return _hit(walk, old), keep
+    return False, keep
+
+
+def _hit(walk: Walk, old: State) -> bool:
+    old.hits += 1
+    if walk.marks.jump[walk.at]:
+        walk.remember()
+    propagate(walk, old)
+    return True
+
+
+def _refuse_loop(walk: Walk, old: State) -> None:
+    depth = len(walk.state.frames) - 1
+    walk.say(f"infinite loop detected at insn {walk.at}")
+    walk.say(f"cur state:{frame_text(walk.state, depth)}")
+    walk.say(f"old state:{frame_text(old, depth)}")
+    raise Rejected(f"infinite loop detected at insn {walk.at}", walk.before)
+
+
+def _keep(walk: Walk, known: list[State]) -> None:
+    state = walk.state
+    walk.states += 1
+    walk.peak_states += 1
+    walk.kept_jumps, walk.kept_processed = walk.jumps, walk.processed
+    forget_precision(state)
+    new = state.copy()
+    new.at = walk.at
+    new.branches = 1
+    known.insert(0, new)
+    state.parent = new
+    state.first = walk.at
+    state.history = []
+
+
+def _clean(walk: Walk, known: list[State]) -> None:
+    """Forget in finished states what nobody reads later."""
+    for state in known:
+        if state.branches or state.cleaned:
+            continue
+        state.cleaned = True
+        calls = state.calls()
+        for depth, frame in enumerate(state.frames):
+            at = state.at if depth == len(state.frames) - 1 else state.frames[depth + 1].call
+            live = walk.marks.live[at]
+            frame.regs[:10] = [reg if live >> number & 1 else NOT_SET for number, reg in enumerate(frame.regs[:10])]
+            dead = [slot for slot in frame.stack if not walk.stack.alive(calls, state.at, depth, slot)]
+            for slot in dead:
+                del frame.stack[slot]
+
+
+def _may_loop(old: State, new: State) -> bool:
+    """The same registers, ids included: a quick look before the whole comparison."""
+    return all(_same(a, b) for a, b in zip(old.frame.regs, new.frame.regs, strict=True))
+
+
+def _same(a: Reg, b: Reg) -> bool:
+    return a is b or (
+        a.kind == b.kind and a.null == b.null and a.off == b.off and a.id == b.id and a.added == b.added
+        and a.ref == b.ref and a.range == b.range and a.map is b.map and a.same_numbers == b.same_numbers
+    )  # fmt: skip
+
+
+def equal(walk: Walk, old: State, new: State, how: str) -> bool:
+    """Whether what holds from `old` on holds from `new` on."""
+    if len(old.frames) != len(new.frames) or old.calls() != new.calls():
+        return False
+    ids = Ids(walk.last_id)
+    if len(old.refs) != len(new.refs):
+        return False
+    for mine, theirs in zip(old.refs, new.refs, strict=True):
+        if mine.kind != theirs.kind or not ids.match(mine.id << 7, theirs.id << 7):
+            return False
+    for depth, (mine_frame, their_frame) in enumerate(zip(old.frames, new.frames, strict=True)):
+        at = old.at if depth == len(old.frames) - 1 else old.frames[depth + 1].call
+        if not _frames_equal(walk, mine_frame, their_frame, at, ids, how):
+            return False
+    return True
+
+
+def _frames_equal(walk: Walk, old: Frame, new: Frame, at: int, ids: Ids, how: str) -> bool:
+    live = walk.marks.live[at]
+    for number in range(11):
+        if live >> number & 1 and not _reg_covers(old.regs[number], new.regs[number], ids, how):
+            return False
+    for place in sorted(set(old.stack) | set(new.stack) if how == EXACT else old.stack):
+        there = 8 * place < new.depth
+        if not _slot_covers(old.stack.get(place, EMPTY), new.stack.get(place, EMPTY), ids, how, there):
+            return False
+    return True
+
+
+def _reg_covers(old: Reg, new: Reg, ids: Ids, how: str) -> bool:
+    if how == EXACT:
+        return _exact(old, new, ids)
+    if old.kind == NONE and (how == USUAL or new.kind == NONE):
+        return True
+    if old.kind != new.kind or old.null != new.null or old.prefix != new.prefix:
+        return False
+    if old.kind == SCALAR:
+        if not old.precise and how == USUAL:
+            return True
+        if old.added != new.added or (old.added and old.off != new.off):
+            return False
+        return _within(old, new) and ids.match_scalars(old, new)
+    if old.kind in _BOUNDED:
+        return (
+            old.off == new.off and old.map is new.map and old.size == new.size and old.uid == new.uid
+            and _within(old, new) and ids.match(old.id << 7, new.id << 7) and ids.match(old.ref << 7, new.ref << 7)
+        )  # fmt: skip
+    if old.kind in PACKETS:
+        if (old.range != new.range) if old.range < 0 or new.range < 0 else old.range > new.range:
+            return False
+        return old.off == new.off and ids.match(old.id << 7, new.id << 7) and _within(old, new)
+    return _exact(old, new, ids) and (old.kind != STACK or old.frame == new.frame)
+
+
+def _exact(old: Reg, new: Reg, ids: Ids) -> bool:
+    return (
+        old.kind == new.kind and old.null == new.null and old.prefix == new.prefix and old.off == new.off
+        and old.range == new.range and old.map is new.map and old.size == new.size and old.func == new.func
+        and old.same_numbers == new.same_numbers
+        and ids.match(old.id << 7 | old.added, new.id << 7 | new.added) and ids.match(old.ref << 7, new.ref << 7)
+    )  # fmt: skip
+
+
+def _within(old: Reg, new: Reg) -> bool:
+    """Every number of `new` is one of `old`, in each of the five views."""
+    return (
+        old.umin <= new.umin and old.umax >= new.umax and old.smin <= new.smin and old.smax >= new.smax
+        and old.umin32 <= new.umin32 and old.umax32 >= new.umax32
+        and old.smin32 <= new.smin32 and old.smax32 >= new.smax32
+        and not new.m & ~old.m & M64 and new.v & ~old.m == old.v
+    )  # fmt: skip
+
+
+def _slot_covers(old: Slot, new: Slot, ids: Ids, how: str, there: bool) -> bool:
+    """there: the new frame's stack reaches down to the slot."""
+    if how == EXACT and old.types != new.types:
+        return False
+    mine, theirs = _whole_scalar(old), _whole_scalar(new)
+    for at in range(7, -1, -1):
+        kind, other = old.types[at], new.types[at]
+        if kind in (INVALID, MISC):
+            continue
+        if not there:
+            return False
+        if mine is not None and theirs is not None:
+            return _reg_covers(mine, theirs, ids, how)
+        if kind != other:
+            return False
+    return old.types[0] != SPILL or _reg_covers(old.reg, new.reg, ids, how)
+
+
+def _whole_scalar(slot: Slot) -> Reg | None:
+    """The number that all eight bytes hold, unknown where they may be anything."""
+    if slot.types[7] == SPILL and slot.reg.kind == SCALAR:
+        return slot.reg
+    return _ANYTHING if all(kind in (INVALID, MISC) for kind in slot.types) else None

@@ -1,0 +1,136 @@
+"""What the verifier knows at one point of one path: frames of registers and stack, references, locks.
+
+States are copied at every branch, so a copy shares registers and slots, which are never changed in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bpfvm.verifier.regs import CTX, NOT_SET, STACK, Reg, pointer
+
+INVALID, MISC, ZERO, SPILL = 0, 1, 2, 3  # what a byte of stack holds
+SHOWN = "?m0r"
+R0, R1, FP = 0, 1, 10
+_EMPTY = bytes(8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """Eight bytes of stack. types: one a byte, the lowest address first. reg: what the SPILL bytes hold."""
+
+    types: bytes = _EMPTY
+    reg: Reg = NOT_SET
+
+
+EMPTY = Slot()
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Something that the program must give back. id: that of its registers. kind: "ptr" or "lock".
+
+    at: the instruction that took it. holder: of a lock, what it lies in.
+    """
+
+    id: int
+    at: int
+    kind: str = "ptr"
+    holder: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One instruction on the way here. stack: (frame, slot) that a load or store through r10's copies touched.
+    linked: scalars that a comparison refined together, as (frame, "r" or "s", register or slot)."""
+
+    at: int
+    before: int
+    stack: tuple[int, int] | None = None
+    linked: tuple[tuple[int, bool, int], ...] = ()
+
+
+class Frame:
+    """One function's registers and stack. call: the instruction that called it, -1 for the entry.
+
+    stack: slot -> Slot, slot 0 being the one below the frame pointer. callback: the instruction of the helper call that
+    runs this frame as a callback. returns: what it must return, inclusive. entry: the function's first instruction.
+    """
+
+    __slots__ = ("call", "callback", "depth", "entry", "number", "regs", "returns", "stack")
+
+    def __init__(self, number: int, call: int, entry: int) -> None:
+        self.number, self.call, self.entry = number, call, entry
+        self.regs: list[Reg] = [NOT_SET] * 11
+        fp = pointer(STACK)
+        fp.frame = number
+        self.regs[FP] = fp
+        self.stack: dict[int, Slot] = {}
+        self.depth = 0
+        self.callback: int | None = None
+        self.returns: tuple[int, int] | None = None
+
+    def copy(self) -> Frame:
+        new = Frame.__new__(Frame)
+        new.number, new.call, new.entry, new.depth = self.number, self.call, self.entry, self.depth
+        new.regs, new.stack = self.regs[:], dict(self.stack)
+        new.callback, new.returns = self.callback, self.returns
+        return new
+
+
+StackKey: TypeAlias = tuple[int, ...]
+
+
+class State:
+    """branches: paths through here that are not walked to their end. history: steps since `parent`'s point.
+
+    first, last: instructions at which the steps begin and end. depth: branch points on the way.
+    unrolled: how often callbacks were entered.
+    """
+
+    __slots__ = (
+        "at", "branches", "cleaned", "first", "frames", "history", "hits", "last", "may_goto", "misses", "parent",
+        "refs", "scc", "unrolled",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.refs: tuple[Ref, ...] = ()
+        self.parent: State | None = None
+        self.branches, self.at, self.first, self.last = 1, 0, 0, -1
+        self.history: list[Step] = []
+        self.cleaned, self.hits, self.misses, self.unrolled, self.may_goto = False, 0, 0, 0, 0
+        self.scc: object = None
+
+    @property
+    def frame(self) -> Frame:
+        """Of the function that is being walked."""
+        return self.frames[-1]
+
+    @property
+    def regs(self) -> list[Reg]:
+        return self.frames[-1].regs
+
+    def copy(self) -> State:
+        """A state that may be changed; it has the same parent and a history of its own."""
+        new = State.__new__(State)
+        new.frames = [one.copy() for one in self.frames]
+        new.refs, new.parent, new.branches = self.refs, self.parent, self.branches
+        new.at, new.first, new.last = self.at, self.first, self.last
+        new.history = self.history[:]
+        new.cleaned, new.hits, new.misses = False, 0, 0
+        new.unrolled, new.may_goto, new.scc = self.unrolled, self.may_goto, None
+        return new
+
+    def calls(self) -> StackKey:
+        """Where each frame was called."""
+        return tuple(frame.call for frame in self.frames)
+
+
+def entry_state() -> State:
+    """Of a program's first instruction: r1 is the context."""
+    state = State()
+    state.frames.append(Frame(0, -1, 0))
+    state.regs[R1] = pointer(CTX)
+    return state

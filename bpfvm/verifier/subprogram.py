@@ -1,0 +1,125 @@
+"""Calls of functions of the program, the return from them, and a program's own end."""
+
+from __future__ import annotations
+
+from bpfvm.isa.disasm import target_slot
+from bpfvm.isa.insn import Insn
+from bpfvm.verifier.log import frame_text
+from bpfvm.verifier.precision import mark_precise
+from bpfvm.verifier.regs import SCALAR, STACK, Reg
+from bpfvm.verifier.state import Frame
+from bpfvm.verifier.walk import Walk
+
+FRAMES = 8
+
+
+def target(slot: int, one: Insn) -> int:
+    """The first instruction of the function that is called or pointed to."""
+    found = target_slot(one, slot)
+    assert found is not None, one.op.name
+    return found
+
+
+def enter(walk: Walk, one: Insn) -> int | None:
+    """A call: the function is walked in a frame of its own, with the caller's r1 to r5."""
+    start = target(walk.at, one)
+    if start in walk.code.globals:
+        walk.undecided("functions that are verified by themselves (global functions)")
+    new_frame(walk, start)
+    caller, frame = walk.state.frames[-2], walk.state.frames[-1]
+    frame.regs[1:6] = caller.regs[1:6]
+    clear(walk, caller)
+    walk.touch_all()
+    if walk.log.level:
+        depth = len(walk.state.frames) - 1
+        walk.log.add("caller:")
+        walk.log.add(frame_text(walk.state, depth - 1))
+        walk.log.add("callee:")
+        walk.log.add(frame_text(walk.state, depth))
+    return start
+
+
+def new_frame(walk: Walk, start: int) -> None:
+    """Put a frame on top."""
+    state = walk.state
+    walk.calls.setdefault(state.frame.entry, set()).add(start)
+    if len(state.frames) >= FRAMES:
+        walk.refuse(f"the call stack of {len(state.frames) + 1} frames is too deep")
+    state.frames.append(Frame(len(state.frames), walk.at, start))
+
+
+def clear(walk: Walk, caller: Frame) -> None:
+    """The caller's r0 to r5 are gone."""
+    from bpfvm.verifier.regs import NOT_SET
+
+    caller.regs[:6] = [NOT_SET] * 6
+
+
+def leave(walk: Walk) -> int | None:
+    """exit: back to the caller, or None at the program's end."""
+    state = walk.state
+    if len(state.frames) > 1:
+        return _back(walk)
+    reg = walk.state.regs[0]
+    if state.refs:
+        leaked(walk, "BPF_EXIT instruction in main prog")
+    reg = walk.source(0)
+    _check_result(walk, reg)
+    walk.stack.leave(state.calls(), walk.at)
+    return None
+
+
+def leaked(walk: Walk, what: str) -> None:
+    """References that were not given back."""
+    for ref in walk.state.refs:
+        if ref.kind == "lock":
+            walk.refuse(f"{what} cannot be used inside bpf_spin_lock-ed region")
+    for ref in walk.state.refs:
+        walk.say(f"Unreleased reference id={ref.id} alloc_insn={ref.at}")
+    walk.refuse(f"{what} would lead to reference leak")
+
+
+def _back(walk: Walk) -> int | None:
+    state = walk.state
+    frame = state.frame
+    result = frame.regs[0]
+    if result.kind == STACK:
+        walk.refuse("cannot return stack pointer to the caller")
+    if frame.callback is not None:
+        walk.undecided("callbacks")
+    walk.stack.leave(state.calls(), walk.at)
+    caller = state.frames[-2]
+    caller.regs[0] = result
+    following = frame.call + 1
+    if walk.log.level:
+        depth = len(state.frames) - 1
+        walk.log.add("returning from callee:")
+        walk.log.add(frame_text(state, depth))
+        walk.log.add(f"to caller at {following}:")
+        walk.log.add(frame_text(state, depth - 1))
+    state.frames.pop()
+    return following
+
+
+def _check_result(walk: Walk, reg: Reg) -> None:
+    """r0 at the program's end is in the range of its type."""
+    limits = walk.setting.row.return_range(walk.setting.attach_type)
+    if limits is None:
+        return
+    low, high = limits
+    if reg.kind != SCALAR:
+        walk.refuse(f"At program exit the register R0 is not a known value ({reg.kind})")
+    mark_precise(walk, 0)
+    if reg.smin >= low and reg.smax <= high:
+        return
+    words = f"At program exit the register R0 has{_range_text(reg)} should have been in [{low}, {high}]"
+    walk.refuse(words)
+
+
+def _range_text(reg: Reg) -> str:
+    parts = []
+    if reg.smin > -(1 << 63):
+        parts.append(f" smin={reg.smin}")
+    if reg.smax < (1 << 63) - 1:
+        parts.append(f" smax={reg.smax}")
+    return "".join(parts) or " unknown scalar value"

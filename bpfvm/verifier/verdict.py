@@ -1,0 +1,71 @@
+"""What the model says of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bpfvm.isa.insn import Insn
+from bpfvm.verifier.code import Code, check_jumps, mark
+from bpfvm.verifier.depth import check_depth
+from bpfvm.verifier.errors import Rejected, Undecided
+from bpfvm.verifier.explore import explore
+from bpfvm.verifier.live import live_registers, loops
+from bpfvm.verifier.log import Log, live_table
+from bpfvm.verifier.state import entry_state
+from bpfvm.verifier.walk import LIMIT, Setting, Walk
+
+ACCEPT, REJECT, UNDECIDED = "accept", "reject", "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """verdict: accept, reject or undecided. message: the kernel's words of a rejection, its lines joined by "; ", or
+    why nothing is decided. insn: the slot that is blamed. processed: instructions that were walked. log: its lines.
+    visits: how often each slot was walked."""
+
+    verdict: str
+    message: str
+    insn: int | None
+    processed: int
+    log: tuple[str, ...] = ()
+    visits: tuple[int, ...] = ()
+    states: int = 0
+
+
+def check(
+    insns: Sequence[Insn], setting: Setting, *, level: int = 0, budget: int = LIMIT,
+    names: Mapping[int, str] | None = None, globals_: frozenset[int] = frozenset(),
+) -> Verdict:  # fmt: skip
+    """The verdict on a program's instructions. level: of the log. budget: instructions to walk before giving up."""
+    log = Log(level)
+    walk: Walk | None = None
+    try:
+        code = Code(insns, names or {}, globals_)
+        if level & 2:
+            log.lines += [f"func#{number} @{start}" for number, start in enumerate(code.starts)]
+        check_jumps(code)
+        marks = mark(code)
+        marks.scc = loops(code, marks)
+        marks.live = live_registers(code, marks)
+        if level & 2:
+            log.lines += live_table(code.each(), marks.live, marks.scc)
+        walk = Walk(code, marks, setting, log, budget)
+        explore(walk, entry_state(), 0)
+        check_depth(walk)
+    except Rejected as reason:
+        if not log.reasons:
+            log.reason(str(reason))
+        return _verdict(REJECT, "; ".join(log.reasons), reason.at, walk, log)
+    except Undecided as reason:
+        at = walk.at if walk is not None else None
+        return _verdict(UNDECIDED, str(reason), at, walk, log)
+    if not level & 2:
+        log.lines.clear()
+    return _verdict(ACCEPT, "", None, walk, log)
+
+
+def _verdict(verdict: str, message: str, at: int | None, walk: Walk | None, log: Log) -> Verdict:
+    processed = walk.processed if walk is not None else 0
+    visits = tuple(walk.visits) if walk is not None else ()
+    return Verdict(verdict, message, at, processed, tuple(log.lines), visits, walk.states if walk else 0)

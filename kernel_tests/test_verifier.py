@@ -1,0 +1,86 @@
+"""The verifier model held against the kernel: verdict, instruction, words, walked instructions, states line by line.
+
+The model is of one version (`MODELLED`); other kernels deduce more or less, and are not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bpfvm.core.machine import Location
+from bpfvm.isa.asm import assemble
+from bpfvm.isa.codec import encode
+from bpfvm.testing.verdicts import VerdictCase, judged, load_verdicts
+from kernel_tests.loading import release
+from kernel_tests.verdicts import EVERYTHING, WORDS, Maps, ask, opened_maps, states
+from kernel_tests.verifier_programs import program
+
+MODELLED = (6, 18)
+CASES = load_verdicts(Path(__file__).parents[1] / "tests" / "verifier")
+PROGRAMS, ALL_PROGRAMS = 1500, 50_000
+
+pytestmark = pytest.mark.skipif(
+    release() != MODELLED, reason=f"the model is of Linux {MODELLED[0]}.{MODELLED[1]}, and this is another"
+)
+
+
+@pytest.fixture(scope="module")
+def maps() -> Iterator[Maps]:
+    with opened_maps() as opened:
+        yield opened
+
+
+def test_data_files(maps: Maps) -> None:
+    """Every case: the kernel's verdict, words and instruction are those of the file; what is walked is as many."""
+    wrong, compared = [], 0
+    for case in CASES:
+        said = ask(case, maps, WORDS)
+        compared += 1
+        if said.words != case.words or (said.errno == 0) != case.accepted:
+            wrong.append(f"{case.name}: kernel {said.errno} {said.words}, file {case.words}")
+            continue
+        blamed = ask(case, maps, 1).last if case.insn is not None and said.processed else case.insn
+        walked = judged(case).processed
+        if blamed != case.insn or walked != said.processed:
+            wrong.append(
+                f"{case.name}: kernel blames {blamed} after {said.processed}, model {case.insn} after {walked}"
+            )
+    print(f"{compared} programs of data files compared with the kernel")
+    assert not wrong, "\n".join(wrong)
+    assert compared >= 300
+
+
+def test_random_programs_walk_through_equal_states(maps: Maps, size: Callable[[int, int], int]) -> None:
+    """The whole logs of level 2: every state before and after every instruction, every mark of precision."""
+    wrong, lines, accepted = [], 0, 0
+    count = size(PROGRAMS, ALL_PROGRAMS)
+    for seed in range(count):
+        case = VerdictCase(f"seed {seed}", "xdp", encode(assemble(program(seed))), {}, Location("random", seed))
+        said, verdict = ask(case, maps, EVERYTHING), judged(case, level=2)
+        theirs, ours = states(said.log), states(verdict.log)
+        lines += len(theirs)
+        accepted += said.errno == 0
+        if (said.errno == 0) != (verdict.verdict == "accept") or said.processed != verdict.processed or theirs != ours:
+            wrong.append(f"seed {seed}: {first_difference(theirs, ours)}")
+    print(f"{count} programs, {accepted} accepted: {lines} lines of log equal, but for {len(wrong)} programs")
+    assert not wrong, "\n".join(wrong[:5])
+    assert accepted >= count // 2
+
+
+def first_difference(theirs: list[str], ours: list[str]) -> str:
+    for at, (mine, other) in enumerate(zip([*theirs, "end"], [*ours, "end"], strict=False)):
+        if mine != other:
+            return f"line {at}: kernel {mine!r}, model {other!r}"
+    return "as many lines, and another verdict or count"
+
+
+def test_a_planted_error_is_found(maps: Maps, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that forgets what an addition made of the unsigned range walks through other states."""
+    from bpfvm.verifier import scalar
+
+    monkeypatch.setattr(scalar, "_wrapped", lambda low, high, most: (0, most))
+    with pytest.raises(AssertionError, match="line"):
+        test_random_programs_walk_through_equal_states(maps, lambda part, whole: 40)

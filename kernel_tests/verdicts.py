@@ -1,0 +1,118 @@
+"""Programs given to the kernel as bytes, for its verdict, words and log: what the verifier model is held against."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf
+from bpfvm.obj.model import MapSpec
+from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
+from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
+from bpfvm.testing.verdicts import FLAGS, VerdictCase
+
+WORDS, EVERYTHING = 4, 2  # levels of the log: statistics and words alone, or every path
+_LOG = 1 << 24
+_STATISTICS = re.compile(r"(processed (\d+) insns.*|verification time .*|stack depth .*)")
+_INSN = re.compile(r"(\d+): (?:\([0-9a-f]{2}\) |BUG_)")
+_BUFFER = ctypes.create_string_buffer(_LOG)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """errno: 0 where the program was taken. processed: instructions that were walked, None where none were."""
+
+    errno: int
+    log: tuple[str, ...]
+
+    @property
+    def processed(self) -> int:
+        found = [match for line in self.log if (match := _STATISTICS.search(line)) and match[2]]
+        return int(found[-1][2]) if found else 0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words alone, of a log of level 4."""
+        lines = (_STATISTICS.sub("", line).strip() for line in self.log)
+        return tuple(line for line in lines if line and not line.startswith("Live regs"))
+
+    @property
+    def last(self) -> int | None:
+        """The instruction that was walked last."""
+        found = [match for line in self.log if (match := _INSN.match(line))]
+        return int(found[-1][1]) if found else None
+
+
+class Maps:
+    """Maps by their declarations, made once and kept until `close`."""
+
+    def __init__(self) -> None:
+        self._opened = ExitStack()
+        self._known: dict[MapSpec, KernelMap] = {}
+
+    def number(self, spec: MapSpec) -> int:
+        if spec not in self._known:
+            one = KernelMap(spec)
+            self._opened.callback(one.close)
+            one.fill()
+            one.freeze()
+            self._known[spec] = one
+        return self._known[spec].fd.number
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+@contextmanager
+def opened_maps() -> Iterator[Maps]:
+    maps = Maps()
+    try:
+        yield maps
+    finally:
+        maps.close()
+
+
+def ask(case: VerdictCase, maps: Maps, level: int) -> Said:
+    """Load the case's program with a log of this level, and close it."""
+    known = {one.name: one for one in case.maps}
+    code = bound(case.code, {slot: maps.number(known[name]) for slot, name in case.symbols.items()})
+    license = case.license.encode()
+    row = PROGRAM_TYPES[case.type]
+    attr = ProgLoad(
+        prog_type=row.number, insn_cnt=len(code) // 8, insns=address(code), license=address(license),
+        prog_flags=case.flags | (FLAGS["sleepable"] if row.sleepable else 0),
+        expected_attach_type=ATTACH_TYPES[case.attach_type].number if case.attach_type else 0,
+        log_level=level, log_size=_LOG, log_buf=address(_BUFFER),
+    )  # fmt: skip
+    _BUFFER[0] = b"\0"
+    try:
+        Fd(bpf(PROG_LOAD, attr)).close()
+        number = 0
+    except OSError as error:
+        number = error.errno or 0
+    return Said(number, tuple(_BUFFER.value.decode(errors="replace").splitlines()))
+
+
+def bound(code: bytes, numbers: Mapping[int, int]) -> bytes:
+    """The code with descriptors where instructions name maps."""
+    out = bytearray(code)
+    for slot, number in numbers.items():
+        out[8 * slot + 4 : 8 * slot + 8] = number.to_bytes(4, "little")
+    return bytes(out)
+
+
+_NOISE = re.compile(r"\(\d+(?:,\d+)*\) (?:frame|live) |SCC |verification time|stack depth|processed \d|Live regs|func#")
+_ADDRESS = re.compile(r"(\(18\) r\d+ = )\S+( ll)?")
+
+
+def states(log: tuple[str, ...]) -> list[str]:
+    """The lines of a log that tell states, in one form for the kernel's and the model's."""
+    lines = []
+    for line in log:
+        if line.strip() and not _NOISE.match(line):
+            lines.append(re.sub(r"\s+;", " ;", _ADDRESS.sub(r"\1…", line)).rstrip(" ;"))
+    return lines

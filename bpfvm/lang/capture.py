@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpfvm.core.errors import StaleCapture
+from bpfvm.lang.layout import View
 
 _COMPARED = (int, str, bytes, float, complex, range, types.MethodType, types.BuiltinMethodType)
-MUTABLE = (list, dict, set, bytearray)
+MUTABLE = (list, dict, set, bytearray, View)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,11 @@ def snapshot(found: Any) -> Any:
     """A list, dict, set or bytearray as it is now, in a form that does not change; anything else itself."""
     if isinstance(found, dict):
         found = list(found.items())
+    if isinstance(found, View):
+        return type(found), bytes(found)
     if isinstance(found, set):
         found = sorted(found, key=repr)
-    return tuple(map(snapshot, found)) if isinstance(found, (*MUTABLE, tuple)) else found
+    return tuple(map(snapshot, found)) if isinstance(found, list | bytearray | tuple) else found
 
 
 def _equal(now: Any, before: Any) -> bool:

@@ -36,6 +36,7 @@ def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec 
     programs = {one.function.name: _program(one, record) for one in code}
     for one in {function: None for part in code for function in (part.function, *part.starts)}:
         declare(btf, one)
+        maps |= {name: spec for name, spec in one.maps.items() if spec.initial is not None}
     if record is not None and any(one.fault_sites for one in programs.values()):
         maps[record.name] = record
     return ObjectSpec(programs, maps, btf, sources=_sources(code))

@@ -12,13 +12,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bpfvm.compiler.frontend import arith, bits, constants, enums, flow, objects, power
+from bpfvm.compiler.frontend import arith, bits, constants, enums, flow, integers, objects, power
 from bpfvm.compiler.frontend.cast import cast
 from bpfvm.compiler.frontend.compare import ordered, truth
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, BOOLEAN, INT, Bad, Maybe, Method, Number, Static, Tuple, Value, constant
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    BOOLEAN,
+    INT,
+    Bad,
+    Maybe,
+    Method,
+    Number,
+    Reference,
+    Static,
+    Tuple,
+    Value,
+    constant,
+)
 from bpfvm.lang.types import Storage, of_ctypes
 
 _CALLABLE = "call what can be: functions, casts (u32), abs, min, max, sum, any, all, divmod, int, bool, len"
@@ -55,6 +68,8 @@ def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
         )
     if isinstance(target, type) and issubclass(target, enum.Enum):
         return lambda f, node, given: _member(f, node, callee, given)
+    if target == int.from_bytes:
+        return _from_bytes
     handler = next((handler for builtin, handler in BUILTINS if builtin is target), None)
     if handler is None and constants.is_foldable(callee):
         return lambda f, node, given: constants.call(f, node, callee, (given.values, given.nodes), given.named)
@@ -128,6 +143,12 @@ def _int(f: Translation, node: ast.Call, given: Arguments) -> Value:
     if given.values and not isinstance(given.values[0], Number | Maybe):
         return constants.call(f, node, Static(int), (given.values, given.nodes), given.named)
     return _with_numbers(f, node, given, (0, 1), lambda numbers: numbers[0].as_kinds(INT) if numbers else constant(0))
+
+
+def _from_bytes(f: Translation, node: ast.Call, given: Arguments) -> Value:
+    if given.values and isinstance(given.values[0], Reference):
+        return integers.from_bytes(f, node, list(zip(given.values, given.nodes, strict=True)), dict(given.named))
+    return constants.call(f, node, Static(int.from_bytes), (given.values, given.nodes), given.named)
 
 
 def _bool(f: Translation, node: ast.Call, given: Arguments) -> Value:

@@ -15,6 +15,7 @@ from bpfvm.compiler.frontend import (
     fields,
     flow,
     functions,
+    integers,
     maps,
     membership,
     names,
@@ -25,7 +26,7 @@ from bpfvm.compiler.frontend.items import Span
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, Bad, Bound, MapValue, Reference, Tuple, Value
+from bpfvm.compiler.frontend.types import BAD, Bad, Bound, MapValue, Method, Reference, Static, Tuple, Value
 
 
 def value(f: Translation, node: ast.expr) -> Value:
@@ -143,11 +144,15 @@ def _displayed(f: Translation, nodes: Sequence[ast.expr]) -> Value:
 
 
 def _call(f: Translation, node: ast.Call) -> Value:
-    from bpfvm.compiler.frontend import reduce, stmt  # both translate expressions
+    from bpfvm.compiler.frontend import generate, reduce, stmt  # these translate expressions
 
     callee = value(f, node.func)
     if construct.makes(callee):
+        if isinstance(callee, Static) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
+            return generate.array(f, node, callee.object, stmt.store)
         return construct.call(f, node, callee, *_given(f, node))
+    if isinstance(callee, Method) and callee.name == "to_bytes":
+        return integers.to_bytes(f, node, callee.owner, *_given(f, node))
     if isinstance(callee, Bound):
         return fields.call(f, node, callee, *_given(f, node))
     reducer = reduce.handler_of(callee, node)
@@ -157,8 +162,8 @@ def _call(f: Translation, node: ast.Call) -> Value:
         values = [one for argument in node.args for one in _arguments(f, argument)]
         return functions.call(f, node, callee, (values, _named_arguments(f, node)))
     handler = calls.handler_of(f, node, callee)
-    pairs = [(one, argument) for argument in node.args for one in _arguments(f, argument)]
-    given = calls.Arguments([one for one, _ in pairs], [place for _, place in pairs], _named_arguments(f, node))
+    pairs, named = _given(f, node)
+    given = calls.Arguments([one for one, _ in pairs], [place for _, place in pairs], named)
     if handler is None or any(isinstance(one, Bad) for one in (*given.values, *given.named.values())):
         return BAD
     return handler(f, node, given)

@@ -33,8 +33,8 @@ def item(f: Translation, owner: Reference, index: Value, node: ast.Subscript) ->
     known = f.state.known(index)
     if not f.exact(known, node.slice):
         return None
-    inside = _inside(f, known, kind.__length__, 1, node, kind)
-    return element(f, owner, kind.__element__, inside, f"an element of {kind.__name__}")
+    found = inside(f, known, (kind.__length__, 1), node, kind.__name__)
+    return element(f, owner, kind.__element__, found, f"an element of {kind.__name__}")
 
 
 def element(f: Translation, owner: Reference, kind: Element, index: Number, what: str) -> Place:
@@ -51,21 +51,25 @@ def element(f: Translation, owner: Reference, kind: Element, index: Number, what
     return Place(replace(owner, base=f.behind(owner.base, distance), align=align), kind, what)
 
 
-def _inside(f: Translation, index: Number, length: int, count: int, node: ast.AST, kind: ArrayType) -> Number:
-    """An index behind the tests that `count` elements from it on lie in the array; counted from its start."""
+def inside(f: Translation, index: Number, part: tuple[int, int], node: ast.AST, what: str) -> Number:
+    """An index behind the tests that what it names lies in an array; counted from its start.
+
+    part: the array's length, and how many elements are named. what: the array, for messages.
+    """
+    length, count = part
     last = length - count
     constant = index.constant
-    message = f"index {constant} is outside of {kind.__name__}" if constant is not None and count == 1 else (
-        f"the index is outside of {kind.__name__}" if count == 1 else f"the slice is not inside of {kind.__name__}"
+    message = f"index {constant} is outside of {what}" if constant is not None and count == 1 else (
+        f"the index is outside of {what}" if count == 1 else f"the slice is not inside of {what}"
     )  # fmt: skip
     if index.range.lo < 0:
         index = _from_the_start(f, index, length, count, message, node)
-    inside = Interval(0, last)
-    if index.constant is not None and index.constant in inside:
+    fitting = Interval(0, last)
+    if index.constant is not None and index.constant in fitting:
         return index
-    if not index.range.within(inside) or not f.facts.range(f.register(index)).within(inside):
+    if not index.range.within(fitting) or not f.facts.range(f.register(index)).within(fitting):
         f.fault_if("ugt", f.register(index), f.number(last), "IndexError", message, node)
-        f.state.learn(index, inside)
+        f.state.learn(index, fitting)
     return f.state.known(index)
 
 
@@ -74,18 +78,19 @@ def _from_the_start(f: Translation, index: Number, length: int, count: int, mess
     constant = index.constant
     if constant is not None:
         return f.constant(constant + length) if constant < 0 else index
-    below, above = f.split("slt", f.register(index), f.number(0))
-    f.resume(below)
+    above: list[End] = []
+    if index.range.hi >= 0:
+        below, other = f.split("slt", f.register(index), f.number(0))
+        above = [other]
+        f.resume(below)
     negative = index.within(Interval(index.range.lo, -1))
     if count > 1 and negative.range.hi > -1 - count:
         f.fault_if("sgt", f.register(negative), f.number(-1 - count), "IndexError", message, node)
+        negative = negative.within(Interval(min(negative.range.lo, -1 - count), -1 - count))
     range = add(negative.range, Interval(length, length))
     moved = Number(index.kinds, range, f.typed(range, f.op("add", f.register(negative), f.number(length))))
-    ends: list[End] = [f.end()]
-    results: list[Value] = [moved]
-    if index.range.hi >= 0:
-        ends.append(above)
-        results.append(index.within(Interval(0, index.range.hi)))
+    ends: list[End] = [f.end(), *above]
+    results: list[Value] = [moved, *(index.within(Interval(0, index.range.hi)) for _ in above)]
     assert isinstance(node, ast.expr), "an index is part of an expression"
     joined = flow.join_values(f, ends, results, node)
     assert isinstance(joined, Number), "numbers join to a number"
@@ -138,8 +143,8 @@ def _sliced(
     if not 0 < length <= kind.__length__:
         f.fault_if("eq", f.number(0), f.number(0), "IndexError", f"the slice is not inside of {kind.__name__}", node)
         start, length = f.constant(0), 1
-    inside = _inside(f, start, kind.__length__, length, node, kind)
-    first = element(f, owner, kind.__element__, inside, "")
+    found = inside(f, start, (kind.__length__, length), node, kind.__name__)
+    first = element(f, owner, kind.__element__, found, "")
     return replace(first.at, type=array_of(kind.__element__, length), fixed=True)
 
 
@@ -188,5 +193,5 @@ def _known(f: Translation, node: ast.expr) -> int | None:
         except Unknown:
             return None
         return int(found) if isinstance(found, int) else None
-    bound = f.state.names.get(node.id)
+    bound = f.state.names.get(f.frame.own(node.id))
     return f.state.known(bound).constant if isinstance(bound, Number) else None

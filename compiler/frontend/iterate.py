@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bpfvm.compiler.frontend import arith, compare, flow, loops, progressions
+from bpfvm.compiler.frontend import arith, compare, flow, loops, place, progressions, tables
+from bpfvm.compiler.frontend import items as arrays
 from bpfvm.compiler.frontend.expr import branch, items, value
 from bpfvm.compiler.frontend.loops import Body, Loop
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import End, Ends
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, INT, Bad, Number, Static, Tuple, Value, constant
+from bpfvm.compiler.frontend.types import BAD, INT, Bad, Number, Reference, Static, Tuple, Value, constant
 from bpfvm.compiler.frontend.types import Range as Progression
 from bpfvm.core.bits import S64_MAX
+from bpfvm.lang.arrays import ArrayType
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.interval import Interval
 
@@ -70,12 +72,13 @@ def over(
 @dataclass(frozen=True, slots=True)
 class Range:
     """Numbers from `start` on, `step` apart, up to `stop`, which is not one of them. item: makes of a number what the
-    target gets."""
+    target gets. checked: of what lies in memory, the same where the loop's own test does not bound the number."""
 
     start: Number
     stop: Number
     step: int
     item: Callable[[Number], Value]
+    checked: Callable[[Number], Value] | None = None
 
     @property
     def numbers(self) -> Progression:
@@ -126,11 +129,13 @@ def iterable(f: Translation, node: ast.expr) -> Iterable | None:
     found = items(f, node)
     match found:
         case Tuple():
-            return Items(found.items)
+            return _known(f, found.items)
+        case Reference(type=ArrayType()):
+            return _elements(f, found, node)
         case Progression():
             return Range(found.start, found.stop, found.step, lambda number: number)
         case Static(object=bytes() | bytearray() | str() | list() | dict() | set() | frozenset() as data):
-            return Items(tuple(f.scope.value(one, f.quoted(node)) for one in data))
+            return _known(f, tuple(f.scope.value(one, f.quoted(node)) for one in data))
         case Bad():
             return None
     f.error(
@@ -142,12 +147,40 @@ def iterable(f: Translation, node: ast.expr) -> Iterable | None:
     return None
 
 
+def _known(f: Translation, values: tuple[Value, ...]) -> Iterable:
+    """Values that are known: one by one where they are few, else in a table."""
+    return (_table(f, Items(values)) if len(values) > UNROLLED else None) or Items(values)
+
+
+def _table(f: Translation, one: Items) -> Range | None:
+    """Constants in memory, None for other values."""
+    table = tables.of_values(f, one.values)
+    if table is None:
+        return None
+    return Range(constant(0), constant(table.length), 1, lambda number: table.item(f, number))
+
+
+def _elements(f: Translation, one: Reference, node: ast.expr) -> Range:
+    """The elements of an array, each read when its turn comes."""
+    kind = one.type
+    assert isinstance(kind, ArrayType), "asked of arrays"
+    length, element = kind.__length__, kind.__element__
+
+    def item(number: Number) -> Value:
+        return place.read(f, arrays.element(f, one, element, number, ""))
+
+    def checked(number: Number) -> Value:
+        return item(arrays.inside(f, f.state.known(number), (length, 1), node, kind.__name__))
+
+    return Range(constant(0), constant(length), 1, item, checked)
+
+
 def _reversed(f: Translation, node: ast.Call) -> Iterable | None:
     inner = _first(f, node, "reversed", 1)
     if inner is None or isinstance(inner, Items):
         return None if inner is None else Items(inner.values[::-1])
     turned = progressions.backwards(f, inner.numbers, node)
-    return None if turned is None else Range(turned.start, turned.stop, turned.step, inner.item)
+    return None if turned is None else Range(turned.start, turned.stop, turned.step, inner.checked or inner.item)
 
 
 def _enumerate(f: Translation, node: ast.Call) -> Iterable | None:
@@ -186,16 +219,17 @@ def _zip(f: Translation, node: ast.Call) -> Iterable | None:
     known = [one for one in parts if one is not None]
     if len(known) < len(parts):
         return None
-    listed = [_listed(one) for one in known]
-    rows = [one.values for one in listed if one is not None]
+    singles = [listed(one) for one in known]
+    rows = [one.values for one in singles if one is not None]
     if isinstance(strict, Number) and strict.constant != 0 and not _even(f, node, rows, len(parts)):
         return None
     if len(rows) == len(parts):
         return Items(tuple(Tuple(row) for row in zip(*rows, strict=False)))
-    ranges = [one for one in known if isinstance(one, Range)]
+    sources = [one if isinstance(one, Range) else _table(f, one) for one in known]
+    ranges = [one for one in sources if one is not None]
     if len(ranges) < len(parts):
-        f.error("E063", "`zip` of a tuple and of a range that is not known is not available in this version", node,
-                help="for i, x in enumerate((4, 5, 6)): ...")  # fmt: skip
+        text = "`zip` of a tuple of other than constants, and of what is not known, is not available in this version"
+        f.error("E063", text, node, help="for i, x in enumerate((4, 5, 6)): ...")
         return None
     return _zipped(f, node, ranges)
 
@@ -209,10 +243,12 @@ def _even(f: Translation, node: ast.Call, rows: Sequence[Sequence[Value]], parts
     return False
 
 
-def _listed(one: Iterable) -> Items | None:
-    """The numbers of a range one by one, where there are as few as a tuple may have."""
+def listed(one: Iterable) -> Items | None:
+    """The numbers of a range one by one, where there are as few as a tuple may have; not what is read from memory."""
     if isinstance(one, Items):
         return one
+    if one.checked is not None:
+        return None
     start, stop = one.start.constant, one.stop.constant
     if start is None or stop is None or len(numbers := range(start, stop, one.step)) > UNROLLED:
         return None
@@ -222,17 +258,21 @@ def _listed(one: Iterable) -> Items | None:
 def _zipped(f: Translation, node: ast.Call, ranges: Sequence[Range]) -> Iterable | None:
     """Ranges side by side: a range of places, up to the end of the shortest."""
     least: Value = constant(0)
-    for place, one in enumerate(ranges):
+    for at, one in enumerate(ranges):
         count = progressions.length(f, one.numbers, node)
         if not isinstance(count, Number) or not isinstance(least, Number):
             return None
-        least = count if place == 0 else progressions.smaller(f, least, count, node)
+        least = count if at == 0 else progressions.smaller(f, least, count, node)
     if not isinstance(least, Number):
         return None
 
     def row(at: Number) -> Value:
         found = [progressions.item(f, one.numbers, at, node) for one in ranges]
-        numbers = [one.item(number) for one, number in zip(ranges, found, strict=True) if isinstance(number, Number)]
+        numbers = [
+            (one.checked or one.item)(number)
+            for one, number in zip(ranges, found, strict=True)
+            if isinstance(number, Number)
+        ]
         return Tuple(tuple(numbers)) if len(numbers) == len(ranges) else BAD
 
     return Range(constant(0), least, 1, row)
@@ -326,7 +366,7 @@ def _ranged(
     f: Translation, node: ast.For, source: Range, bind: Bind, statements: Statements, carried: Sequence[str]
 ) -> None:
     turns = _Turns(f, node)
-    place = f"next of line {node.lineno}, column {node.col_offset}"
+    next_name = f"next of line {node.lineno}, column {node.col_offset}"
     if not source.places.exact:
         f.error(
             "E040",
@@ -337,13 +377,13 @@ def _ranged(
         )
         _unrolled(f, node, Items((BAD,)), bind, statements)
         return
-    f.state.names[place] = source.start.as_kinds(INT)
+    f.state.names[next_name] = source.start.as_kinds(INT)
     if source.is_sure and f.reachable:
         bind(source.item(source.start.as_kinds(INT)))
     limited = source.turns > LIMIT
 
     def turn() -> Ends:
-        at = f.state.names[place]
+        at = f.state.names[next_name]
         assert isinstance(at, Number), "the next number"
         at = f.state.known(at)
         test = COMPARISONS[ast.Lt if source.step > 0 else ast.Gt]
@@ -363,15 +403,15 @@ def _ranged(
         if f.reachable:
             range = Interval(at.range.lo + source.step, at.range.hi + source.step)
             moved = f.op("add", f.register(at), f.number(source.step))
-            f.state.names[place] = Number(INT, range, f.typed(range, moved))
+            f.state.names[next_name] = Number(INT, range, f.typed(range, moved))
         return fails
 
-    names = (*map(f.frame.own, assigned(node)), *carried, place, *((turns.name,) if limited else ()))
+    names = (*map(f.frame.own, assigned(node)), *carried, next_name, *((turns.name,) if limited else ()))
     walk = min(_walk(f, source), LIMIT)
-    exits = loops.run(f, Body(node, turn, names, min(source.turns, LIMIT), walk, {place: source.places}))
+    exits = loops.run(f, Body(node, turn, names, min(source.turns, LIMIT), walk, {next_name: source.places}))
     _finish(f, turns, exits, node.orelse, statements)
     if f.reachable:
-        f.state.names.pop(place, None)
+        f.state.names.pop(next_name, None)
 
 
 def _walk(f: Translation, source: Range) -> int:

@@ -23,18 +23,19 @@ _WIDTHS = (8, 4, 2, 1)
 _FEW = 8  # words that a copy holds in registers at once, where source and target may overlap
 
 
-def _load(f: Translation, one: Reference, size: int) -> Register:
+def get_word(f: Translation, one: Reference, size: int) -> Register:
     """A word of so many bytes, in parts where its address is no multiple of its size: the stack takes no others."""
-    word: Register | None = None
+    found: Register | None = None
     for at, width in words(size, _align(one)):
         part = f.load(one.base, 8 * width, one.offset + at)
         part = f.op("shl", part, f.number(8 * at)) if at else part
-        word = part if word is None else f.op("or", word, part)
-    assert word is not None, "a number has bytes"
-    return word
+        found = part if found is None else f.op("or", found, part)
+    assert found is not None, "a number has bytes"
+    return found
 
 
-def _store(f: Translation, one: Reference, word: Register, size: int) -> None:
+def put_word(f: Translation, one: Reference, word: Register, size: int) -> None:
+    """Store the low bytes of a word, in parts where its address is no multiple of their number."""
     for at, width in words(size, _align(one)):
         part = f.op("lshr", word, f.number(8 * at)) if at else word
         f.store(one.base, part, 8 * width, one.offset + at)
@@ -47,7 +48,7 @@ def _align(one: Reference) -> int:
 
 def load(f: Translation, one: Reference, storage: Storage) -> Number:
     """The number that stands at a place."""
-    word = _load(f, one, storage.size)
+    word = get_word(f, one, storage.size)
     if storage is bool8:
         some = f.op("or", word, f.op("neg", word))  # its top bit is set unless the byte is 0
         return Number(BOOLEAN, BOOL, f.typed(BOOL, f.op("lshr", some, f.number(_WORD - 1))))
@@ -63,7 +64,7 @@ def load_bits(f: Translation, one: Reference, member: Member) -> Number:
     """The value of a bit-field; `one` is the unit that it stands in."""
     storage = member.type
     assert isinstance(storage, Storage), "bits are those of numbers"
-    word = _load(f, one, storage.size)
+    word = get_word(f, one, storage.size)
     range = of_bits(member.bits, storage.is_signed)
     if storage.is_signed:
         word = f.op("shl", word, f.number(_WORD - member.bits - member.shift))
@@ -83,7 +84,7 @@ def store(f: Translation, one: Reference, storage: Storage, number: Number, node
         word = f.op(f"bswap{storage.bits}", word)
     elif storage.is_big:
         word = f.number(storage.wrap(number.constant or 0))
-    _store(f, one, word, storage.size)
+    put_word(f, one, word, storage.size)
 
 
 def _truth(f: Translation, number: Number, node: ast.expr) -> Number:
@@ -100,9 +101,9 @@ def store_bits(f: Translation, one: Reference, member: Member, number: Number) -
     word = f.op("and", f.register(number), f.number(whole))
     word = f.op("shl", word, f.number(member.shift)) if member.shift else word
     if member.bits < storage.bits:
-        kept = _load(f, one, storage.size)
+        kept = get_word(f, one, storage.size)
         word = f.op("or", f.op("and", kept, f.number(M64 & ~(whole << member.shift))), word)
-    _store(f, one, word, storage.size)
+    put_word(f, one, word, storage.size)
 
 
 def words(size: int, align: int, at: int = 0) -> Iterator[tuple[int, int]]:

@@ -21,12 +21,15 @@ from bpfvm.compiler.frontend.types import (
     MapValue,
     Method,
     Number,
+    Reference,
     Static,
     Unbound,
     Value,
     View,
 )
 from bpfvm.lang.capture import MUTABLE
+from bpfvm.lang.layout import View as Memory
+from bpfvm.lang.layout import align_of
 
 
 def read(f: Translation, node: ast.Name) -> Value:
@@ -129,6 +132,16 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
             node,
             help="use an int, scaled: 1500 for 1.5 thousandths",
         )
+    if isinstance(found, MUTABLE) and id(found) not in f.told:
+        f.told.add(id(found))
+        f.warn(
+            "W113",
+            f"`{name}` is a {type(found).__name__}, which may change; the program holds what is in it now",
+            node,
+            help="use a tuple, or a map for what changes",
+        )
+    if isinstance(found, Memory):
+        return in_memory(f, found)
     try:
         value = f.scope.value(found, name)
     except Unfit as error:
@@ -138,14 +151,6 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
             node,
             help="use an int of at most 64 bits",
         )
-    if isinstance(found, MUTABLE) and id(found) not in f.told:
-        f.told.add(id(found))
-        f.warn(
-            "W113",
-            f"`{name}` is a {type(found).__name__}, which may change; the program holds what is in it now",
-            node,
-            help="use a tuple, or a map for what changes",
-        )
     if isinstance(value, View) and f.hook.program_type.layer is None:
         return f.error(
             "E011",
@@ -154,6 +159,13 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
             help="compile the function for a hook with packets: @bpf.xdp",
         )
     return value
+
+
+def in_memory(f: Translation, found: Memory) -> Reference:
+    """A captured struct or array, as it is now: it can only be read."""
+    kind: Any = type(found)
+    base, offset = f.constants(bytes(found), align_of(kind))
+    return Reference(kind, "map_value", base, offset, fixed=True)
 
 
 def attribute(f: Translation, owner: Value, node: ast.Attribute) -> Value:
@@ -173,7 +185,7 @@ def attribute(f: Translation, owner: Value, node: ast.Attribute) -> Value:
             return of_object(f, member, node)
         case Number() if owner.kinds in ({Kind.ENUM}, {Kind.FLAG}) and node.attr == "value":
             return owner.as_kinds(INT)
-        case Number() if node.attr in bits.METHODS:
+        case Number() if node.attr in bits.METHODS or node.attr == "to_bytes":
             return Method(owner, node.attr)
         case Number() if node.attr in bits.ATTRIBUTES:
             fixed = bits.ATTRIBUTES[node.attr]

@@ -10,6 +10,7 @@ from bpfvm.lang.interval import Interval
 
 # An exact value beyond this many bits is only "some integer": it keeps compile time bounded for `x ** 64 ** 64`.
 _TRACKED_BITS = 1 << 13
+_WRITTEN = 1 << 128  # numbers up to here are written out in messages
 ANY = Interval(-(1 << _TRACKED_BITS), 1 << _TRACKED_BITS)
 
 
@@ -98,3 +99,13 @@ def power(base: Interval, exponent: int) -> Interval:
 def low_bits(bits: int) -> Interval:
     """Of x % 2**bits."""
     return Interval(0, (1 << bits) - 1)
+
+
+def shown(value: int) -> str:
+    """A number for messages: past 128 bits by its size."""
+    if abs(value) < _WRITTEN:
+        return str(value)
+    sign, size = "-" if value < 0 else "", abs(value)
+    if size & (size - 1) == 0:
+        return f"{sign}2**{size.bit_length() - 1}"
+    return f"{sign}(2**{size.bit_length()} - 1)" if size & (size + 1) == 0 else f"about {sign}2**{size.bit_length()}"

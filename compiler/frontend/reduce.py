@@ -29,7 +29,7 @@ _EMPTY = "there is nothing to choose from"
 
 
 @dataclass(slots=True)
-class _Reduction:
+class Reduction:
     """One call. carried: the hidden names that its loops carry. leave: whether the loops around are to be left."""
 
     node: ast.Call
@@ -56,8 +56,8 @@ def handler_of(callee: Value, node: ast.Call) -> Callable[[Translation, ast.Call
 def _sum(f: Translation, node: ast.Call, store: Store) -> Value:
     """`sum(items)`, `sum(items, start)`."""
     named = _named(f, node, ("start",), 2)
-    reduction = _Reduction(node, node.args[0], store)
-    first = _source(f, reduction)
+    reduction = Reduction(node, node.args[0], store)
+    first = source_of(f, reduction)
     start = node.args[1] if len(node.args) == 2 else named.get("start") if named is not None else None
     begin = value(f, start) if start is not None else constant(0)
     if named is None or isinstance(begin, Bad):
@@ -75,7 +75,7 @@ def _sum(f: Translation, node: ast.Call, store: Store) -> Value:
         f.state.names[total] = arith.binary(f, place, ast.Add(), (so_far, node), (one, place))
 
     before = f.end()
-    _each(f, reduction, first, add)
+    each_item(f, reduction, first, add)
     return _taken(f, reduction, total, before)
 
 
@@ -98,8 +98,8 @@ def _logical(decides: bool) -> Callable[[Translation, ast.Call, Store], Value]:
     def reducer(f: Translation, node: ast.Call, store: Store) -> Value:
         if _named(f, node, (), 1) is None:
             return BAD
-        reduction = _Reduction(node, node.args[0], store)
-        first = _source(f, reduction)
+        reduction = Reduction(node, node.args[0], store)
+        first = source_of(f, reduction)
         if isinstance(node.args[0], ast.ListComp):
             f.error(
                 "E062",
@@ -123,7 +123,7 @@ def _logical(decides: bool) -> Callable[[Translation, ast.Call, Store], Value]:
             flow.enter(f, open_)
 
         before = f.end()
-        _each(f, reduction, first, look, decides)
+        each_item(f, reduction, first, look, decides)
         return _taken(f, reduction, outcome, before)
 
     return reducer
@@ -134,8 +134,8 @@ def _extreme(beats: type[ast.cmpop]) -> Callable[[Translation, ast.Call, Store],
 
     def reducer(f: Translation, node: ast.Call, store: Store) -> Value:
         named = _named(f, node, ("default",), 1)
-        reduction = _Reduction(node, node.args[0], store)
-        first = _source(f, reduction)
+        reduction = Reduction(node, node.args[0], store)
+        first = source_of(f, reduction)
         default = value(f, named["default"]) if named and "default" in named else None
         if named is None or isinstance(default, Bad):
             return BAD
@@ -147,7 +147,7 @@ def _extreme(beats: type[ast.cmpop]) -> Callable[[Translation, ast.Call, Store],
 class _Extreme:
     """The best item so far, which is 0 before there is one; whether there is one."""
 
-    def __init__(self, f: Translation, reduction: _Reduction, beats: type[ast.cmpop]) -> None:
+    def __init__(self, f: Translation, reduction: Reduction, beats: type[ast.cmpop]) -> None:
         self.f, self.reduction, self.beats = f, reduction, beats
         self.best, self.found = reduction.hidden("the best"), reduction.hidden("one is found")
         self.kinds: Kinds = frozenset()
@@ -159,14 +159,14 @@ class _Extreme:
         f, node = self.f, self.reduction.node
         before = f.end()
         f.state.names[self.best], f.state.names[self.found] = constant(0), constant(0, BOOLEAN)
-        _each(f, self.reduction, first, self.look)
+        each_item(f, self.reduction, first, self.look)
         if not f.reachable:
             f.never(before)
             return BAD
         if self.failed:
             return BAD
         found, best = f.state.names[self.found], f.state.names[self.best]
-        _forget(f, self.reduction)
+        forget(f, self.reduction)
         if not isinstance(found, Number) or not isinstance(best, Number):
             return BAD
         some, none = truth(f, f.state.known(found), node)
@@ -230,25 +230,25 @@ def _named(f: Translation, node: ast.Call, known: Sequence[str], most: int) -> M
     return None
 
 
-def _taken(f: Translation, reduction: _Reduction, name: str, before: End) -> Value:
+def _taken(f: Translation, reduction: Reduction, name: str, before: End) -> Value:
     """What stands under `name` behind the loops. before: the point before them."""
     if not f.reachable:
         f.never(before)
         return BAD
     found: Any = f.state.names[name]
-    _forget(f, reduction)
+    forget(f, reduction)
     if isinstance(found, Growing):
         _growing(f, reduction.node, found)
         return BAD
     return f.state.known(found) if isinstance(found, Number) else BAD
 
 
-def _forget(f: Translation, reduction: _Reduction) -> None:
+def forget(f: Translation, reduction: Reduction) -> None:
     for name in reduction.carried:
         f.state.names.pop(name, None)
 
 
-def _source(f: Translation, reduction: _Reduction) -> Iterable | None:
+def source_of(f: Translation, reduction: Reduction) -> Iterable | None:
     """The outermost iterable, which CPython evaluates where the call stands, before anything else."""
     node = reduction.source
     if isinstance(node, ast.GeneratorExp | ast.ListComp):
@@ -266,7 +266,7 @@ def _source(f: Translation, reduction: _Reduction) -> Iterable | None:
     return found
 
 
-def _each(f: Translation, reduction: _Reduction, first: Iterable | None, each: Each, decides: bool = True) -> None:
+def each_item(f: Translation, reduction: Reduction, first: Iterable | None, each: Each, decides: bool = True) -> None:
     """`each` for every item, in loops."""
     node = reduction.source
     if isinstance(node, ast.GeneratorExp | ast.ListComp):
@@ -298,7 +298,7 @@ Rest = tuple[Iterable | None, Each, bool]
 
 
 def _generated(
-    f: Translation, reduction: _Reduction, node: ast.GeneratorExp | ast.ListComp, level: int, rest: Rest
+    f: Translation, reduction: Reduction, node: ast.GeneratorExp | ast.ListComp, level: int, rest: Rest
 ) -> None:
     """The loops of a generator expression from `level` on."""
     source, each, decides = rest
@@ -327,7 +327,7 @@ def _generated(
                 f.state.names.pop(name, None)
 
 
-def _turn(f: Translation, reduction: _Reduction, node: ast.GeneratorExp | ast.ListComp, level: int, rest: Rest) -> None:
+def _turn(f: Translation, reduction: Reduction, node: ast.GeneratorExp | ast.ListComp, level: int, rest: Rest) -> None:
     """One turn of a loop of a generator expression: its tests, then the next loop, or the item."""
     _, each, decides = rest
     skipped: list[End] = []
@@ -348,7 +348,7 @@ def _turn(f: Translation, reduction: _Reduction, node: ast.GeneratorExp | ast.Li
     flow.enter(f, [*skipped, *([f.end()] if f.reachable else [])])
 
 
-def _left(f: Translation, reduction: _Reduction, decides: bool) -> None:
+def _left(f: Translation, reduction: Reduction, decides: bool) -> None:
     """Behind an inner loop: leave the outer one as well where an item has decided."""
     outcome = f.state.names.get(reduction.leave) if reduction.leave is not None and f.reachable else None
     if not isinstance(outcome, Number):

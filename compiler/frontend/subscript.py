@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from bpfvm.compiler.frontend import constants, fields, items, place
+from bpfvm.compiler.frontend import constants, fields, items, place, tables
 from bpfvm.compiler.frontend.items import Span
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Number, Reference, Static, Tuple, Value
@@ -17,6 +17,8 @@ def item(f: Translation, owner: Value, index: Value, node: ast.Subscript) -> Val
     """`owner[index]`. None where this is none of the values that have items here."""
     if isinstance(owner, Static) and isinstance(owner.object, Storage | Layout):
         return _array_type(f, owner.object, index, node)
+    if isinstance(owner, Tuple | Static) and isinstance(index, Number) and index.constant is None:
+        return tables.item(f, owner, index, node)
     if not isinstance(owner, Reference):
         return None
     method = fields.user_method(owner, "__getitem__")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from bpfvm.compiler.frontend import overflow
 from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.outlined import Outlined
+from bpfvm.compiler.frontend.ranges import shown
 from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.span import Source
 from bpfvm.compiler.frontend.state import Carried, Diags, End, Guess, Heads, Mark, PacketEnds, State
@@ -32,7 +33,7 @@ from bpfvm.compiler.frontend.types import (
 )
 from bpfvm.compiler.ir.build import WORD, Block, Builder
 from bpfvm.compiler.ir.facts import Conservative, Facts
-from bpfvm.compiler.ir.function import NOTED, Branch, Function, Goto
+from bpfvm.compiler.ir.function import NOTED, Branch, Function, Goto, constants_map
 from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
 from bpfvm.core.diag import Diag, Note
 from bpfvm.core.machine import Location
@@ -40,6 +41,7 @@ from bpfvm.core.span import Span
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.interval import Interval, add
 from bpfvm.lang.target import Target
+from bpfvm.obj.datasec import RODATA
 from bpfvm.obj.model import FaultSite, MapSpec
 from bpfvm.tables.ctx import CONTEXTS
 
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
 
 Register = Value
 Body = ast.FunctionDef | ast.Lambda
-_CONSTANT_TEXT = 1 << 128
 _STATUS = "status"
 
 
@@ -129,15 +130,15 @@ class Translation:
 
     def shown(self, range: Interval) -> str:
         """An interval for messages: numbers past 128 bits by their size."""
-        return f"[{_shown(range.lo)}, {_shown(range.hi)}]"
+        return f"[{shown(range.lo)}, {shown(range.hi)}]"
 
     def lies(self, range: Interval) -> str:
         """Where a value lies, for messages."""
-        return f"is {_shown(range.lo)}" if range.constant is not None else f"lies in {self.shown(range)}"
+        return f"is {shown(range.lo)}" if range.constant is not None else f"lies in {self.shown(range)}"
 
     def most(self, range: Interval) -> str:
         """Its upper end, for messages."""
-        return _shown(range.hi)
+        return shown(range.hi)
 
     # Errors
 
@@ -566,6 +567,17 @@ class Translation:
         """The address of a new stack object, made at `node`. Its bytes are undefined until they are stored."""
         return self._builder.slot(name, size, source=self.span(node).location)
 
+    def constants(self, data: bytes, align: int) -> tuple[Register, int]:
+        """Bytes that are known, in the program's own data section: its address, and their offset from there."""
+        name = f"{RODATA}.{self.target.name}"
+        spec = self.target.maps.get(name)
+        before = spec.initial if spec is not None and spec.initial is not None else b""
+        at = next((at for at in range(0, len(before), align) if before.startswith(data, at)), -1)
+        if at < 0:
+            at = -(-len(before) // align) * align
+            self.target.maps[name] = constants_map(name, before.ljust(at, b"\0") + data)
+        return self._builder.op("map_value", type=Ptr("map_value"), named=name), at
+
     def behind(self, address: Register, distance: Register) -> Register:
         """An address so many bytes further."""
         return self._builder.op("add", address, distance, type=address.type)
@@ -582,12 +594,3 @@ class Translation:
 def _number(one: Binding) -> Number | None:
     """The number that it is, None after an error."""
     return one if isinstance(one, Number) else None
-
-
-def _shown(value: int) -> str:
-    if abs(value) < _CONSTANT_TEXT:
-        return str(value)
-    sign, size = "-" if value < 0 else "", abs(value)
-    if size & (size - 1) == 0:
-        return f"{sign}2**{size.bit_length() - 1}"
-    return f"{sign}(2**{size.bit_length()} - 1)" if size & (size + 1) == 0 else f"about {sign}2**{size.bit_length()}"

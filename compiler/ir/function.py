@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from bpfvm.compiler.ir.types import Value
 from bpfvm.core.machine import Location
 from bpfvm.obj.model import FaultSite, MapSpec
+from bpfvm.tables.maps import FLAGS
 
 
 @dataclass(slots=True, eq=False)
@@ -98,6 +99,12 @@ class Slot:
     size: int
     align: int = 8
     source: Location | None = None
+
+
+def constants_map(name: str, data: bytes) -> MapSpec:
+    """The data section `name` with the constants of one program: a map of one value, which programs may only read."""
+    flags = FLAGS["rdonly_prog"] | FLAGS["mmapable"]
+    return MapSpec(name, "array", 4, len(data), 1, flags, initial=data, hidden=True, section=name)
 
 
 @dataclass(slots=True, eq=False)

@@ -12,7 +12,8 @@
     b2:
       fault 0
 
-Stack objects stand beside the maps: "slot key 8 8" is the next one's name, size and alignment. Subprograms follow the
+Stack objects stand beside the maps: "slot key 8 8" is the next one's name, size and alignment; so do constants:
+"constants .rodata.f 0102" is a data section and its bytes. Subprograms follow the
 program that calls them, each a function of its own. Fault sites and source places are not part of the text.
 """
 
@@ -21,7 +22,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bpfvm.compiler.ir.function import Block, Branch, FaultExit, Function, Goto, MayGoto, Return, Slot, Terminator
+from bpfvm.compiler.ir.function import (
+    Block,
+    Branch,
+    FaultExit,
+    Function,
+    Goto,
+    MayGoto,
+    Return,
+    Slot,
+    Terminator,
+    constants_map,
+)
 from bpfvm.compiler.ir.ops import IR_OPS, accepts
 from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
 from bpfvm.core.errors import LoadError
@@ -42,6 +54,9 @@ def _function(function: Function) -> str:
     result += " status" if function.has_status else ""
     lines = [f'function {function.name} {function.type} "{function.section}" on_fault {function.on_fault}{result}']
     for one in function.maps.values():
+        if one.initial is not None:
+            lines.append(f"constants {one.name} {one.initial.hex()}")
+            continue
         hidden = " hidden" if one.hidden else ""
         lines.append(f"map {one.name} {one.type} {one.key_size} {one.value_size} {one.max_entries}{hidden}")
     lines += [f"slot {one.name} {one.size} {one.align}" for one in function.slots]
@@ -82,6 +97,7 @@ _HEAD = re.compile(
     r'function (\S+) (\S+) "([^"]*)" on_fault (\d+)(?: result (\d+))?( global)?( subprogram)?( status)?$'
 )
 _MAP = re.compile(r"map (\S+) (\S+) (\d+) (\d+) (\d+)( hidden)?$")
+_CONSTANTS = re.compile(r"constants (\S+) ((?:[0-9a-f]{2})+)$")
 _SLOT = re.compile(r"slot (\S+) (\d+) ([1248])$")
 _BLOCK = re.compile(r"b(\d+)(?:\((.*)\))?:$")
 _PARAM = re.compile(r"v(\d+): (\[-?\d+, -?\d+\]|\S+)(?:, |$)")
@@ -127,6 +143,9 @@ class _Parser:
             if line.startswith("map "):
                 m = self._match(_MAP, line)
                 self.function.maps[m[1]] = MapSpec(m[1], m[2], int(m[3]), int(m[4]), int(m[5]), hidden=bool(m[6]))
+            elif line.startswith("constants "):
+                m = self._match(_CONSTANTS, line)
+                self.function.maps[m[1]] = constants_map(m[1], bytes.fromhex(m[2]))
             elif line.startswith("slot "):
                 m = self._match(_SLOT, line)
                 self.function.slots.append(Slot(m[1], int(m[2]), int(m[3])))
@@ -154,7 +173,7 @@ class _Parser:
             words = line.split()
             if line.startswith("b"):
                 block = self._blocks[int(self._match(_BLOCK, line)[1])]
-            elif not line.startswith(("map ", "slot ")):
+            elif not line.startswith(("map ", "slot ", "constants ")):
                 if block is None or not words:
                     raise LoadError(f"IR text: {line.strip()!r} stands in no block")
                 if words[0].startswith("v"):

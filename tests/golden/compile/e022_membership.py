@@ -24,4 +24,4 @@ def program(a: u32, b: u64, c: s64) -> u64:  # hook: function
     return sum((k for k in range(3)), start=3, end=4)  #~ E013 `sum` takes other arguments
 
 
-PAIRS = (1, 2)
+PAIRS = ((1, 2), (3, 4))

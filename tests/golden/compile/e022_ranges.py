@@ -16,6 +16,6 @@ def program(n: u32, m: u32, big: u64) -> u32:  # hook: function
         n += i
     for i in range(-1, big):  #~ E040 may go past 64 bits
         n += i
-    for a, b in zip((1, 2), range(m)):  #~ E063 `zip` of a tuple and of a range that is not known
+    for a, b in zip((1, None), range(m)):  #~ E063 `zip` of a tuple of other than constants
         n += a + b
     return 0

@@ -157,7 +157,7 @@ def test_objects_with_values_for_each_cpu_are_checked_on_every_machine() -> None
         if not any("percpu" in one.type for one in loaded.maps.values()):
             continue
         for program in loaded.programs.values():
-            assert program.check(FRAME).engines == ("interp", "portable", "kernel"), (path.stem, program.name)
+            assert {"interp", "portable", "kernel"} <= set(program.check(FRAME).engines), (path.stem, program.name)
             compared += 1
     print(f"{compared} programs with per-CPU maps checked")
     assert compared >= 12

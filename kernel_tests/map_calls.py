@@ -115,10 +115,8 @@ class Programs:
         key, value = padded(self._spec.key_size), padded(self._spec.value_size)
         given += call.key.ljust(key, b"\0") + call.value.ljust(value, b"\0")
         if isinstance(self.loaded, LoadedProgram):
-            os.sched_setaffinity(0, {cpu})
-            result = self.loaded.run(Input(ctx=given))
-        else:
-            result = self.loaded.run(Input(ctx=given, cpu=cpu))
+            os.sched_setaffinity(0, {cpu})  # for what user space does next
+        result = self.loaded.run(Input(ctx=given, cpu=cpu))
         assert result.fault is None, result.fault
         assert result.ctx is not None
         words = [int.from_bytes(result.ctx[at : at + 8], "little") for at in (16, 24)]

@@ -107,14 +107,14 @@ class Machine:
         if len(elements) < BATCH:
             elements.append(bytes(len(elements[0])))
         self.loaded.write_map(OPS, [(at.to_bytes(4, "little"), one) for at, one in enumerate(elements)])
-        result = self.loaded.run(Input(packet=bytes(64), cpu=0 if self._kernel else self._cpu))
+        result = self.loaded.run(Input(packet=bytes(64), cpu=self._cpu))
         if result.fault is not None:
             raise Unavailable(f"the program ended early: {result.fault}")
         found = self.loaded.read_map(OPS)[: len(batch)]
         return [answered(spec, value) for _, value in found if isinstance(value, bytes)]
 
     def _jump(self, one: Operation) -> Answer:
-        result = self.loaded.run(Input(packet=one.key.ljust(64, b"\0"), cpu=0 if self._kernel else self._cpu))
+        result = self.loaded.run(Input(packet=one.key.ljust(64, b"\0"), cpu=self._cpu))
         if result.fault is not None:
             raise Unavailable(f"the program ended early: {result.fault}")
         return result.r0, b""

@@ -19,17 +19,16 @@ from bpfvm.lang.hooks import Hook
 from bpfvm.lang.signature import Signature, argument_offset, signature
 from bpfvm.lang.subprogram import Placement
 from bpfvm.obj.model import MapSpec, ObjectSpec
-from bpfvm.run.backend import ENGINES, Backend, engine
-from bpfvm.run.compare import report
-from bpfvm.run.outcome import Outcome
-from bpfvm.run.running import Running
-from bpfvm.run.session import Session
 from bpfvm.tables.progs import BY_NAME
 
 if TYPE_CHECKING:
     from bpfvm.compiler import Compiled
     from bpfvm.core.diag import Diag
     from bpfvm.kernel.install import Installed
+    from bpfvm.run.backend import Backend
+    from bpfvm.run.outcome import Outcome
+    from bpfvm.run.running import Running
+    from bpfvm.run.session import Session
 
 Maps = Mapping[str, Mapping[Any, Any]]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -132,6 +131,9 @@ class Program:
 
         helpers: Python functions in place of helpers and kernel functions, by name; cpus: virtual CPUs; of emulators.
         """
+        from bpfvm.run.backend import engine
+        from bpfvm.run.session import Session
+
         if engine_name == "cpython":
             if helpers:
                 raise Unavailable("engine cpython calls no helpers: Python functions stand for them in emulators")
@@ -159,6 +161,9 @@ class Program:
         Raises Mismatch with the differences unless all outcomes are equal, Unavailable when fewer than two machines
         could run it.
         """
+        from bpfvm.run.backend import ENGINES
+        from bpfvm.run.compare import report
+
         outcomes: dict[str, Outcome] = {}
         missing: list[str] = []
         for name in (*(("cpython",) if self.function else ()), *(row.name for row in ENGINES)):
@@ -285,6 +290,8 @@ def session(
 
     engine: auto, interp, portable, kernel, or cpython for a Python function. seed: of the random numbers of emulators.
     """
+    from bpfvm.run.running import Running
+
     return Running(program.session(engine, maps, helpers, cpus), program.input, seed)
 
 

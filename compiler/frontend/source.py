@@ -10,7 +10,6 @@ import __future__
 
 import ast
 import functools
-import hashlib
 import linecache
 import re
 import sys
@@ -96,12 +95,12 @@ def _versions(function: types.FunctionType) -> Iterator[list[str]]:
         yield now
 
 
-_texts: dict[tuple[str, bytes, int], _Text | None] = {}
+_texts: dict[tuple[str, str, int], _Text | None] = {}
 
 
 def _parsed(file: str, text: str, flags: int) -> _Text | None:
     """The file parsed and compiled, or None where it is no Python any more. Kept by file, text and future flags."""
-    key = (file, hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), flags)
+    key = (file, text, flags)
     if key not in _texts:
         if len(_texts) >= _KEPT_TEXTS:
             del _texts[next(iter(_texts))]

@@ -339,10 +339,10 @@ class _Selector:
         if self.function.result_offset is None:
             self.constant(R0, self.function.on_fault)
         else:
-            result = self.out.new()
-            self.constant(result, self.function.on_fault & M64)
-            self.emit("stx64", self.context, result, off=self.function.result_offset)
-            self.constant(R0, 0)
+            self.constant(R0, self.function.on_fault & M64)
+            self.emit("stx64", self.context, R0, off=self.function.result_offset)
+            if self.function.on_fault:
+                self.constant(R0, 0)
         self.emit("exit")
 
     def set_status(self) -> None:

@@ -7,11 +7,11 @@ reaches, so that an access past one region's end never meets another one.
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from bpfvm.core.bits import M64, signed
@@ -90,11 +90,19 @@ class Arena:
 
     def __init__(self) -> None:
         memory, self.size = _reserve()
-        self.host = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        self._memory: mmap.mmap | None = memory
         self._view = memoryview(memory)[: self.size]
         self._next = GAP
         self._bases: list[int] = []
         self._regions: list[Region] = []
+
+    @cached_property
+    def host(self) -> int:
+        """Where the arena begins in the memory of this process: for machine code."""
+        import ctypes
+
+        assert self._memory is not None, "the arena is closed"
+        return ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
 
     @property
     def view(self) -> memoryview:
@@ -105,7 +113,7 @@ class Arena:
         """Let go of the memory; it is returned once the last view of it is gone."""
         self._regions.clear()
         self._bases.clear()
-        self._view = memoryview(b"")
+        self._view, self._memory = memoryview(b""), None
 
     def allocate(self, name: str, size: int, kind: str, writable: bool = True, readable: bool = True) -> Region:
         """A zeroed region of `size` bytes, page-aligned. Unavailable when the arena is full."""

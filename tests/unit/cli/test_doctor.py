@@ -18,6 +18,7 @@ from bpfvm.kernel import features, privilege
 from bpfvm.run import backend
 from bpfvm.run.backend import ENGINES, Engine
 from bpfvm.tables.features import FEATURES
+from tests.engines import EMULATORS
 
 Captured = pytest.CaptureFixture[str]
 
@@ -63,7 +64,7 @@ def test_a_kernel_that_is_switched_off_is_not_asked(capsys: Captured) -> None:
     assert status(["doctor"]) == 0
     text = capsys.readouterr().out
     assert "  no   kernel: bpf(2) is switched off by BPFVM_KERNEL=off\n" in text
-    assert "  yes  cpython, interp, portable\n" in text
+    assert f"  yes  {', '.join(('cpython', *EMULATORS))}\n" in text
 
 
 def test_helpers_that_were_not_asked(capsys: Captured) -> None:

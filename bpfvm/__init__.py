@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from bpfvm.lang.numbers import rol as rol
     from bpfvm.lang.numbers import ror as ror
     from bpfvm.lang.packet import pkt as pkt
+    from bpfvm.lang.signature import Range as Range
     from bpfvm.lang.structs import struct as struct
     from bpfvm.program import Object as Object
     from bpfvm.program import Program as Program
@@ -81,6 +82,7 @@ _EXPORTS = {
         ("bswap16", "bswap32", "bswap64", "hton", "hton16", "hton32", "hton64", "log2", "ntoh", "ntoh16", "ntoh32",
          "ntoh64", "rol", "ror"), "bpfvm.lang.numbers",
     ),
+    "Range": "bpfvm.lang.signature",
     "Array": "bpfvm.lang.maps",
     "pkt": "bpfvm.lang.packet",
     **dict.fromkeys(("Object", "Program", "bpf", "load", "session"), "bpfvm.program"),

@@ -400,8 +400,10 @@ def _arguments(name: str, signed: Signature, given: tuple[Any, ...]) -> bytes:
     for index, ((param, scalar), value) in enumerate(zip(signed.params, given, strict=True)):
         if not isinstance(value, int):
             raise UsageError(f"{name}: {param} takes an integer, not {value!r}")
-        at = argument_offset(index)
-        context[at : at + 8] = scalar.word(value).to_bytes(8, "little")
+        at, word = argument_offset(index), scalar.word(value)
+        if scalar.limits is not None and scalar.value(word) not in scalar.limits:
+            raise UsageError(f"{name}: {param} is declared to lie in {scalar.limits}, and {value} does not")
+        context[at : at + 8] = word.to_bytes(8, "little")
     return bytes(context)
 
 

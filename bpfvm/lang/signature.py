@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import builtins
 import types
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bpfvm.core.bits import M64
+from bpfvm.core.bits import M64, mask
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.callee import Callee
 from bpfvm.lang.interval import BOOL, S64, Interval
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types import Storage, of_ctypes
 
 WORD = 8
 RESULT_OFFSET = 0
@@ -29,17 +30,32 @@ def argument_offset(index: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """Of `Annotated[u32, Range(0, 63)]`: the least and the greatest value, both included."""
+
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scalar:
-    """One annotated scalar: a storage type, `bool`, or `int` (exact, in the range of s64)."""
+    """One annotated scalar: a storage type, `bool`, or `int` (exact, in the range of s64). limits: what its annotation
+    says besides.
+
+    A big-endian type stands for the number that a field of that type holds, in the machine's order: `be16` is as u16.
+    """
 
     annotation: type
+    limits: Interval | None = None
 
     @property
     def range(self) -> Interval:
         """The values it can have."""
         if isinstance(self.annotation, Storage):
-            return self.annotation.range
-        return BOOL if self.annotation is bool else S64
+            whole = self.annotation.range
+        else:
+            whole = BOOL if self.annotation is bool else S64
+        return whole if self.limits is None else whole.meet(self.limits) or whole
 
     @property
     def modular(self) -> Storage | None:
@@ -51,16 +67,16 @@ class Scalar:
         if self.annotation is bool:
             return bool(word & M64)
         if isinstance(self.annotation, Storage):
-            return word & self.annotation.max if self.annotation.is_big else self.annotation(word)
-        return word - (1 << 64) if self.range.signed and word >> 63 else word
+            return word & mask(self.annotation.bits) if self.annotation.is_big else self.annotation(word)
+        return word - (1 << 64) if word >> 63 else word
 
     def word(self, value: int) -> int:
         """`value` mod the type's range, extended to an unsigned 64-bit word."""
         if self.annotation is bool:
             return int(bool(value))
         if isinstance(self.annotation, Storage):
-            cut = self.annotation.wrap(int(value))
-            return int(value) & self.annotation.max if self.annotation.is_big else cut & M64
+            cut = int(value) & mask(self.annotation.bits)
+            return cut if self.annotation.is_big else self.annotation.wrap(cut) & M64
         return int(value) & M64
 
 
@@ -86,8 +102,14 @@ def signature(callee: Callee) -> Signature:
     if found:
         raise UsageError(f"{callee.function.__name__}: {found[0][1]}")
     hints = evaluated(callee.function)
-    params = tuple((name, Scalar(hints[name])) for name in callee.parameters)
-    return Signature(params, Scalar(hints[RESULT]))
+    params = tuple((name, _scalar(hints[name])) for name in callee.parameters)
+    return Signature(params, _scalar(hints[RESULT]))
+
+
+def _scalar(hint: Any) -> Scalar:
+    found = scalar_of(hint)
+    assert found is not None, "it has no problem"
+    return found
 
 
 def problems(callee: Callee) -> list[tuple[str, str]]:
@@ -105,11 +127,12 @@ def problems(callee: Callee) -> list[tuple[str, str]]:
             continue
         try:
             hint = evaluated(function, name)[name]
+            scalar = scalar_of(hint)
         except UsageError as error:
             found.append((name, str(error)))
             continue
-        if not isinstance(hint, Storage) and hint not in (bool, int):
-            found.append((name, f"{what} must have a scalar type (u8 to s64, bool, int), not {hint!r}"))
+        if scalar is None:
+            found.append((name, _problem(what, hint)))
     return found
 
 
@@ -118,13 +141,7 @@ def evaluated(function: types.FunctionType, only: str | None = None) -> Mapping[
 
     only: the one to evaluate.
     """
-    space: dict[str, Any] = dict(vars(builtins))
-    space.update(function.__globals__)
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            space[name] = cell.cell_contents
-        except ValueError:
-            continue  # an empty cell: bound later than the function, and a NameError below if it is asked for
+    space = namespace(function)
     found = {}
     for name, hint in function.__annotations__.items():
         if only not in (None, name):
@@ -134,3 +151,54 @@ def evaluated(function: types.FunctionType, only: str | None = None) -> Mapping[
         except Exception as error:
             raise UsageError(f"the annotation {hint!r} of {name} fails: {error}") from None
     return found
+
+
+def namespace(function: types.FunctionType) -> dict[str, Any]:
+    """The names that annotations see: builtins, globals and closure variables."""
+    space: dict[str, Any] = dict(vars(builtins))
+    space.update(function.__globals__)
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            space[name] = cell.cell_contents
+        except ValueError:
+            continue  # an empty cell: bound later than the function, and a NameError if it is asked for
+    return space
+
+
+def _problem(what: str, hint: Any) -> str:
+    """Why an annotation is none of a scalar."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return f"{what} is {hint}, and registers always hold a number: take one for None, such as 0"
+    return f"{what} must have a scalar type (u8 to s64, bool, int), not {hint!r}"
+
+
+def scalar_of(hint: Any) -> Scalar | None:
+    """The scalar that an annotation names: a storage type, bool, int, a scalar of ctypes, Literal[1, 2], and
+    Annotated[...] of these. None for anything else."""
+    if isinstance(hint, Storage) or hint is bool or hint is int:
+        return Scalar(hint)
+    storage = of_ctypes(hint)
+    if storage is not None:
+        return Scalar(storage)
+    named = getattr(hint, "__value__", None) or getattr(hint, "__supertype__", None)  # `type T = u32`, NewType
+    if named is not None:
+        return scalar_of(named)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        whole = all(isinstance(one, int) for one in arguments)
+        return Scalar(int, Interval(min(arguments), max(arguments))) if whole else None
+    if origin is typing.Annotated:
+        return _limited(scalar_of(arguments[0]), [one for one in arguments[1:] if isinstance(one, Range)])
+    return None
+
+
+def _limited(scalar: Scalar | None, limits: list[Range]) -> Scalar | None:
+    """With what the annotation says of the values besides. UsageError where that leaves none."""
+    if scalar is None:
+        return None
+    range: Interval | None = scalar.range
+    for one in limits:
+        range = range.meet(Interval(one.lo, one.hi)) if range is not None and one.lo <= one.hi else None
+    if range is None:
+        raise UsageError(f"no {scalar.annotation.__name__} lies in {', '.join(map(str, limits))}")
+    return Scalar(scalar.annotation, range) if limits else scalar

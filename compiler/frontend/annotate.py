@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import types
+import typing
 from typing import Any
 
-from bpfvm.compiler.frontend.scope import Unknown
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BOOLEAN, MODULAR, Number, Value
-from bpfvm.lang.interval import S64, U64
+from bpfvm.compiler.frontend.types import BOOLEAN, MODULAR, Maybe, Nothing, Number, Value
+from bpfvm.lang.signature import Scalar, namespace, scalar_of
 from bpfvm.lang.types import Storage
 
 _NAME_ONE = "name a type of numbers: u8 to s64, int, bool"
@@ -16,31 +17,54 @@ _NAME_ONE = "name a type of numbers: u8 to s64, int, bool"
 
 def check(f: Translation, annotation: ast.expr, value: Value, node: ast.expr, name: str) -> None:
     """Check that `value` is what `name: annotation` says; E014, E048 or E049 where it is not."""
-    declared = _declared(f, annotation)
-    if declared is None or not isinstance(value, Number):
+    hint, known = _evaluated(f, annotation)
+    if not known or not isinstance(value, Number | Maybe | Nothing):
         return
     claim = f"{name}: {f.quoted(annotation)}"
-    if isinstance(declared, Storage) and declared.is_modular and value.kinds != {MODULAR[declared]}:
+    whole, optional = _without_none(hint)
+    if isinstance(value, Nothing) or (isinstance(value, Maybe) and not optional):
+        if not optional and whole is not None and scalar_of(whole) is not None:
+            _unconverted(f, node, name, claim, "", f"this value is {value.described}")
+        return
+    number = value.number if isinstance(value, Maybe) else value
+    declared = scalar_of(whole)
+    if declared is None:
+        f.error("E014", f"`{f.quoted(annotation)}` is no type of a number", annotation, help=_NAME_ONE)
+        return
+    _number(f, declared, number, node, name, claim)
+
+
+def _number(f: Translation, declared: Scalar, value: Number, node: ast.expr, name: str, claim: str) -> None:
+    target = declared.annotation.__name__
+    if declared.modular is not None and value.kinds != {MODULAR[declared.modular]}:
         f.error(
             "E049",
             f"the annotation `{claim}` does not convert; this value is {value.described}",
             node,
-            why=f"Python ignores annotations on local variables, so its arithmetic would not wrap as {declared!r} does",
-            help=f"{name} = {declared!r}({f.quoted(node)})",
+            why=f"Python ignores annotations on local variables, so its arithmetic would not wrap as {target} does",
+            help=f"{name} = {target}({f.quoted(node)})",
         )
-    elif declared is bool and value.kinds != BOOLEAN:
+    elif declared.annotation is bool and value.kinds != BOOLEAN:
         _unconverted(f, node, name, claim, "bool", f"this value is {value.described}")
     elif not _within(value, declared):
-        target = "u64" if declared is int else declared.__name__
-        above = value.range.lo >= 0 and isinstance(declared, Storage)
+        exact = isinstance(declared.annotation, Storage)
+        above = value.range.lo >= 0 and exact
         fact = f"can be up to {f.most(value.range)}" if above else f"lies in {f.shown(value.range)}"
-        _unconverted(f, node, name, claim, target, f"this value {fact}")
+        _unconverted(f, node, name, claim, target if exact else "u64", f"this value {fact}")
 
 
-def _within(value: Number, declared: Any) -> bool:
-    if isinstance(declared, Storage):
-        return value.range.within(declared.range)
-    return value.range.within(S64) or value.range.within(U64)
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """`T` of `T | None`, and whether None is in it."""
+    if typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return hint, hint is None
+    parts = [one for one in typing.get_args(hint) if one is not type(None)]
+    return (parts[0] if len(parts) == 1 else None), len(parts) < len(typing.get_args(hint))
+
+
+def _within(value: Number, declared: Scalar) -> bool:
+    if declared.annotation is int and declared.limits is None:
+        return value.range.exact
+    return value.range.within(declared.range)
 
 
 def _unconverted(f: Translation, node: ast.expr, name: str, claim: str, target: str, fact: str) -> None:
@@ -53,30 +77,18 @@ def _unconverted(f: Translation, node: ast.expr, name: str, claim: str, target: 
     )
 
 
-def _declared(f: Translation, annotation: ast.expr) -> Any:
-    """The type that an annotation names: a storage type, int or bool. None after an error."""
+def _evaluated(f: Translation, annotation: ast.expr) -> tuple[Any, bool]:
+    """What an annotation names, and whether it does: E014 where it fails."""
     try:
-        found = _resolved(f, _parsed(annotation))
-    except (Unknown, AttributeError, SyntaxError) as error:
-        f.error("E014", f"the annotation `{f.quoted(annotation)}` fails: {error}", annotation, help=_NAME_ONE)
-        return None
-    if isinstance(found, Storage) or found in (int, bool):
-        return found
-    f.error("E014", f"`{f.quoted(annotation)}` is no type of a number", annotation, help=_NAME_ONE)
-    return None
+        found = eval(compile(ast.Expression(annotation), "<annotation>", "eval"), namespace(f.frame.function))
+        return (eval(found, namespace(f.frame.function)) if isinstance(found, str) else found), True
+    except Exception as error:  # whatever the expression raises
+        text = f"the annotation `{f.quoted(annotation)}` fails: {_words(error)}"
+        f.error("E014", text, annotation, help=_NAME_ONE)
+        return None, False
 
 
-def _parsed(annotation: ast.expr) -> ast.expr:
-    """The expression, that of a text too."""
-    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        return ast.parse(annotation.value, mode="eval").body
-    return annotation
-
-
-def _resolved(f: Translation, node: ast.expr) -> Any:
-    """The object of a name or of a chain of attributes; the node itself, which is no type, for anything else."""
-    if isinstance(node, ast.Name):
-        return f.scope.lookup(node.id)
-    if isinstance(node, ast.Attribute):
-        return getattr(_resolved(f, node.value), node.attr)
-    return node
+def _words(error: Exception) -> str:
+    if isinstance(error, NameError):
+        return str(error).removeprefix("name ").replace("'", "`")
+    return f"{type(error).__name__}: {error}"

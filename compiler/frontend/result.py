@@ -23,9 +23,10 @@ from bpfvm.compiler.frontend.types import (
 from bpfvm.core.span import Span
 from bpfvm.lang.interval import BOOL, of_bits
 from bpfvm.lang.signature import RESULT_OFFSET, Scalar, Signature, argument_offset
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types import Storage, u16, u32, u64
 
 _WORD = 64
+_UNSIGNED = {one.bits: one for one in (u16, u32, u64)}  # what a number of a big-endian type is
 _R0 = of_bits(32, signed=False)  # the kernel reads the low 32 bits of r0
 
 
@@ -55,7 +56,7 @@ def _argument(f: Translation, scalar: Scalar, offset: int) -> Number:
     if kind.is_signed and kind.bits < _WORD:
         register = f.op(f"sext{kind.bits}", register)
     kinds = frozenset({MODULAR[kind]}) if kind.is_modular else INT
-    return Number(kinds, kind.range, f.typed(kind.range, register))
+    return Number(kinds, scalar.range, f.typed(kind.range, register))
 
 
 def leave(f: Translation, node: ast.AST, given: Value | None, place: ast.expr | None) -> None:
@@ -126,8 +127,9 @@ def fall_off(f: Translation, place: Span) -> None:
 
 
 def _number(f: Translation, number: Number, place: ast.expr) -> None:
+    """The result, mod what it is declared as, and mod 2**32 where the hook reads it. `int` is exact, so it must fit."""
     scalar = f.frame.returns
-    if not f.exact(number, place):
+    if scalar is not None and not isinstance(scalar.annotation, Storage) and not f.exact(number, place):
         f.ret(f.number(0))
         return
     if scalar is None:
@@ -144,9 +146,6 @@ def _word(f: Translation, number: Number, place: ast.expr, scalar: Scalar) -> Re
     if kind is bool and number.kinds != BOOLEAN:
         truth = flow.truth_value(f, compare.truth(f, number, place), place)
         return f.register(truth) if isinstance(truth, Number) else f.number(0)
-    if not isinstance(kind, Storage):
-        return f.register(number)
-    if not kind.is_big:
-        return f.register(cast(f, kind, number))
-    register = f.register(number)
-    return register if number.range.within(kind.range) or kind.bits == _WORD else f.op(f"zext{kind.bits}", register)
+    if isinstance(kind, Storage):
+        return f.register(cast(f, _UNSIGNED[kind.bits] if kind.is_big else kind, number))
+    return f.register(number)

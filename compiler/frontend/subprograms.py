@@ -40,9 +40,9 @@ from bpfvm.compiler.ir.types import Ptr, Word
 from bpfvm.core.diag import CompileError
 from bpfvm.core.errors import UsageError
 from bpfvm.core.span import Span
-from bpfvm.lang.signature import Scalar, evaluated
+from bpfvm.lang.signature import Scalar, evaluated, scalar_of
 from bpfvm.lang.subprogram import Placement
-from bpfvm.lang.types import Storage, s64, u64
+from bpfvm.lang.types import s64, u64
 
 
 def call(
@@ -72,8 +72,9 @@ def _declared(
     declared = {}
     for name in (*bound, "return"):
         hint = hints.get(name)
-        if isinstance(hint, Storage) or hint in (bool, int):
-            declared[name] = Scalar(hint)
+        scalar = scalar_of(hint)
+        if scalar is not None:
+            declared[name] = scalar
         elif name in wanted or (name == "return" and hint is not None):
             what = "the result" if name == "return" else f"parameter `{name}`"
             f.error(

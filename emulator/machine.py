@@ -81,15 +81,18 @@ class Emulator:
 
 
 class Loaded:
-    """A program with its memory and maps. system, tier: for what looks inside, such as a debugger."""
+    """A program with its memory and maps.
+
+    system, tier, code: for what looks inside, such as a debugger. budget: of instructions, for one run.
+    """
 
     def __init__(self, backend: Emulator, spec: ObjectSpec, program: str, given: Mapping[str, Entries]) -> None:
         chosen = spec.programs[program]
         check_names(spec, backend.answers)
         self.system = System(spec, (*spec.maps_of(program), *given), backend.cpus, backend.answers, builtin)
-        self._code = self.system.code(program)
+        self.code = self.system.code(program)
         self.tier = backend.tier(self.system, helpers.table(chosen.type, backend.answers))
-        self._budget = backend.budget
+        self.budget = backend.budget
         self._contexts = ContextBuilder(self.system.arena, PROGRAM_TYPES[chosen.type], chosen.section)
         self.system.parts.append(self._contexts)
         self.system.fill(given)
@@ -107,14 +110,13 @@ class Loaded:
     def run(self, given: Input) -> Result:
         """One run; a machine fault is part of the result."""
         system, tier, fault, r0 = self.system, self.tier, None, 0
-        system.begin(given)
-        context = self._contexts.build(given)
+        context = self.context(given)
         try:
             if system.timers.due(given.clock):
                 self._fire(given)
-            r0 = tier.run(self._code, context, given.seed, given.registers)
+            r0 = tier.run(self.code, context, given.seed, given.registers)
         except Stop as stop:
-            fault = self._fault(stop.kind, stop.message, tier.slot)
+            fault = self.fault(stop.kind, stop.message, tier.slot)
         owned = system.finish()
         if fault is None and (owned is not None or system.lock is not None or system.sections):
             fault = self._left_open(owned)
@@ -127,7 +129,7 @@ class Loaded:
             trace=tuple(system.trace),
             events={name: tuple(records) for name, records in system.events.items()} if system.events else {},
             lost=system.lost,
-            redirect=destination(system, self._code.program.type, r0),
+            redirect=destination(system, self.code.program.type, r0),
             fault=fault,
             insns=tier.executed,
             warnings=self._doubts() if tier.warnings else (),
@@ -139,12 +141,17 @@ class Loaded:
         if owned is not None:
             return Fault("helper", f"the program ends and still owns {owned}")
         if held is not None:
-            return self._fault("helper", f"{held}, taken here, is held when the program ends", held.slot)
+            return self.fault("helper", f"{held}, taken here, is held when the program ends", held.slot)
         section, slot = sections[-1]
-        return self._fault("helper", f"{section} that began here is open when the program ends", slot)
+        return self.fault("helper", f"{section} that began here is open when the program ends", slot)
 
     def _doubts(self) -> tuple[Fault, ...]:
-        return tuple(self._fault("uninitialised", text, slot) for slot, text in self.tier.warnings.items())
+        return tuple(self.fault("uninitialised", text, slot) for slot, text in self.tier.warnings.items())
+
+    def context(self, given: Input) -> Context:
+        """Make ready for a run that the caller makes: its context."""
+        self.system.begin(given)
+        return self._contexts.build(given)
 
     def read_map(self, name: str) -> Entries:
         """The contents of a map. UsageError for one that the program does not use."""
@@ -179,11 +186,11 @@ class Loaded:
                         raise Stop("helper", f"the callback of a timer returned {r0}, and must return 0")
                     spent += self.tier.executed
                     break
-            if spent > self._budget:
-                raise Stop("budget", f"timers executed over {self._budget} instructions before the program could run")
+            if spent > self.budget:
+                raise Stop("budget", f"timers executed over {self.budget} instructions before the program could run")
         system.now, system.cpu = given.clock, given.cpu
 
-    def _fault(self, kind: str, message: str, slot: int) -> Fault:
+    def fault(self, kind: str, message: str, slot: int) -> Fault:
         """A fault in the program that ran last, which a tail call may have changed."""
-        code = self.tier.code or self._code
+        code = self.tier.code or self.code
         return Fault(kind, message, slot, code.program.source_of(slot))

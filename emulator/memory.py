@@ -109,6 +109,11 @@ class Arena:
         """All of it, unchecked: for the machine's own use."""
         return self._view
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it still has its memory."""
+        return bool(self._bases)
+
     def close(self) -> None:
         """Let go of the memory; it is returned once the last view of it is gone."""
         self._regions.clear()

@@ -13,11 +13,12 @@ from bpfvm.emulator.caller import Operand, Stop
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, poison
-from bpfvm.emulator.memory import Pointer
+from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.native.engine import QUICK, Compiled, level
 from bpfvm.emulator.native.memory import PAGE_BITS
 from bpfvm.emulator.native.state import CALLBACKS, OVER, STOPPED, TOO_DEEP, State
 from bpfvm.emulator.native.translate import Module, translate, unit_of
+from bpfvm.emulator.native.walk import TRAPPED, Walk, walk
 from bpfvm.emulator.portable.runtime import Runtime as Portable
 from bpfvm.emulator.system import System
 from bpfvm.tables.ctx import CONTEXTS
@@ -25,6 +26,7 @@ from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 WORD = ctypes.c_uint64
 ENTRY = ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, *[WORD] * 6)
+WALK = ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, ctypes.c_void_p)
 CALLS = {name: ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, *[WORD] * count) for name, count in CALLBACKS.items()}
 
 HOT = 2_000_000  # instructions that a program executes before it is worth optimising
@@ -72,6 +74,7 @@ class Runtime(Portable):
         self._poison = [ctypes.create_string_buffer(STACK) for _ in range(DEPTH)]
         self._filled_by: int | None = None  # the seed of what is in `_poison`
         self._raised: BaseException | None = None
+        self._walking = False  # whether the packet that runs is in a capture's pages
         self._built: dict[tuple[str, tuple[int, ...]], Built | None] = {}
         self._calls = {name: CALLS[name](self._guarded(getattr(self, f"_on_{name}"))) for name in CALLBACKS}
         state = self.state
@@ -110,6 +113,46 @@ class Runtime(Portable):
             self.slot = state.slot
             self.executed = state.executed + self.budget - state.left
             built.worked += self.executed
+
+    def walker(self, code: Code) -> Compiled:
+        """The loop over a capture with a program in it."""
+        built = self.built(code, ())
+        assert built is not None, "asked before"
+        text = built.module.text + walk(self.system.arena.size, 0)
+        return Compiled(text, ["walk"], level(built.size))
+
+    def walk(self, compiled: Compiled, code: Code, context: Context, seed: int, words: Walk) -> int:
+        """Run the loop: why it stopped. Raises Stop for a machine fault of the last packet."""
+        self.code, self.context, state = code, context, self.state
+        built = self.built(code, ())
+        assert built is not None, "asked before"
+        self._running = built.functions
+        self._begin(seed)
+        self._walking = True
+        try:
+            why = int(WALK(compiled.addresses["walk"])(self._at, ctypes.addressof(words)))
+            if state.trap:
+                self._fail()
+            if why == TRAPPED:
+                self.over()
+            return why
+        finally:
+            self._walking = False
+            self.slot = state.slot
+            self.system.now = state.now
+            if context.frame is not None:
+                context.frame.packet.live = False
+
+    def _adopt(self) -> None:
+        """Tell the context of the packet that the loop is at."""
+        assert self.context is not None
+        assert self.context.frame is not None
+        start, end = self.state.packet_start, self.state.packet_end
+        packet = Region("packet", start, end - start, "packet", self.system.arena.view[start:end])
+        self.context.frame.packet = packet
+        home = self.system.arena.find(start)
+        if home is not None:
+            home.within = lambda offset: Pointer(packet, offset - (start - home.base))
 
     def _begin(self, seed: int) -> None:
         """Make ready for a run."""
@@ -161,8 +204,10 @@ class Runtime(Portable):
         state, system = self.state, self.system
 
         def guarded(_: int, *words: int) -> int:
-            system.now = state.now
+            system.now, system.cpu = state.now, state.cpu
             try:
+                if self._walking:
+                    self._adopt()
                 return call(*words) & M64
             except BaseException as raised:
                 self._raised, state.trap = raised, STOPPED

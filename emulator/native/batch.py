@@ -1,0 +1,185 @@
+"""A program over all packets of a capture in one loop of compiled code, on the file's own pages in the arena.
+
+What the loop cannot count is told packet by packet, in slices: results of their own, faults, records that make no
+sense. Between slices Python runs, so that Ctrl-C and progress bars work.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from bpfvm.core.bits import M32
+from bpfvm.core.errors import Unavailable
+from bpfvm.core.machine import Fault, Input
+from bpfvm.emulator.caller import Stop
+from bpfvm.emulator.machine import Loaded
+from bpfvm.emulator.maps.array import ArrayMap
+from bpfvm.emulator.native.runtime import Runtime
+from bpfvm.emulator.native.walk import COUNTED, DONE, ODD, TOLD, TRAPPED, Walk
+from bpfvm.isa.ops import Kind
+from bpfvm.tables.helpers import BY_ID as HELPERS
+from bpfvm.tables.sections import of_section
+
+SLICE = 1 << 16  # packets between two looks at signals
+WINDOW = 1 << 28  # bytes of a file that are mapped at a time
+SHORT = 128  # mean bytes of a packet, over which the processor's own look ahead does not find the next record
+COUNTS = [f"count{value}" for value in range(COUNTED)]
+MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 2, 0x10, 0x20, 0x4000  # mmap(2)
+# Helpers that see nothing of a run but their arguments; all others want each packet to be a run of Python's
+_PLAIN = """
+map_lookup_elem map_update_elem map_delete_elem map_push_elem map_pop_elem map_peek_elem map_lookup_percpu_elem
+ktime_get_ns ktime_get_boot_ns ktime_get_tai_ns ktime_get_coarse_ns jiffies64 get_smp_processor_id get_numa_node_id
+csum_diff strncmp
+"""
+PLAIN = frozenset(_PLAIN.split())
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A classic pcap file of Ethernet frames. number: its descriptor; size: bytes; start: the first record.
+
+    unit: ns of its clock. mean: about how many bytes a packet has.
+    """
+
+    number: int
+    size: int
+    start: int
+    unit: int
+    mean: int
+
+
+@dataclass(slots=True)
+class Slice:
+    """What some packets added up to. at: the place in the file behind them. actions: how often each result came.
+
+    value, fault: of the last packet, where it is not among the actions. odd: the record at `at` makes no sense.
+    """
+
+    packets: int
+    bytes: int
+    insns: int
+    at: int
+    actions: dict[int, int] = field(default_factory=dict)
+    value: int | None = None
+    fault: Fault | None = None
+    odd: bool = False
+    last: bool = False
+
+
+def why_not(loaded: Loaded) -> str | None:
+    """Why a program cannot run in the loop, or None: what it asks of Python concerns one packet at a time."""
+    tier, program = loaded.tier, loaded.code.program
+    if not isinstance(tier, Runtime):
+        return "the loop is of engine native"
+    if program.type != "xdp" or of_section(program.section).frags:
+        return "the program sees more of a packet than its bytes"
+    for insn in program.insns:
+        if insn.op.kind is Kind.CALL and insn.op.name != "call_local":
+            row = HELPERS.get(insn.imm) if insn.op.name == "call" else None
+            if row is None or row.name not in PLAIN or row.name in loaded.system.answers:
+                return f"it calls {row.name if row is not None else insn.symbol}"
+    return None if tier.built(loaded.code, ()) is not None else "it may read what was never written"
+
+
+class Batch:
+    """One program over captures. Use as a context manager: it lets go of the pages."""
+
+    def __init__(self, loaded: Loaded, base: Input, cpus: int, record: str | None) -> None:
+        """base: what all packets' inputs have. record: the map that a compiled program notes its faults in."""
+        assert isinstance(loaded.tier, Runtime), "asked of why_not before"
+        self._loaded, self._tier, self._system = loaded, loaded.tier, loaded.system
+        self._given = replace(base, packet=b"")
+        self._code = self._tier.walker(loaded.code)
+        self._window = self._system.arena.allocate("capture", WINDOW + mmap.PAGESIZE, "packet")
+        self._walk = Walk(budget=loaded.budget, cpus=cpus)
+        store = self._system.maps.get(record) if record is not None else None
+        if isinstance(store, ArrayMap):
+            self._walk.record = store.values.base
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._unmap()
+
+    def run(self, file: File, first: int, limit: int | None) -> Iterator[Slice]:
+        """The slices of a file. first: the number of its first packet; limit: of packets.
+
+        The last slice is `last`, and `odd` where the record behind it makes no sense.
+        """
+        place, left = file.start, limit
+        self._walk.unit, self._walk.fetch = file.unit, file.mean > SHORT
+        self._walk.cpu = (first - 1) % self._walk.cpus
+        while True:
+            offset = place // mmap.PAGESIZE * mmap.PAGESIZE
+            end = min(offset + WINDOW, file.size)
+            self._map(file.number, offset, end - offset)
+            for one in self._slices(place - offset, end - offset, left):
+                one.at += offset
+                place, left = one.at, None if left is None else left - one.packets
+                if one.last and end < file.size and place // mmap.PAGESIZE * mmap.PAGESIZE > offset:
+                    one.last = one.odd = False  # only the end of these pages
+                yield one
+                if one.last or left == 0:
+                    return
+
+    def _slices(self, at: int, end: int, left: int | None) -> Iterator[Slice]:
+        """The slices of the pages that are mapped. at, end: places in them."""
+        walk, base = self._walk, self._window.base
+        walk.at, walk.end = base + at, base + end
+        while True:
+            for name in ("packets", "bytes", "insns", *COUNTS):
+                setattr(walk, name, 0)
+            walk.todo = SLICE if left is None else min(SLICE, left)
+            why, fault = self._walked()
+            found = Slice(walk.packets, walk.bytes, walk.insns, walk.at - base, fault=fault)
+            found.actions = {value: count for value, name in enumerate(COUNTS) if (count := getattr(walk, name))}
+            found.value = walk.result & M32 if why == TOLD else None
+            found.odd, found.last = why == ODD, why in (DONE, ODD)
+            left, ended = None if left is None else left - found.packets, found.last
+            yield found
+            if ended or left == 0:
+                return
+
+    def _walked(self) -> tuple[int, Fault | None]:
+        """One call of the loop: why it stopped, and the fault where that was one."""
+        tier, walk = self._tier, self._walk
+        try:
+            context = self._loaded.context(self._given)
+            walk.context = context.pointer().address
+            return tier.walk(self._code, self._loaded.code, context, self._given.seed, walk), None
+        except Stop as stop:
+            return TRAPPED, self._loaded.fault(stop.kind, stop.message, tier.slot)
+
+    def _map(self, number: int, offset: int, size: int) -> None:
+        """Put pages of a file in the arena. Changes of a program's stay its own."""
+        self._unmap()
+        where = self._system.arena.host + self._window.base
+        found = _mmap()(where, size, mmap.PROT_READ | mmap.PROT_WRITE, MAP_PRIVATE | MAP_FIXED, number, offset)
+        if found != where:
+            raise Unavailable(f"the host does not map the capture: {os.strerror(ctypes.get_errno())}")
+
+    def _unmap(self) -> None:
+        """Put memory of the arena's own in place of the file's."""
+        arena = self._system.arena
+        if not arena.is_open:
+            return
+        flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE
+        protection = mmap.PROT_READ | mmap.PROT_WRITE
+        _mmap()(arena.host + self._window.base, self._window.size, protection, flags, -1, 0)
+
+
+@cache
+def _mmap() -> Callable[..., int]:
+    """mmap(2), which Python's own module has no address for."""
+    call = ctypes.CDLL(None, use_errno=True).mmap
+    call.argtypes = (
+        ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long,
+    )  # fmt: skip
+    call.restype = ctypes.c_void_p
+    return call

@@ -1,0 +1,191 @@
+"""The loop over a capture as LLVM IR: records of a classic pcap file in the arena, the program run on each in place.
+
+    i64 @walk(ptr %st, ptr %w)        why it stopped: one of the codes below
+
+The words of %w are `Walk`. A record that makes no sense, or that is not all there, is left to Python, and so is a
+packet after which something has to be told: a trap, a recorded fault, a result that is not counted here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+from bpfvm.emulator.interp import MAY_GOTO
+from bpfvm.emulator.native.state import INDEX as STATE
+from bpfvm.obj.pcap import MAX_PACKET, SECOND
+
+COUNTED = 8  # results below are counted in place
+AHEAD = 1 << 14  # bytes by which the file is fetched before it is read
+LINE = 64
+RECORD = 16  # bytes of a record's header
+
+_WORDS = (
+    "at", "end",  # of the file in the arena: the next record, and the end; guest addresses
+    "todo",  # packets left
+    "packets", "bytes", "insns",  # sums
+    "unit",  # ns of the file's clock
+    "budget",
+    "cpus", "cpu",  # how many take packets in turn, and whose turn it is
+    "context",  # address of the context
+    "record",  # address of the word that a recorded fault is in, 0 for none
+    "fetch",  # 1 where the file is fetched ahead
+    "result",  # r0 of the last packet
+    *(f"count{value}" for value in range(COUNTED)),
+)  # fmt: skip
+
+PLACE: Final = {name: index for index, name in enumerate(_WORDS)}
+DONE, ENOUGH, ODD, TRAPPED, TOLD = range(5)  # the end; `todo` packets; an odd record; a trap; a result or a fault
+
+
+class Walk(ctypes.Structure):
+    """The words."""
+
+    _fields_ = [(name, ctypes.c_uint64) for name in PLACE]
+
+
+def _get(name: str, to: str) -> str:
+    return f"  %p{to} = getelementptr i64, ptr %w, i64 {PLACE[name]}\n  %{to} = load i64, ptr %p{to}"
+
+
+def _add(name: str, value: str, to: str) -> str:
+    return (
+        f"  %q{to} = getelementptr i64, ptr %w, i64 {PLACE[name]}\n  %o{to} = load i64, ptr %q{to}\n"
+        f"  %n{to} = add i64 %o{to}, {value}\n  store i64 %n{to}, ptr %q{to}"
+    )
+
+
+def _state(name: str, value: str) -> str:
+    return f"  %s_{name} = getelementptr i64, ptr %st, i64 {STATE[name]}\n  store i64 {value}, ptr %s_{name}"
+
+
+def walk(arena: int, slot: int) -> str:
+    """The text of the definition. arena: its size. slot: of the program's function."""
+    return f"""
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
+define i64 @walk(ptr noalias %st, ptr noalias %w) {{
+entry:
+  %pbase = getelementptr i64, ptr %st, i64 {STATE["base"]}
+  %base = load ptr, ptr %pbase
+{_get("end", "end")}
+{_get("todo", "todo")}
+{_get("unit", "unit")}
+{_get("budget", "budget")}
+{_get("cpus", "cpus")}
+{_get("context", "context")}
+{_get("record", "record")}
+{_get("fetch", "fetch")}
+  %fetching = icmp ne i64 %fetch, 0
+  %recording = icmp ne i64 %record, 0
+  %recordp = getelementptr i8, ptr %base, i64 %record
+  %ctxp = getelementptr i8, ptr %base, i64 %context
+  %ctxe = getelementptr i8, ptr %ctxp, i64 4
+  %ctxm = getelementptr i8, ptr %ctxp, i64 8
+  %patp = getelementptr i64, ptr %w, i64 {PLACE["at"]}
+  %executedp = getelementptr i64, ptr %st, i64 {STATE["executed"]}
+  %trapp = getelementptr i64, ptr %st, i64 {STATE["trap"]}
+  %pcpu = getelementptr i64, ptr %w, i64 {PLACE["cpu"]}
+  %presult = getelementptr i64, ptr %w, i64 {PLACE["result"]}
+  %at0 = load i64, ptr %patp
+  br label %loop
+loop:
+  %at = phi i64 [ %at0, %entry ], [ %stop, %on ]
+  %left = phi i64 [ %todo, %entry ], [ %fewer, %on ]
+  %enough = icmp eq i64 %left, 0
+  br i1 %enough, label %out, label %head
+head:
+  %rest = sub i64 %end, %at
+  %empty = icmp eq i64 %rest, 0
+  br i1 %empty, label %out, label %header
+header:
+  %short = icmp ult i64 %rest, {RECORD}
+  br i1 %short, label %out, label %read
+read:
+  %h = getelementptr i8, ptr %base, i64 %at
+  %h2 = getelementptr i8, ptr %h, i64 4
+  %h3 = getelementptr i8, ptr %h, i64 8
+  %secs32 = load i32, ptr %h, align 1
+  %parts32 = load i32, ptr %h2, align 1
+  %size32 = load i32, ptr %h3, align 1
+  %secs = zext i32 %secs32 to i64
+  %parts = zext i32 %parts32 to i64
+  %size = zext i32 %size32 to i64
+  %start = add i64 %at, {RECORD}
+  %stop = add i64 %start, %size
+  %large = icmp ugt i64 %size, {MAX_PACKET}
+  %cutoff = icmp ugt i64 %stop, %end
+  %odd = or i1 %large, %cutoff
+  br i1 %odd, label %out, label %maybe
+maybe:
+  br i1 %fetching, label %ahead, label %run
+ahead:
+  %line = phi i64 [ %at, %maybe ], [ %nextline, %ahead ]
+  %far = add i64 %line, {AHEAD}
+  %farin = and i64 %far, {arena - 1}
+  %farp = getelementptr i8, ptr %base, i64 %farin
+  call void @llvm.prefetch.p0(ptr %farp, i32 0, i32 3, i32 1)
+  %nextline = add i64 %line, {LINE}
+  %more = icmp ult i64 %nextline, %stop
+  br i1 %more, label %ahead, label %run
+run:
+  %start32 = trunc i64 %start to i32
+  %stop32 = trunc i64 %stop to i32
+  store i32 %start32, ptr %ctxp
+  store i32 %stop32, ptr %ctxe
+  store i32 %start32, ptr %ctxm
+{_state("packet_start", "%start")}
+{_state("packet_end", "%stop")}
+  %whole = mul i64 %secs, {SECOND}
+  %part = mul i64 %parts, %unit
+  %now = add i64 %whole, %part
+{_state("now", "%now")}
+{_state("executed", "0")}
+{_state("left", "%budget")}
+{_state("patience", str(MAY_GOTO))}
+  %cpu = load i64, ptr %pcpu
+{_state("cpu", "%cpu")}
+  %cpu1 = add i64 %cpu, 1
+  %round = icmp uge i64 %cpu1, %cpus
+  %cpu2 = select i1 %round, i64 0, i64 %cpu1
+  store i64 %cpu2, ptr %pcpu
+  store i64 %stop, ptr %patp
+  %r = call fastcc i64 @f{slot}(i64 %context, i64 0, i64 0, i64 0, i64 0, i64 0, ptr %st)
+  store i64 %r, ptr %presult
+  %executed = load i64, ptr %executedp
+  %fewer = sub i64 %left, 1
+{_add("packets", "1", "packets")}
+{_add("bytes", "%size", "bytes")}
+{_add("insns", "%executed", "insns")}
+  %trap = load i64, ptr %trapp
+  %trapped = icmp ne i64 %trap, 0
+  %over = icmp ugt i64 %executed, %budget
+  %failed = or i1 %trapped, %over
+  br i1 %failed, label %out, label %fine
+fine:
+  %low = and i64 %r, 4294967295
+  %strange = icmp uge i64 %low, {COUNTED}
+  br i1 %strange, label %out, label %look
+look:
+  br i1 %recording, label %recorded, label %count
+recorded:
+  %fault = load i32, ptr %recordp
+  %faulted = icmp ne i32 %fault, 0
+  br i1 %faulted, label %out, label %count
+count:
+  %place = add i64 %low, {PLACE["count0"]}
+  %countp = getelementptr i64, ptr %w, i64 %place
+  %count0 = load i64, ptr %countp
+  %count1 = add i64 %count0, 1
+  store i64 %count1, ptr %countp
+  br label %on
+on:
+  br label %loop
+out:
+  %why = phi i64 [ {ENOUGH}, %loop ], [ {DONE}, %head ], [ {ODD}, %header ], [ {ODD}, %read ], [ {TRAPPED}, %run ],
+                 [ {TOLD}, %fine ], [ {TOLD}, %recorded ]
+  %resting = phi i64 [ %at, %loop ], [ %at, %head ], [ %at, %header ], [ %at, %read ], [ %stop, %run ],
+                     [ %stop, %fine ], [ %stop, %recorded ]
+  store i64 %resting, ptr %patp
+  ret i64 %why
+}}
+"""

@@ -32,13 +32,21 @@ class Progress:
     def step(self) -> None:
         """One packet was read."""
         self._steps += 1
-        if not self._wanted or self._steps % EVERY:
-            return
+        if self._wanted and not self._steps % EVERY:
+            self._look(self._capture.passed)
+
+    def passed(self, packets: int, at: int) -> None:
+        """Many packets were read, up to a place in the file."""
+        self._steps += packets
+        if self._wanted:
+            self._look(at)
+
+    def _look(self, at: int) -> None:
         if self._bar is None:
             if time.monotonic() - self._start < PATIENCE:
                 return
             self._open()
-        self._bar.update(self._task, completed=self._capture.passed, description=f"{self._name}: {self._steps} packets")
+        self._bar.update(self._task, completed=at, description=f"{self._name}: {self._steps} packets")
 
     def _open(self) -> None:
         from rich.console import Console

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from bpfvm.core.machine import Fault, Result
 from bpfvm.obj.values import to_json
 from bpfvm.run.outcome import action_name, value_of
 from bpfvm.run.session import Session
+
+if TYPE_CHECKING:
+    from bpfvm.emulator.native.batch import Slice
 
 SHOWN = 20  # lines of faults and of inputs that were not run, on a terminal; JSON has all faults
 Maps = Mapping[str, Mapping[Any, Any]]
@@ -72,6 +75,19 @@ class Report:
             self.redirects[result.redirect] += 1
             action = f"{action} to {result.redirect}"
         return action if result.fault is None else f"{action}: {result.fault}"
+
+    def add_slice(self, found: Slice, session: Session) -> None:
+        """Count what many packets added up to."""
+        self.runs += found.packets
+        self.bytes += found.bytes
+        self.insns += found.insns
+        counts = dict(found.actions)
+        if found.value is not None:
+            counts[found.value] = counts.get(found.value, 0) + 1
+        for value, count in counts.items():
+            self.actions[action_name(session.type, value) or str(value)] += count
+        if found.fault is not None:
+            self.faults.append((self.runs, found.fault))
 
     def document(self, target: str, session: Session, maps: Maps) -> dict[str, Any]:
         """All of it, ready for JSON."""

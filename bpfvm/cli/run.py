@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -22,8 +23,11 @@ from bpfvm.core.machine import Input, Result
 from bpfvm.obj.capture import Capture, open_capture
 from bpfvm.obj.pcapng_write import Writer, verdict_of
 from bpfvm.program import Program
+from bpfvm.run.backend import ENGINES
 from bpfvm.run.outcome import value_of
 from bpfvm.run.session import Session
+
+WORTH = 1 << 23  # bytes of captures from which on the compiler of engine native pays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ _OPTIONS = (
                  help="A pcap or pcapng capture, - for standard input; repeatable."),
     click.option("--program", metavar="NAME", help="Which program, by function or section name."),
     click.option("--engine", default="auto", show_default=True, metavar="NAME",
-                 help="auto, interp, portable, cpython or kernel."),
+                 help="auto, interp, portable, native, cpython or kernel."),
     click.option("--ctx", "fields", multiple=True, metavar="FIELD=N", help="A context field, as in ingress_ifindex=3."),
     click.option("--ctx-file", metavar="FILE", help="The context's bytes, for types whose context is a plain buffer."),
     click.option("--regs", metavar="FILE.json", help="Registers by name, or a list of such: a run for each."),
@@ -106,11 +110,31 @@ def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
     engine = engine_of("interp" if options.trace and options.engine == "auto" else options.engine, options.coverage)
     helpers = answers_of.read(options.answers)
     maps = inputs.contents(chosen.runnable, options.maps)
+    if engine == "auto" and _is_worth(options):
+        engine = _fastest(lambda name: chosen.session(name, maps, helpers, options.cpus))
     with chosen.session(engine, maps, helpers, options.cpus) as session:
         run = _Run(session, options, base)
         with covered(session, options.coverage, target_name):
             status = run.all()
         return run.finish(target_name) or status
+
+
+def _is_worth(options: Options) -> bool:
+    """Whether there is so much to run that loading a compiler pays."""
+    if options.out is not None or options.memory or (options.limit is not None and options.limit < WORTH // 100):
+        return False
+    sizes = (os.path.getsize(path) for path in options.captures if os.path.isfile(path))
+    return sum(sizes) >= WORTH
+
+
+def _fastest(session: Callable[[str], Session]) -> str:
+    """The engine for a long run: native where it is there and takes the whole capture in one loop."""
+    reason = next(row.missing() for row in ENGINES if row.name == "native")
+    if reason is not None:
+        click.echo(f"bpfvm: engine portable, because engine native is missing: {reason}", err=True)
+        return "auto"
+    with session("native") as found:
+        return "native" if found.takes_batches else "auto"
 
 
 def _check(chosen: Program, options: Options) -> None:
@@ -206,8 +230,11 @@ class _Run:
             yield given
 
     def _capture(self, capture: Capture, path: str) -> None:
-        options, report, first = self.options, self.report, self.report.runs + 1
+        options, report = self.options, self.report
         with Progress(path, capture) as progress:
+            if self._batch(capture, progress):
+                return
+            first = report.runs + 1
             for frame in inputs.frames(capture, self.session.type, self.base, options.cpus, first):
                 if options.limit is not None and report.runs >= options.limit:
                     return
@@ -222,6 +249,23 @@ class _Run:
                     self._write(self.out, frame, words, result)
         for line in (*capture.lost.lines, *capture.notes):
             click.echo(f"bpfvm: {path}: {line}", err=True)
+
+    def _batch(self, capture: Capture, progress: Progress) -> bool:
+        """Run the packets in one loop of compiled code, where that can be: whether nothing is left of the capture."""
+        options, report, before = self.options, self.report, self.report.runs
+        if self.out is not None or options.trace or options.coverage or options.memory:
+            return False
+        left = None if options.limit is None else max(options.limit - before, 0)
+        slices = self.session.batch(capture, self.base, options.cpus, before + 1, left)
+        if slices is None:
+            return False
+        for one in slices:
+            report.add_slice(one, self.session)
+            progress.passed(one.packets, one.at)
+            if one.odd:
+                capture.resume(one.at, report.runs - before)
+                return False
+        return True
 
     def _write(self, out: Writer, frame: inputs.Frame, words: str, result: Result | None) -> None:
         """The packet as the program left it, with its verdict: none where the program returned nothing."""

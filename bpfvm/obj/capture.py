@@ -17,7 +17,7 @@ from bpfvm.obj.cursor import one_line
 from bpfvm.obj.files import open_regular
 from bpfvm.obj.losses import Losses
 from bpfvm.obj.pages import Pages
-from bpfvm.obj.pcap import Packet, Pcap, is_pcap
+from bpfvm.obj.pcap import Packet, Pcap, Plain, is_pcap
 from bpfvm.obj.pcapng import Pcapng, is_pcapng
 
 STANDARD_INPUT = "-"
@@ -43,8 +43,9 @@ class Capture:
     frames of them.
     """
 
-    def __init__(self, data: bytes | mmap.mmap, name: str) -> None:
-        """LoadError for what is no readable capture."""
+    def __init__(self, data: bytes | mmap.mmap, name: str, number: int | None = None) -> None:
+        """number: a descriptor of the file, which is closed with the capture. LoadError for what is none."""
+        self.number = number
         self.name = one_line(name)
         self.lost = Losses()
         self.notes: list[str] = []
@@ -60,6 +61,9 @@ class Capture:
     def close(self) -> None:
         """Unmap the file."""
         self._pages.close()
+        number, self.number = self.number, None
+        if number is not None:
+            os.close(number)
 
     @property
     def size(self) -> int:
@@ -79,6 +83,23 @@ class Capture:
     def __iter__(self) -> Iterator[Packet]:
         self.lost.clear()
         return iter(self._format)
+
+    @property
+    def plain(self) -> Plain | None:
+        """Where the packets are, for who walks through the file; None where it is not of the common form of pcap."""
+        return self._format.plain if isinstance(self._format, Pcap) else None
+
+    def is_whole(self, layer: str) -> bool:
+        """Whether programs of `layer` see packets as they are in the file."""
+        try:
+            return self._conversion(layer) is None
+        except LoadError:
+            return False
+
+    def resume(self, at: int, number: int) -> None:
+        """Give packets from the record at `at` on, in front of which are `number`. For a file that is `plain`."""
+        assert isinstance(self._format, Pcap), "asked of plain before"
+        self._format.resume(at, number)
 
     def frames(self, layer: str) -> Iterator[Frame]:
         """The packets as programs of `layer` ("eth" or "ip", tables.progs) see them.
@@ -144,7 +165,12 @@ def open_capture(path: str | os.PathLike[str]) -> Capture:
         return Capture(_standard_input(), "standard input")
     with open_regular(path) as file:
         data = _mapped(file, name)
-    return Capture(data, name)
+        number = os.dup(file.fileno())
+    try:
+        return Capture(data, name, number)
+    except LoadError:
+        os.close(number)
+        raise
 
 
 def _mapped(file: BinaryIO, name: str) -> bytes | mmap.mmap:

@@ -32,6 +32,8 @@ Packet: TypeAlias = tuple[int, memoryview, int]
 _FIELDS = "HHiIII"  # of the file header, behind the magic
 _HEADER = 24
 _RECORD = "IIII"
+_PLAIN = struct.Struct("<IIII")
+_SAMPLE = 64  # records that tell how large packets are
 _FOLLOWING = 3  # records that must follow one another for reading to go on there
 _NEAR = 1 << 16  # seconds that packets which follow one another may be apart, when reading goes on
 _LONGEST = 1 << 24  # length on the wire that is believed then
@@ -55,6 +57,15 @@ VARIANTS: Mapping[int, Variant] = {
     0x1C0001AC: Variant(1, header=_HEADER + 4),  # IXIA's lcap, by hardware; the size of all records is in the header
     0x1C0001AB: Variant(1000, header=_HEADER + 4),  # and by software
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Records of four little-endian words and the bytes. start: the first; unit: ns; mean: bytes of the first ones."""
+
+    start: int
+    unit: int
+    mean: int
 
 
 def is_pcap(head: bytes) -> bool:
@@ -89,12 +100,29 @@ class Pcap:
         self._unit, self._first = variant.unit, variant.header
         self._record = struct.Struct(order + variant.record)
         self._swapped, self._either = minor < 3, minor == 3
+        self._before = 0  # packets in front of the first that is read
+
+    @property
+    def plain(self) -> Plain | None:
+        """Where records of the common form are, for who walks through them by other means; None for another form."""
+        if self.endian != "little" or self._record.size != _PLAIN.size or self._swapped or self._either:
+            return None
+        view, at = self._pages.view, self._first
+        sizes: list[int] = []
+        while len(sizes) < _SAMPLE and at + _PLAIN.size <= len(view):
+            sizes.append(self._lengths(at)[0])
+            at += _PLAIN.size + sizes[-1]
+        return Plain(self._first, self._unit, sum(sizes) // len(sizes) if sizes else 0)
+
+    def resume(self, at: int, number: int) -> None:
+        """Begin at the record at `at` from now on, in front of which are `number` packets."""
+        self._first, self._before = at, number
 
     def __iter__(self) -> Iterator[Packet]:
         view, unpack, unit, size = self._pages.view, self._record.unpack_from, self._unit, self._record.size
         end, mark, passed = len(view), self._pages.begin(), self._pages.passed
         old = self._swapped or self._either
-        at, seconds, number = self._first, -1, 0
+        at, seconds, number = self._first, -1, self._before
         while at < end:
             if at + size > end:
                 self._lost.add(at, end - at, f"the file ends in the header of packet {number + 1}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Entries, Fault, Input, Result
@@ -18,6 +18,11 @@ from bpfvm.run.backend import Backend
 from bpfvm.run.mapview import MapView
 from bpfvm.run.outcome import Outcome, action_name, value_of
 from bpfvm.tables.progs import BY_NAME, ProgramType
+
+if TYPE_CHECKING:
+    from bpfvm.emulator.native.batch import Batch, Slice
+    from bpfvm.obj.capture import Capture
+    from bpfvm.obj.pcap import Plain
 
 
 class Session:
@@ -62,6 +67,38 @@ class Session:
             return result
         fault = self._recorded_fault()
         return result if fault is None else replace(result, fault=fault)
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether the program can run over captures in compiled code."""
+        if self.engine != "native":
+            return False
+        from bpfvm.emulator.native import batch
+
+        return batch.why_not(self.machine) is None
+
+    def batch(self, capture: Capture, base: Input, cpus: int, first: int, limit: int | None) -> Iterator[Slice] | None:
+        """All packets of a capture in compiled code, what they add up to in slices; None where each has to be a run.
+
+        base: what all inputs have. first: the number of the first packet. A last slice that is `odd` leaves the rest of
+        the capture to who reads it packet by packet.
+        """
+        plain = capture.plain
+        if plain is None or capture.number is None or "data_meta" in (base.fields or {}) or not self.takes_batches:
+            return None
+        if not capture.is_whole(self.type.layer or ""):
+            return None
+        from bpfvm.emulator.native import batch
+
+        return self._slices(batch.Batch(self.machine, base, cpus, RECORD if self._recorded else None), capture, plain,
+                            first, limit)  # fmt: skip
+
+    def _slices(self, batch: Batch, capture: Capture, plain: Plain, first: int, limit: int | None) -> Iterator[Slice]:
+        with batch:
+            for one in batch.run(capture, plain, first, limit):
+                if one.value is not None and self._recorded:
+                    one.fault = self._recorded_fault()
+                yield one
 
     def outcome(self, given: Input) -> Outcome:
         """One run with everything that can be known after it."""

@@ -22,6 +22,8 @@ from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.walk import COUNTED, DONE, ODD, TOLD, TRAPPED, Walk
 from bpfvm.isa.ops import Kind
+from bpfvm.obj.capture import Capture
+from bpfvm.obj.pcap import Plain
 from bpfvm.tables.helpers import BY_ID as HELPERS
 from bpfvm.tables.sections import of_section
 
@@ -39,25 +41,12 @@ csum_diff strncmp
 PLAIN = frozenset(_PLAIN.split())
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A classic pcap file of Ethernet frames. number: its descriptor; size: bytes; start: the first record.
-
-    unit: ns of its clock. mean: about how many bytes a packet has.
-    """
-
-    number: int
-    size: int
-    start: int
-    unit: int
-    mean: int
-
-
 @dataclass(slots=True)
 class Slice:
     """What some packets added up to. at: the place in the file behind them. actions: how often each result came.
 
-    value, fault: of the last packet, where it is not among the actions. odd: the record at `at` makes no sense.
+    value, fault: of the last packet, where it is not among the actions; a fault alone where it returned nothing.
+    odd: the record at `at` makes no sense. last: nothing follows.
     """
 
     packets: int
@@ -107,22 +96,23 @@ class Batch:
     def __exit__(self, *error: object) -> None:
         self._unmap()
 
-    def run(self, file: File, first: int, limit: int | None) -> Iterator[Slice]:
-        """The slices of a file. first: the number of its first packet; limit: of packets.
+    def run(self, capture: Capture, plain: Plain, first: int, limit: int | None) -> Iterator[Slice]:
+        """The slices of a file of Ethernet frames. first: the number of its first packet; limit: of packets.
 
         The last slice is `last`, and `odd` where the record behind it makes no sense.
         """
-        place, left = file.start, limit
-        self._walk.unit, self._walk.fetch = file.unit, file.mean > SHORT
+        assert capture.number is not None, "a file has a descriptor"
+        place, left = plain.start, limit
+        self._walk.unit, self._walk.fetch = plain.unit, plain.mean > SHORT
         self._walk.cpu = (first - 1) % self._walk.cpus
         while True:
             offset = place // mmap.PAGESIZE * mmap.PAGESIZE
-            end = min(offset + WINDOW, file.size)
-            self._map(file.number, offset, end - offset)
+            end = min(offset + WINDOW, capture.size)
+            self._map(capture.number, offset, end - offset)
             for one in self._slices(place - offset, end - offset, left):
                 one.at += offset
                 place, left = one.at, None if left is None else left - one.packets
-                if one.last and end < file.size and place // mmap.PAGESIZE * mmap.PAGESIZE > offset:
+                if one.last and end < capture.size and place // mmap.PAGESIZE * mmap.PAGESIZE > offset:
                     one.last = one.odd = False  # only the end of these pages
                 yield one
                 if one.last or left == 0:

@@ -1,0 +1,194 @@
+"""Captures in one loop of compiled code: what comes out is what packet by packet comes out."""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bpfvm.cli import run as run_command
+from bpfvm.cli import status
+from bpfvm.emulator.native import batch
+from bpfvm.emulator.native.engine import missing
+from bpfvm.isa.asm import assemble
+from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.pcap import encode_capture
+
+pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+
+ROOT = Path(__file__).resolve().parents[4]
+PROTO = str(ROOT / "examples" / "proto.py")
+COUNTER = str(ROOT / "tests" / "objects" / "xdp_count.o")
+Captured = pytest.CaptureFixture[str]
+
+MAPS = {
+    "flows": MapSpec("flows", "hash", 4, 8, 40), "cpus": MapSpec("cpus", "percpu_array", 4, 8, 1),
+    "last": MapSpec("last", "array", 4, 8, 1),
+}  # fmt: skip
+# Counts packets by their bytes 26 to 29 and by CPU, notes the time; reads byte 40 whether it is there or not
+FLOWS = """
+r6 = *(u32 *)(r1 +0)
+r7 = *(u32 *)(r1 +4)
+r0 = 1
+r3 = r6
+r3 += 30
+if r3 > r7 goto out
+r3 = *(u32 *)(r6 +26)
+*(u32 *)(r10 -4) = r3
+r1 = map[flows]
+r2 = r10
+r2 += -4
+call 1
+if r0 != 0 goto there
+*(u64 *)(r10 -16) = 0
+r1 = map[flows]
+r2 = r10
+r2 += -4
+r3 = r10
+r3 += -16
+r4 = 1
+call 2
+r1 = map[flows]
+r2 = r10
+r2 += -4
+call 1
+if r0 == 0 goto pass
+there: r1 = 1
+lock *(u64 *)(r0 +0) += r1
+pass: *(u32 *)(r10 -4) = 0
+r1 = map[cpus]
+r2 = r10
+r2 += -4
+call 1
+if r0 == 0 goto out
+r1 = *(u64 *)(r0 +0)
+r1 += 1
+*(u64 *)(r0 +0) = r1
+*(u32 *)(r10 -4) = 0
+r1 = map[last]
+r2 = r10
+r2 += -4
+call 1
+if r0 == 0 goto out
+r8 = r0
+call 5
+*(u64 *)(r8 +0) = r0
+r0 = *(u8 *)(r6 +40)
+r0 &= 15
+out: exit
+"""
+
+
+@pytest.fixture
+def flows(tmp_path: Path) -> str:
+    path = tmp_path / "flows.o"
+    program = ProgramSpec("count", "xdp", "xdp", tuple(assemble(FLOWS)))
+    path.write_bytes(write_object(ObjectSpec({"count": program}, MAPS, license="GPL")))
+    return str(path)
+
+
+def packets(count: int, short: float = 0.1) -> list[tuple[int, bytes]]:
+    """Packets of IPv4 from 50 sources; some end anywhere."""
+    source = random.Random(count)
+    found = []
+    for number in range(count):
+        frame = bytes(12) + b"\x08\x00\x45" + bytes(8) + bytes([source.choice((1, 6, 17))]) + bytes(2)
+        frame += bytes([10, 0, 0, source.randrange(50)]) + source.randbytes(source.randrange(10, 200))
+        size = source.randrange(len(frame)) if source.random() < short else len(frame)
+        found.append((1_600_000_000_000_000_000 + number * 1000, frame[:size]))
+    return found
+
+
+def capture(path: Path, data: list[tuple[int, bytes]], nanoseconds: bool = True) -> str:
+    path.write_bytes(b"".join(encode_capture(data, nanoseconds=nanoseconds)))
+    return str(path)
+
+
+def document(capsys: Captured, *words: str) -> tuple[int, dict[str, Any], str]:
+    code = status(["run", *words, "--json"])
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    found.pop("seconds")
+    found.pop("engine")
+    found.pop("warnings")  # the reference tier's alone
+    return code, found, err
+
+
+def compared(capsys: Captured, *words: str) -> dict[str, Any]:
+    """What both engines say of it, which is the same."""
+    native, portable = (document(capsys, *words, "--engine", engine) for engine in ("native", "portable"))
+    assert native == portable
+    return native[1]
+
+
+@pytest.mark.parametrize("nanoseconds", [True, False])
+@pytest.mark.parametrize("cpus", ["1", "3"])
+def test_a_capture_whole(flows: str, nanoseconds: bool, cpus: str, tmp_path: Path, capsys: Captured) -> None:
+    file = capture(tmp_path / "a.pcap", packets(2000), nanoseconds)
+    found = compared(capsys, flows, "--packet", file, "--cpus", cpus)
+    assert found["packets"] == 2000
+    assert len(found["faults"]) > 20
+    assert len(found["maps"]["flows"]) == 40
+    assert len(found["actions"]) == 16  # results that are no actions, too
+
+
+def test_it_was_the_loop_that_ran(
+    flows: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alone(*_: object) -> None:
+        raise AssertionError("a packet was run alone")
+
+    monkeypatch.setattr(run_command._Run, "_one", alone)
+    file = capture(tmp_path / "a.pcap", packets(500))
+    assert document(capsys, flows, "--packet", file, "--engine", "native")[1]["packets"] == 500
+
+
+@pytest.mark.parametrize("limit", ["0", "1", "999", "5000"])
+def test_a_limit_over_two_captures(flows: str, limit: str, tmp_path: Path, capsys: Captured) -> None:
+    first, second = capture(tmp_path / "a.pcap", packets(900)), capture(tmp_path / "b.pcap", packets(800))
+    found = compared(capsys, flows, "--packet", first, "--packet", second, "--limit", limit, "--cpus", "2")
+    assert found["packets"] == min(int(limit), 1700)
+
+
+def test_windows_and_slices(flows: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records that cross the end of the pages that are mapped, and slices that end anywhere."""
+    monkeypatch.setattr(batch, "WINDOW", 8192)
+    monkeypatch.setattr(batch, "SLICE", 37)
+    assert compared(capsys, flows, "--packet", capture(tmp_path / "a.pcap", packets(3000)))["packets"] == 3000
+
+
+def test_a_damaged_capture_is_read_on(flows: str, tmp_path: Path, capsys: Captured) -> None:
+    data = bytearray(b"".join(encode_capture(packets(400, 0))))
+    at, record = 24, 0
+    while record < 150:
+        at += 16 + struct.unpack_from("<I", data, at + 8)[0]
+        record += 1
+    data[at + 8 : at + 12] = b"\xff\xff\xff\x7f"
+    file = tmp_path / "a.pcap"
+    file.write_bytes(data[:-7])
+    words = (flows, "--packet", str(file), "--cpus", "2")
+    native, portable = (document(capsys, *words, "--engine", engine) for engine in ("native", "portable"))
+    assert native == portable
+    assert native[1]["packets"] >= 390
+    assert "packet 151 claims 2147483647 bytes" in native[2]
+
+
+def test_faults_that_a_compiled_program_records(tmp_path: Path, capsys: Captured) -> None:
+    found = compared(capsys, PROTO, "--packet", capture(tmp_path / "a.pcap", packets(700)))
+    assert found["faults"][0]["message"].startswith("PacketError: ")
+    assert len(found["faults"]) > 10
+
+
+def test_a_large_capture_takes_the_loop(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_command, "WORTH", 10_000)
+    file = capture(tmp_path / "a.pcap", packets(400))
+    assert status(["run", COUNTER, "--packet", file]) == 0
+    assert "engine native" in capsys.readouterr().out
+    monkeypatch.setattr(run_command, "WORTH", 1 << 30)
+    assert status(["run", COUNTER, "--packet", file]) == 0
+    assert "engine portable" in capsys.readouterr().out

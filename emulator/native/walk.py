@@ -59,9 +59,7 @@ def _state(name: str, value: str) -> str:
     return f"  %s_{name} = getelementptr i64, ptr %st, i64 {STATE[name]}\n  store i64 {value}, ptr %s_{name}"
 
 
-def walk(arena: int, slot: int) -> str:
-    """The text of the definition. arena: its size. slot: of the program's function."""
-    return f"""
+_TEXT = f"""
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 define i64 @walk(ptr noalias %st, ptr noalias %w) {{
 entry:
@@ -121,7 +119,7 @@ maybe:
 ahead:
   %line = phi i64 [ %at, %maybe ], [ %nextline, %ahead ]
   %far = add i64 %line, {AHEAD}
-  %farin = and i64 %far, {arena - 1}
+  %farin = and i64 %far, INSIDE
   %farp = getelementptr i8, ptr %base, i64 %farin
   call void @llvm.prefetch.p0(ptr %farp, i32 0, i32 3, i32 1)
   %nextline = add i64 %line, {LINE}
@@ -149,7 +147,7 @@ run:
   %cpu2 = select i1 %round, i64 0, i64 %cpu1
   store i64 %cpu2, ptr %pcpu
   store i64 %stop, ptr %patp
-  %r = call fastcc i64 @f{slot}(i64 %context, i64 0, i64 0, i64 0, i64 0, i64 0, ptr %st)
+  %r = call fastcc i64 @PROGRAM(i64 %context, i64 0, i64 0, i64 0, i64 0, i64 0, ptr %st)
   store i64 %r, ptr %presult
   %executed = load i64, ptr %executedp
   %fewer = sub i64 %left, 1
@@ -189,3 +187,8 @@ out:
   ret i64 %why
 }}
 """
+
+
+def walk(arena: int, slot: int) -> str:
+    """The text of the definition. arena: its size. slot: of the program's function."""
+    return _TEXT.replace("INSIDE", str(arena - 1)).replace("@PROGRAM", f"@f{slot}")

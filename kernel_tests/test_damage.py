@@ -17,7 +17,7 @@ from tests.unit.obj.test_damage import captures, report, report_captures
 from tests.unit.obj.test_damaged_processes import run_all, single
 
 OBJECTS = sorted((Path(__file__).resolve().parents[1] / "tests/objects").glob("*.o"))
-IN_ONE_PROCESS, PROCESSES = (3_000, 20_000), (60, 300)  # a part of them, and all
+IN_ONE_PROCESS, PROCESSES = (1_500, 20_000), (30, 300)  # a part of them, and all
 LARGEST = 24 << 10  # bytes of Debian's objects that are damaged: the larger ones are more of the same
 
 

@@ -19,6 +19,7 @@ from bpfvm.compiler.lower.select import select
 from bpfvm.compiler.passes.cse import cse
 from bpfvm.compiler.passes.dce import dce
 from bpfvm.compiler.passes.prune import prune
+from bpfvm.compiler.passes.scalars import scalars
 from bpfvm.compiler.passes.sccp import sccp
 from bpfvm.compiler.passes.simplify import Fired, simplify
 from bpfvm.compiler.regalloc.alloc import allocate
@@ -46,6 +47,7 @@ class Pass:
 
 
 PASSES: tuple[Pass, ...] = (
+    Pass("scalars", lambda function, _: scalars(function)),
     Pass("simplify", simplify),
     Pass("sccp", sccp),
     Pass("prune", lambda function, _: prune(function)),
@@ -56,6 +58,7 @@ PASSES: tuple[Pass, ...] = (
 
 # (earlier, later): why
 PASS_ORDER: tuple[tuple[str, str, str], ...] = (
+    ("scalars", "simplify", "what was stored and loaded again is a value like any other, and extensions of it are few"),
     ("simplify", "sccp", "a law finds constants where operands vary"),
     ("sccp", "prune", "once ways are decided in one go, prune need not go round for each"),
     ("simplify", "cse", "folding makes operands equal"),

@@ -38,6 +38,7 @@ def linked(parts: Sequence[tuple[str, Sequence[Insn]]]) -> tuple[tuple[Insn, ...
 
 def layout(function: LirFunction, cpu: int = DEFAULT.cpu) -> tuple[tuple[Insn, ...], dict[int, Location]]:
     """The instructions, and for each slot at which another source line begins its place; slot 0 has one always."""
+    _thread(function)
     blocks = within_reach(_in_order(function), cpu)
     code = [_closed(block, following, cpu) for block, following in zip(blocks, [*blocks[1:], None], strict=True)]
     starts: dict[LirBlock, int] = {}
@@ -57,6 +58,19 @@ def layout(function: LirFunction, cpu: int = DEFAULT.cpu) -> tuple[tuple[Insn, .
     if lines:  # the kernel refuses line information that leaves out a program's first instruction
         lines = {0: lines[min(lines)]} | lines
     return tuple(out), lines
+
+
+def _thread(function: LirFunction) -> None:
+    """Jump past blocks that only jump on: what coalescing leaves of edges."""
+    onward = {
+        block: block.insns[0].target for block in function.blocks if len(block.insns) == 1 and block.insns[0].op == "ja"
+    }
+    for block in function.blocks:
+        for one in block.insns:
+            seen: set[LirBlock] = set()
+            while one.target is not None and onward.get(one.target) is not None and one.target not in seen:
+                seen.add(one.target)
+                one.target = onward[one.target]
 
 
 def _in_order(function: LirFunction) -> list[LirBlock]:

@@ -1,7 +1,7 @@
 """Floor division and modulo: Python's, for all signs, from BPF's unsigned division.
 
 BPF divides signed numbers only since -mcpu=v4, and truncates there; Python rounds toward minus infinity and gives the
-modulo the divisor's sign.
+modulo the divisor's sign. Where the divisor is positive the unsigned division needs fewer instructions on every level.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from bpfvm.compiler.frontend.ranges import low_bits
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, Kind, Number, Value
 from bpfvm.core.bits import M64
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.interval import S64, Interval
 from bpfvm.lang.operators import BINARY, Operator
 
 
@@ -84,6 +84,8 @@ def _emit(f: Translation, op: Operation) -> Register:
         if op.a.range.lo >= 0:
             return f.op("umod" if modulo else "udiv", a, b)
         return _positive_divisor(f, a, b, modulo)
+    if f.machine.cpu >= 4 and op.a.range.within(S64) and op.b.range.within(S64):
+        return _truncated(f, a, b, modulo)
     quotient = _by_magnitudes(f, op, a, b)
     return f.op("sub", a, f.op("mul", quotient, b)) if modulo else quotient
 
@@ -111,6 +113,17 @@ def _positive_divisor(f: Translation, a: Register, b: Register, modulo: bool) ->
         return f.op("xor", f.op("udiv", folded, b), sign)
     rest = f.op("xor", f.op("umod", folded, b), sign)
     return f.op("add", rest, f.op("and", b, sign))
+
+
+def _truncated(f: Translation, a: Register, b: Register, modulo: bool) -> Register:
+    """By the machine's division, toward zero: less one, or plus b, where it is not whole and the signs differ."""
+    rest = f.op("smod", a, b)
+    differ = f.op("ashr", f.op("xor", a, b), f.number(63))
+    partial = f.op("ashr", f.op("or", rest, f.op("neg", rest)), f.number(63))  # -1 unless rest is 0
+    wrong = f.op("and", differ, partial)
+    if modulo:
+        return f.op("add", rest, f.op("and", wrong, b))
+    return f.op("add", f.op("sdiv", a, b), wrong)
 
 
 def _by_magnitudes(f: Translation, op: Operation, a: Register, b: Register) -> Register:

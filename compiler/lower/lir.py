@@ -22,13 +22,13 @@ Reg: TypeAlias = int
 # op -> whether it reads dst and src, and its kind
 _READS = {
     row.name: (
-        "dst" in row.uses and row.kind not in (Kind.LOAD, Kind.IMM64) and not row.name.startswith("mov"),
+        "dst" in row.uses and row.kind not in (Kind.LOAD, Kind.LOAD_SX, Kind.IMM64) and not row.name.startswith("mov"),
         "src" in row.uses,
         row.kind,
     )
     for row in BY_NAME.values()
 }
-_WRITES = frozenset({Kind.ALU, Kind.LOAD, Kind.IMM64})
+_WRITES = frozenset({Kind.ALU, Kind.LOAD, Kind.LOAD_SX, Kind.IMM64})
 
 
 @dataclass(slots=True, eq=False)

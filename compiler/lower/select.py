@@ -13,6 +13,7 @@ from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS
 from bpfvm.compiler.ir.types import Ptr, Value, Word
 from bpfvm.compiler.lower.copies import sequence
 from bpfvm.compiler.lower.lir import R0, R1, R2, R3, R4, R10, Lir, LirBlock, LirFunction, Reg
+from bpfvm.compiler.lower.narrow import clears, low_halves, signed_loads
 from bpfvm.core.bits import M32, M64, S32_MAX, S32_MIN, signed
 from bpfvm.core.machine import Location
 from bpfvm.lang.interval import of_bits
@@ -38,6 +39,9 @@ class _Selector:
         entry = function.blocks[0]
         self.out = LirFunction(function.name, is_subprogram=function.is_subprogram, params=len(entry.params))
         self.slots = [self.out.slot(one.size) for one in function.slots]
+        self.halves = low_halves(function) if target.cpu >= 3 else set()
+        self.signed = signed_loads(function) if target.cpu >= 4 else {}
+        self.extended = set(self.signed.values())  # by the loads themselves
         self.registers: dict[Value, Reg] = {}
         self.blocks: dict[Block, LirBlock] = {}
         self.context = self.out.new()
@@ -122,21 +126,17 @@ class _Selector:
             self.emit("lddw", dst, imm=number)
 
     def lower_value(self, value: Value) -> None:
-        if value.op in ("const", "ctx", "map", "slot"):
-            return  # made where they are used
+        if value.op in ("const", "ctx", "map", "slot") or value in self.extended:
+            return  # made where they are used, or by the load
         row = IR_OPS[value.op]
-        if row.insn:
+        if value in self.halves or (clears(value) and value.args[0] in self.halves):
+            self.low_half(value, row.insn)
+        elif row.insn:
             self.arithmetic(value, row.insn)
         elif value.op in UNARY:
             self.unary(value)
-        elif value.op.startswith("load"):
-            base, off = self.address(value.args[0], value.imm)
-            self.emit(f"ldx{row.bits}", self.register(value), base, off)
-        elif value.op.startswith("store"):
-            self.store(value, row.bits)
-        elif value.op.startswith("atomic"):
-            base, off = self.address(value.args[0], value.imm)
-            self.emit(value.op, base, self.register(value.args[1]), off)
+        elif value.op.startswith(("load", "store", "atomic")):
+            self.memory(value, row.bits)
         elif value.op == "forget":
             self.forget(value)
         elif value.op == "map_value":
@@ -147,6 +147,18 @@ class _Selector:
             self.map_call("map_update_elem", value)
         else:
             self.call(value)
+
+    def memory(self, value: Value, bits: int) -> None:
+        """A load, a store or an atomic operation."""
+        if value.op.startswith("store"):
+            self.store(value, bits)
+            return
+        base, off = self.address(value.args[0], value.imm)
+        if value.op.startswith("atomic"):
+            self.emit(value.op, base, self.register(value.args[1]), off)
+            return
+        kind = "ldsx" if value in self.signed else "ldx"
+        self.emit(f"{kind}{bits}", self.register(self.signed.get(value, value)), base, off)
 
     def forget(self, value: Value) -> None:
         """The operand plus the difference of a pointer and itself, which the kernel's verifier does not compute."""
@@ -168,6 +180,25 @@ class _Selector:
         else:
             self.emit("mov64_x", dst, operand)
             UNARY[name](self, dst)
+
+    def low_half(self, value: Value, insn: str) -> None:
+        """An operation in 32 bits, whose upper half is then 0, or what would only clear that."""
+        a, *rest = value.args
+        if IR_OPS[value.op].commutes and a.op == "const" and value in self.halves:
+            a, rest = rest[0], [a]
+        dst, first = self.register(value), self.register(a)
+        if value not in self.halves:
+            self.emit("mov64_x", dst, first)
+        elif not rest:
+            self.emit("mov64_x", dst, first)
+            self.emit("neg32", dst)
+        elif rest[0].op == "const":
+            self.emit("mov64_x", dst, first)
+            self.emit(f"{insn}32_k", dst, imm=signed(rest[0].imm, 32))
+        else:
+            second = self.register(rest[0])
+            self.emit("mov64_x", dst, first)
+            self.emit(f"{insn}32_x", dst, second)
 
     def arithmetic(self, value: Value, insn: str) -> None:
         a, b = value.args

@@ -34,7 +34,7 @@ def cases() -> Iterator[Case]:
 def level_of(one: Insn) -> int:
     """The lowest -mcpu that has the instruction; atomic operations with a result and may_goto do not count."""
     name = one.op.name
-    if name.startswith(("sdiv", "smod", "movs", "ldxs", "bswap")) or name == "gotol":
+    if name.startswith(("sdiv", "smod", "movs", "ldsx", "bswap")) or name == "gotol":
         return 4
     if "32" in name and name[:2] not in ("ld", "st", "be", "le") and not name.startswith("atomic"):
         return 3

@@ -222,3 +222,21 @@ def test_the_first_slot_always_has_a_place() -> None:
     _, lines = layout(LirFunction("f", [block]))
     assert list(lines.items()) == [(0, place), (1, place)]
     assert layout(LirFunction("f", [LirBlock("b0", [Lir("exit")])]))[1] == {}
+
+
+def test_jumps_go_past_blocks_that_only_jump_on() -> None:
+    end, entry = LirBlock("end", [Lir("exit")]), LirBlock("entry")
+    edges = [LirBlock("edge0"), LirBlock("edge1")]
+    edges[0].insns, edges[1].insns = [Lir("ja", target=edges[1])], [Lir("ja", target=end)]
+    other = LirBlock("other", [Lir("mov64_k", R0, imm=1), Lir("exit")])
+    entry.insns = [Lir("jeq64_k", 1, imm=0, target=edges[0]), Lir("ja", target=other)]
+    insns, _ = layout(LirFunction("f", [entry, *edges, other, end]))
+    assert [one.op.name for one in insns] == ["jeq64_k", "mov64_k", "exit", "exit"]
+
+
+def test_an_endless_loop_of_nothing_is_one_jump() -> None:
+    entry, turning = LirBlock("entry", [Lir("mov64_k", R0)]), LirBlock("turning")
+    entry.insns.append(Lir("ja", target=turning))
+    turning.insns = [Lir("ja", target=turning)]
+    insns, _ = layout(LirFunction("f", [entry, turning]))
+    assert [(one.op.name, one.off) for one in insns] == [("mov64_k", 0), ("ja", -1)]

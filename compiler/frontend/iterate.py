@@ -408,7 +408,11 @@ def _ranged(
 
     names = (*map(f.frame.own, assigned(node)), *carried, next_name, *((turns.name,) if limited else ()))
     walk = min(_walk(f, source), LIMIT)
-    exits = loops.run(f, Body(node, turn, names, min(source.turns, LIMIT), walk, {next_name: source.places}))
+    if source.turns > 1:
+        exits = loops.run(f, Body(node, turn, names, min(source.turns, LIMIT), walk, {next_name: source.places}))
+    else:  # no way back, which the kernel's verifier might take for an endless loop: it may not know the bounds
+        exits = turn()
+        exits = [*exits, f.end()] if f.reachable else exits
     _finish(f, turns, exits, node.orelse, statements)
     if f.reachable:
         f.state.names.pop(next_name, None)

@@ -225,7 +225,8 @@ def _returned(child: Translation, located: Located, declared: Scalar | None) -> 
                 help="@bpf.inline",
             )
         flow.enter(child, ends)
-        child.ret(child.number(0))
+        with child.at(located.node):
+            child.ret(child.number(0))
         return NOTHING
     joined = flow.join_values(child, ends, values, ast.Name(name))
     assert isinstance(joined, Number), "numbers meet in a number"
@@ -239,7 +240,8 @@ def _returned(child: Translation, located: Located, declared: Scalar | None) -> 
         )
     if declared is not None and not _fits(child, head, f"the result of `{name}`", declared, joined):
         return BAD
-    child.ret(child.register(joined))
+    with child.at(located.node):
+        child.ret(child.register(joined))
     return joined
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bpfvm.fuzz.python.expressions import condition, number, wanted
+from bpfvm.fuzz.python.memory import OBJECTS
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.statements import SIMPLE, bound, depth, leave, some_type
 from bpfvm.fuzz.python.term import PLAIN, range_of
@@ -256,7 +257,7 @@ def _match_tuple(w: Writer) -> bool:
     _case(w, f"({inside(w.rng, first.range)}, {inside(w.rng, second.range)})", "", "", first.range)
     _case(w, f"({inside(w.rng, first.range)}, {name})", name, second.kind, second.range)
     if w.chance(0.5):
-        _case(w, "_", "", "", first.range)
+        _case(w, w.pick(("_", f"({w.fresh('c')}, *{w.fresh('c')})")), "", "", first.range)
     w.indent -= 1
     return True
 
@@ -283,7 +284,7 @@ def _leave(w: Writer) -> bool:
 
 
 STATEMENTS = (
-    *SIMPLE, Row("if", 22, _if), Row("both", 5, _bind_both), Row("while", 5, _while), Row("until", 2, _until),
+    *SIMPLE, *OBJECTS, Row("if", 22, _if), Row("both", 5, _bind_both), Row("while", 5, _while), Row("until", 2, _until),
     Row("for", 9, _for), Row("items", 5, _for_items), Row("match", 7, _match), Row("name", 5, _fresh_name),
     Row("leave", 3, _leave),
 )  # fmt: skip

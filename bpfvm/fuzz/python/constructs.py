@@ -11,11 +11,13 @@ import builtins
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
+from bpfvm.compiler.frontend.bits import METHODS
 from bpfvm.compiler.frontend.calls import BUILTINS
 from bpfvm.compiler.frontend.expr import EXPRESSIONS
 from bpfvm.compiler.frontend.iterate import MAKERS
 from bpfvm.compiler.frontend.match import PATTERNS
 from bpfvm.compiler.frontend.ranges import COMPARISONS
+from bpfvm.compiler.frontend.reduce import REDUCERS
 from bpfvm.compiler.frontend.stmt import STATEMENTS
 from bpfvm.lang.operators import BINARY, UNARY
 from bpfvm.lang.packet import HEADERS
@@ -23,13 +25,18 @@ from bpfvm.lang.types import SCALARS
 
 Test = Callable[[ast.AST], bool]
 
-_MAKERS = tuple(name for name, one in vars(builtins).items() if id(one) in MAKERS)
+_MAKERS = tuple(name for name, one in vars(builtins).items() if id(one) in MAKERS or id(one) in REDUCERS)
+NUMBERS = ("log2", "rol", "ror", "hton", "ntoh", *(f"{name}{bits}" for name in ("bswap", "hton", "ntoh")
+                                                    for bits in (16, 32, 64)))  # fmt: skip
+_PLACED = ("func", "global_func", "inline")  # decorators of functions that are called
 _BUILTINS = tuple(one.__name__ for one, _ in BUILTINS)
 # `int` and `bool` annotate, too; `global` alone says nothing and its assignments are refused
 _ANNOTATIONS = (*(one.__name__ for one in SCALARS), "bool", "int")
 UNMADE: Mapping[str, str] = {
     "Global": "it changes nothing by itself, and assignments to a global are refused",
     "Nonlocal": "it changes nothing by itself, and assignments to a name of another function are refused",
+    "call of float": "it is refused by its own message",
+    "call of complex": "it is refused by its own message",
 }  # rows that no generated program has, with the reason
 
 
@@ -45,15 +52,11 @@ def _of(node: ast.AST) -> Iterator[str]:
     """The rows that one node counts for."""
     yield from _CLASSES.get(type(node), ())
     match node:
-        case ast.BinOp():
+        case ast.BinOp() | ast.UnaryOp() | ast.BoolOp():
             yield f"{type(node.op).__name__} operator"
         case ast.AugAssign():
             where = "of an element" if isinstance(node.target, ast.Subscript) else "of a name"
             yield f"{type(node.op).__name__} augmented {where}"
-        case ast.UnaryOp():
-            yield f"{type(node.op).__name__} operator"
-        case ast.BoolOp():
-            yield f"{type(node.op).__name__} operator"
         case ast.Compare():
             yield from (f"{type(op).__name__} operator" for op in node.ops)
             if len(node.ops) > 1:
@@ -62,6 +65,8 @@ def _of(node: ast.AST) -> Iterator[str]:
             yield from _call(node)
         case ast.FunctionDef():
             yield from _function(node)
+        case ast.ClassDef() if node.decorator_list:
+            yield "struct"
         case ast.If() | ast.For() | ast.While() if node.orelse:
             yield f"{type(node).__name__} with else"
         case ast.match_case() if node.guard is not None:
@@ -71,6 +76,9 @@ def _of(node: ast.AST) -> Iterator[str]:
 
 
 def _call(node: ast.Call) -> Iterator[str]:
+    if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
+        yield f"call of {node.func.attr}"
+        return
     name = node.func.id if isinstance(node.func, ast.Name) else "a method"
     known = name in _KNOWN_CALLS
     yield f"call of {name}" if known else "call of a method" if name == "a method" else "call of a function"
@@ -81,6 +89,7 @@ def _call(node: ast.Call) -> Iterator[str]:
 def _function(node: ast.FunctionDef) -> Iterator[str]:
     if not node.decorator_list:
         return
+    yield from (f"@{one.attr}" for one in node.decorator_list if isinstance(one, ast.Attribute))
     for arg in node.args.args:
         if isinstance(arg.annotation, ast.Name):
             yield f"parameter of {arg.annotation.id}"
@@ -90,7 +99,7 @@ def _function(node: ast.FunctionDef) -> Iterator[str]:
         yield "closure"
 
 
-_KNOWN_CALLS = frozenset((*_BUILTINS, *_MAKERS, *_ANNOTATIONS))
+_KNOWN_CALLS = frozenset((*_BUILTINS, *_MAKERS, *_ANNOTATIONS, *NUMBERS, "copy"))
 
 _CLASSES: Mapping[type[ast.AST], tuple[str, ...]] = {
     one: (one.__name__,) for table in (STATEMENTS, EXPRESSIONS, PATTERNS) for one in table if one is not ast.UnaryOp
@@ -102,8 +111,11 @@ CONSTRUCTS: tuple[str, ...] = tuple(dict.fromkeys((
     *(f"{row.node} augmented of a name" for row in BINARY),
     *(f"{row.node} augmented of an element" for row in BINARY),
     *(f"{row.node} operator" for row in UNARY), "Not operator", "And operator", "Or operator",
-    *(f"{one.__name__} operator" for one in COMPARISONS), "Is operator", "IsNot operator", "chained comparison",
+    *(f"{one.__name__} operator" for one in COMPARISONS), "Is operator", "IsNot operator", "In operator",
+    "NotIn operator", "chained comparison",
     *(f"call of {name}" for name in (*_BUILTINS, *_MAKERS, *(one.__name__ for one in SCALARS))),
+    *(f"call of {name}" for name in (*NUMBERS, "copy", "bit_length", "bit_count")), *(f"@{name}" for name in _PLACED),
+    "@function", "@xdp", "struct",
     "call of a function", "call of a method", "argument by name", "closure", "guard",
     "If with else", "For with else", "While with else",
     *(f"parameter of {name}" for name in _ANNOTATIONS), *(f"result of {name}" for name in _ANNOTATIONS),

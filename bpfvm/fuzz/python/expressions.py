@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bpfvm.fuzz.python import reductions
 from bpfvm.fuzz.python.numbers import constant, inside
 from bpfvm.fuzz.python.term import NARROW, PLAIN, Term, converted, kind_of, range_of
 from bpfvm.fuzz.python.writer import Callee, Row, Writer
@@ -263,6 +264,10 @@ def _extreme(w: Writer, depth: int) -> Term:
     name = w.pick(("min", "max"))
     a, b = number(w, depth), number(w, depth)
     if w.chance(0.35):
+        if w.chance(0.5):
+            edge = w.rng.randint(0, 40)
+            a, b = _wide(w, a), Term(str(edge), "int", Interval(edge, edge))
+        a, b = (b, a) if w.chance(0.5) else (a, b)
         return _either(w, f"{name}({a.text}, {b.text})", a.range.union(b.range))
     a, b, kind = joined(w, a, b)
     found = a.range.union(b.range)
@@ -275,7 +280,7 @@ def _extreme(w: Writer, depth: int) -> Term:
 
 
 def _walrus(w: Writer, depth: int) -> Term | None:
-    targets = w.targets()
+    targets = [one for one in w.targets() if one.text.isidentifier()]
     if not targets:
         return None
     target = w.pick(targets)
@@ -313,9 +318,9 @@ def index(w: Writer, count: int, depth: int) -> str:
 
 
 def _element(w: Writer, depth: int) -> Term | None:
-    if not w.module.tables:
+    if not w.tables:
         return None
-    table = w.pick(w.module.tables)
+    table = w.pick(w.tables)
     return Term(f"{table.text}[{index(w, table.count, depth)}]", kind_of(table.type), range_of(table.type))
 
 
@@ -369,7 +374,7 @@ def _flag(w: Writer, depth: int) -> Term | None:
     return w.pick(flags).term if flags else None
 
 
-_LEAVES = (Row("name", 12, _name), Row("constant", 5, _constant), Row("packet", 6, _packet_field))
+_LEAVES: tuple[Row, ...] = (Row("name", 12, _name), Row("constant", 5, _constant), Row("packet", 6, _packet_field))
 
 _PLAIN_CONDITIONS = (
     Row("compare", 5, lambda w, depth: _compared(w, 0)),
@@ -379,7 +384,7 @@ _PLAIN_CONDITIONS = (
 
 _CONDITIONS = (
     *_PLAIN_CONDITIONS, Row("compare", 10, _compared), Row("bool", 2, _bool), Row("not", 2, _not),
-    Row("junction", 4, _junction), Row("is", 1, _is),
+    Row("junction", 4, _junction), Row("is", 1, _is), *reductions.tests(number, condition),
 )  # fmt: skip
 
 _NUMBERS = (
@@ -387,4 +392,5 @@ _NUMBERS = (
     Row("cast", 8, _cast), Row("int", 2, _int), Row("choice", 5, _choice), Row("operand", 4, _operand),
     Row("extreme", 7, _extreme), Row("again", 7, _again), Row("walrus", 2, _walrus), Row("call", 6, _call),
     Row("element", 8, _element), Row("condition", 2, condition),
+    *reductions.rows(number, condition),
 )  # fmt: skip

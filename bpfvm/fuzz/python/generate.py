@@ -12,7 +12,9 @@ import random
 
 from bpfvm.fuzz.python.case import Case, Given
 from bpfvm.fuzz.python.compound import body
+from bpfvm.fuzz.python.constructs import NUMBERS
 from bpfvm.fuzz.python.expressions import wanted
+from bpfvm.fuzz.python.memory import declare
 from bpfvm.fuzz.python.numbers import constant, inside
 from bpfvm.fuzz.python.statements import leave
 from bpfvm.fuzz.python.term import DECLARED, PLAIN, Term, kind_of, range_of
@@ -22,9 +24,9 @@ from bpfvm.lang.packet import HEADERS, HeaderField
 from bpfvm.lang.types import SCALARS
 
 INPUTS = 8
-_IMPORT = "from bpfvm import Array, bpf, pkt, " + ", ".join(one.__name__ for one in SCALARS)
 _PACKETS = 0.06  # of the programs read a packet
-_DARING = 0.05  # of the programs leave some values as they are, that may not fit
+_DARING = 0.1  # of the programs leave some values as they are, that may not fit
+_PLACED = ("@bpf.func", "@bpf.func", "@bpf.global_func", "@bpf.inline")
 _SIZES = (14, 33, 34, 42, 60, 64)  # of packets, in bytes
 
 
@@ -98,13 +100,15 @@ def _module(rng: random.Random) -> Module:
         table = Table(f"m{len(module.tables)}", rng.choice(PLAIN), rng.choice((1, 2, 8)))
         module.tables.append(table)
         module.lines.append(f"{table.text} = Array({table.type.__name__}, {table.count})")
+    for _ in range(rng.choice((0, 0, 0, 1, 2))):
+        declare(module)
     for _ in range(rng.choice((0, 0, 1, 1, 2))):
         _callee(module)
     return module
 
 
 def _callee(module: Module) -> None:
-    """A function that the program may call: plain, with defaults, with `*rest`, as a method or a lambda."""
+    """A function that the program may call: plain, with defaults, with `*rest`, as a method, a lambda, a subprogram."""
     rng = module.rng
     writer = Writer(module, rng.choice((*PLAIN, bool, int)), rng.choice((1, 1, 2, 4)), called=True)
     params = [(f"p{place}", rng.choice((*PLAIN, bool, int))) for place in range(rng.randint(1, 3))]
@@ -128,7 +132,12 @@ def _callee(module: Module) -> None:
             writer.bind("total", PLAIN[3])
         body(writer)
         leave(writer)
-        lines = [f"def {name}({', '.join((['self'] if method else []) + heads)}):", *writer.lines]
+        head = f"def {name}({', '.join((['self'] if method else []) + heads)})"
+        placed = [] if method or star or rng.random() < 0.5 else [rng.choice(_PLACED)]
+        if placed and "inline" not in placed[0]:
+            typed = ", ".join(f"{one}: {type.__name__}" for one, type in params)
+            head, required = f"def {name}({typed}) -> {writer.result.__name__}", len(params)
+        lines = [*placed, f"{head}:", *writer.lines]
         if method:
             lines = [f"class Owner{name}:", *(f"    {line}" for line in lines), f"owner{name} = Owner{name}()"]
             name = f"owner{name}.{name}"
@@ -169,5 +178,9 @@ def _inputs(module: Module, params: list[tuple[str, type]]) -> list[Given]:
 
 
 def _case(name: str, module: Module, lines: list[str], inputs: list[Given]) -> Case:
-    text = "\n".join([_IMPORT, *module.lines, *lines])
-    return Case(name, ast.unparse(ast.parse(text)) + "\n", tuple(inputs))
+    tree = ast.parse("\n".join([*module.lines, *lines]))
+    used = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)}
+    offered = ("Array", "bpf", "pkt", "struct", *(one.__name__ for one in SCALARS), *NUMBERS)
+    head = f"from bpfvm import {', '.join(one for one in offered if one in used)}\n"
+    head = ("from copy import copy\n" if "copy" in used else "") + head
+    return Case(name, head + ast.unparse(tree) + "\n", tuple(inputs))

@@ -140,15 +140,15 @@ def _augmented(w: Writer) -> bool:
 
 
 def _store(w: Writer) -> bool:
-    if not w.module.tables:
+    if not w.tables:
         return False
-    table = w.pick(w.module.tables)
+    table = w.pick(w.tables)
     where = f"{table.text}[{index(w, table.count, 1)}]"
     if w.chance(0.4):
         w.line(f"{where} = {number(w, depth(w)).text}")
         return True
     value = number(w, depth(w))
-    row = w.pick([one for one in BINARY if one.name in ("add", "sub", "and", "or", "xor")] if w.chance(0.8) else BINARY)
+    row = w.pick([one for one in BINARY if one.name in ("add", "sub", "and", "or", "xor")] if w.chance(0.7) else BINARY)
     text = f"({value.text} & 31)" if row.name in ("lshift", "rshift") else value.text
     if kind_of(table.type) != "int":
         text = converted(value, table.type).text if value.modular else text

@@ -12,12 +12,11 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-import bpfvm
 from bpfvm.core.diag import Diag
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.lang.interval import U64, Interval
 from bpfvm.lang.signature import Scalar
-from bpfvm.lang.types import SCALARS, Storage
+from bpfvm.lang.types import Storage
 
 TRIES = 300
 _SEEN, _COUNT = "_seen", "_count"
@@ -121,9 +120,10 @@ def _load(target: ast.expr) -> ast.expr:
 def _made(tree: ast.Module, watch: _Watch) -> tuple[Any, Sequence[type]]:
     """The program's function and the types of its parameters, with plain Python in place of machines."""
     taken: list[Any] = []
-    names: dict[str, Any] = {one.__name__: one for one in SCALARS}
-    names |= {"Array": _Table, "bpf": _Decorators(taken), "pkt": bpfvm.pkt, _SEEN: watch.seen, _COUNT: watch.count}
-    tree.body = [one for one in tree.body if not isinstance(one, ast.ImportFrom)]
+    names: dict[str, Any] = {"Array": _Table, "bpf": _Decorators(taken), _SEEN: watch.seen, _COUNT: watch.count}
+    for one in tree.body:
+        if isinstance(one, ast.ImportFrom):
+            one.names = [name for name in one.names if name.name not in names] or [ast.alias("Outcome")]
     exec(compile(tree, "fuzz/witness.py", "exec", dont_inherit=True), names)
     (function,) = taken
     types = [one for name, one in function.__annotations__.items() if name != "return"]
@@ -140,6 +140,12 @@ class _Decorators:
         """`@bpf.function`."""
         self._taken.append(function)
         return function
+
+    def func(self, function: Any) -> Any:
+        """`@bpf.func` and its kin: plain functions."""
+        return function
+
+    global_func = inline = func
 
     def xdp(self, function: Any = None, **_: Any) -> Any:
         """`@bpf.xdp`: its packet is not made here, so that it ends at once."""

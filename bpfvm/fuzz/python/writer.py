@@ -15,7 +15,8 @@ from bpfvm.lang.operators import Operator
 
 T = TypeVar("T")
 
-_LOCAL = re.compile(r"\b[a-z]+[0-9]+\b(?![(.\[])|\b[a-fkx]\b")
+_LOCAL = re.compile(r"\b[a-z]+[0-9]+(?:\.[a-z]+[0-9]+)?\b(?![(\[])|\b[a-fkx]\b")
+_SHARES = (0.05, 0.3, 1, 1, 4)
 TURNS = 240  # of all loops around a statement together
 
 
@@ -48,11 +49,20 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A map of the module."""
+    """A map of the module, or an array on the stack."""
 
     text: str
     type: type
     count: int
+    is_map: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Struct:
+    """A class of structs: its fields with their types."""
+
+    name: str
+    fields: tuple[tuple[str, type], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +78,26 @@ class Callee:
 
 @dataclass(slots=True)
 class Module:
-    """What all functions of one program share. daring: how often a value is left that may not fit."""
+    """What all functions of one program share. daring: how often a value is left that may not fit. shares: of rows."""
 
     rng: random.Random
     daring: float = 0.0
     names: dict[str, Name] = field(default_factory=dict)
     tables: list[Table] = field(default_factory=list)
     callees: list[Callee] = field(default_factory=list)
+    structs: list[Struct] = field(default_factory=list)
     items: list[tuple[str, Sequence[int]]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     fields: tuple[Term, ...] = ()
     made: int = 0
+    shares: dict[str, float] = field(default_factory=dict)
+
+    def share(self, name: str) -> float:
+        """How often a construct is chosen in this module, in comparison with others: each has its own favourites."""
+        if name not in self.shares:
+            self.shares[name] = self.rng.choice(_SHARES)
+        return self.shares[name]
 
 
 class Writer:
@@ -98,7 +116,8 @@ class Writer:
         self.indent, self.turns = 1, 1
         self.loops: list[str] = []
         self.nested = 0
-        self.locked: set[str] = set()
+        self.objects: dict[str, Struct] = {}
+        self.tables: list[Table] = list(module.tables)
         self.recent: list[tuple[Operator, Term, Term]] = []
 
     def chance(self, probability: float) -> bool:
@@ -123,9 +142,15 @@ class Writer:
         self.names[text] = found = Name(text, type, range or range_of(type), fixed)
         return found
 
+    def object(self, text: str, made: Struct) -> None:
+        """A struct in a name: its fields can be read and assigned to as names can."""
+        self.objects[text] = made
+        for name, type in made.fields:
+            self.bind(f"{text}.{name}", type)
+
     def targets(self) -> list[Name]:
         """Names that may be assigned to."""
-        return [one for one in self.names.values() if not one.fixed and one.text not in self.locked]
+        return [one for one in self.names.values() if not one.fixed]
 
     def knows(self, text: str) -> bool:
         """Whether every name of a local variable in an expression is bound here, and none is bound by it."""
@@ -133,12 +158,12 @@ class Writer:
 
     def row(self, rows: Sequence[Row]) -> Row:
         """One of the rows by their weights."""
-        return self.rng.choices(rows, [row.weight for row in rows])[0]
+        return self.rng.choices(rows, [row.weight * self.module.share(row.name) for row in rows])[0]
 
     @contextmanager
     def block(self, loop: str = "", turns: int = 1) -> Iterator[None]:
         """An indented block: what it binds is not bound behind it. loop: `break` and `continue` may stand in it."""
-        before, left = dict(self.names), self.left
+        before, left = (dict(self.names), dict(self.objects), self.tables), self.left
         self.left = min(left, 1 + left // 2)
         spent = self.left
         self.indent += 1
@@ -156,4 +181,4 @@ class Writer:
         self.nested -= 1
         self.indent -= 1
         self.left = left - (spent - self.left)
-        self.names = before
+        self.names, self.objects, self.tables = before

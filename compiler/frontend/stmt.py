@@ -9,6 +9,7 @@ from typing import Any
 from bpfvm.compiler.frontend import annotate, arith, flow, iterate, maps, match, names, result, targets
 from bpfvm.compiler.frontend.expr import branch, value
 from bpfvm.compiler.frontend.kinds import Mixed, result_kinds
+from bpfvm.compiler.frontend.messages import spoken
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
@@ -204,7 +205,9 @@ def _assert(f: Translation, node: ast.Assert) -> None:
     holds, fails = branch(f, node.test)
     flow.enter(f, fails)
     if f.reachable:
-        f.fault("AssertionError", _message(f, node.msg) or f.quoted(node.test), node)
+        text = spoken(f, node.msg) or f.quoted(node.test)
+        if f.reachable:
+            f.fault("AssertionError", text, node)
     flow.enter(f, holds)
 
 
@@ -216,21 +219,17 @@ def _raise(f: Translation, node: ast.Raise) -> None:
         f.leave()
         return
     kind = made.object if isinstance(made, Static) else None
-    if not (isinstance(kind, type) and issubclass(kind, Exception)) or node.cause is not None:
-        what = "`raise` of anything but a class of exception" if node.cause is None else "`raise ... from ...`"
+    hidden = node.cause is None or (isinstance(node.cause, ast.Constant) and node.cause.value is None)
+    if not (isinstance(kind, type) and issubclass(kind, Exception)) or not hidden:
+        what = "`raise` of anything but a class of exception" if hidden else "`raise ... from ...`"
         f.error("E062", f"{what} is not available in BPF programs", f.head(node), help='raise ValueError("too long")')
-    else:
-        text = _message(f, call.args[0]) if call is not None and call.args else ""
-        f.fault(kind.__name__, text, node)
+        f.leave()
         return
-    f.leave()
-
-
-def _message(f: Translation, node: ast.expr | None) -> str:
-    """The text of a fault, for people: it is not computed, and no machine compares it."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    return "" if node is None else f.quoted(node)
+    texts = [spoken(f, one) for one in call.args] if call is not None else []
+    for named in call.keywords if call is not None else ():
+        value(f, named.value)
+    if f.reachable:
+        f.fault(kind.__name__, texts[0] if texts else "", node)
 
 
 def _return(f: Translation, node: ast.Return) -> None:

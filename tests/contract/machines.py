@@ -50,7 +50,7 @@ CORPORA = (
         reasons=("engine kernel ", "BPF_PROG_TEST_RUN ", "by this host: "),
     ),
     Corpus("packet programs", packets.compare, {"programs": 89, "frames": 25_000}),
-    Corpus("functions", functions.compare, {"functions": 100, "runs": 1_100}),
+    Corpus("functions", functions.compare, {"functions": 330, "runs": 3_000}),
 )  # fmt: skip
 
 

@@ -199,6 +199,16 @@ class Program:
 
         return listing(self.object.programs[self.name], self.object)
 
+    def report(self) -> str:
+        """The function's source with its instructions below each line, the checks that are left, what is on the stack.
+
+        Of a program of an object file, whose checks and stack nobody tells, the lines that it names.
+        """
+        from bpfvm.run.report import report
+
+        checked = None if self._spec is not None else self._recorded.spec.programs[self.name]
+        return report(self.object.programs[self.name], self.object, checked)
+
     def input(self, given: tuple[Any, ...], ctx: Mapping[str, int] | None = None) -> Input:
         """The machine's input for one packet, for the arguments of a function of scalars, or for a context."""
         if self.signature is not None:
@@ -271,7 +281,6 @@ def compile_object(
 _INSTEAD = {
     "attach": "load it by bpfvm.load(path).install() and attach it by other means, such as bpftool",
     "verify": "the kernel's own verifier judges what .kernel(...) runs",
-    "report": "bpfvm compile --asm shows the instructions with their lines",
 }
 
 

@@ -98,20 +98,20 @@ class _Trace:
 def generate(function: Function, record_faults: bool, target: Target = DEFAULT) -> Code:
     """The machine code of an optimised program. CompileError E071 when it needs more stack than there is."""
     record = FAULT_RECORD if record_faults else None
-    parts, lines, stacks = [], {}, {}
+    parts, lines, stacks, frames = [], {}, {}, {}
     called = _called(function)
     for one in called:
         lowered = select(one, record, target)
         allocate(lowered)
         insns, places = layout(lowered, target.cpu)
         parts.append((one.name, insns))
-        lines[one.name], stacks[one.name] = places, lowered.stack
+        lines[one.name], stacks[one.name], frames[one.name] = places, lowered.stack, tuple(lowered.frame)
     stack = _deepest(function, stacks)
     if stack > STACK_LIMIT:
         raise CompileError([_too_much_stack(function, stack)])
     code, starts = linked(parts)
     placed = {starts[name] + slot: place for name, places in lines.items() for slot, place in places.items()}
-    return Code(function, code, placed, stack, {one: starts[one.name] for one in called[1:]})
+    return Code(function, code, placed, stack, {one: starts[one.name] for one in called[1:]}, frames)
 
 
 def _called(function: Function) -> list[Function]:

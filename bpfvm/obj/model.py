@@ -98,6 +98,15 @@ class FunctionSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class StackObject:
+    """What a compiler keeps on the stack: `size` bytes at r10 + offset (below 0)."""
+
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramSpec:
     """One program: an entry function with the functions it calls behind it in `insns`.
 
@@ -111,6 +120,7 @@ class ProgramSpec:
     lines: slot -> source place, for the first instruction of each line, in slot order.
     fault_sites: the table behind the fault record map, empty in programs that keep none.
     functions: those behind the entry, in slot order; of a file, depth first in order of first reference.
+    frames: by function, what is on its stack; empty where nobody told. It does not count in comparison.
     """
 
     name: str
@@ -122,6 +132,7 @@ class ProgramSpec:
     stack: int = 0  # bytes of stack that the entry function uses, where known
     functions: tuple[FunctionSpec, ...] = ()
     core: tuple[CoreReloc, ...] = ()
+    frames: Mapping[str, tuple[StackObject, ...]] = field(default_factory=dict, compare=False)
 
     @property
     def slot_count(self) -> int:

@@ -12,14 +12,14 @@ from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn
 from bpfvm.lang.maps import Map
 from bpfvm.obj.btf import Btf
-from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, StackObject
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
     """A program's machine code. lines: slot -> source place. stack: bytes of the deepest chain of calls.
 
-    starts: first slot of each subprogram.
+    starts: first slot of each subprogram. frames: by function, what is on its stack.
     """
 
     function: Function
@@ -27,6 +27,7 @@ class Code:
     lines: Mapping[int, Location]
     stack: int
     starts: Mapping[Function, int] = field(default_factory=dict)
+    frames: Mapping[str, tuple[StackObject, ...]] = field(default_factory=dict)
 
 
 def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec | None) -> ObjectSpec:
@@ -66,6 +67,7 @@ def _program(code: Code, record: MapSpec | None) -> ProgramSpec:
         functions=tuple(FunctionSpec(one.name, slot, is_static=not one.is_global) for one, slot in code.starts.items()),
         fault_sites=tuple(function.fault_sites) if record is not None else (),
         stack=code.stack,
+        frames=code.frames,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from bpfvm.core.machine import Location
 from bpfvm.isa.ops import BY_NAME, Kind
+from bpfvm.obj.model import StackObject
 
 VIRTUAL = 11
 R0, R1, R2, R3, R4, R5, R6, R10 = 0, 1, 2, 3, 4, 5, 6, 10
@@ -91,12 +92,13 @@ class LirBlock:
 
 @dataclass(slots=True, eq=False)
 class LirFunction:
-    """A program's instructions. stack: bytes used below r10."""
+    """A program's instructions. stack: bytes used below r10, by the objects of `frame`."""
 
     name: str
     blocks: list[LirBlock] = field(default_factory=list)
     registers: int = VIRTUAL  # the next virtual register
     stack: int = 0
+    frame: list[StackObject] = field(default_factory=list)
     is_subprogram: bool = False
     params: int = 0  # arguments in r1 and on, of a subprogram
     stands_for: dict[Reg, Reg] = field(default_factory=dict)  # short-lived register -> the one whose value it holds
@@ -106,7 +108,8 @@ class LirFunction:
         self.registers += 1
         return self.registers - 1
 
-    def slot(self, size: int) -> int:
-        """A new stack slot of `size` bytes, rounded up to 8: its offset from r10."""
+    def slot(self, size: int, name: str) -> int:
+        """A new stack slot of `size` bytes, rounded up to 8: its offset from r10. name: for people."""
         self.stack += (size + 7) // 8 * 8
+        self.frame.append(StackObject(name, -self.stack, size))
         return -self.stack

@@ -38,7 +38,7 @@ class _Selector:
         self.function, self.record, self.target = function, fault_record, target
         entry = function.blocks[0]
         self.out = LirFunction(function.name, is_subprogram=function.is_subprogram, params=len(entry.params))
-        self.slots = [self.out.slot(one.size) for one in function.slots]
+        self.slots = [self.out.slot(one.size, one.name) for one in function.slots]
         self.halves = low_halves(function) if target.cpu >= 3 else set()
         self.signed = signed_loads(function) if target.cpu >= 4 else {}
         self.extended = set(self.signed.values())  # by the loads themselves
@@ -270,11 +270,11 @@ class _Selector:
         owner, key, *rest = value.args
         spec = self.function.maps[owner.name]
         if self._key is None:
-            self._key = self.out.slot(8)
+            self._key = self.out.slot(8, "key of a map")
         self.put(8 * spec.key_size, R10, self._key, key)
         if rest:
             if self._value is None:
-                self._value = self.out.slot(8)
+                self._value = self.out.slot(8, "value for a map")
             self.put(8 * spec.value_size, R10, self._value, rest[0])
             self.emit("mov64_x", R3, R10)
             self.emit("add64_k", R3, imm=self._value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from bpfvm.compiler.lower.lir import R10, Lir, LirFunction, Reg
 
+SPILLED = "spilled"  # the name of slots
 REMADE = ("mov64_k", "mov32_k", "lddw", "lddw_map", "lddw_map_value")
 
 
@@ -50,7 +51,7 @@ def _homes(function: LirFunction, webs: Iterable[Collection[Reg]]) -> dict[Reg, 
         for register in web:
             by = writers[register]
             recipe = by[0] if len(by) == 1 and by[0].op in REMADE else None
-            slot = function.slot(8) if recipe is None and not slot else slot
+            slot = function.slot(8, SPILLED) if recipe is None and not slot else slot
             homes[register] = _Home(slot, recipe)
     return homes
 

@@ -106,7 +106,7 @@ def bound(code: bytes, numbers: Mapping[int, int]) -> bytes:
 
 
 _NOISE = re.compile(r"\(\d+(?:,\d+)*\) (?:frame|live) |SCC |verification time|stack depth|processed \d|Live regs|func#")
-_ADDRESS = re.compile(r"(\(18\) r\d+ = )\S+( ll)?")
+_ADDRESS = re.compile(r"(\(18\) r\d+ = )(?:func )?\S+( ll)?")
 
 
 def states(log: tuple[str, ...]) -> list[str]:

@@ -160,12 +160,12 @@ def _check_one(walk: Walk, call: Call, at: int, kind: Arg, kinds: tuple[Arg, ...
             call.map = reg.map
         case Arg.KEY:
             assert call.map is not None
-            _memory(walk, at, call.map.spec.key_size, write=False)
+            check_memory(walk, at, call.map.spec.key_size, write=False)
             call.key = _constant_key(walk, call, reg)
         case Arg.VALUE | Arg.VALUE_OR_NULL | Arg.VALUE_OUT:
             if kind is not Arg.VALUE_OR_NULL or not _is_null(reg):
                 assert call.map is not None
-                _memory(walk, at, call.map.spec.value_size, write=kind is Arg.VALUE_OUT, call=call, raw=kind in _RAW)
+                check_memory(walk, at, call.map.spec.value_size, write=kind is Arg.VALUE_OUT, call=call, raw=kind in _RAW)
         case Arg.SIZE | Arg.SIZE_OR_ZERO:
             _sized(walk, call, at, kind, kinds[at - 2])
         case Arg.CONST_SIZE:
@@ -179,7 +179,7 @@ def _check_one(walk: Walk, call: Call, at: int, kind: Arg, kinds: tuple[Arg, ...
             walk.undecided("constant text as an argument")
         case _ if kind in _FIXED:
             size = fixed.pop(0)
-            _memory(walk, at, size, write=kind is not Arg.FIXED, call=call, raw=kind in _RAW)
+            check_memory(walk, at, size, write=kind is not Arg.FIXED, call=call, raw=kind in _RAW)
             if kind is not Arg.FIXED:
                 check_alignment(walk, reg, 0, size, strict=True)
 
@@ -196,11 +196,11 @@ def _sized(walk: Walk, call: Call, at: int, kind: Arg, memory: Arg) -> None:
         walk.refuse(f"R{at} invalid zero-sized read: u64=[{reg.umin},{reg.umax}]")
     if reg.umax >= FAR:
         walk.refuse(f"R{at} unbounded memory access, use 'var &= const' or 'if (var < const)'")
-    _memory(walk, at - 1, reg.umax, write=memory in _RAW | _BOTH, call=call, raw=raw, zero=zero)
+    check_memory(walk, at - 1, reg.umax, write=memory in _RAW | _BOTH, call=call, raw=raw, zero=zero)
     mark_precise(walk, at)
 
 
-def _memory(
+def check_memory(
     walk: Walk, at: int, size: int, *, write: bool, call: Call | None = None, raw: bool = False, zero: bool = False
 ) -> None:
     """`size` bytes at a register are there to be read, or written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpfvm.isa.insn import Insn
 from bpfvm.tables.helpers import BY_ID, Helper, Ret, allowed, call_name
+from bpfvm.verifier import callbacks
 from bpfvm.verifier.arguments import Call, check_arguments
 from bpfvm.verifier.locks import lock, unlock
 from bpfvm.verifier.matrix import fits
@@ -33,7 +34,7 @@ _SIZED_RESULT = frozenset({"get_stack", "get_task_stack", "probe_read_str", "pro
                            "probe_read_user_str"})  # fmt: skip
 _CASTS = frozenset({"tcp_sock", "sk_fullsock"})
 _HOST = frozenset({"probe_write_user", "override_return"})
-_CALLBACKS = frozenset({"for_each_map_elem", "loop", "find_vma", "user_ringbuf_drain", "timer_set_callback"})
+_CALLBACKS = frozenset({"find_vma", "user_ringbuf_drain", "timer_set_callback"})
 
 
 def call_helper(walk: Walk, one: Insn) -> int:
@@ -109,12 +110,15 @@ def _special(walk: Walk, call: Call) -> None:
                 walk.refuse("expected prog array map for tail call")
             if walk.state.refs:
                 leaked(walk, "tail_call")
-            if len(walk.code.starts) > 1:
-                walk.undecided("tail calls in a program with subprograms")
+            if len(walk.state.frames) > 1:
+                walk.undecided("tail calls in subprograms")
         case "get_local_storage":
             reg = walk.state.regs[2]
             if reg.kind != SCALAR or reg.m or reg.v:
                 walk.refuse("get_local_storage() doesn't support non-zero flags")
+        case "loop" | "for_each_map_elem":
+            assert call.func is not None
+            (callbacks.loop if call.row.name == "loop" else callbacks.each)(walk, call.func)
         case "spin_lock":
             lock(walk, walk.state.regs[1])
         case "spin_unlock":
@@ -162,8 +166,6 @@ def _value(walk: Walk, call: Call, new: Reg) -> None:
     spec = call.map.spec
     if call.row.name == "map_lookup_elem" and call.key is not None and call.key < spec.max_entries:
         new.null = False
-    if call.map.inner is not None:
-        new.uid = walk.new_id()
     if not new.null and call.map.lock is not None:
         new.id = walk.new_id()
 

@@ -6,12 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind
 from bpfvm.tables.helpers import BY_ID
 from bpfvm.verifier.errors import Rejected
+
+if TYPE_CHECKING:
+    from bpfvm.verifier.functions import Function
 
 MOST_SUBPROGRAMS = 256
 _JUMPS = (Kind.JUMP, Kind.GOTO, Kind.MAY_GOTO)
@@ -40,16 +44,16 @@ class Marks:
 class Code:
     """insns: by slot, None in the second half of a wide one. starts: of subprograms, the entry's first, ascending.
 
-    names: of functions, by their first instruction, where the object tells them. globals: those of them that are
-    verified by themselves.
+    functions: by their first instruction, where BTF tells them. globals: those of them that are verified by themselves.
     """
 
-    def __init__(self, insns: Sequence[Insn], names: Mapping[int, str], globals_: frozenset[int]) -> None:
+    def __init__(self, insns: Sequence[Insn], functions: Mapping[int, Function]) -> None:
         at = slots(insns)
         self.insns: list[Insn | None] = [None] * at[-1]
         for slot, one in zip(at, insns, strict=False):
             self.insns[slot] = one
-        self.names, self.globals = names, globals_
+        self.functions = functions
+        self.globals = frozenset(start for start, one in functions.items() if not one.is_static)
         self.starts = self._subprograms()
 
     def __len__(self) -> int:

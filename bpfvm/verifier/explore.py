@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
-from bpfvm.verifier import access, subprogram
+from bpfvm.verifier import access, loops, subprogram
 from bpfvm.verifier.alu import alu
 from bpfvm.verifier.branch import jump
 from bpfvm.verifier.calls import call_helper
@@ -50,7 +50,7 @@ def explore(walk: Walk, state: State, start: int) -> None:
                 fresh = walk.code.insns[walk.at].op.kind is Kind.EXIT  # type: ignore[union-attr]
                 walk.before, walk.at = walk.at, following
         if ended:
-            _end_path(walk.state)
+            _end_path(walk, walk.state)
             if not _next_path(walk):
                 return
             fresh = True
@@ -90,12 +90,13 @@ def _walk_one(walk: Walk) -> int | None:
     return following
 
 
-def _end_path(state: State) -> None:
+def _end_path(walk: Walk, state: State) -> None:
     one: State | None = state
     while one is not None:
         one.branches -= 1
         if one.branches:
             return
+        loops.leave(walk, one)
         one = one.parent
 
 
@@ -145,8 +146,10 @@ def _wide(walk: Walk, one: Insn) -> None:
     if name == "lddw":
         walk.set(one.dst, number(one.imm))
     elif name == "lddw_func":
-        if not walk.code.names:
+        if not walk.code.functions:
             walk.refuse("missing btf func_info")
+        if subprogram.target(walk.at, one) in walk.code.globals:
+            walk.refuse("callback function not static")
         new = pointer(FUNC)
         new.func = subprogram.target(walk.at, one)
         walk.set(one.dst, new)

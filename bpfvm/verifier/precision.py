@@ -69,18 +69,18 @@ def precise_places(state: State) -> list[tuple[int, bool, int]]:
     return found
 
 
-def propagate(walk: Walk, old: State) -> None:
-    """The path goes on as from `old`: what matters there matters here."""
-    wanted = Wanted(len(walk.state.frames) - 1)
-    for frame, is_reg, at in precise_places(old):
-        (wanted.regs if is_reg else wanted.slots)[frame] |= 1 << at
+def propagate(walk: Walk, old: State, state: State, at: int) -> None:
+    """The path of `state` goes on from instruction `at` as from `old`: what matters there matters here."""
+    wanted = Wanted(len(state.frames) - 1)
+    for frame, is_reg, place in precise_places(old):
+        (wanted.regs if is_reg else wanted.slots)[frame] |= 1 << place
     if walk.log.level & 2:
         for number in range(wanted.depth, -1, -1):
             names = [f"r{at}" for at in _bits(wanted.regs[number])]
             names += [f"fp{-8 * at - 8}" for at in _bits(wanted.slots[number])]
             if names:
                 walk.log.add(f"frame {number}: propagating {','.join(names)}")
-    follow(walk, walk.state, wanted, walk.at)
+    follow(walk, state, wanted, at)
 
 
 def follow(walk: Walk, state: State, wanted: Wanted, last: int) -> None:

@@ -7,6 +7,7 @@ and keeps, so that both walk the same instructions.
 from __future__ import annotations
 
 from bpfvm.core.bits import M64
+from bpfvm.verifier import loops
 from bpfvm.verifier.errors import Rejected
 from bpfvm.verifier.log import frame_text
 from bpfvm.verifier.precision import forget_precision, propagate
@@ -79,7 +80,7 @@ def _compare(walk: Walk, old: State, must: bool, keep: bool) -> tuple[bool, bool
     if old.branches:
         if walk.marks.calls_callback[walk.at]:
             if equal(walk, old, walk.state, WITHIN):
-                return _hit(walk, old), keep
+                return _hit(walk, old, loop=True), keep
         elif _may_loop(old, walk.state) and equal(walk, old, walk.state, EXACT) and old.unrolled == walk.state.unrolled:
             _refuse_loop(walk, old)
         if (
@@ -89,16 +90,19 @@ def _compare(walk: Walk, old: State, must: bool, keep: bool) -> tuple[bool, bool
         ):
             keep = False
         return False, keep
-    if equal(walk, old, walk.state, USUAL):
-        return _hit(walk, old), keep
+    loop = loops.is_open(walk, old)
+    if equal(walk, old, walk.state, WITHIN if loop else USUAL):
+        return _hit(walk, old, loop), keep
     return False, keep
 
 
-def _hit(walk: Walk, old: State) -> bool:
+def _hit(walk: Walk, old: State, loop: bool = False) -> bool:
     old.hits += 1
     if walk.marks.jump[walk.at]:
         walk.remember()
-    propagate(walk, old)
+    propagate(walk, old, walk.state, walk.at)
+    if loop:
+        loops.add_edge(walk, old)
     return True
 
 
@@ -119,6 +123,7 @@ def _keep(walk: Walk, known: list[State]) -> None:
     new = state.copy()
     new.at = walk.at
     new.branches = 1
+    loops.enter(walk, new)
     known.insert(0, new)
     state.parent = new
     state.first = walk.at
@@ -128,7 +133,7 @@ def _keep(walk: Walk, known: list[State]) -> None:
 def _clean(walk: Walk, known: list[State]) -> None:
     """Forget in finished states what nobody reads later."""
     for state in known:
-        if state.branches or state.cleaned:
+        if state.branches or state.cleaned or loops.is_open(walk, state):
             continue
         state.cleaned = True
         calls = state.calls()
@@ -171,11 +176,13 @@ def equal(walk: Walk, old: State, new: State, how: str) -> bool:
 
 
 def _frames_equal(walk: Walk, old: Frame, new: Frame, at: int, ids: Ids, how: str) -> bool:
+    if old.turns > new.turns:
+        return False
     live = walk.marks.live[at]
     for number in range(11):
         if live >> number & 1 and not _reg_covers(old.regs[number], new.regs[number], ids, how):
             return False
-    for place in sorted(set(old.stack) | set(new.stack) if how == EXACT else old.stack):
+    for place in sorted(set(old.stack) | set(new.stack) if how != USUAL else old.stack):
         there = 8 * place < new.depth
         if not _slot_covers(old.stack.get(place, EMPTY), new.stack.get(place, EMPTY), ids, how, there):
             return False
@@ -192,7 +199,7 @@ def _reg_covers(old: Reg, new: Reg, ids: Ids, how: str) -> bool:
     if old.kind == SCALAR:
         if not old.precise and how == USUAL:
             return True
-        if old.added != new.added or (old.added and old.off != new.off):
+        if old.id and (old.added != new.added or (old.added and old.off != new.off)):
             return False
         return _within(old, new) and ids.match_scalars(old, new)
     if old.kind in _BOUNDED:
@@ -216,6 +223,11 @@ def _exact(old: Reg, new: Reg, ids: Ids) -> bool:
     )  # fmt: skip
 
 
+def same_numbers(old: Reg, new: Reg) -> bool:
+    """Two scalars that are known to the same extent."""
+    return old.same_numbers == new.same_numbers and (old.id == 0) == (new.id == 0) and old.off == new.off
+
+
 def _within(old: Reg, new: Reg) -> bool:
     """Every number of `new` is one of `old`, in each of the five views."""
     return (
@@ -228,7 +240,7 @@ def _within(old: Reg, new: Reg) -> bool:
 
 def _slot_covers(old: Slot, new: Slot, ids: Ids, how: str, there: bool) -> bool:
     """there: the new frame's stack reaches down to the slot."""
-    if how == EXACT and old.types != new.types:
+    if how != USUAL and old.types != new.types:
         return False
     mine, theirs = _whole_scalar(old), _whole_scalar(new)
     for at in range(7, -1, -1):

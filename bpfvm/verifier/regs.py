@@ -166,7 +166,7 @@ def _parts(reg: Reg) -> list[str]:
     if reg.kind != SCALAR and reg.off:
         parts.append(f"off={reg.off}")
     if reg.kind in (PACKET, META):
-        parts.append(f"r={reg.range}")
+        parts.append(f"r={unsigned_text(reg.range & M64)}")
     if reg.kind == MEM:
         parts.append(f"sz={reg.size}")
     if reg.kind == SCALAR or reg.m:

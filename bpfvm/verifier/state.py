@@ -56,9 +56,10 @@ class Frame:
 
     stack: slot -> Slot, slot 0 being the one below the frame pointer. callback: the instruction of the helper call that
     runs this frame as a callback. returns: what it must return, inclusive. entry: the function's first instruction.
+    turns: how often a helper that this function calls has called back.
     """
 
-    __slots__ = ("call", "callback", "depth", "entry", "number", "regs", "returns", "stack")
+    __slots__ = ("call", "callback", "depth", "entry", "number", "regs", "returns", "stack", "turns")
 
     def __init__(self, number: int, call: int, entry: int) -> None:
         self.number, self.call, self.entry = number, call, entry
@@ -68,6 +69,7 @@ class Frame:
         self.regs[FP] = fp
         self.stack: dict[int, Slot] = {}
         self.depth = 0
+        self.turns = 0
         self.callback: int | None = None
         self.returns: tuple[int, int] | None = None
 
@@ -75,7 +77,7 @@ class Frame:
         new = Frame.__new__(Frame)
         new.number, new.call, new.entry, new.depth = self.number, self.call, self.entry, self.depth
         new.regs, new.stack = self.regs[:], dict(self.stack)
-        new.callback, new.returns = self.callback, self.returns
+        new.callback, new.returns, new.turns = self.callback, self.returns, self.turns
         return new
 
 

@@ -6,7 +6,7 @@ from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn
 from bpfvm.verifier.log import frame_text
 from bpfvm.verifier.precision import mark_precise
-from bpfvm.verifier.regs import SCALAR, STACK, Reg
+from bpfvm.verifier.regs import NOT_SET, SCALAR, STACK, Reg, unknown
 from bpfvm.verifier.state import Frame
 from bpfvm.verifier.walk import Walk
 
@@ -24,7 +24,7 @@ def enter(walk: Walk, one: Insn) -> int | None:
     """A call: the function is walked in a frame of its own, with the caller's r1 to r5."""
     start = target(walk.at, one)
     if start in walk.code.globals:
-        walk.undecided("functions that are verified by themselves (global functions)")
+        return _call_global(walk, start)
     new_frame(walk, start)
     caller, frame = walk.state.frames[-2], walk.state.frames[-1]
     frame.regs[1:6] = caller.regs[1:6]
@@ -39,6 +39,20 @@ def enter(walk: Walk, one: Insn) -> int | None:
     return start
 
 
+def _call_global(walk: Walk, start: int) -> int:
+    from bpfvm.verifier.calls import forget_packets
+    from bpfvm.verifier.functions import call_global, moves_packet
+
+    call_global(walk, start)
+    if moves_packet(walk.code, start):
+        forget_packets(walk)
+    walk.called.add(start)
+    walk.calls.setdefault(walk.state.frame.entry, set()).add(start)
+    clear(walk, walk.state.frame)
+    walk.set(0, unknown())
+    return walk.at + 1
+
+
 def new_frame(walk: Walk, start: int) -> None:
     """Put a frame on top."""
     state = walk.state
@@ -50,8 +64,6 @@ def new_frame(walk: Walk, start: int) -> None:
 
 def clear(walk: Walk, caller: Frame) -> None:
     """The caller's r0 to r5 are gone."""
-    from bpfvm.verifier.regs import NOT_SET
-
     caller.regs[:6] = [NOT_SET] * 6
 
 
@@ -85,12 +97,16 @@ def _back(walk: Walk) -> int | None:
     result = frame.regs[0]
     if result.kind == STACK:
         walk.refuse("cannot return stack pointer to the caller")
-    if frame.callback is not None:
-        walk.undecided("callbacks")
+    back = frame.callback is not None
+    if back:
+        from bpfvm.verifier.callbacks import finish
+
+        finish(walk)
     walk.stack.leave(state.calls(), walk.at)
     caller = state.frames[-2]
-    caller.regs[0] = result
-    following = frame.call + 1
+    if not back:
+        caller.regs[0] = result
+    following = frame.call if back else frame.call + 1
     if walk.log.level:
         depth = len(state.frames) - 1
         walk.log.add("returning from callee:")
@@ -98,6 +114,10 @@ def _back(walk: Walk) -> int | None:
         walk.log.add(f"to caller at {following}:")
         walk.log.add(frame_text(state, depth - 1))
     state.frames.pop()
+    if back:
+        from bpfvm.verifier.callbacks import widen
+
+        widen(walk, following)
     return following
 
 
@@ -112,8 +132,12 @@ def _check_result(walk: Walk, reg: Reg) -> None:
     mark_precise(walk, 0)
     if reg.smin >= low and reg.smax <= high:
         return
-    words = f"At program exit the register R0 has{_range_text(reg)} should have been in [{low}, {high}]"
-    walk.refuse(words)
+    walk.refuse(result_words(reg, limits, "At program exit the register R0"))
+
+
+def result_words(reg: Reg, limits: tuple[int, int], what: str) -> str:
+    """That a result is out of its range."""
+    return f"{what} has{_range_text(reg)} should have been in [{limits[0]}, {limits[1]}]"
 
 
 def _range_text(reg: Reg) -> str:

@@ -10,6 +10,7 @@ from bpfvm.verifier.code import Code, check_jumps, mark
 from bpfvm.verifier.depth import check_depth
 from bpfvm.verifier.errors import Rejected, Undecided
 from bpfvm.verifier.explore import explore
+from bpfvm.verifier.functions import Function, entry_of
 from bpfvm.verifier.live import live_registers, loops
 from bpfvm.verifier.log import Log, live_table
 from bpfvm.verifier.state import entry_state
@@ -35,13 +36,13 @@ class Verdict:
 
 def check(
     insns: Sequence[Insn], setting: Setting, *, level: int = 0, budget: int = LIMIT,
-    names: Mapping[int, str] | None = None, globals_: frozenset[int] = frozenset(),
+    functions: Mapping[int, Function] | None = None,
 ) -> Verdict:  # fmt: skip
     """The verdict on a program's instructions. level: of the log. budget: instructions to walk before giving up."""
     log = Log(level)
     walk: Walk | None = None
     try:
-        code = Code(insns, names or {}, globals_)
+        code = Code(insns, functions or {})
         if level & 2:
             log.lines += [f"func#{number} @{start}" for number, start in enumerate(code.starts)]
         check_jumps(code)
@@ -52,6 +53,7 @@ def check(
             log.lines += live_table(code.each(), marks.live, marks.scc)
         walk = Walk(code, marks, setting, log, budget)
         explore(walk, entry_state(), 0)
+        _functions(walk)
         check_depth(walk)
     except Rejected as reason:
         if not log.reasons:
@@ -63,6 +65,18 @@ def check(
     if not level & 2:
         log.lines.clear()
     return _verdict(ACCEPT, "", None, walk, log)
+
+
+def _functions(walk: Walk) -> None:
+    """Functions that are verified by themselves, those that are called, each once."""
+    done = set[int]()
+    while waiting := sorted(walk.called - done):
+        start = waiting[0]
+        done.add(start)
+        if walk.log.level:
+            walk.log.add(f"Validating {walk.code.functions[start].name}() func#{walk.code.number(start)}...")
+        walk.seen.clear()
+        explore(walk, entry_of(walk, start), start)
 
 
 def _verdict(verdict: str, message: str, at: int | None, walk: Walk | None, log: Log) -> Verdict:

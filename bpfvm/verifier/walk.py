@@ -13,6 +13,7 @@ from bpfvm.tables.progs import ProgramType
 from bpfvm.verifier.code import Code, Marks
 from bpfvm.verifier.errors import Rejected, Undecided
 from bpfvm.verifier.log import Log, frame_text
+from bpfvm.verifier.loops import Loop
 from bpfvm.verifier.regs import NONE, NOT_SET, MapInfo, Reg
 from bpfvm.verifier.stacklive import StackLiveness
 from bpfvm.verifier.state import FP, State, Step
@@ -68,7 +69,9 @@ class Walk:
         self.visits = [0] * len(code)
         self.stack_depth: dict[int, int] = {}
         self.calls: dict[int, set[int]] = {}
-        self.func_maps: dict[int, MapInfo | None] = {}
+        self.inline: dict[int, tuple[bool, int]] = {}
+        self.loops: dict[tuple[int, ...], Loop] = {}
+        self.called: set[int] = set()  # functions that are verified by themselves
 
     # Words
 

@@ -1,0 +1,162 @@
+"""A program of an object: its maps as the verifier sees them, its functions with what BTF says of their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from bpfvm.core.bits import M32
+from bpfvm.core.errors import LoadError, UsageError
+from bpfvm.isa.insn import Insn, slots
+from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf_types import GLOBAL, Array, Enum, Enum64, Float, Func, FuncProto, Int, Ptr, Struct, Union
+from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.tables.maps import FLAGS
+from bpfvm.tables.progs import BY_NAME, ProgramType
+from bpfvm.tables.sections import of_section
+from bpfvm.verifier.functions import Argument, Function
+from bpfvm.verifier.regs import MapInfo
+from bpfvm.verifier.verdict import UNDECIDED, Verdict, check
+from bpfvm.verifier.walk import LIMIT, Setting
+
+_CPUS = 64  # that a kernel numbers, where the caller does not say
+_KCONFIG = ".kconfig"  # its values are the host's
+# Structures in map values that are the kernel's; what is done with them is known of the lock alone
+_SPECIAL = {
+    "bpf_spin_lock": 4, "bpf_res_spin_lock": 4, "bpf_timer": 16, "bpf_wq": 16, "bpf_list_head": 16, "bpf_list_node": 24,
+    "bpf_rb_root": 16, "bpf_rb_node": 32, "bpf_refcount": 4, "bpf_dynptr": 16, "bpf_task_work": 8,
+}  # fmt: skip
+_GPL = ("GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL")
+
+
+def verify(
+    spec: ObjectSpec, program: str, *, level: int = 0, budget: int = LIMIT, cpus: int = _CPUS, kernel: str = "6.18"
+) -> Verdict:
+    """The model's verdict on one program. UsageError for a program, LoadError for a map that the object does not have.
+
+    level: of the log. budget: instructions to walk before giving up as undecided. cpus: that the kernel numbers.
+    CO-RE relocations that are not resolved hold what the object's own types say.
+    """
+    if kernel != "6.18":
+        raise UsageError(f"the model knows Linux 6.18, not {kernel}")
+    one = spec.programs.get(program)
+    if one is None:
+        raise UsageError(f"there is no program {program!r}; the programs are {', '.join(spec.programs) or 'none'}")
+    row, section = BY_NAME[one.type], of_section(one.section)
+    why = _undecided(spec, one, row)
+    if why is not None:
+        return Verdict(UNDECIDED, f"uses {why}", None, 0)
+    same = section.program_type == row.name
+    setting = Setting(
+        row, section.attach_type if same else None, maps_of(spec, one), gpl=spec.license in _GPL, cpus=cpus,
+        sleepable=row.sleepable or (same and section.sleepable),
+    )  # fmt: skip
+    return check(one.insns, setting, level=level, budget=budget, functions=functions_of(spec, one, row))
+
+
+def _undecided(spec: ObjectSpec, one: ProgramSpec, row: ProgramType) -> str | None:
+    if row.name == "unspec":
+        raise LoadError(f"{one.name}: section {one.section!r} does not tell the program's type")
+    if not one.insns:
+        raise LoadError(f"{one.name}: a program needs at least one instruction, and this one has none")
+    if spec.endian != "little":
+        return "the other byte order"
+    if row.btf_target or (row.context is None and row.name not in ("tracepoint", "syscall")):
+        return f"arguments of {row.name} programs (BTF)"
+    return None
+
+
+def maps_of(spec: ObjectSpec, program: ProgramSpec) -> dict[int, MapInfo]:
+    """The map that each instruction names, by slot."""
+    known: dict[str, MapInfo] = {}
+    found = {}
+    for slot, name in _named(spec, program):
+        if name not in spec.maps:
+            raise LoadError(f"{program.name}: there is no map {name!r}; the maps are {', '.join(spec.maps) or 'none'}")
+        if name not in known:
+            known[name] = _information(spec, spec.maps[name])
+        found[slot] = known[name]
+    return found
+
+
+def _named(spec: ObjectSpec, program: ProgramSpec) -> Iterator[tuple[int, str]]:
+    names = list(spec.maps)
+    for slot, one in zip(slots(program.insns), program.insns, strict=False):
+        if one.op.name in ("lddw_map", "lddw_map_value") and one.symbol is not None:
+            yield slot, one.symbol
+        elif one.op.name in ("lddw_map_idx", "lddw_map_idx_value") and one.imm & M32 < len(names):
+            yield slot, names[one.imm & M32]
+
+
+def _information(spec: ObjectSpec, one: MapSpec) -> MapInfo:
+    frozen = one.initial if one.flags & FLAGS["rdonly_prog"] and one.name != _KCONFIG else None
+    fields = tuple(special_fields(spec.btf, one.value_type)) if spec.btf is not None and one.value_type else ()
+    lock = next((offset for offset, _, name in fields if name == "bpf_spin_lock"), None)
+    inner = _information(spec, replace(one.inner, name="")) if one.inner is not None else None
+    return MapInfo(one, frozen, lock, fields, inner)
+
+
+def special_fields(btf: Btf, number: int, start: int = 0) -> Iterator[tuple[int, int, str]]:
+    """The kernel's own fields in a value: (offset, size, name)."""
+    kind = btf[btf.strip(number)] if number else None
+    if isinstance(kind, Struct | Union):
+        if kind.name in _SPECIAL:
+            yield start, _SPECIAL[kind.name], kind.name
+            return
+        for member in kind.members:
+            yield from special_fields(btf, member.type, start + member.offset // 8)
+    elif isinstance(kind, Array):
+        inner = list(special_fields(btf, kind.type, start))
+        size = btf.size_of(kind.type) if inner else 0
+        for at in range(kind.count if inner else 0):
+            yield from ((offset + at * size, length, name) for offset, length, name in inner)
+
+
+def functions_of(spec: ObjectSpec, program: ProgramSpec, row: ProgramType) -> dict[int, Function]:
+    """The program's functions by their first slot, where BTF describes them; else none, and all are static."""
+    if spec.btf is None:
+        return {}
+    found = {}
+    for one in (FunctionSpec(program.name, 0), *program.functions):
+        number = spec.btf.find(Func, one.name)
+        kind = spec.btf[number] if number is not None else None
+        if not isinstance(kind, Func):
+            return {}
+        is_static = not one.slot or kind.linkage != GLOBAL
+        found[one.slot] = Function(one.name, is_static, None if is_static else _arguments(spec.btf, one.name, row))
+    return found
+
+
+def _arguments(btf: Btf, name: str, row: ProgramType) -> tuple[Argument, ...] | None:
+    """What a function takes that is verified by itself; None where the model does not know."""
+    number = btf.find(Func, name)
+    kind = btf[number] if number is not None else None
+    proto = btf[kind.type] if isinstance(kind, Func) else None
+    if not isinstance(proto, FuncProto) or len(proto.params) > 5 or not proto.returns:
+        return None
+    if not isinstance(btf[btf.strip(proto.returns)], Int | Enum | Enum64):
+        return None
+    tagged = {one.component for one in btf if type(one).__name__ == "DeclTag" and getattr(one, "target", 0) == number}
+    arguments = [_argument(btf, parameter[1], row) for parameter in proto.params]
+    if tagged or None in arguments:
+        return None
+    return tuple(one for one in arguments if one is not None)
+
+
+def _argument(btf: Btf, number: int, row: ProgramType) -> Argument | None:
+    kind = btf[btf.strip(number)] if number else None
+    if isinstance(kind, Int | Enum | Enum64):
+        return Argument("scalar")
+    if not isinstance(kind, Ptr) or not kind.type:
+        return None
+    target = btf[btf.strip(kind.type)] if btf.strip(kind.type) else None
+    if isinstance(target, Struct) and target.name == row.context:
+        return Argument("ctx")
+    if isinstance(target, Int | Enum | Enum64 | Struct | Union | Array | Float):
+        return Argument("mem", btf.size_of(kind.type))
+    return None
+
+
+def source_lines(program: ProgramSpec, insns: tuple[Insn, ...]) -> Mapping[int, str]:
+    """Slot -> where its line stands in the source."""
+    return {slot: str(place) for slot, place in program.lines.items() if slot < slots(insns)[-1]}

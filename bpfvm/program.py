@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bpfvm.run.outcome import Outcome
     from bpfvm.run.running import Running
     from bpfvm.run.session import Session
+    from bpfvm.verifier.verdict import Verdict
 
 Maps = Mapping[str, Mapping[Any, Any]]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -209,6 +210,16 @@ class Program:
         checked = None if self._spec is not None else self._recorded.spec.programs[self.name]
         return report(self.object.programs[self.name], self.object, checked)
 
+    def verify(self, *, kernel: str = "6.18", budget: int = 1_000_000, level: int = 0) -> Verdict:
+        """What the kernel's verifier says to the program, by the model of Linux `kernel`; no kernel is asked.
+
+        `.verdict` is "accept", "reject" or "undecided", `.message` the kernel's words or why nothing is decided,
+        `.insn` the slot that is blamed. budget: instructions to walk before giving up. level: of `.log`, 1 or 2.
+        """
+        from bpfvm.verifier.object import verify
+
+        return verify(self.object, self.name, kernel=kernel, budget=budget, level=level)
+
     def input(self, given: tuple[Any, ...], ctx: Mapping[str, int] | None = None) -> Input:
         """The machine's input for one packet, for the arguments of a function of scalars, or for a context."""
         if self.signature is not None:
@@ -280,7 +291,6 @@ def compile_object(
 # What takes the place of names that are not there yet.
 _INSTEAD = {
     "attach": "load it by bpfvm.load(path).install() and attach it by other means, such as bpftool",
-    "verify": "the kernel's own verifier judges what .kernel(...) runs",
 }
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "compile": "compile a Python function to an eBPF object",
     "debug": "go through a program's runs, forwards and backwards",
     "disasm": "show the instructions of an object's programs",
+    "verify": "say what the kernel's verifier says to a program, and why, without a kernel",
     "plugin": "run one bare program, as conformance runners ask for it",
     "fuzz": "run random programs on several engines and compare",
     "explain": "say what an error code means, with a wrong and a right example",

@@ -165,7 +165,9 @@ def _check_one(walk: Walk, call: Call, at: int, kind: Arg, kinds: tuple[Arg, ...
         case Arg.VALUE | Arg.VALUE_OR_NULL | Arg.VALUE_OUT:
             if kind is not Arg.VALUE_OR_NULL or not _is_null(reg):
                 assert call.map is not None
-                check_memory(walk, at, call.map.spec.value_size, write=kind is Arg.VALUE_OUT, call=call, raw=kind in _RAW)
+                check_memory(
+                    walk, at, call.map.spec.value_size, write=kind is Arg.VALUE_OUT, call=call, raw=kind in _RAW
+                )
         case Arg.SIZE | Arg.SIZE_OR_ZERO:
             _sized(walk, call, at, kind, kinds[at - 2])
         case Arg.CONST_SIZE:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from bpfvm.isa.disasm import text as insn_text
 from bpfvm.isa.insn import Insn
+from bpfvm.isa.ops import Kind
 from bpfvm.tables.helpers import call_name
 from bpfvm.verifier.regs import NONE, SCALAR, text
 from bpfvm.verifier.state import INVALID, SHOWN, SPILL, Frame, Slot, State
@@ -59,6 +61,8 @@ class Log:
 
 def shown(one: Insn) -> str:
     """An instruction behind its opcode, as in the log."""
+    if one.symbol is not None and one.op.kind is not Kind.IMM64:
+        one = replace(one, symbol=None)  # a function, which the kernel shows as a distance
     return f"({one.op.code:02x}) {insn_text(one, helper=call_name)}"
 
 

@@ -16,7 +16,7 @@ _ROUNDS = 64
 
 @dataclass(slots=True, eq=False)
 class Loop:
-    """first: the state that entered it. edges: states that were covered by one inside, the instruction, and that one."""
+    """first: the state that entered it. edges: states that were covered by one inside, where, and that one."""
 
     first: State | None = None
     edges: list[tuple[State, int, State]] = field(default_factory=list)

@@ -9,7 +9,7 @@ from bpfvm.core.bits import M32
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import GLOBAL, Array, Enum, Enum64, Float, Func, FuncProto, Int, Ptr, Struct, Union
+from bpfvm.obj.btf_types import GLOBAL, Array, DeclTag, Enum, Enum64, Float, Func, FuncProto, Int, Ptr, Struct, Union
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.maps import FLAGS
 from bpfvm.tables.progs import BY_NAME, ProgramType
@@ -30,12 +30,14 @@ _GPL = ("GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/
 
 
 def verify(
-    spec: ObjectSpec, program: str, *, level: int = 0, budget: int = LIMIT, cpus: int = _CPUS, kernel: str = "6.18"
-) -> Verdict:
+    spec: ObjectSpec, program: str, *, level: int = 0, budget: int = LIMIT, cpus: int = _CPUS, kernel: str = "6.18",
+    resolved: bool = False,
+) -> Verdict:  # fmt: skip
     """The model's verdict on one program. UsageError for a program, LoadError for a map that the object does not have.
 
     level: of the log. budget: instructions to walk before giving up as undecided. cpus: that the kernel numbers.
-    CO-RE relocations that are not resolved hold what the object's own types say.
+    CO-RE relocations that are not resolved hold what the object's own types say. resolved: the values of .kconfig are
+    those of a kernel; else nothing is known of them.
     """
     if kernel != "6.18":
         raise UsageError(f"the model knows Linux 6.18, not {kernel}")
@@ -48,7 +50,7 @@ def verify(
         return Verdict(UNDECIDED, f"uses {why}", None, 0)
     same = section.program_type == row.name
     setting = Setting(
-        row, section.attach_type if same else None, maps_of(spec, one), gpl=spec.license in _GPL, cpus=cpus,
+        row, section.attach_type if same else None, maps_of(spec, one, resolved), gpl=spec.license in _GPL, cpus=cpus,
         sleepable=row.sleepable or (same and section.sleepable),
     )  # fmt: skip
     return check(one.insns, setting, level=level, budget=budget, functions=functions_of(spec, one, row))
@@ -66,7 +68,7 @@ def _undecided(spec: ObjectSpec, one: ProgramSpec, row: ProgramType) -> str | No
     return None
 
 
-def maps_of(spec: ObjectSpec, program: ProgramSpec) -> dict[int, MapInfo]:
+def maps_of(spec: ObjectSpec, program: ProgramSpec, resolved: bool = False) -> dict[int, MapInfo]:
     """The map that each instruction names, by slot."""
     known: dict[str, MapInfo] = {}
     found = {}
@@ -74,7 +76,7 @@ def maps_of(spec: ObjectSpec, program: ProgramSpec) -> dict[int, MapInfo]:
         if name not in spec.maps:
             raise LoadError(f"{program.name}: there is no map {name!r}; the maps are {', '.join(spec.maps) or 'none'}")
         if name not in known:
-            known[name] = _information(spec, spec.maps[name])
+            known[name] = _information(spec, spec.maps[name], resolved)
         found[slot] = known[name]
     return found
 
@@ -88,11 +90,12 @@ def _named(spec: ObjectSpec, program: ProgramSpec) -> Iterator[tuple[int, str]]:
             yield slot, names[one.imm & M32]
 
 
-def _information(spec: ObjectSpec, one: MapSpec) -> MapInfo:
-    frozen = one.initial if one.flags & FLAGS["rdonly_prog"] and one.name != _KCONFIG else None
+def _information(spec: ObjectSpec, one: MapSpec, resolved: bool) -> MapInfo:
+    known = resolved or one.name != _KCONFIG
+    frozen = one.initial if one.flags & FLAGS["rdonly_prog"] and known else None
     fields = tuple(special_fields(spec.btf, one.value_type)) if spec.btf is not None and one.value_type else ()
     lock = next((offset for offset, _, name in fields if name == "bpf_spin_lock"), None)
-    inner = _information(spec, replace(one.inner, name="")) if one.inner is not None else None
+    inner = _information(spec, replace(one.inner, name=""), resolved) if one.inner is not None else None
     return MapInfo(one, frozen, lock, fields, inner)
 
 
@@ -136,7 +139,7 @@ def _arguments(btf: Btf, name: str, row: ProgramType) -> tuple[Argument, ...] | 
         return None
     if not isinstance(btf[btf.strip(proto.returns)], Int | Enum | Enum64):
         return None
-    tagged = {one.component for one in btf if type(one).__name__ == "DeclTag" and getattr(one, "target", 0) == number}
+    tagged = any(isinstance(one, DeclTag) and one.type == number for one in btf)
     arguments = [_argument(btf, parameter[1], row) for parameter in proto.params]
     if tagged or None in arguments:
         return None

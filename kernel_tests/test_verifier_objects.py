@@ -1,0 +1,138 @@
+"""The verifier model held against the kernel on whole objects: those of the tests, and those that Debian ships."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from bpfvm.core.errors import BpfvmError, VerifierReject
+from bpfvm.kernel.attr import inform
+from bpfvm.kernel.install import install
+from bpfvm.kernel.names import adapted
+from bpfvm.kernel.rejection import read_log
+from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.model import MapSpec, ObjectSpec
+from bpfvm.verifier.object import verify
+from kernel_tests import debian
+from kernel_tests.libbpf_driver import STACK_BYTES, UNSIZED
+from kernel_tests.loading import release
+from kernel_tests.test_verifier import MODELLED
+
+ROOT = Path(__file__).parents[1]
+BUDGET = 200_000
+
+pytestmark = pytest.mark.skipif(release() != MODELLED, reason="the model is of another version than this kernel")
+
+
+@dataclass(slots=True)
+class Tally:
+    """counts: by kind of agreement. wrong: what differs. features: why nothing was decided."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    features: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def decided(self) -> int:
+        return self.counts["accept"] + self.counts["reject"]
+
+
+class Info(ctypes.Structure):
+    """struct bpf_prog_info as far as it is read."""
+
+    _fields_ = (("unread", ctypes.c_uint8 * 216), ("verified_insns", ctypes.c_uint32))
+
+
+def walked(fd: int) -> int:
+    """How many instructions the verifier walked of a loaded program."""
+    info = Info()
+    inform(fd, info)
+    return int(info.verified_insns)
+
+
+def compare(paths: Iterable[Path]) -> Tally:
+    """Every program of the objects, each loaded alone. Those that the kernel does not judge are left out."""
+    tally = Tally()
+    for path in paths:
+        try:
+            spec = sized(read_object(path))
+        except BpfvmError:
+            tally.counts["unreadable object"] += 1
+            continue
+        for name in spec.programs:
+            _compare_one(tally, path.name, spec, name)
+    return tally
+
+
+def _compare_one(tally: Tally, file: str, spec: ObjectSpec, name: str) -> None:
+    log, count = None, 0
+    try:
+        with install(spec, [name], pin=False) as installed:
+            count = walked(installed.programs[name].fd.number)
+        ready, _ = adapted(spec, [name])
+    except VerifierReject as error:
+        log = error.log
+        ready, _ = adapted(spec, [name])
+    except BpfvmError:
+        tally.counts["not judged by the kernel"] += 1
+        return
+    verdict = verify(ready, name, budget=BUDGET, cpus=possible_cpus(), resolved=True)
+    if verdict.verdict == "undecided":
+        tally.counts["undecided"] += 1
+        tally.features[verdict.message] += 1
+        return
+    theirs = "accept" if log is None else "reject"
+    if verdict.verdict != theirs:
+        tally.wrong.append(f"{file} {name}: kernel {theirs}, model {verdict.verdict} {verdict.message}")
+        return
+    tally.counts[theirs] += 1
+    if log is None:
+        tally.counts["walked equal"] += verdict.processed == count
+        return
+    reading = read_log(log)
+    if "; ".join(reading.reasons) != verdict.message or reading.slot != verdict.insn:
+        tally.wrong.append(f"{file} {name}: kernel {reading.slot} {reading.reasons}, model {verdict.message}")
+
+
+def possible_cpus() -> int:
+    text = Path("/sys/devices/system/cpu/possible").read_text()
+    return int(text.strip().rpartition("-")[2]) + 1
+
+
+def sized(spec: ObjectSpec) -> ObjectSpec:
+    """With a size for each map that has none, as its tool would give it."""
+    return replace(spec, maps={name: _sized(one) for name, one in spec.maps.items()})
+
+
+def _sized(one: MapSpec) -> MapSpec:
+    from bpfvm.tables.maps import BY_NAME
+
+    if one.type == "stack_trace" and not one.value_size:
+        one = replace(one, value_size=STACK_BYTES)
+    return replace(one, max_entries=1) if BY_NAME[one.type].number not in UNSIZED and not one.max_entries else one
+
+
+def report(tally: Tally, least: int) -> None:
+    print(f"{dict(tally.counts)}; undecided: {dict(tally.features.most_common(8))}")
+    assert not tally.wrong, "\n".join(tally.wrong)
+    assert tally.decided >= least
+    assert tally.counts["walked equal"] >= tally.counts["accept"] * 98 // 100
+
+
+def test_objects_of_the_tests() -> None:
+    report(compare([*sorted(ROOT.glob("tests/packets/*.o")), *sorted(ROOT.glob("tests/objects/*.o"))]), 220)
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb is not installed")
+def test_objects_that_debian_ships() -> None:
+    try:
+        shipped = [one.path for one in debian.objects()]
+    except debian.Unavailable as reason:
+        pytest.skip(str(reason))
+    report(compare(shipped), 150)

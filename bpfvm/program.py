@@ -9,14 +9,15 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
 from bpfvm.lang import hooks, subprogram
 from bpfvm.lang.callee import Callee, callee
+from bpfvm.lang.given import give
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.signature import Signature, argument_offset, signature
+from bpfvm.lang.signature import Signature, argument_offset, problems, signature
 from bpfvm.lang.subprogram import Placement
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.progs import BY_NAME
@@ -55,7 +56,8 @@ class Program:
         """The program that a function, method or partial is compiled to, for `hook`; nothing is compiled until it is
         needed."""
         behind = callee(target)
-        program = cls(behind.function.__name__, hook.type)
+        name = behind.function.__name__
+        program = cls("anonymous" if name == "<lambda>" else name, hook.type)
         program.callee, program.hook = behind, hook
         program.__doc__ = behind.function.__doc__
         return program
@@ -387,11 +389,30 @@ class Bpf:
         exec(compile(text, file, "exec", dont_inherit=True), space)
         return space
 
-    def __call__(self, *given: Any, **named: Any) -> NoReturn:
-        """The original's call form, which makes a socket filter: not in this version."""
+    def __call__(
+        self, target: Callable[..., Any] | str, *, source: str | None = None, type: str | None = None
+    ) -> Program:  # fmt: skip
+        """A program of a function, a lambda, or a text with one: `bpf(lambda ctx: pkt.ip.proto, type="xdp")`.
+
+        source: the function's text, where the interpreter keeps none; it is proved to be what runs. type: "xdp" or
+        "function"; annotated numbers make the latter. Unavailable for anything else, which the original made a socket
+        filter of.
+        """
+        made = _of_text(target) if isinstance(target, str) else target
+        if isinstance(made, Program):
+            return made
+        behind = callee(made)
+        if source is not None:
+            give(behind.function, source)
+        if type == "xdp":
+            return Program.of_function(made, hooks.xdp())
+        if type == "function" or (type is None and not problems(behind)):
+            return Program.of_function(made, hooks.function())
+        if type is not None:
+            raise UsageError(f"bpf(..., type={type!r}): there are 'xdp' and 'function' in this version")
         raise Unavailable(
-            "bpf(...) would make a socket filter, which this version has not: use bpf.xdp(f) or bpf.function(f); "
-            "bpf.exec(text) makes functions of text"
+            "bpf(...) would make a socket filter of this, which this version has not: say type='xdp', "
+            "or annotate its numbers: def f(a: u32) -> u32"
         )
 
     if not TYPE_CHECKING:
@@ -403,6 +424,27 @@ class Bpf:
 _EXECUTED = itertools.count(1)
 
 bpf = Bpf()
+
+
+def _of_text(text: str) -> Callable[..., Any]:
+    """The function that a text makes: a lambda, or the last `def`. It sees bpfvm's own names."""
+    import bpfvm
+
+    space: dict[str, Any] = {name: getattr(bpfvm, name) for name in bpfvm.__all__}
+    known = set(space)
+    lines = text.strip("\n")
+    try:
+        compile(lines.strip(), "<text>", "eval", dont_inherit=True)
+        lines = f"_ = {lines.strip()}"
+    except SyntaxError:
+        pass
+    space = bpf.exec(lines + "\n", space)
+    made = [one for name, one in space.items() if name not in known and isinstance(one, types.FunctionType | Program)]
+    if not made:
+        raise UsageError(
+            f"bpf(text) takes the text of a lambda or of a `def`, and this one makes no function: {text!r:.60}"
+        )
+    return made[-1]
 
 
 def _decorate(hook: Hook, function: Callable[..., Any] | None) -> Any:

@@ -39,6 +39,16 @@ class Fault:
     source: Location | None = None
     machine: bool = True
 
+    @property
+    def file(self) -> str | None:
+        """The source file of its place, where that is known."""
+        return self.source.file if self.source is not None else None
+
+    @property
+    def line(self) -> int | None:
+        """The line of its place, where that is known."""
+        return self.source.line if self.source is not None else None
+
     def __str__(self) -> str:
         where = f"{self.source}: " if self.source else ""
         at = f" (instruction {self.insn})" if self.insn is not None else ""

@@ -13,15 +13,17 @@ import functools
 import linecache
 import re
 import sys
+import textwrap
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from bpfvm.compiler.frontend.span import Source
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.span import Span
+from bpfvm.lang.given import given, typed
 
 _FUTURES = functools.reduce(lambda mask, name: mask | getattr(__future__, name).compiler_flag,
                             __future__.all_feature_names, 0)  # fmt: skip
@@ -30,7 +32,10 @@ _LINE_END = re.compile(r"\r\n|\r|\n")  # what the tokenizer takes for one: not f
 LAMBDA = "<lambda>"
 EXECUTED = "<string>"  # the file of every text given to exec and, from Python 3.13 with its text kept, of -c
 
-_GIVE_TEXT = "give bpfvm the text: bpf.exec('''def f(ctx): ...''', globals())"
+_GIVE_TEXT = (
+    "give bpfvm the text: bpf.exec('''def f(ctx): ...''', globals())\nor, for a function that is there: "
+    "bpf(f, source='''def f(ctx): ...''')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,39 @@ def locate(function: Any) -> Located:
         found = _match(text, code) if text is not None else None
         if found is not None and text is not None:
             return Located(_plain_node(found, text.source), text.source)
-    has_text = code.co_filename != EXECUTED and linecache.getlines(code.co_filename, plain.__globals__)
-    raise _stale(plain) if has_text else _no_source(plain)
+    own = given(plain)
+    found_text = _given(code, [own] if own is not None else typed(code))
+    if found_text is not None:
+        return found_text
+    kept = code.co_filename != EXECUTED and linecache.getlines(code.co_filename, plain.__globals__)
+    raise _stale(plain) if kept or own is not None else _no_source(plain)
+
+
+def _given(code: types.CodeType, texts: Iterable[str]) -> Located | None:
+    """The node in a text of the function alone, moved to the lines where the function says that it stands."""
+    for one in texts:
+        text = textwrap.dedent(one)
+        try:
+            nodes = [node for node in ast.walk(ast.parse(text)) if _is_named(node, code.co_name)]
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        for line in dict.fromkeys(_first_of(node) for node in nodes):
+            whole = "\n" * max(0, code.co_firstlineno - line) + text
+            parsed = _parsed(code.co_filename, whole, code.co_flags & _FUTURES)
+            found = _match(parsed, code, whole=False) if parsed is not None else None
+            if found is not None and parsed is not None:
+                return Located(_plain_node(found, parsed.source), parsed.source)
+    return None
+
+
+def _is_named(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Lambda) if name == LAMBDA else isinstance(node, ast.FunctionDef) and node.name == name
+
+
+def _first_of(node: ast.AST) -> int:
+    """The line of a function's first decorator, or its own."""
+    decorators = node.decorator_list if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else []
+    return min(one.lineno for one in (node, *decorators) if isinstance(one, ast.expr | ast.stmt))
 
 
 def _plain_function(function: Any) -> types.FunctionType:
@@ -127,12 +163,16 @@ def _codes(top: types.CodeType) -> Iterator[types.CodeType]:
         stack += [inner for inner in code.co_consts if isinstance(inner, types.CodeType)]
 
 
-def _match(text: _Text, code: types.CodeType) -> ast.AST | None:
-    """The node of `code` in this text, or None where the text is not what runs."""
+def _match(text: _Text, code: types.CodeType, whole: bool = True) -> ast.AST | None:
+    """The node of `code` in this text, or None where the text is not what runs. whole: the text is all of its file;
+    else its columns may be others."""
     candidates = [node for node in ast.walk(text.tree) if _may_be(node, code)]
     if len(candidates) > 1:
         candidates = _by_columns(candidates, code)
-    if not candidates or not (any(code == one for one in text.codes) or _rewritten(code, text)):
+    proved = any(code == one for one in text.codes) or _rewritten(code, text)
+    if not whole:
+        proved = proved or any(_behaviour(code) == _behaviour(one) for one in text.codes)
+    if not candidates or not proved:
         return None
     if _differ(candidates):
         candidates = [node for node in candidates if _compiles_to(node, code)] or candidates

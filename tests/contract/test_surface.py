@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import bpfvm
-from bpfvm import XDP_PASS, Array, Unavailable, bpf, pkt, u32, u64
+from bpfvm import XDP_PASS, Array, Unavailable, UsageError, bpf, pkt, u32, u64
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,10 +87,40 @@ def test_what_is_misspelled_is_guessed() -> None:
 
 
 def test_call_forms() -> None:
-    """bpf(lambda …) and bpf("text") make a socket filter in the original."""
+    """bpf(lambda …) and bpf("text") make a socket filter in the original, which must be said to be another program."""
     for given in ("lambda: 1", lambda: 1):
         with pytest.raises(Unavailable, match="this version has not"):
             bpf(given)
+        assert bpf(given, type="xdp").emulate(bytes(20)).value == 1
+    with pytest.raises(UsageError, match="there are 'xdp' and 'function'"):
+        bpf(lambda: 1, type="socket")
+    with pytest.raises(UsageError, match="makes no function"):
+        bpf("7")
+
+
+def test_programs_of_texts() -> None:
+    made = bpf("def half(a: u32) -> u32:\n    assert a < 100\n    return a // 2\n")
+    assert made.check(9).value == 4
+    assert made.check(100).fault is not None
+    assert bpf("@bpf.function\ndef f(a: s64) -> s64:\n    return -a").check(5).value == -5
+    assert bpf("lambda ctx: pkt.eth.type", type="xdp").check(bytes(12) + b"\x08\x00").value == 0x800
+
+
+def test_the_text_of_a_function_that_has_none() -> None:
+    space: dict[str, Any] = {"u32": bpfvm.u32}
+    text = "def f(a: u32, b: u32) -> u32:\n    c = a % 7\n    return c // b\n"
+    exec("\n\n" + text, space)
+    with pytest.raises(bpfvm.CompileError, match="E002"):
+        bpf(space["f"]).check(5, 3)
+    made = bpf(space["f"], source=text)
+    assert made.check(12, 3).value == 1
+    fault = made.check(12, 0).fault
+    assert fault is not None
+    assert (fault.kind, fault.line) == ("ZeroDivisionError", 5)
+    with pytest.raises(bpfvm.CompileError, match="E001"):
+        bpf(space["f"], source=text.replace("7", "8")).check(5, 3)
+    with pytest.raises(bpfvm.CompileError, match="E001"):
+        bpf(space["f"], source="x = (").check(5, 3)
 
 
 @pytest.mark.parametrize("run", [total.cpython, total.emulate, total.check])

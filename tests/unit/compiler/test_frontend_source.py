@@ -160,6 +160,53 @@ def test_no_text() -> None:
     assert code_of(len) == "E002"
 
 
+def test_the_text_of_a_command_line() -> None:
+    text = "def f(x):\n    return x + 1\nfrom bpfvm.compiler.frontend.source import locate\nprint(locate(f).node.name)"
+    ran = subprocess.run([sys.executable, "-Bc", text], capture_output=True, text=True, check=False)
+    assert ran.stdout == "f\n", ran.stderr
+
+
+class History:
+    """A readline that has seen these lines."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+
+    def get_current_history_length(self) -> int:
+        return len(self.lines)
+
+    def get_history_item(self, number: int) -> str:
+        return self.lines[number - 1]
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, entry: str, *lines: str) -> Any:
+    """What an entry at the prompt makes, where these lines were typed so far."""
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    monkeypatch.setitem(sys.modules, "readline", History(*lines))
+    space: dict[str, Any] = {"keep": lambda function: function}
+    exec(compile(entry + "\n", "<stdin>", "single"), space)
+    return space["f"]
+
+
+def test_the_history_of_the_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = (
+        ("def f(x):", "    return x + 1"),
+        ("@keep", "def f(x):", "    y = x", "    return y"),
+        ("f = lambda x: x * 2",),
+    )
+    lines = (*first, "f(3)", *second, *third)
+    old = typed(monkeypatch, "\n".join(first), *lines)
+    assert text_of(old) == "def f(x):\n    return x + 1"
+    decorated = typed(monkeypatch, "\n".join(second), *lines)
+    assert text_of(decorated) == "def f(x):\n    y = x\n    return y"
+    short = typed(monkeypatch, third[0], *lines)
+    assert text_of(short) == "lambda x: x * 2"
+    other = typed(monkeypatch, "def f(x): return x - 1", *lines)
+    assert code_of(other) == "E002"
+    monkeypatch.delattr(sys, "ps1")
+    assert code_of(old) == "E002"
+
+
 def test_text_of_another_string_is_not_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(linecache.cache, "<string>", (9, None, ["import os\n"], "<string>"))
     space: dict[str, Any] = {}

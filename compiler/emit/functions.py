@@ -49,6 +49,8 @@ def declare(btf: Btf, function: Function) -> None:
 def _param(btf: Btf, function: Function, one: Param) -> int:
     if one.type is not None:
         return _scalar(btf, one.type)
+    if one.pointer_to:
+        return btf.add_ptr(btf.add_fwd(one.pointer_to) if one.pointer_to.isidentifier() else 0)
     return btf.add_ptr(storage(btf, u64)) if one.name == _STATUS else _context(btf, function)
 
 

@@ -16,12 +16,12 @@ Key: TypeAlias = "tuple[object, ...]"
 class Subprogram:
     """One that was translated. value: what it returns, in its own register; None where it never does.
 
-    numbers: the parameters that are passed. needs_context: its context is passed behind them. size: values in it and in
-    what it calls, as the verifier walks them at each call.
+    passed: the parameters that a call passes. needs_context: its context is passed behind them. size: values in it and
+    in what it calls, as the verifier walks them at each call.
     """
 
     function: Function
-    numbers: tuple[str, ...]
+    passed: tuple[str, ...]
     value: Value | None
     needs_context: bool
     size: int

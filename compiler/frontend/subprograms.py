@@ -1,8 +1,9 @@
 """Calls of functions marked `@bpf.func` and `@bpf.global_func`: compiled once for all calls of a program.
 
-Numbers are passed in registers, each with its annotation for what is known of it in the function. What else is passed
-(a map, an object, the context) is part of the function, which is then compiled once for each. A fault in it sets a
-word of its caller's stack, the status, and returns; the caller looks at the word and ends by the same fault.
+Numbers are passed in registers, each with its annotation for what is known of it in the function; structs and arrays
+by their addresses. What else is passed (a map, an object, the context) is part of the function, which is then compiled
+once for each. A fault in it sets a word of its caller's stack, the status, and returns; the caller looks at the word
+and ends by the same fault.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from __future__ import annotations
 import ast
 import types
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bpfvm.compiler.frontend import flow
+from bpfvm.compiler.frontend.flow import aligned_to
 from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.outlined import Key, Subprogram
 from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.source import Located, locate
 from bpfvm.compiler.frontend.state import End
-from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
     BAD,
     BOOLEAN,
@@ -29,6 +32,7 @@ from bpfvm.compiler.frontend.types import (
     MapValue,
     Nothing,
     Number,
+    Reference,
     Static,
     Value,
     View,
@@ -40,9 +44,13 @@ from bpfvm.compiler.ir.types import Ptr, Word
 from bpfvm.core.diag import CompileError
 from bpfvm.core.errors import UsageError
 from bpfvm.core.span import Span
+from bpfvm.lang.layout import align_of
 from bpfvm.lang.signature import Scalar, evaluated, scalar_of
 from bpfvm.lang.subprogram import Placement
 from bpfvm.lang.types import s64, u64
+
+_CALLERS = frozenset({-1})  # the objects of callers: any of them may be another, and none is one made here
+_BESIDE = {Placement.FUNC: ", structs and arrays", Placement.GLOBAL: "; the verifier knows nothing of addresses there"}
 
 
 def call(
@@ -50,7 +58,7 @@ def call(
 ) -> Value:  # fmt: skip
     """The value of a call. BAD after an error."""
     declared = _declared(f, node, function, bound)
-    if declared is None or not _passable(f, node, function, declared, bound):
+    if declared is None or not _passable(f, node, function, placement, declared, bound):
         return BAD
     key = _key(function, declared, bound)
     if key not in f.outlined.made:
@@ -89,7 +97,7 @@ def _declared(
 
 
 def _passable(
-    f: Translation, node: ast.Call, function: types.FunctionType, declared: Mapping[str, Scalar],
+    f: Translation, node: ast.Call, function: types.FunctionType, placement: Placement, declared: Mapping[str, Scalar],
     bound: Mapping[str, Value],
 ) -> bool:  # fmt: skip
     """Whether every argument is what its parameter says; annotations convert nothing, as in CPython."""
@@ -97,12 +105,14 @@ def _passable(
         if isinstance(value, Number):
             if not _fits(f, node, f"`{name}` of `{function.__name__}`", declared[name], f.state.known(value)):
                 return False
+        elif isinstance(value, Reference) and placement is Placement.FUNC:
+            continue
         elif not isinstance(value, MapValue | Static | ContextValue | View | Nothing):
             f.error(
                 "E022",
                 f"`{function.__name__}` is a subprogram, and cannot take {value.described} as `{name}`",
                 node,
-                why="a subprogram takes numbers, maps and constants",
+                why=f"it takes numbers, maps and constants{_BESIDE[placement]}",
                 help="@bpf.inline",
             )
             return False
@@ -141,9 +151,16 @@ def _key(function: types.FunctionType, declared: Mapping[str, Scalar], bound: Ma
     for value in bound.values():
         if isinstance(value, Number):
             parts.append(value.kinds)
+        elif isinstance(value, Reference):
+            parts.append((value.type, value.space, _align(value), value.fixed))
         else:
             parts.append(id(value.object) if isinstance(value, Static) else value)
     return tuple(parts)
+
+
+def _align(value: Reference) -> int:
+    """What the function may know of the address: no more than its type says, so that one copy serves most calls."""
+    return min(aligned_to(value), align_of(value.type))
 
 
 def _translated(
@@ -156,7 +173,7 @@ def _translated(
         for one in error.diags:
             f.error(one.code, one.message, node, why=one.why, help=one.help)
         return None
-    numbers = tuple(name for name, value in bound.items() if isinstance(value, Number))
+    passed = tuple(name for name, value in bound.items() if isinstance(value, Number | Reference))
     target = Function(
         _named(f, function),
         f.target.type,
@@ -173,6 +190,11 @@ def _translated(
         if isinstance(given, Number):
             range = declared[name].range
             child.state.names[name] = Number(given.kinds, range, child.parameter(Word(range)))
+        elif isinstance(given, Reference):
+            base = child.parameter(Ptr(given.space))
+            child.state.names[name] = replace(
+                given, base=base, offset=0, align=_align(given), objects=_CALLERS, varies=False
+            )
     child.body(located.node)
     if child.reachable:
         child.frame.leaving.append((child.end(), NOTHING))
@@ -181,7 +203,7 @@ def _translated(
     f.functions.update(child.functions)
     if isinstance(value, Bad) or any(one.severity == "error" for one in child.found.values()):
         return None
-    return _finished(f, node, child, numbers, value, declared)
+    return _finished(f, node, child, bound, passed, value, declared)
 
 
 def _named(f: Translation, function: types.FunctionType) -> str:
@@ -246,8 +268,8 @@ def _returned(child: Translation, located: Located, declared: Scalar | None) -> 
 
 
 def _finished(
-    f: Translation, node: ast.Call, child: Translation, numbers: tuple[str, ...], value: Value | None,
-    declared: Mapping[str, Scalar],
+    f: Translation, node: ast.Call, child: Translation, bound: Mapping[str, Value], passed: tuple[str, ...],
+    value: Value | None, declared: Mapping[str, Scalar],
 ) -> Subprogram | None:  # fmt: skip
     """With its hidden parameters, where what it does needs them."""
     function = child.target
@@ -264,9 +286,11 @@ def _finished(
         )
         return None
     hidden = bool(uses_context) + function.has_status
-    if len(numbers) + hidden > MOST_ARGUMENTS:
+    if len(passed) + hidden > MOST_ARGUMENTS:
         reasons = ["its context"] * bool(uses_context) + ["the address of its status"] * function.has_status
-        taken = f"{len(numbers)} numbers" + "".join(f" and {one}" for one in reasons)
+        taken = f"{len(passed)} {'numbers' if all(name in declared for name in passed) else 'values'}" + "".join(
+            f" and {one}" for one in reasons
+        )
         f.error(
             "E013",
             f"the subprogram `{function.name}` would take {taken}; a call passes {MOST_ARGUMENTS} words",
@@ -279,12 +303,18 @@ def _finished(
         substitute(function, dict.fromkeys(uses_context, child.parameter(Ptr("ctx"))))
     if function.has_status:
         child.parameter(Ptr("stack"))
-    shown = [Param(name, declared[name].annotation) for name in numbers]
+    shown = [_param(name, bound[name], declared) for name in passed]
     shown += [Param("ctx")] * bool(uses_context) + [Param("status")] * function.has_status
     function.params = tuple(shown)
     function.result = declared["return"].annotation if "return" in declared else _type_of(value)
     size = sum(len(block.values) + 1 for block in function.blocks) + child.work
-    return Subprogram(function, numbers, value, bool(uses_context), size)
+    return Subprogram(function, passed, value, bool(uses_context), size)
+
+
+def _param(name: str, value: Value, declared: Mapping[str, Scalar]) -> Param:
+    if isinstance(value, Reference):
+        return Param(name, pointer_to=value.type.__name__)
+    return Param(name, declared[name].annotation)
 
 
 def _type_of(value: Value | None) -> Any:
@@ -293,12 +323,18 @@ def _type_of(value: Value | None) -> Any:
     return bool if value.kinds == BOOLEAN else s64 if value.range.lo < 0 else u64
 
 
+def _word(f: Translation, value: Value) -> Register:
+    if isinstance(value, Reference):
+        return f.pointer(value)
+    assert isinstance(value, Number), "nothing else is passed"
+    return f.register(f.state.known(value))
+
+
 def _called(f: Translation, node: ast.Call, one: Subprogram, bound: Mapping[str, Value]) -> Value:
     """Pass the arguments, call, look at the status."""
     before = f.end()
-    values = [f.state.known(value) for value in (bound[name] for name in one.numbers) if isinstance(value, Number)]
-    arguments = [f.register(value) for value in values]
     with f.at(node):
+        arguments = [_word(f, bound[name]) for name in one.passed]
         word = f.call(one.function, arguments, needs_context=one.needs_context)
         f.work += one.size
         if one.value is None:

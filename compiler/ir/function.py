@@ -85,10 +85,11 @@ NOTED = -1
 @dataclass(frozen=True, slots=True)
 class Param:
     """A parameter as debug information tells of it. type: a storage type of bpfvm.lang.types, int or bool; None for the
-    hidden ones, the context and the status."""
+    hidden ones, the context and the status. pointer_to: the name of the struct or array whose address it is."""
 
     name: str
     type: Any = None
+    pointer_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)

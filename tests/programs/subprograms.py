@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bpfvm import bpf, s8, s16, s32, s64, u8, u16, u32, u64
+from bpfvm import bpf, s8, s16, s32, s64, struct, u8, u16, u32, u64
 
 M32, M64 = 2**32 - 1, 2**64 - 1
 BASE = 40
@@ -91,6 +91,79 @@ def unsigned_or_not(a: int) -> s64:
     return s64(a + 1)
 
 
+TABLE = tuple(range(3, 203, 7))
+
+
+@struct
+class SubPoint:
+    """Passed by its address."""
+
+    x: s32 = 0
+    y: s32 = 0
+
+
+@struct
+class SubPair:
+    """Holds two, one at an odd place."""
+
+    a: SubPoint
+    tag: u16 = 0
+    b: SubPoint
+
+
+@bpf.func
+def weighted(p: SubPoint, k: s32) -> s64:
+    """Reads what the caller has."""
+    return s64(p.x * k + p.y)
+
+
+@bpf.func
+def moved(p: SubPoint, by: s32) -> None:
+    """Changes it."""
+    p.x = s32(p.x + by)
+    p.y = s32(p.y - by)
+
+
+@bpf.func
+def crossed(a: SubPoint, b: SubPoint) -> None:
+    """Two that may be one."""
+    a.x = b.y
+    b.y = a.y
+    a.y = b.x
+
+
+@bpf.func
+def total_of(buf, n: u8) -> u64:  # type: ignore[no-untyped-def]
+    """An array of bytes, with a fault where `n` is past it."""
+    total = u64(0)
+    for i in range(n):
+        total += buf[i]
+    return total
+
+
+@bpf.func
+def looked_up(i: u8) -> u32:
+    """Constants of its own."""
+    return TABLE[i]
+
+
+def by_reference(a: s32, b: s32, n: u8) -> s64:
+    p = SubPoint(x=a, y=b)
+    moved(p, 3)
+    q = SubPair(a=p, b=SubPoint(x=b), tag=7)
+    moved(q.b, a)
+    crossed(q.a, q.b)
+    crossed(p, p)
+    buf = u8[8]()
+    buf[1] = 200
+    buf[3] = n
+    return weighted(p, 3) + weighted(q.a, 5) * 7 + weighted(q.b, 11) + s64(total_of(buf, n)) + q.tag
+
+
+def from_tables(i: u8, j: u8) -> u64:
+    return u64(looked_up(i)) * 1000 + looked_up(j & 15)
+
+
 def common_divisor(a: u32, b: u32) -> u64:
     return u64(gcd(a, b)) * 1000 + gcd(a, 12)
 
@@ -158,4 +231,6 @@ CASES: list[tuple[Callable[..., Any], Sequence[tuple[int, ...]]]] = [
     (in_a_loop, [(0, 0), (12, 20), (M32, 255), (1, 1)]),
     (independent, [(0, 1, 0), (M64, 7, M64), (2**31 - 1, 255, 1 << 63), (5, 0, 3)]),
     (mixed, PAIRS),
+    (by_reference, [(1, 2, 3), (M64 - 4, 7, 8), (5, 6, 9), (2**31 - 1, 1 << 31, 0), (0, 0, 255)]),
+    (from_tables, [(0, 0), (5, 9), (28, 255), (29, 1), (255, 255)]),
 ]

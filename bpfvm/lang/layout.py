@@ -119,12 +119,13 @@ def stored_as(annotation: Any) -> Element | Bits | None:
 
 
 def leaves(kind: Any, at: int = 0) -> Iterator[tuple[int, Storage]]:
-    """Offset and storage type of each number in a value, units of bit-fields once; padding is no part of any."""
+    """Offset and storage type of each number in a value; padding is no part of any. A unit of bit-fields counts once;
+    it may begin in the field before it."""
     if isinstance(kind, Storage):
         yield at, kind
         return
-    seen = -1
-    for offset, part in kind.__parts__():
-        if offset != seen:
-            yield from leaves(part, at + offset)
-        seen = offset
+    seen = None
+    for one in kind.__parts__():
+        if one != seen:
+            yield from leaves(one[1], at + one[0])
+        seen = one

@@ -142,7 +142,7 @@ def _fill(f: Translation, made: Reference, given: Sequence[_Given]) -> None:
             if not one.place.bits:
                 unknown |= set(range(offset, offset + size_of(one.place.kind)))
     memory.put(f, made, bytes(image), frozenset(unknown))
-    for one in later:
+    for one in sorted(later, key=lambda one: one.place.bits > 0):  # the unit of a bit-field may hold bytes of others
         place.write(f, one.place, one.value, one.node)
 
 

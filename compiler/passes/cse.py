@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bpfvm.compiler.ir.function import Block, Function, replace_operands
 from bpfvm.compiler.ir.graph import immediate_dominators
 from bpfvm.compiler.ir.ops import IR_OPS
@@ -15,7 +17,9 @@ _CHEAP = ("const", "ctx", "map", "slot")
 def cse(function: Function) -> bool:
     """Replace values by equal ones that dominate them. True when anything changed.
 
-    Needs: SSA.  Keeps: SSA, blocks.  Only what depends on its operands alone. The one that stays keeps its own type:
+    Needs: SSA.  Keeps: SSA, blocks.  Only what depends on its operands alone, and no part of an address but the index
+    itself: the kernel's verifier knows of an address what was known of the index where it was computed, and a test in
+    between may have shown more. The one that stays keeps its own type:
     the other's may hold behind a test only. It is also the one that tests were made of, so that what the kernel's
     verifier knows of it serves every use.
     """
@@ -26,6 +30,7 @@ def cse(function: Function) -> bool:
             below[parent].append(block)
     new: dict[Value, Value] = {}
     known: dict[Key, Value] = {}
+    alone = set(_addresses(function))
     waiting: list[tuple[Block, list[Key] | None]] = [(function.blocks[0], None)]
     while waiting:
         block, made = waiting.pop()
@@ -33,19 +38,27 @@ def cse(function: Function) -> bool:
             for key in made:
                 del known[key]
             continue
-        waiting.append((block, _block(block, known, new)))
+        waiting.append((block, _block(block, known, new, alone)))
         waiting += [(one, None) for one in below[block]]
     for block in function.blocks:
         replace_operands(block.terminator, new)
     return bool(new)
 
 
-def _block(block: Block, known: dict[Key, Value], new: dict[Value, Value]) -> list[Key]:
-    """The keys under which the block's own values are known from now on."""
+def _addresses(function: Function) -> Iterator[Value]:
+    """Addresses with a part that is not constant, and that part where it is a multiple of an index."""
+    for value in function.values():
+        if value.op == "add" and isinstance(value.type, Ptr):
+            parts = [arg for arg in value.args if arg.op != "const" and not isinstance(arg.type, Ptr)]
+            yield from (value, *(part for part in parts if part.op in ("shl", "mul"))) if parts else ()
+
+
+def _block(block: Block, known: dict[Key, Value], new: dict[Value, Value], alone: set[Value]) -> list[Key]:
+    """The keys under which the block's own values are known from now on. alone: values that stay."""
     kept, made = [], []
     for value in block.values:
         value.args = [new.get(arg, arg) for arg in value.args]
-        key = _key(value)
+        key = _key(value) if value not in alone else None
         if key in known:
             new[value] = known[key]
             continue

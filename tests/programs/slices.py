@@ -46,6 +46,19 @@ def modular_slice(i: u64) -> u32:
     return values[i : i + 2][1] * 10 + values[i + 1 : i + 2][0]
 
 
+def twice_tested(i: u8, a: u32) -> u32:
+    """The second index is tested more closely than the first: its address is one of its own."""
+    values = u8[8](a & 255, 2, 3)
+    values[i % 5 : i % 5 + 1] = b"w"
+    wide, few = u32[8](1, 2, 3), u32[4](7)
+    wide[a] = 5
+    few[a] += 4
+    for _ in range(i & 7):
+        values[a % 8] = 9
+        values[i % 5 : i % 5 + 3] = u8(a).to_bytes(3, "big")
+    return values[i & 7] + values[0] + few[a]
+
+
 def slice_of_slice(i: u8) -> u32:
     """Slices of slices."""
     values = u32[12](0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110)
@@ -143,6 +156,7 @@ CASES: list[tuple[Callable[..., Any], list[tuple[int, ...]]]] = [
     (moving_slice, BYTES),
     (signed_slice, SIGNED),
     (modular_slice, [(0,), (7,), (8,), (9,), (M64,), (M64 - 1,), (2**63,)]),
+    (twice_tested, PAIRS),
     (slice_of_slice, BYTES),
     (slice_store, PAIRS),
     (slice_overlap, BYTES),

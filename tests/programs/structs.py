@@ -115,6 +115,15 @@ class Flags:
 
 
 @struct
+class Shared:
+    """The unit of a bit-field begins in the byte of the field before it."""
+
+    flag: bool = False
+    part: Annotated[int, bits(u32, 12)] = 5
+    rest: u8 = 0
+
+
+@struct
 class Money:
     """Operators of the user's."""
 
@@ -220,6 +229,15 @@ def bit_fields(a: u32, b: u32) -> u64:
     g.rest = u16(b)
     g.low ^= 5
     return u64(g.low + g.high * 8 + g.wide * 256 + g.next + before + g.rest) ^ u64(g.sign) << 50
+
+
+def shared_units(a: u32, b: u8) -> u64:
+    """A bit-field's unit with bytes of other fields, stored in any order, copied, compared."""
+    p = Shared(part=a & 0xFFF, flag=bool(b & 1), rest=b)
+    q = copy(p)
+    q.flag = not q.flag
+    q.part ^= 1
+    return u64(p.flag + p.part * 2 + p.rest * 10_000) + u64(q.flag + q.part * 3 + q.rest) * 1_000_000 + (p == q)
 
 
 def packed_fields(a: u32, b: u64) -> u64:
@@ -437,6 +455,7 @@ CASES: list[tuple[Callable[..., Any], list[tuple[int, ...]]]] = [
     (enums, ONE),
     (truths, ONE),
     (bit_fields, TWO),
+    (shared_units, TWO),
     (packed_fields, TWO),
     (aliases, ONE),
     (copies, ONE),

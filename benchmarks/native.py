@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import math
 import shutil
-import struct
 import subprocess
 import tempfile
 import time

@@ -103,4 +103,4 @@ class _Frame:
 def _bytes(off: int, size: int) -> int:
     """The bits of `size` bytes at `off` from r10; those outside of the frame count for nothing."""
     at = off + STACK
-    return mask(size) << at & WHOLE if at >= 0 else 0
+    return mask(min(size, STACK)) << at & WHOLE if 0 <= at < STACK else 0

@@ -56,7 +56,8 @@ def test_hosts_without_a_call_number(system: str, machine: str, message: str) ->
 
 # include/uapi/linux/bpf.h: union bpf_attr, offset of the last field of each command's part, and the part's size
 LAYOUTS = [
-    (MapCreate, "map_extra", 64, 72),
+    (MapCreate, "map_extra", 64, 80),
+    (MapCreate, "map_token_fd", 76, 80),
     (MapElement, "flags", 24, 32),
     (MapBatch, "flags", 48, 56),
     (ProgLoad, "log_true_size", 140, 144),

@@ -13,6 +13,7 @@ from bpfvm.isa.insn import insn
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import BY_ID, BY_NAME, HELPERS, Arg, Helper, Ret, allowed, call_name
 from bpfvm.tables.helpers.allowed import _MEASURED, _ROWS, UNKNOWN
+from bpfvm.tables.kfuncs import KFUNCS
 from bpfvm.tables.places import expand
 from bpfvm.tables.progs import PROGRAM_TYPES
 
@@ -81,7 +82,8 @@ def test_what_comes_back_as_a_pointer_is_one_in_c() -> None:
 
 
 def test_every_kind_is_used() -> None:
-    assert {arg for row in HELPERS for args in every(row) for arg in args} == set(Arg)
+    taken = {arg for row in HELPERS for args in every(row) for arg in args}
+    assert taken | {arg for row in KFUNCS for arg in row.args} == set(Arg)
     assert {row.ret for row in HELPERS} == set(Ret)
 
 

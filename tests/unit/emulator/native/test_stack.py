@@ -30,6 +30,7 @@ KEY = "r1 = map[m]\n r2 = r10\n r2 += -4\n"
         ("r2 = r10\n r1 &= 7\n r2 -= r1\n *(u8 *)(r2 - 8) = 1\n r0 = *(u8 *)(r2 - 8)\n exit", (-512, 0)),
         ("*(u64 *)(r10 - 8) = 0\n r1 = r10\n call f\n exit\n f: r0 = *(u64 *)(r1 - 16)\n exit", (-512, -8)),
         ("*(u64 *)(r10 - 8) = r10\n r1 = *(u64 *)(r10 - 8)\n r0 = *(u64 *)(r1 - 16)\n exit", (-16, -8)),
+        ("r2 = r10\n r2 += 0x7fffffff\n r0 = *(u64 *)(r2 + 0)\n *(u64 *)(r2 - 8) = 1\n exit", (0, 0)),
         ("again: *(u64 *)(r10 - 8) = 1\n r0 = *(u64 *)(r10 - 8)\n if r0 != 1 goto again\n exit", (0, 0)),
     ],
 )  # fmt: skip

@@ -52,8 +52,8 @@ PASSES: tuple[Pass, ...] = (
     Pass("sccp", sccp),
     Pass("prune", lambda function, _: prune(function)),
     Pass("simplify", simplify),
-    Pass("cse", lambda function, _: cse(function)),
-    Pass("dce", lambda function, _: dce(function)),
+    Pass("cse", cse),
+    Pass("dce", dce),
 )
 
 # (earlier, later): why

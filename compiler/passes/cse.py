@@ -8,13 +8,14 @@ from bpfvm.compiler.ir.function import Block, Function, replace_operands
 from bpfvm.compiler.ir.graph import immediate_dominators
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Ptr, Value
+from bpfvm.compiler.passes.simplify import Fired, unheard
 
 Key = tuple[object, ...]
 # Made anew at each use anyway: one register for all of them would only be missing elsewhere.
 _CHEAP = ("const", "ctx", "map", "slot")
 
 
-def cse(function: Function) -> bool:
+def cse(function: Function, fired: Fired = unheard) -> bool:
     """Replace values by equal ones that dominate them. True when anything changed.
 
     Needs: SSA.  Keeps: SSA, blocks.  Only what depends on its operands alone, and no part of an address but the index
@@ -42,6 +43,8 @@ def cse(function: Function) -> bool:
         waiting += [(one, None) for one in below[block]]
     for block in function.blocks:
         replace_operands(block.terminator, new)
+    for value, first in new.items():
+        fired(f"computed before => {first}", value)
     return bool(new)
 
 

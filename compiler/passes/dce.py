@@ -5,9 +5,10 @@ from __future__ import annotations
 from bpfvm.compiler.ir.function import Block, Branch, Function, Return, edges
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Value
+from bpfvm.compiler.passes.simplify import Fired, unheard
 
 
-def dce(function: Function) -> bool:
+def dce(function: Function, fired: Fired = unheard) -> bool:
     """Remove values without a reader and without an effect, parameters without a reader. True when anything changed.
 
     Needs: SSA.  Keeps: blocks, the entry's parameters. A load whose value nothing reads goes too: it cannot fail,
@@ -18,6 +19,9 @@ def dce(function: Function) -> bool:
     changed = False
     for block in function.blocks:
         kept = [value for value in block.values if value in needed]
+        for value in block.values if len(kept) < len(block.values) else ():
+            if value not in needed:
+                fired("nothing reads it => nothing", value)
         changed = changed or len(kept) != len(block.values)
         block.values = kept
     for block in function.blocks:

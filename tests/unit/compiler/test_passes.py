@@ -208,6 +208,8 @@ def test_the_dump_names_each_pass_and_the_rules_that_fired() -> None:
     assert [name for name, _ in seen] == ["frontend", *(one.name for one in PASSES)]
     after = dict(reversed(seen))["simplify"]  # its first run
     assert "; v6: x * 1 => x" in after.splitlines()
+    told = [line for _, text in seen for line in text.splitlines()]
+    assert "; v5: nothing reads it => nothing" in told
     for _, text in seen:
         assert to_text(parse(text)) == "".join(
             line for line in text.splitlines(keepends=True) if not line.startswith(";")

@@ -6,6 +6,7 @@ import linecache
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bpfvm.compiler.emit import layouts
 from bpfvm.compiler.emit.functions import declare, storage
 from bpfvm.compiler.ir.function import Function
 from bpfvm.core.machine import Location
@@ -37,6 +38,7 @@ def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec 
     programs = {one.function.name: _program(one, record) for one in code}
     for one in {function: None for part in code for function in (part.function, *part.starts)}:
         declare(btf, one)
+        layouts.declare(btf, one.layouts)
         maps |= {name: spec for name, spec in one.maps.items() if spec.initial is not None}
     if record is not None and any(one.fault_sites for one in programs.values()):
         maps[record.name] = record

@@ -8,7 +8,7 @@ import typing
 from typing import Any
 
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BOOLEAN, MODULAR, Maybe, Nothing, Number, Value
+from bpfvm.compiler.frontend.types import BOOLEAN, MODULAR, Maybe, Nothing, Number, Reference, Value
 from bpfvm.lang.signature import Scalar, namespace, scalar_of
 from bpfvm.lang.types import Storage
 
@@ -18,6 +18,9 @@ _NAME_ONE = "name a type of numbers: u8 to s64, int, bool"
 def check(f: Translation, annotation: ast.expr, value: Value, node: ast.expr, name: str) -> None:
     """Check that `value` is what `name: annotation` says; E014, E048 or E049 where it is not."""
     hint, known = _evaluated(f, annotation)
+    if known and isinstance(value, Reference):
+        _reference(f, hint, value, node, f"{name}: {f.quoted(annotation)}")
+        return
     if not known or not isinstance(value, Number | Maybe | Nothing):
         return
     claim = f"{name}: {f.quoted(annotation)}"
@@ -32,6 +35,19 @@ def check(f: Translation, annotation: ast.expr, value: Value, node: ast.expr, na
         f.error("E014", f"`{f.quoted(annotation)}` is no type of a number", annotation, help=_NAME_ONE)
         return
     _number(f, declared, number, node, name, claim)
+
+
+def _reference(f: Translation, hint: Any, value: Reference, node: ast.expr, claim: str) -> None:
+    """A struct or an array is what its class says."""
+    whole, _ = _without_none(hint)
+    if whole is not Any and not (isinstance(whole, type) and issubclass(value.type, whole)):
+        f.error(
+            "E048",
+            f"the annotation `{claim}` does not convert; this value is {value.described}",
+            node,
+            why="Python ignores annotations on local variables: the name refers to the same object",
+            help=f"annotate it by its own type: {value.type.__name__}",
+        )
 
 
 def _number(f: Translation, declared: Scalar, value: Number, node: ast.expr, name: str, claim: str) -> None:

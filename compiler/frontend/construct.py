@@ -118,6 +118,7 @@ def _array(
 def new(f: Translation, kind: Layout, node: ast.AST, name: str = "") -> Reference:
     """A new object on the stack, whose bytes are undefined until they are stored."""
     base = f.stack(name or kind.__name__, size_of(kind), node)
+    f.target.layouts[kind] = None
     return Reference(kind, "stack", base, objects=frozenset({base.imm}))
 
 

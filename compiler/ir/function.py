@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from bpfvm.compiler.ir.types import Value
 from bpfvm.core.machine import Location
+from bpfvm.lang.layout import Layout
 from bpfvm.obj.model import FaultSite, MapSpec
 from bpfvm.tables.maps import FLAGS
 
@@ -118,7 +119,8 @@ class Function:
     params: of a subprogram those of its entry; of a function of scalars those in its context, the result first. result:
     what a subprogram returns. has_status: a subprogram can end by a fault, and its last parameter is the address of a
     word that it then sets. is_global: it is verified by itself.
-    maps: what the function's map operations name. slots: its stack objects. callees: what its calls name, and what
+    maps: what the function's map operations name. slots: its stack objects. layouts: types of objects, for
+    BTF. callees: what its calls name, and what
     those call in turn: one dict for a program and all its subprograms.
     """
 
@@ -132,6 +134,7 @@ class Function:
     result_offset: int | None = None
     source: Location | None = None
     slots: list[Slot] = field(default_factory=list)
+    layouts: dict[Layout, None] = field(default_factory=dict)
     callees: dict[str, Function] = field(default_factory=dict)
     is_subprogram: bool = False
     params: tuple[Param, ...] = ()

@@ -50,12 +50,15 @@ _ROWS: tuple[Code, ...] = (
     Code("E063", "a construct that this version does not compile yet"),
     Code("E064", "too many calls"),
     Code("E071", "too much stack"),
+    Code("W101", "the packet's name was not imported"),
     Code("W110", "`~` of a truth value"),
     Code("W111", "the truth of a value that may be None"),
     Code("W112", "a call that is computed once, when the program is compiled"),
     Code("W113", "a captured object that may change"),
     Code("W115", "a store that may cut the value"),
     Code("W130", "a comparison that is always true or always false"),
+    Code("W131", "a lookup whose result is not used"),
+    Code("W140", "a loop that costs the kernel's verifier much"),
 )
 
 CODES: Mapping[str, Code] = {row.id: row for row in _ROWS}

@@ -100,4 +100,5 @@ class Packet(View):
         return True
 
 
-pkt = Packet(HEADERS["pkt"], 0)
+PACKET = "pkt"
+pkt = Packet(HEADERS[PACKET], 0)

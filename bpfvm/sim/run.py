@@ -8,7 +8,8 @@ the hook's value, as it ends the compiled program.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -22,6 +23,7 @@ from bpfvm.lang.capture import Capture
 from bpfvm.lang.faults import FAULTS, LoopLimit, PacketError
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
+from bpfvm.lang.packet import PACKET, pkt
 from bpfvm.lang.signature import RESULT_OFFSET, WORD, Signature, argument_offset, signature
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.sim.context import Context
@@ -86,7 +88,7 @@ class Loaded:
         arguments = self._arguments(given)
         fault = None
         try:
-            with running(self), limited(self._codes, self._limited):
+            with running(self), self._implied(), limited(self._codes, self._limited):
                 value = self._callee.call(arguments)
         except Exception as error:
             if not isinstance(error, FAULTS) and type(error).__name__ not in self._raised:
@@ -94,6 +96,19 @@ class Loaded:
             fault = self._fault(error)
             value = None
         return self._result(given, value, fault)
+
+    @contextmanager
+    def _implied(self) -> Iterator[None]:
+        """A program of packets knows `pkt` without an import (W101): it stands among the builtins during a run."""
+        space: dict[str, Any] = self._callee.function.__getattribute__("__builtins__")
+        if self._hook.program_type.layer is None or PACKET in space:
+            yield
+            return
+        space[PACKET] = pkt
+        try:
+            yield
+        finally:
+            del space[PACKET]
 
     def read_map(self, name: str) -> Entries:
         """The contents of a map; the compiled program's hidden maps do not exist here."""

@@ -66,6 +66,8 @@ def _subscript(f: Translation, node: ast.Subscript) -> Value:
         return found
     if not isinstance(owner, MapValue):
         return constants.item(f, node, owner, index)
+    if node is f.discarded:
+        f.warn("W131", f"what `{f.quoted(node)}` looks up is not used", node, help="leave it out, or bind it to a name")
     element = maps.element(f, owner, index, node)
     return maps.load(f, element) if element is not None else BAD
 

@@ -46,6 +46,7 @@ _NONE = Interval(0, 0)
 # What the verifier may walk of one loop, in values of the IR (its limit is 1,000,000 instructions for a program), turns
 # that are few although ways fork in them, and how often it walks through a loop that is one state to it
 _WALK, _FEW, _PATIENCE = 60_000, 16, 8
+_COSTLY, _LIMIT = 250_000, 1_000_000  # instructions of one loop that are told of, and BPF_COMPLEXITY_LIMIT_INSNS
 
 Guesses = Mapping[str, Guess]
 
@@ -94,8 +95,8 @@ def run(f: Translation, body: Body) -> Ends:
             break
         f.rollback(trial.mark)
         guess, round = grown, round + 1
-    work = f.work
     trial = _tightened(f, body, before, guess, trial)
+    work = trial.mark.work
     size, ways = f.size_since(trial.mark)
     inside = size + f.work - work
     if _walked(body.walk, inside, ways):
@@ -108,6 +109,15 @@ def run(f: Translation, body: Body) -> Ends:
         if here is not None:
             f.resume(here)
         f.close_loop(trial.heads, ("the loop has used up the kernel's patience", f.head(body.node)))
+    walked = f.work - work + size
+    if walked > _COSTLY and not f.loops:
+        f.warn(
+            "W140",
+            f"this loop makes the kernel's verifier walk through some {walked} instructions",
+            f.head(body.node),
+            why=f"it gives up after {_LIMIT} instructions of one program",
+            help="bound the loop by a smaller constant, or move what it does inside into a function: @bpf.func",
+        )
     return trial.exits
 
 

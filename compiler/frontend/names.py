@@ -30,6 +30,7 @@ from bpfvm.compiler.frontend.types import (
 from bpfvm.lang.capture import MUTABLE
 from bpfvm.lang.layout import View as Memory
 from bpfvm.lang.layout import align_of
+from bpfvm.lang.packet import PACKET, pkt
 
 
 def read(f: Translation, node: ast.Name) -> Value:
@@ -101,7 +102,11 @@ def _outside(f: Translation, node: ast.Name) -> Value:
     try:
         found = f.scope.lookup(node.id)
     except Unknown as error:
-        return f.error("E010", str(error), node, help=_meant(f, node.id))
+        if node.id != PACKET or f.hook.program_type.layer is None:
+            return f.error("E010", str(error), node, help=_meant(f, node.id))
+        found = pkt
+        f.warn("W101", f"`{PACKET}` is not imported; a program of packets knows it nevertheless", node,
+               help=f"from bpfvm import {PACKET}")  # fmt: skip
     return captured(f, found, node.id, node)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,3 +156,10 @@ def test_exceptions_are_of_one_family(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Unavailable) as told:
         count.kernel(FRAME)
     assert told.value.reason == str(told.value)
+
+
+def test_the_packet_is_known_without_an_import() -> None:
+    made = bpf(bpf.exec("def f(ctx):\n    return pkt.eth.type\n")["f"], type="xdp")
+    assert made.check(bytes(12) + b"\x08\x06").value == 0x806
+    assert [one.code for one in made.compiled.warnings] == ["W101"]
+    assert not hasattr(builtins, "pkt")

@@ -4,6 +4,6 @@
 
 
 def program(ctx):
-    if pkt.ip.proto == 17:  #~ E010 `pkt` is not defined
+    if pkt.ip.proto == 17:  #~ W101 `pkt` is not imported
         return XDP_DROP  #~ E010 `XDP_DROP` is not defined
     return XDP_PAS  #~ E010 `XDP_PAS` is not defined

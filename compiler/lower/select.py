@@ -25,6 +25,7 @@ MIRRORED = {"ult": "ugt", "ugt": "ult", "ule": "uge", "uge": "ule", "slt": "sgt"
             "sge": "sle", "eq": "eq", "ne": "ne", "set": "set"}  # fmt: skip
 LESS = ("ult", "ule", "slt", "sle")
 SIGNED_MOVES = {"sext8": "movs8_64", "sext16": "movs16_64", "sext32": "movs32_64"}
+STACK = Ptr("stack")
 UNSIGNED = ("eq", "ne", "ult", "ule", "ugt", "uge")
 
 
@@ -101,7 +102,7 @@ class _Selector:
             return made
         if value.op == "ctx":
             return self.context
-        if value.op in ("slot", "map"):
+        if value.op == "map" or self.frame_offset(value) is not None:
             made = self.out.new()
             self.place(made, value)
             return made
@@ -109,13 +110,23 @@ class _Selector:
             self.registers[value] = self.out.new()
         return self.registers[value]
 
+    def frame_offset(self, value: Value) -> int | None:
+        """The distance from r10 of an address on the stack that is known: of an object, or of a part of one."""
+        if value.op == "slot":
+            return self.slots[value.imm]
+        if value.op != "add" or value.type != STACK or value.args[1].op != "const":
+            return None
+        base, distance = self.frame_offset(value.args[0]), signed(value.args[1].imm, 64)
+        return base + distance if base is not None and base <= base + distance <= 0 else None
+
     def place(self, dst: Reg, value: Value) -> None:
-        """The address of a stack object, or a map."""
-        if value.op == "map":
+        """An address on the stack that is known, or a map."""
+        offset = self.frame_offset(value)
+        if offset is None:
             self.emit("lddw_map", dst, symbol=value.name)
         else:
             self.emit("mov64_x", dst, R10)
-            self.emit("add64_k", dst, imm=self.slots[value.imm])
+            self.emit("add64_k", dst, imm=offset)
 
     def constant(self, dst: Reg, number: int) -> None:
         if immediate(number) is not None:
@@ -126,7 +137,8 @@ class _Selector:
             self.emit("lddw", dst, imm=number)
 
     def lower_value(self, value: Value) -> None:
-        if value.op in ("const", "ctx", "map", "slot") or value in self.extended:
+        known = value.op in ("const", "ctx", "map") or self.frame_offset(value) is not None
+        if known or value in self.extended:
             return  # made where they are used, or by the load
         row = IR_OPS[value.op]
         if value in self.halves or (clears(value) and value.args[0] in self.halves):
@@ -223,8 +235,9 @@ class _Selector:
 
     def address(self, base: Value, off: int) -> tuple[Reg, int]:
         """A base register and an offset that fits its 16 bits."""
-        if base.op == "slot":
-            return R10, self.slots[base.imm] + off
+        known = self.frame_offset(base)
+        if known is not None:
+            return R10, known + off
         if -(1 << 15) <= off < 1 << 15:
             return self.register(base), off
         moved = self.out.new()
@@ -255,7 +268,7 @@ class _Selector:
         for register, argument in enumerate(value.args, R1):
             if argument.op == "const":
                 self.constant(register, argument.imm)
-            elif argument.op in ("slot", "map"):
+            elif argument.op == "map" or self.frame_offset(argument) is not None:
                 self.place(register, argument)
             else:
                 self.emit("mov64_x", register, self.register(argument))

@@ -14,6 +14,7 @@ from bpfvm.compiler import compile_program
 from bpfvm.compiler.emit.object import assemble
 from bpfvm.compiler.ir.build import Builder
 from bpfvm.compiler.ir.function import Function
+from bpfvm.compiler.ir.types import Ptr
 from bpfvm.compiler.lower.narrow import low_halves, signed_loads
 from bpfvm.compiler.pipeline import generate
 from bpfvm.core.machine import Input
@@ -112,3 +113,21 @@ def test_a_load_that_others_read_stays() -> None:
         made = b.op("sext8", loaded)
         b.ret(b.op("add", made, loaded) if twice else made)
         assert bool(signed_loads(function)) is not twice
+
+
+def test_parts_of_stack_objects_are_addressed_from_r10() -> None:
+    """Without a register for their addresses, which are made where a call wants one."""
+    function = Function("f", "syscall", "syscall", 0)
+    b = Builder(function)
+    part = b.op("add", b.slot("pair", 32), b.const(12), type=Ptr("stack"))
+    inner = b.op("add", part, b.const(4), type=Ptr("stack"))
+    b.op("store32", inner, b.const(5), imm=4)
+    b.op("store32", part, b.const(0), imm=0)
+    b.ret(b.op("add", b.op("load32", inner, imm=4), b.op("load32", part, imm=8)))
+    insns = generate(function, False).insns
+    assert [(one.op.name, one.dst, one.off) for one in insns if one.op.name.startswith("st")] == [
+        ("st32", 10, -32 + 12 + 4 + 4), ("st32", 10, -32 + 12),
+    ]  # fmt: skip
+    assert not any(one.op.name == "add64_k" for one in insns)
+    with INTERP.load(assemble([generate(function, False)], {}, None), "f", {}) as loaded:
+        assert loaded.run(Input(ctx=bytes(8))).r0 == 10

@@ -5,22 +5,32 @@ The model is of one version (`MODELLED`); other kernels deduce more or less, and
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from bpfvm.core.errors import BpfvmError
 from bpfvm.core.machine import Location
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.codec import encode
+from bpfvm.testing import verdicts
 from bpfvm.testing.verdicts import VerdictCase, judged, load_verdicts
+from bpfvm.verifier.verdict import check
+from bpfvm.verifier.walk import Setting
 from kernel_tests.loading import release
-from kernel_tests.verdicts import EVERYTHING, WORDS, Maps, ask, opened_maps, states
+from kernel_tests.verdicts import EVERYTHING, WORDS, Maps, ask, opened_maps, possible_cpus, states
+from kernel_tests.verifier_mutants import mutant, originals
 from kernel_tests.verifier_programs import program
 
 MODELLED = (6, 18)
-CASES = load_verdicts(Path(__file__).parents[1] / "tests" / "verifier")
+ROOT = Path(__file__).parents[1]
+CASES = load_verdicts(ROOT / "tests" / "verifier")
 PROGRAMS, ALL_PROGRAMS = 1500, 50_000
+MUTANTS, ALL_MUTANTS = 1000, 20_000
+MUTANT_BUDGET = 20_000
 
 pytestmark = pytest.mark.skipif(
     release() != MODELLED, reason=f"the model is of Linux {MODELLED[0]}.{MODELLED[1]}, and this is another"
@@ -84,3 +94,29 @@ def test_a_planted_error_is_found(maps: Maps, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(scalar, "_wrapped", lambda low, high, most: (0, most))
     with pytest.raises(AssertionError, match="line"):
         test_random_programs_walk_through_equal_states(maps, lambda part, whole: 40)
+
+
+def test_mutants_of_programs(maps: Maps, size: Callable[[int, int], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of objects with a few slots changed: verdict, words and walked instructions."""
+    monkeypatch.setattr(verdicts, "check", functools.partial(check, budget=MUTANT_BUDGET))
+    monkeypatch.setattr(verdicts, "Setting", functools.partial(Setting, cpus=possible_cpus()))
+    cases, wrong, counts = originals((ROOT / "tests/packets", ROOT / "tests/objects")), [], Counter[str]()
+    for seed in range(size(MUTANTS, ALL_MUTANTS)):
+        case = mutant(cases, seed)
+        try:
+            said = ask(case, maps, WORDS)
+        except BpfvmError:
+            counts["no maps of this kind here"] += 1
+            continue
+        verdict = judged(case)
+        theirs = "accept" if said.errno == 0 else "reject"
+        if verdict.verdict == "undecided" or (said.errno and not said.log):
+            counts["undecided" if said.log or not said.errno else "refused without a log"] += 1
+            continue
+        counts[theirs] += 1
+        if (verdict.verdict, verdict.message, verdict.processed) != (theirs, "; ".join(said.words), said.processed):
+            wrong.append(f"seed {seed} {case.name}: kernel {said.errno} {said.processed} {said.words}, model {verdict}")
+    print(f"mutants of {len(cases)} programs: {dict(counts)}, {len(wrong)} differ")
+    assert not wrong, "\n".join(wrong[:5])
+    assert counts["accept"] >= 100
+    assert counts["reject"] >= 400

@@ -23,6 +23,7 @@ from kernel_tests import debian
 from kernel_tests.libbpf_driver import STACK_BYTES, UNSIZED
 from kernel_tests.loading import release
 from kernel_tests.test_verifier import MODELLED
+from kernel_tests.verdicts import possible_cpus
 
 ROOT = Path(__file__).parents[1]
 BUDGET = 200_000
@@ -98,11 +99,6 @@ def _compare_one(tally: Tally, file: str, spec: ObjectSpec, name: str) -> None:
     reading = read_log(log)
     if "; ".join(reading.reasons) != verdict.message or reading.slot != verdict.insn:
         tally.wrong.append(f"{file} {name}: kernel {reading.slot} {reading.reasons}, model {verdict.message}")
-
-
-def possible_cpus() -> int:
-    text = Path("/sys/devices/system/cpu/possible").read_text()
-    return int(text.strip().rpartition("-")[2]) + 1
 
 
 def sized(spec: ObjectSpec) -> ObjectSpec:

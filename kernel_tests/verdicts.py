@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bpfvm.kernel.maps import KernelMap
 from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf
@@ -116,3 +117,9 @@ def states(log: tuple[str, ...]) -> list[str]:
         if line.strip() and not _NOISE.match(line):
             lines.append(re.sub(r"\s+;", " ;", _ADDRESS.sub(r"\1…", line)).rstrip(" ;"))
     return lines
+
+
+def possible_cpus() -> int:
+    """That this kernel numbers."""
+    text = Path("/sys/devices/system/cpu/possible").read_text()
+    return int(text.strip().rpartition("-")[2]) + 1

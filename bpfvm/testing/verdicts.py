@@ -35,7 +35,6 @@ from bpfvm.tables.maps import FLAGS as MAP_FLAGS
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 from bpfvm.testing.datafile import helper_number, read_maps
 from bpfvm.testing.sections import Section, Sections, read_sections
-from bpfvm.verifier.errors import Rejected
 from bpfvm.verifier.raw import read
 from bpfvm.verifier.regs import MapInfo
 from bpfvm.verifier.verdict import Verdict, check
@@ -179,17 +178,14 @@ def _twin_code(section: Section, twin: Section) -> bytes:
 
 def judged(case: VerdictCase, level: int = 0) -> Verdict:
     """What the model says of a case. level: of its log."""
-    try:
-        insns = read(case.code, case.symbols)
-    except Rejected as reason:
-        return Verdict("reject", str(reason), reason.at, 0)
+    raw = read(case.code, case.symbols)
     known = {one.name: information(one) for one in case.maps}
     setting = Setting(
         PROGRAM_TYPES[case.type], case.attach_type, {slot: known[name] for slot, name in case.symbols.items()},
         gpl="GPL" in case.license, strict=bool(case.flags & FLAGS["strict"]),
         sleepable=bool(case.flags & FLAGS["sleepable"]) or PROGRAM_TYPES[case.type].sleepable,
     )  # fmt: skip
-    return check(insns, setting, level=level)
+    return check(raw.insns, setting, level=level, raw=raw)
 
 
 def information(spec: MapSpec) -> MapInfo:

@@ -8,6 +8,7 @@ from bpfvm.verifier import callbacks
 from bpfvm.verifier.arguments import Call, check_arguments
 from bpfvm.verifier.locks import lock, unlock
 from bpfvm.verifier.matrix import fits
+from bpfvm.verifier.precision import mark_precise
 from bpfvm.verifier.regs import (
     COMMON,
     END,
@@ -65,6 +66,8 @@ def call_helper(walk: Walk, one: Insn) -> int:
 def _permitted(walk: Walk, one: Insn) -> Helper:
     """The helper, which this program may call."""
     row = BY_ID.get(one.imm)
+    if one.imm == 0:
+        walk.refuse("program of this type cannot use helper bpf_unspec#0")
     if row is None:
         walk.refuse(f"invalid func {call_name(one.imm)}")
     name = walk.setting.row.name
@@ -108,6 +111,7 @@ def _special(walk: Walk, call: Call) -> None:
         case "tail_call":
             if call.map is not None and call.map.spec.type != "prog_array":
                 walk.refuse("expected prog array map for tail call")
+            _note_index(walk, call)
             if walk.state.refs:
                 leaked(walk, "tail_call")
             if len(walk.state.frames) > 1:
@@ -123,6 +127,13 @@ def _special(walk: Walk, call: Call) -> None:
             lock(walk, walk.state.regs[1])
         case "spin_unlock":
             unlock(walk, walk.state.regs[1])
+
+
+def _note_index(walk: Walk, call: Call) -> None:
+    """A constant index of a prog array is compiled in, so it matters."""
+    reg = walk.state.regs[3]
+    if call.map is not None and reg.kind == SCALAR and not reg.m and reg.v < call.map.spec.max_entries:
+        mark_precise(walk, 3)
 
 
 _KINDS = {

@@ -108,6 +108,19 @@ def check_jumps(code: Code) -> None:
             raise Rejected("last insn is not an exit or jmp")
 
 
+def check_abnormal(code: Code) -> None:
+    """What a subprogram may do only where BTF tells what it returns."""
+    if code.functions:
+        return
+    for slot, one in code.each():
+        row = BY_ID.get(one.imm) if one.op.name == "call" else None
+        if len(code.starts) > 1 and slot >= code.starts[1]:
+            if one.op.kind is Kind.PACKET:
+                raise Rejected("LD_ABS is not allowed in subprogs without BTF")
+            if row is not None and row.name == "tail_call":
+                raise Rejected("tail_call is not allowed in subprogs without BTF")
+
+
 def mark(code: Code) -> Marks:
     """Where states are compared, and which instructions follow which. Rejected for what cannot be reached."""
     size = len(code)

@@ -12,9 +12,8 @@ from bpfvm.verifier.branch import jump
 from bpfvm.verifier.calls import call_helper
 from bpfvm.verifier.errors import Rejected, Undecided
 from bpfvm.verifier.log import frame_text
-from bpfvm.verifier.packet_load import load_packet
+from bpfvm.verifier.packet_load import check_packet_load, load_packet
 from bpfvm.verifier.prune import visited
-from bpfvm.verifier.raw import BAD
 from bpfvm.verifier.regs import FUNC, MAP, VALUE, number, pointer
 from bpfvm.verifier.state import State
 from bpfvm.verifier.walk import LIMIT, Walk
@@ -82,8 +81,13 @@ def _walk_one(walk: Walk) -> int | None:
     one = walk.code.insn(walk.at)
     if one.op.kind in _JUMPS:
         walk.jumps += 1
-    if one.op.name.startswith(BAD):
-        walk.refuse(one.op.name.removeprefix(BAD))
+    words = walk.bad.get(walk.at)
+    if words is not None:
+        if one.op.kind is Kind.JUMP:
+            walk.source(one.dst)
+        if one.op.kind is Kind.PACKET:
+            check_packet_load(walk)
+        walk.refuse(words)
     walk.stack.begin(walk.state.calls(), walk.at)
     following = _HANDLERS[one.op.kind](walk, one)
     walk.stack.commit()

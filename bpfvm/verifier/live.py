@@ -9,6 +9,7 @@ from bpfvm.verifier.code import Code, Marks
 
 _CLOBBERED = 0b111111  # r0 to r5, by every call
 _ARGUMENTS = 0b111110
+_ALL = 0b1111111111  # legacy packet loads may end the program, and the kernel takes all for read
 
 
 def uses(one: Insn) -> tuple[int, int]:
@@ -35,7 +36,7 @@ def uses(one: Insn) -> tuple[int, int]:
         case Kind.CALL:
             return _call_uses(one), _CLOBBERED
         case Kind.PACKET:
-            return 1 << 6 | (src if "src" in one.op.uses else 0), _CLOBBERED
+            return _ALL, 0
     return 0, 0
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from bpfvm.isa.insn import Insn
 from bpfvm.verifier.regs import CTX, unknown
-from bpfvm.verifier.scalar import truncate
 from bpfvm.verifier.walk import Walk
+
+
+def check_packet_load(walk: Walk) -> None:
+    """Programs of this type have such loads."""
+    if not walk.setting.row.ld_abs:
+        walk.refuse("BPF_LD_[ABS|IND] instructions not allowed for this program type")
 
 
 def load_packet(walk: Walk, one: Insn) -> None:
     """r0 = packet bytes at imm (+ src)."""
-    if not walk.setting.row.ld_abs:
-        walk.refuse("BPF_LD_[ABS|IND] instructions not allowed for this program type")
+    check_packet_load(walk)
     if len(walk.code.starts) > 1:
         walk.undecided("legacy packet loads in a program with subprograms")
     reg = walk.source(6)
@@ -23,8 +27,6 @@ def load_packet(walk: Walk, one: Insn) -> None:
         walk.undecided("a changed context pointer in a legacy packet load")
     for ref in walk.state.refs:
         walk.undecided(f"a legacy packet load while reference {ref.id} is held")
+    walk.touched_regs.add(0)
     walk.clobber(range(6))
-    new = unknown()
-    if one.op.bits < 32:
-        truncate(new, one.op.bits // 8)
-    walk.set(0, new)
+    walk.set(0, unknown())  # of the width of the load the verifier makes nothing

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bpfvm.isa.insn import Insn
-from bpfvm.verifier.code import Code, check_jumps, mark
+from bpfvm.verifier.code import Code, check_abnormal, check_jumps, mark
 from bpfvm.verifier.depth import check_depth
 from bpfvm.verifier.errors import Rejected, Undecided
 from bpfvm.verifier.explore import explore
 from bpfvm.verifier.functions import Function, entry_of
 from bpfvm.verifier.live import live_registers, loops
 from bpfvm.verifier.log import Log, live_table
+from bpfvm.verifier.raw import Raw
 from bpfvm.verifier.state import entry_state
 from bpfvm.verifier.walk import LIMIT, Setting, Walk
+from bpfvm.verifier.wide import check_wide
 
 ACCEPT, REJECT, UNDECIDED = "accept", "reject", "undecided"
 
@@ -36,22 +38,30 @@ class Verdict:
 
 def check(
     insns: Sequence[Insn], setting: Setting, *, level: int = 0, budget: int = LIMIT,
-    functions: Mapping[int, Function] | None = None,
+    functions: Mapping[int, Function] | None = None, raw: Raw | None = None,
 ) -> Verdict:  # fmt: skip
-    """The verdict on a program's instructions. level: of the log. budget: instructions to walk before giving up."""
+    """The verdict on a program's instructions. level: of the log. budget: instructions to walk before giving up.
+
+    functions: by their first slots, where BTF tells them. raw: what is wrong with bytes that `insns` were read from.
+    """
     log = Log(level)
     walk: Walk | None = None
     try:
+        if any(one.op.name == "call_kfunc" for one in insns):
+            raise Undecided("uses kernel functions (kfuncs)")
         code = Code(insns, functions or {})
         if level & 2:
             log.lines += [f"func#{number} @{start}" for number, start in enumerate(code.starts)]
         check_jumps(code)
+        check_abnormal(code)
+        check_wide(code, setting, raw.early if raw is not None else {})
         marks = mark(code)
         marks.scc = loops(code, marks)
         marks.live = live_registers(code, marks)
         if level & 2:
             log.lines += live_table(code.each(), marks.live, marks.scc)
         walk = Walk(code, marks, setting, log, budget)
+        walk.bad = raw.bad if raw is not None else {}
         explore(walk, entry_state(), 0)
         _functions(walk)
         check_depth(walk)

@@ -69,6 +69,7 @@ class Walk:
         self.visits = [0] * len(code)
         self.stack_depth: dict[int, int] = {}
         self.calls: dict[int, set[int]] = {}
+        self.bad: Mapping[int, str] = {}  # words for instructions with fields that they do not have
         self.inline: dict[int, tuple[bool, int]] = {}
         self.loops: dict[tuple[int, ...], Loop] = {}
         self.called: set[int] = set()  # functions that are verified by themselves

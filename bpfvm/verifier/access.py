@@ -42,6 +42,7 @@ _ALIGNED = {STACK: "stack ", CTX: "context ", FLOW: "flow keys ", KEY: "key ", V
             COMMON: "sock_common ", TCP: "tcp_sock ", XSK: "xdp_sock "}  # fmt: skip
 _POINTERS = {"packet": PACKET, "packet_end": END, "packet_meta": META, "flow_keys": FLOW, "sock_common_or_null": COMMON,
              "sock_or_null": SOCK, "sock": SOCK, "tp_buffer": BUFFER}  # fmt: skip
+_REWRITTEN = SOCKETS | {CTX}
 _FLOW_KEYS = 56  # sizeof(struct bpf_flow_keys)
 _NET_ALIGN = 2  # bytes that packets begin behind a multiple of 4, where alignment is strict
 _SYSCALL_CTX = 0xFFFF
@@ -52,8 +53,9 @@ def load(walk: Walk, one: Insn) -> None:
     """dst = memory at src + off."""
     walk.source(one.src)
     walk.target(one.dst)
-    size = one.op.bits // 8
+    size, reg = one.op.bits // 8, walk.state.regs[one.src]
     access(walk, one.src, one.off, size, one, into=one.dst, signed_load=one.op.kind is Kind.LOAD_SX)
+    _same_kind(walk, reg)
 
 
 def store(walk: Walk, one: Insn) -> None:
@@ -62,8 +64,17 @@ def store(walk: Walk, one: Insn) -> None:
     if one.op.operand == "src":
         walk.source(one.src)
         value = one.src
-    walk.source(one.dst)
+    reg = walk.source(one.dst)
     access(walk, one.dst, one.off, one.op.bits // 8, one, value=value, is_write=True)
+    _same_kind(walk, reg)
+
+
+def _same_kind(walk: Walk, reg: Reg) -> None:
+    """The kernel rewrites loads of contexts and sockets, so that one instruction is for one kind of pointer."""
+    name = type_name(reg)
+    before = walk.accessed.setdefault(walk.at, name)
+    if before != name and (reg.kind in _REWRITTEN or before.removesuffix("_or_null") in _REWRITTEN):
+        walk.refuse("same insn cannot be used with different pointers")
 
 
 def access(

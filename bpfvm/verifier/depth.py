@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bpfvm.verifier.errors import Rejected
+from bpfvm.verifier.subprogram import FRAMES
 from bpfvm.verifier.walk import Walk
 
 _MOST = 512
@@ -11,9 +12,8 @@ _PRIVATE = frozenset({"kprobe", "tracepoint", "perf_event", "raw_tracepoint"})
 
 
 def check_depth(walk: Walk) -> None:
-    """Rejected where frames of a chain of calls together are larger than the stack."""
-    if walk.setting.row.name in _PRIVATE:
-        return  # each function's frame counts alone, and none is larger
+    """Rejected where frames of a chain of calls together are larger than the stack, or too many: functions that call
+    themselves are, however often."""
     worst = _deepest(walk, 0, 0, 1)
     if worst is not None:
         raise Rejected(f"combined stack size of {worst[0]} calls is {worst[1]}. Too large")
@@ -21,9 +21,11 @@ def check_depth(walk: Walk) -> None:
 
 def _deepest(walk: Walk, start: int, below: int, frames: int) -> tuple[int, int] | None:
     depth = below + -(-walk.stack_depth.get(start, 0) // _GRAIN) * _GRAIN
-    if depth > _MOST:
+    if depth > _MOST and walk.setting.row.name not in _PRIVATE:  # there each function's frame counts alone
         return frames, depth
     for inner in sorted(walk.calls.get(start, ())):
+        if frames >= FRAMES:
+            raise Rejected(f"the call stack of {frames} frames is too deep !")
         found = _deepest(walk, inner, depth, frames + 1)
         if found is not None:
             return found

@@ -111,7 +111,7 @@ def _refuse_loop(walk: Walk, old: State) -> None:
     walk.say(f"infinite loop detected at insn {walk.at}")
     walk.say(f"cur state:{frame_text(walk.state, depth)}")
     walk.say(f"old state:{frame_text(old, depth)}")
-    raise Rejected(f"infinite loop detected at insn {walk.at}", walk.before)
+    raise Rejected(f"infinite loop detected at insn {walk.at}", walk.at)
 
 
 def _keep(walk: Walk, known: list[State]) -> None:

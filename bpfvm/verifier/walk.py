@@ -69,6 +69,7 @@ class Walk:
         self.visits = [0] * len(code)
         self.stack_depth: dict[int, int] = {}
         self.calls: dict[int, set[int]] = {}
+        self.accessed: dict[int, str] = {}  # the kind of pointer that each load and store follows
         self.bad: Mapping[int, str] = {}  # words for instructions with fields that they do not have
         self.inline: dict[int, tuple[bool, int]] = {}
         self.loops: dict[tuple[int, ...], Loop] = {}

@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PLAIN = Path(__file__).with_name("_plain.py")
 GOAL = 1.0  # in 100 lines
 R2 = ("E040", "E046")  # the codes of the rule: an exact value that may not fit, and one that fits on some paths
+NUMBERS = {"int", "bool", *(one.__name__ for one in SCALARS)}
 CASTS = frozenset(one.__name__ for one in SCALARS)
 _NUMBERS = itertools.count()
 
@@ -62,7 +63,7 @@ def load(path: Path, text: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"noise_{path.stem}", path)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    exec(compile(text, name, "exec"), vars(module))
+    exec(compile(text, name, "exec", dont_inherit=True), vars(module))
     return module
 
 
@@ -135,12 +136,19 @@ def measure(path: Path) -> Noise:
     return found
 
 
+def _hints(node: ast.FunctionDef) -> set[str]:
+    """The names in the annotations of a function."""
+    hints = [one.annotation for one in node.args.args if one.annotation is not None]
+    return {one.id for hint in [*hints, node.returns] if hint for one in ast.walk(hint) if isinstance(one, ast.Name)}
+
+
 def runnable(text: str) -> list[str]:
     """The lines of a module with its functions, classes and plain constants alone, each where it was."""
     rows = text.splitlines()
     for node in ast.parse(text).body:
         marks = getattr(node, "decorator_list", [])
-        kept = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.Import | ast.ImportFrom)
+        kept = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.Import)
+        kept = kept and not (isinstance(node, ast.FunctionDef) and _hints(node) - NUMBERS)
         first = min([node.lineno, *(one.lineno for one in marks)])
         last = (
             (node.lineno - 1 if marks and isinstance(node, ast.FunctionDef) else first - 1) if kept else node.end_lineno

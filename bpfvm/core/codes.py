@@ -49,6 +49,7 @@ _ROWS: tuple[Code, ...] = (
     Code("E062", "a construct that is not available in BPF programs"),
     Code("E063", "a construct that this version does not compile yet"),
     Code("E064", "too many calls"),
+    Code("E065", "a function that is nested too deeply"),
     Code("E071", "too much stack"),
     Code("W101", "the packet's name was not imported"),
     Code("W110", "`~` of a truth value"),

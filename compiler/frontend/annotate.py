@@ -7,6 +7,7 @@ import types
 import typing
 from typing import Any
 
+from bpfvm.compiler.frontend.ranges import shown
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BOOLEAN, MODULAR, Maybe, Nothing, Number, Reference, Value
 from bpfvm.lang.signature import Scalar, namespace, scalar_of
@@ -65,7 +66,7 @@ def _number(f: Translation, declared: Scalar, value: Number, node: ast.expr, nam
     elif not _within(value, declared):
         exact = isinstance(declared.annotation, Storage)
         above = value.range.lo >= 0 and exact
-        fact = f"can be up to {f.most(value.range)}" if above else f"lies in {f.shown(value.range)}"
+        fact = f"can be up to {shown(value.range.hi)}" if above else f"lies in {f.shown(value.range)}"
         _unconverted(f, node, name, claim, target if exact else "u64", f"this value {fact}")
 
 

@@ -7,6 +7,7 @@ loop, holds on every turn. The last translation stays; all others are taken back
     bounds   what comes back lies in the guess
     drift    what comes back is the number itself plus at most d, the loop makes at most n turns, and
              what it was before, plus n * d, lies in the guess
+    turns    the loop makes at most n turns, few of them, and the guess is what n turns make, joined one after the other
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.interval import Interval, add
 
 _DRIFTS = 4  # guesses by drift, before only bounds count
+_TURNS = 64  # of a loop that is followed turn by turn, where a number would grow out of 64 bits else
 _PATIENT = 2  # guesses by bounds that take what comes back as it is
 # Then bounds that grow go to one of these, one after the other, and at last to "any number"
 _STOPS = (Interval(0, M8), Interval(-1 << 31, M32), Interval(S64_MIN, S64_MAX), Interval(S64_MIN, M64), ANY)
@@ -95,7 +97,9 @@ def run(f: Translation, body: Body) -> Ends:
             break
         f.rollback(trial.mark)
         guess, round = grown, round + 1
-    trial = _tightened(f, body, before, guess, trial)
+    trial, is_followed = _followed(f, body, before, guess, trial)
+    if not is_followed:
+        trial = _tightened(f, body, before, guess, trial)
     work = trial.mark.work
     size, ways = f.size_since(trial.mark)
     inside = size + f.work - work
@@ -154,6 +158,39 @@ def _tightened(f: Translation, body: Body, before: Mapping[str, Binding], guess:
         return trial
     f.rollback(trial.mark)
     return _trial(f, body, guess)
+
+
+def _followed(
+    f: Translation, body: Body, before: Mapping[str, Binding], guess: Guesses, held: _Trial
+) -> tuple[_Trial, bool]:  # fmt: skip
+    """The body under what its turns make of names, followed one by one, and True; `held` again where nothing grew too
+    large, where the turns are too many, or where 64 bits do not hold what they make."""
+    grew = any(isinstance(one, Growing) for one in held.heads.names.values())
+    grew = grew or f.refused_since(held.mark, "E040", "E046")
+    if not grew or not 0 < body.turns <= min(_TURNS, f.patience):
+        return held, False
+    f.rollback(held.mark)
+    f.patience -= body.turns
+    now: Guesses = {name: _first(one, body.known.get(name)) for name, one in before.items()}
+    for _ in range(body.turns):
+        trial = _trial(f, body, now)
+        f.rollback(trial.mark)
+        made = {name: _joined(trial, name, one.binding) for name, one in now.items()}
+        if any(one is None for one in made.values()):
+            return _trial(f, body, guess), False
+        now = {name: Guess(one, None) for name, one in made.items() if one is not None}
+    return _trial(f, body, now), True
+
+
+def _joined(trial: _Trial, name: str, known: Binding) -> Binding | None:
+    """What a name is at the head before a turn or after it; None where 64 bits do not hold it, or after an error."""
+    after = trial.after[name] if trial.after is not None else trial.heads.names[name]
+    if after == trial.heads.names[name]:
+        return known
+    if isinstance(known, Number) and isinstance(after, Number):
+        reach, kinds = known.range.union(after.range), known.kinds | after.kinds
+        return Number(kinds, _wrapped(kinds, reach)) if reach.exact else None
+    return None if isinstance(after, Growing | Bad) else flow.met([known, after])
 
 
 def _grown(trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, round: int) -> Guess:

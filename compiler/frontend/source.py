@@ -206,7 +206,7 @@ def _by_columns(candidates: list[ast.AST], code: types.CodeType) -> list[ast.AST
 
 
 def _differ(candidates: list[ast.AST]) -> bool:
-    return len({ast.dump(node) for node in candidates}) > 1
+    return len(candidates) > 1 and len({ast.dump(node) for node in candidates}) > 1
 
 
 def _compiles_to(node: ast.AST, code: types.CodeType) -> bool:

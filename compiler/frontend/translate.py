@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpfvm.compiler.frontend import parameters, result, stmt
+from bpfvm.compiler.frontend.depth import room
 from bpfvm.compiler.frontend.expr import value
 from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.scope import Scope, Unfit
@@ -45,6 +46,11 @@ def translate(
     callee: Callee, hook: Hook, name: str | None = None, machine: Target = DEFAULT
 ) -> Translated:  # fmt: skip
     """The IR of a function. Raises CompileError with every error of the function, in the order of its source."""
+    with room(callee.function):
+        return _translate(callee, hook, name, machine)
+
+
+def _translate(callee: Callee, hook: Hook, name: str | None, machine: Target) -> Translated:
     function = callee.function
     located = locate(function)
     scope = Scope.of(function)

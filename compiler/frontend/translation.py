@@ -79,6 +79,7 @@ class Translation:
         self.copies = 0  # bodies around this point that are written out more than once
         self.loops: list[Loop] = []  # around this point, the innermost last
         self._bases: set[int] = set()  # origins of the numbers at their heads
+        self.patience = 1 << 10  # for turns of loops that are followed one by one
         self.work = 0  # what loops make the kernel's verifier walk besides what stands in the text, in values
 
     def inner(self, frame: Frame, target: Function) -> Translation:
@@ -135,10 +136,6 @@ class Translation:
     def lies(self, range: Interval) -> str:
         """Where a value lies, for messages."""
         return f"is {shown(range.lo)}" if range.constant is not None else f"lies in {self.shown(range)}"
-
-    def most(self, range: Interval) -> str:
-        """Its upper end, for messages."""
-        return shown(range.hi)
 
     # Errors
 
@@ -286,6 +283,10 @@ class Translation:
         self.calls = mark.calls
         if self.loops:
             del self.loops[-1].breaks[mark.outer[0] :], self.loops[-1].continues[mark.outer[1] :]
+
+    def refused_since(self, mark: Mark, *codes: str) -> bool:
+        """Whether there is an error of these codes that was not there at `mark`."""
+        return any(key[0] in codes for key in self._diags.keys() - mark.diags.keys())
 
     def open_loop(self, guesses: Mapping[str, Guess]) -> Heads:
         """Go on at a loop's head, where names are as guessed: those that may change are parameters of its block."""

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "E001": "tests/unit/compiler/test_frontend_source.py",
     "E002": "tests/unit/compiler/test_frontend_source.py",
     "E003": "tests/unit/compiler/test_frontend_source.py",
+    "E065": "tests/unit/compiler/test_frontend_depth.py",
 }
 
 

@@ -303,6 +303,53 @@ def find(n: s16) -> s32:
 
 
 EDGES8: list[tuple[int, ...]] = [(0,), (1,), (2,), (5,), (7,), (16,), (100,), (254,), (255,)]
+
+
+def reversed_bits(x: u32) -> u32:
+    """It doubles on each turn, and fits because the turns are counted."""
+    result = 0
+    for _ in range(32):
+        result = result << 1 | x & 1
+        x >>= 1
+    return result
+
+
+def hash_of_bytes(a: u64, n: u8) -> u64:
+    """Eight turns of a product fit in 64 bits; more would not."""
+    h = 7
+    for i in range(8):
+        if i == n:
+            break
+        h = h * 31 + (a >> 8 * i & 255)
+    return h
+
+
+def pair_of_sums(a: u8) -> u64:
+    """Each is what both were: forty turns of it."""
+    x, y = 1, a
+    for _ in range(40):
+        x, y = y, x + y
+    return x - y if x > y else y - x
+
+
+def grows_in_two_loops(a: u8) -> u64:
+    """The inner loop multiplies what the outer one carries on."""
+    h = 1
+    for i in range(3):
+        for j in range(4):
+            h = h * 3 + (a >> j & 1)
+        h -= i
+    return h // 2
+
+
+def signed_growth(a: s8) -> s64:
+    """A product of both signs."""
+    x = 1
+    for _ in range(9):
+        x *= a
+    return x // 3
+
+
 CASES: list[tuple[Callable[..., Any], list[tuple[int, ...]]]] = [
     (triangle, EDGES8),
     (collatz, [(0,), (1,), (2,), (7,), (27,), (97,), (M32,), (837799,)]),
@@ -331,5 +378,10 @@ CASES: list[tuple[Callable[..., Any], list[tuple[int, ...]]]] = [
     (weekday, [(n,) for n in range(10)]),
     (matched_pair, [(0, 0), (0, 5), (0, 6), (1, 3), (2, 0xFF), (3, 1), (3, 0xFF), (3, 2), (7, 1)]),
     (matched_none, [(0,), (5,), (6,), (10,), (11,)]),
+    (reversed_bits, [(0,), (1,), (2,), (0x80000000,), (0xDEADBEEF,), (M32,)]),
+    (hash_of_bytes, [(0, 8), (M64, 8), (M64, 0), (0x0102030405060708, 255), (M64, 7)]),
+    (pair_of_sums, EDGES8),
+    (grows_in_two_loops, EDGES8),
+    (signed_growth, [(0,), (1,), (0xFF,), (0x80,), (0x7F,), (5,), (0xFB,)]),
     (find, [(0,), (1,), (49,), (50,), (3969,), (0xFFFF,)]),
 ]

@@ -169,7 +169,8 @@ class Program:
 
         outcomes: dict[str, Outcome] = {}
         missing: list[str] = []
-        for name in (*(("cpython",) if self.function else ()), *(row.name for row in ENGINES)):
+        compared = self.function is not None and (self.hook is None or self.hook.ints == "exact")
+        for name in (*(("cpython",) if compared else ()), *(row.name for row in ENGINES)):
             try:
                 outcomes[name] = self._run(name, given, maps, ctx)
             except Unavailable as error:
@@ -355,15 +356,25 @@ class Bpf:
     @overload
     def xdp(self, function: Callable[..., Any]) -> Program: ...
     @overload
-    def xdp(self, *, on_fault: int | None = None) -> Callable[[Callable[..., Any]], Program]: ...
+    def xdp(self, *, on_fault: int | None = None, ints: str = "exact") -> Callable[[Callable[..., Any]], Program]: ...
 
-    def xdp(self, function: Callable[..., Any] | None = None, *, on_fault: int | None = None) -> Any:
-        """An XDP program: `@bpf.xdp`, or `@bpf.xdp(on_fault=XDP_DROP)`. Without a return it gives `on_fault`."""
-        return _decorate(hooks.xdp(on_fault), function)
+    def xdp(
+        self, function: Callable[..., Any] | None = None, *, on_fault: int | None = None, ints: str = "exact"
+    ) -> Any:  # fmt: skip
+        """An XDP program: `@bpf.xdp`, or `@bpf.xdp(on_fault=XDP_DROP)`. Without a return it gives `on_fault`.
 
-    def function(self, function: Callable[..., Any]) -> Program:
-        """A program of a plain function of scalars: `def f(a: u32, b: u64) -> u64`."""
-        return Program.of_function(function, hooks.function())
+        ints="wrap": exact integers that do not fit in 64 bits wrap, as in C; CPython is then not compared.
+        """
+        return _decorate(hooks.xdp(on_fault, ints), function)
+
+    @overload
+    def function(self, function: Callable[..., Any]) -> Program: ...
+    @overload
+    def function(self, *, ints: str) -> Callable[[Callable[..., Any]], Program]: ...
+
+    def function(self, function: Callable[..., Any] | None = None, *, ints: str = "exact") -> Any:
+        """A program of a plain function of scalars: `def f(a: u32, b: u64) -> u64`. ints: as for `xdp`."""
+        return _decorate(hooks.function(ints), function)
 
     def func(self, function: F) -> F:
         """A function that programs call, compiled once for all calls: a subprogram, verified with its callers. Its

@@ -181,7 +181,7 @@ def unary(f: Translation, node: ast.UnaryOp, op: ast.unaryop, value: Value) -> V
     known = number.constant
     exact = row.range(number.range) if known is None else Interval(row.exact(known), row.exact(known))
     kinds = unary_kinds(number.kinds)
-    range = settled(kinds, exact)
+    range = settled(kinds, exact, f.hook.ints == "wrap")
     if range is None:
         return f.disagreement(node, kinds, exact)
     if range.constant is not None:
@@ -218,7 +218,7 @@ def absolute(f: Translation, node: ast.Call, number: Number) -> Value:
         return BAD
     kinds = unary_kinds(number.kinds)
     exact = abs_(number.range)
-    range = settled(kinds, exact)
+    range = settled(kinds, exact, f.hook.ints == "wrap")
     if range is None:
         return f.disagreement(node, kinds, exact)
     if range.constant is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bpfvm.compiler.frontend.ranges import bounded
 from bpfvm.compiler.frontend.types import Kind, Kinds
 from bpfvm.core.bits import M64, signed
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.interval import S64, Interval
 
 _BITWISE = frozenset({"and", "or", "xor"})
 # Left operands that CPython asks first although the right one is a u64 or s64: the result is a plain int.
@@ -46,11 +46,14 @@ def unary_kinds(operand: Kinds) -> Kinds:
     return frozenset(kind if kind.wraps else Kind.INT for kind in operand)
 
 
-def settled(kinds: Kinds, exact: Interval) -> Interval | None:
+def settled(kinds: Kinds, exact: Interval, wrap: bool = False) -> Interval | None:
     """The range of a result whose exact value lies in `exact`, wrapped as its kinds say.
 
-    None where the kinds disagree: one of them would wrap the value and another not.
+    None where the kinds disagree: one of them would wrap the value and another not. wrap: exact numbers that do not fit
+    wrap too, as s64 does.
     """
+    if wrap and not exact.exact and not any(kind.wraps for kind in kinds):
+        return S64 if exact.constant is None else Interval(*[signed(exact.constant, 64)] * 2)
     if exact.constant is not None:
         values = {_wrapped(kind, exact.constant) for kind in kinds}
         return Interval(*values, *values) if len(values) == 1 else None

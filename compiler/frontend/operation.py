@@ -41,7 +41,7 @@ class Operation:
 
 def finished(f: Translation, op: Operation, exact: Interval, emit: Callable[[], Register]) -> Value:
     """The result, whose exact value lies in `exact`: a constant, or what `emit` makes; E046 where kinds disagree."""
-    range = settled(op.kinds, exact)
+    range = settled(op.kinds, exact, f.hook.ints == "wrap")
     if range is None:
         return f.disagreement(op.node, op.kinds, exact)
     if range.constant is not None:

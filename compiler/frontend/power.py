@@ -25,7 +25,7 @@ def power(f: Translation, node: ast.AST, base: tuple[Number, ast.expr], exponent
     known = b.constant
     if known is None or not 0 <= known <= _LARGEST_EXPONENT:
         return _exponent(f, node, b, b_node)
-    range = settled(kinds, ranges.power(a.range, known))
+    range = settled(kinds, ranges.power(a.range, known), f.hook.ints == "wrap")
     if range is None:
         return f.disagreement(node, kinds, ranges.power(a.range, known))
     if range.constant is not None:

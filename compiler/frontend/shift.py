@@ -19,7 +19,7 @@ def shift(f: Translation, op: Operation) -> Value:
     right = op.row.name == "rshift"
     if not f.exact(op.b, op.right) or (right and not f.exact(op.a, op.left)):
         return BAD
-    wraps = all(kind.wraps for kind in op.kinds)
+    wraps = all(kind.wraps for kind in op.kinds) or f.hook.ints == "wrap"
     if not right and not wraps and op.b.range.hi > LARGEST_COUNT:
         return _unbounded(f, op)
     tested = _not_negative(f, op)

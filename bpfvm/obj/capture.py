@@ -35,6 +35,11 @@ class Format(Protocol):
 
     def __iter__(self) -> Iterator[Packet]: ...
 
+    @property
+    def plain(self) -> Plain | None: ...
+
+    def resume(self, at: int, number: int) -> None: ...
+
 
 class Capture:
     """The packets of a capture, in file order, as often as it is iterated; none of them is kept.
@@ -86,8 +91,8 @@ class Capture:
 
     @property
     def plain(self) -> Plain | None:
-        """Where the packets are, for who walks through the file; None where it is not of the common form of pcap."""
-        return self._format.plain if isinstance(self._format, Pcap) else None
+        """Where the packets are, for who walks through the file; None for all but the common forms."""
+        return self._format.plain
 
     def is_whole(self, layer: str) -> bool:
         """Whether programs of `layer` see packets as they are in the file."""
@@ -98,7 +103,6 @@ class Capture:
 
     def resume(self, at: int, number: int) -> None:
         """Give packets from the record at `at` on, in front of which are `number`. For a file that is `plain`."""
-        assert isinstance(self._format, Pcap), "asked of plain before"
         self._format.resume(at, number)
 
     def frames(self, layer: str) -> Iterator[Frame]:

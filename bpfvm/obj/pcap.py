@@ -33,7 +33,7 @@ _FIELDS = "HHiIII"  # of the file header, behind the magic
 _HEADER = 24
 _RECORD = "IIII"
 _PLAIN = struct.Struct("<IIII")
-_SAMPLE = 64  # records that tell how large packets are
+SAMPLE = 64  # records that tell how large packets are
 _FOLLOWING = 3  # records that must follow one another for reading to go on there
 _NEAR = 1 << 16  # seconds that packets which follow one another may be apart, when reading goes on
 _LONGEST = 1 << 24  # length on the wire that is believed then
@@ -61,10 +61,15 @@ VARIANTS: Mapping[int, Variant] = {
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """Records of four little-endian words and the bytes. start: the first; unit: ns; mean: bytes of the first ones."""
+    """A little-endian file of packets that follow one another. form: "pcap" or "pcapng". start: the first one's place.
 
+    A time of n is n * unit + offset ns (in pcap, the part below a second). mean: bytes of the first packets.
+    """
+
+    form: str
     start: int
     unit: int
+    offset: int
     mean: int
 
 
@@ -109,10 +114,10 @@ class Pcap:
             return None
         view, at = self._pages.view, self._first
         sizes: list[int] = []
-        while len(sizes) < _SAMPLE and at + _PLAIN.size <= len(view):
+        while len(sizes) < SAMPLE and at + _PLAIN.size <= len(view):
             sizes.append(self._lengths(at)[0])
             at += _PLAIN.size + sizes[-1]
-        return Plain(self._first, self._unit, sum(sizes) // len(sizes) if sizes else 0)
+        return Plain("pcap", self._first, self._unit, 0, sum(sizes) // len(sizes) if sizes else 0)
 
     def resume(self, at: int, number: int) -> None:
         """Begin at the record at `at` from now on, in front of which are `number` packets."""

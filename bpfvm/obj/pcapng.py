@@ -20,7 +20,7 @@ from functools import lru_cache
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.losses import Losses
 from bpfvm.obj.pages import Pages
-from bpfvm.obj.pcap import MAX_PACKET, SECOND, Packet
+from bpfvm.obj.pcap import MAX_PACKET, SAMPLE, SECOND, Packet, Plain
 
 SECTION, INTERFACE, OLD_PACKET, SIMPLE, ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 BYTE_ORDER = 0x1A2B3C4D
@@ -30,7 +30,7 @@ _BLOCK = 12  # bytes of the shortest: type and twice the length
 _SECTION = 28
 _MOST_INTERFACES = 1 << 16  # of a section
 _MOST_TRIED = 1 << 19  # places that are looked at before the rest is given up
-_LEAST_ENHANCED = 32
+LEAST_ENHANCED = 32
 _RARER = {INTERFACE: 20, OLD_PACKET: 32, SIMPLE: 16}  # the least length of each
 _KNOWN = (1, 2, 3, 4, 5, 6, 10, 0x0BAD, 0x4000_0BAD)  # blocks at which reading may go on, beside sections
 _ORDERS = b"|".join(re.escape(BYTE_ORDER.to_bytes(4, order)) for order in ("little", "big"))
@@ -61,15 +61,48 @@ class Pcapng:
         self._pages, self._lost = pages, lost
         self.link = -1
         self._interfaces: list[Interface] = []
+        self._first: int | None = None  # where to begin behind interfaces that are known
         try:
             self._open(0)
         except LoadError as error:
             raise LoadError(f"{name}: {error}") from None
 
+    @property
+    def plain(self) -> Plain | None:
+        """Where packets of one interface begin, for who walks through them by other means; None for any other file."""
+        view, at = self._pages.view, self._open(0)
+        while at + _BLOCK <= len(view) and self._pair.unpack_from(view, at)[0] == INTERFACE:
+            length = self._pair.unpack_from(view, at)[1]
+            if length < _RARER[INTERFACE] or not self._is_whole(at, length):
+                return None
+            self._interface(at, length)
+            at += length
+        if self.endian != "little" or len(self._interfaces) != 1:
+            return None
+        (one,) = self._interfaces
+        if one.parts != 1 or one.offset < 0:
+            return None
+        self.link = one.link
+        sizes = list(self._sizes(at))
+        return Plain("pcapng", at, one.times, one.offset, sum(sizes) // len(sizes) if sizes else 0)
+
+    def _sizes(self, at: int) -> Iterator[int]:
+        """Of the first blocks from `at` on."""
+        view = self._pages.view
+        for _ in range(SAMPLE):
+            if at + _BLOCK > len(view) or not self._is_whole(at, length := self._pair.unpack_from(view, at)[1]):
+                return
+            yield length
+            at += length
+
+    def resume(self, at: int, number: int) -> None:
+        """Begin at the block at `at` from now on, as `plain` left it: its interface is known."""
+        self._first = at
+
     def __iter__(self) -> Iterator[Packet]:
         view, end = self._pages.view, len(self._pages.view)
         mark, passed = self._pages.begin(), self._pages.passed
-        at = self._open(0)
+        at = self._open(0) if self._first is None else self._first
         while at + _BLOCK <= end:
             kind, length = self._pair.unpack_from(view, at)
             if kind == SECTION:
@@ -184,8 +217,8 @@ class Pcapng:
                 yield at
 
     def _enhanced(self, at: int, length: int) -> Packet | None:
-        if length < _LEAST_ENHANCED:
-            self._lost.add(at, length, f"an enhanced packet block of {length} bytes, which has {_LEAST_ENHANCED}")
+        if length < LEAST_ENHANCED:
+            self._lost.add(at, length, f"an enhanced packet block of {length} bytes, which has {LEAST_ENHANCED}")
             return None
         number, high, low, captured, original = self._fields.unpack_from(self._pages.view, at + 8)
         return self._packet(at, length, 28, number, high << 32 | low, captured, original)

@@ -83,7 +83,6 @@ class Batch:
         assert isinstance(loaded.tier, Runtime), "asked of why_not before"
         self._loaded, self._tier, self._system = loaded, loaded.tier, loaded.system
         self._given = replace(base, packet=b"")
-        self._code = self._tier.walker(loaded.code)
         self._window = self._system.arena.allocate("capture", WINDOW + mmap.PAGESIZE, "packet")
         self._walk = Walk(budget=loaded.budget, cpus=cpus)
         store = self._system.maps.get(record) if record is not None else None
@@ -103,7 +102,8 @@ class Batch:
         """
         assert capture.number is not None, "a file has a descriptor"
         place, left = plain.start, limit
-        self._walk.unit, self._walk.fetch = plain.unit, plain.mean > SHORT
+        self._walk.unit, self._walk.offset, self._walk.fetch = plain.unit, plain.offset, plain.mean > SHORT
+        self._code = self._tier.walker(self._loaded.code, plain.form)
         self._walk.cpu = (first - 1) % self._walk.cpus
         while True:
             offset = place // mmap.PAGESIZE * mmap.PAGESIZE

@@ -36,7 +36,10 @@ Run = Callable[..., int]
 
 @dataclass(slots=True)
 class Built:
-    """A program's code. worked: instructions that it executed; compiled: of which the functions are, by slot."""
+    """A program's code. worked: instructions that it executed; compiled: of which the functions are, by slot.
+
+    walkers: loops over captures with the program in them, by format.
+    """
 
     module: Module
     compiled: Compiled
@@ -44,6 +47,7 @@ class Built:
     functions: dict[int, Run] = field(init=False)
     worked: int = 0
     hot: bool = False
+    walkers: dict[str, Compiled] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.bind()
@@ -114,12 +118,14 @@ class Runtime(Portable):
             self.executed = state.executed + self.budget - state.left
             built.worked += self.executed
 
-    def walker(self, code: Code) -> Compiled:
-        """The loop over a capture with a program in it."""
+    def walker(self, code: Code, form: str) -> Compiled:
+        """The loop over a capture of a format, with a program in it."""
         built = self.built(code, ())
         assert built is not None, "asked before"
-        text = built.module.text + walk(self.system.arena.size, 0)
-        return Compiled(text, ["walk"], level(built.size))
+        if form not in built.walkers:
+            text = built.module.text + walk(self.system.arena.size, 0, form)
+            built.walkers[form] = Compiled(text, ["walk"], level(built.size))
+        return built.walkers[form]
 
     def walk(self, compiled: Compiled, code: Code, context: Context, seed: int, words: Walk) -> int:
         """Run the loop: why it stopped. Raises Stop for a machine fault of the last packet."""

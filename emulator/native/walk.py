@@ -1,4 +1,4 @@
-"""The loop over a capture as LLVM IR: records of a classic pcap file in the arena, the program run on each in place.
+"""The loop over a capture as LLVM IR: packets of a pcap or pcapng file in the arena, the program run on each in place.
 
     i64 @walk(ptr %st, ptr %w)        why it stopped: one of the codes below
 
@@ -14,17 +14,17 @@ from typing import Final
 from bpfvm.emulator.interp import MAY_GOTO
 from bpfvm.emulator.native.state import INDEX as STATE
 from bpfvm.obj.pcap import MAX_PACKET, SECOND
+from bpfvm.obj.pcapng import ENHANCED, LEAST_ENHANCED
 
 COUNTED = 8  # results below are counted in place
 AHEAD = 1 << 14  # bytes by which the file is fetched before it is read
 LINE = 64
-RECORD = 16  # bytes of a record's header
 
 _WORDS = (
     "at", "end",  # of the file in the arena: the next record, and the end; guest addresses
     "todo",  # packets left
     "packets", "bytes", "insns",  # sums
-    "unit",  # ns of the file's clock
+    "unit", "offset",  # ns of the file's clock, and what is added to its time
     "budget",
     "cpus", "cpu",  # how many take packets in turn, and whose turn it is
     "context",  # address of the context
@@ -59,6 +59,86 @@ def _state(name: str, value: str) -> str:
     return f"  %s_{name} = getelementptr i64, ptr %st, i64 {STATE[name]}\n  store i64 {value}, ptr %s_{name}"
 
 
+# By format: %start and %finish of the packet's bytes, %size of them, %stop of the record, %now; to %out where it is odd
+_READ: Final = {
+    "pcap": f"""
+header:
+  %short = icmp ult i64 %rest, 16
+  br i1 %short, label %out, label %read
+read:
+  %h = getelementptr i8, ptr %base, i64 %at
+  %h2 = getelementptr i8, ptr %h, i64 4
+  %h3 = getelementptr i8, ptr %h, i64 8
+  %secs32 = load i32, ptr %h, align 1
+  %parts32 = load i32, ptr %h2, align 1
+  %size32 = load i32, ptr %h3, align 1
+  %secs = zext i32 %secs32 to i64
+  %parts = zext i32 %parts32 to i64
+  %size = zext i32 %size32 to i64
+  %start = add i64 %at, 16
+  %stop = add i64 %start, %size
+  %finish = add i64 %stop, 0
+  %whole = mul i64 %secs, {SECOND}
+  %part = mul i64 %parts, %unit
+  %now = add i64 %whole, %part
+  %large = icmp ugt i64 %size, {MAX_PACKET}
+  %cutoff = icmp ugt i64 %stop, %end
+  %odd = or i1 %large, %cutoff
+  br i1 %odd, label %out, label %maybe
+""",
+    "pcapng": f"""
+header:
+  %short = icmp ult i64 %rest, {LEAST_ENHANCED}
+  br i1 %short, label %out, label %read
+read:
+  %h = getelementptr i8, ptr %base, i64 %at
+  %h2 = getelementptr i8, ptr %h, i64 4
+  %h3 = getelementptr i8, ptr %h, i64 8
+  %h4 = getelementptr i8, ptr %h, i64 12
+  %h5 = getelementptr i8, ptr %h, i64 16
+  %h6 = getelementptr i8, ptr %h, i64 20
+  %kind = load i32, ptr %h, align 1
+  %length32 = load i32, ptr %h2, align 1
+  %interface = load i32, ptr %h3, align 1
+  %high32 = load i32, ptr %h4, align 1
+  %low32 = load i32, ptr %h5, align 1
+  %size32 = load i32, ptr %h6, align 1
+  %length = zext i32 %length32 to i64
+  %high = zext i32 %high32 to i64
+  %lower = zext i32 %low32 to i64
+  %size = zext i32 %size32 to i64
+  %start = add i64 %at, 28
+  %finish = add i64 %start, %size
+  %stop = add i64 %at, %length
+  %upper = shl i64 %high, 32
+  %stamp = or i64 %upper, %lower
+  %scaled = mul i64 %stamp, %unit
+  %now = add i64 %scaled, %offset
+  %tail = sub i64 %stop, 4
+  %tailin = and i64 %tail, INSIDE
+  %tailp = getelementptr i8, ptr %base, i64 %tailin
+  %again = load i32, ptr %tailp, align 1
+  %room = sub i64 %length, {LEAST_ENHANCED}
+  %unaligned = and i64 %length, 3
+  %o1 = icmp ne i32 %kind, {ENHANCED}
+  %o2 = icmp ne i32 %interface, 0
+  %o3 = icmp ult i64 %length, {LEAST_ENHANCED}
+  %o4 = icmp ugt i64 %size, {MAX_PACKET}
+  %o5 = icmp sgt i64 %size, %room
+  %o6 = icmp ugt i64 %stop, %end
+  %o7 = icmp ne i32 %again, %length32
+  %o8 = icmp ne i64 %unaligned, 0
+  %a1 = or i1 %o1, %o2
+  %a2 = or i1 %o3, %o4
+  %a3 = or i1 %o5, %o6
+  %a4 = or i1 %o7, %o8
+  %b1 = or i1 %a1, %a2
+  %b2 = or i1 %a3, %a4
+  %odd = or i1 %b1, %b2
+  br i1 %odd, label %out, label %maybe
+""",
+}
+
 _TEXT = f"""
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 define i64 @walk(ptr noalias %st, ptr noalias %w) {{
@@ -68,6 +148,7 @@ entry:
 {_get("end", "end")}
 {_get("todo", "todo")}
 {_get("unit", "unit")}
+{_get("offset", "offset")}
 {_get("budget", "budget")}
 {_get("cpus", "cpus")}
 {_get("context", "context")}
@@ -95,25 +176,7 @@ head:
   %rest = sub i64 %end, %at
   %empty = icmp eq i64 %rest, 0
   br i1 %empty, label %out, label %header
-header:
-  %short = icmp ult i64 %rest, {RECORD}
-  br i1 %short, label %out, label %read
-read:
-  %h = getelementptr i8, ptr %base, i64 %at
-  %h2 = getelementptr i8, ptr %h, i64 4
-  %h3 = getelementptr i8, ptr %h, i64 8
-  %secs32 = load i32, ptr %h, align 1
-  %parts32 = load i32, ptr %h2, align 1
-  %size32 = load i32, ptr %h3, align 1
-  %secs = zext i32 %secs32 to i64
-  %parts = zext i32 %parts32 to i64
-  %size = zext i32 %size32 to i64
-  %start = add i64 %at, {RECORD}
-  %stop = add i64 %start, %size
-  %large = icmp ugt i64 %size, {MAX_PACKET}
-  %cutoff = icmp ugt i64 %stop, %end
-  %odd = or i1 %large, %cutoff
-  br i1 %odd, label %out, label %maybe
+@READ
 maybe:
   br i1 %fetching, label %ahead, label %run
 ahead:
@@ -127,15 +190,12 @@ ahead:
   br i1 %more, label %ahead, label %run
 run:
   %start32 = trunc i64 %start to i32
-  %stop32 = trunc i64 %stop to i32
+  %finish32 = trunc i64 %finish to i32
   store i32 %start32, ptr %ctxp
-  store i32 %stop32, ptr %ctxe
+  store i32 %finish32, ptr %ctxe
   store i32 %start32, ptr %ctxm
 {_state("packet_start", "%start")}
-{_state("packet_end", "%stop")}
-  %whole = mul i64 %secs, {SECOND}
-  %part = mul i64 %parts, %unit
-  %now = add i64 %whole, %part
+{_state("packet_end", "%finish")}
 {_state("now", "%now")}
 {_state("executed", "0")}
 {_state("left", "%budget")}
@@ -189,6 +249,7 @@ out:
 """
 
 
-def walk(arena: int, slot: int) -> str:
-    """The text of the definition. arena: its size. slot: of the program's function."""
-    return _TEXT.replace("INSIDE", str(arena - 1)).replace("@PROGRAM", f"@f{slot}")
+def walk(arena: int, slot: int, form: str) -> str:
+    """The text of the definition. arena: its size. slot: of the program's function. form: of the file."""
+    text = _TEXT.replace("@READ", _READ[form]).replace("@PROGRAM", f"@f{slot}")
+    return text.replace("INSIDE", str(arena - 1))

@@ -109,6 +109,24 @@ def capture(path: Path, data: list[tuple[int, bytes]], nanoseconds: bool = True)
     return str(path)
 
 
+def block(kind: int, body: bytes) -> bytes:
+    body += bytes(-len(body) % 4)
+    length = struct.pack("<I", len(body) + 12)
+    return struct.pack("<I", kind) + length + body + length
+
+
+def pcapng(data: list[tuple[int, bytes]], resolution: int, between: bytes = b"", interfaces: int = 1) -> bytes:
+    """A file of Ethernet frames; `between` stands in the middle."""
+    option = struct.pack("<HHB3xHH", 9, 1, resolution, 0, 0)
+    blocks = [block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))]
+    blocks += [block(1, struct.pack("<HHI", 1, 0, 0) + option)] * interfaces
+    for number, (stamp, frame) in enumerate(data):
+        units = stamp // 10 ** (9 - resolution)
+        head = struct.pack("<IIIII", number % interfaces, units >> 32, units & 0xFFFF_FFFF, len(frame), len(frame) + 7)
+        blocks.append(block(6, head + frame) + (between if number == len(data) // 2 else b""))
+    return b"".join(blocks)
+
+
 def document(capsys: Captured, *words: str) -> tuple[int, dict[str, Any], str]:
     code = status(["run", *words, "--json"])
     out, err = capsys.readouterr()
@@ -192,3 +210,36 @@ def test_a_large_capture_takes_the_loop(tmp_path: Path, capsys: Captured, monkey
     monkeypatch.setattr(run_command, "WORTH", 1 << 30)
     assert status(["run", COUNTER, "--packet", file]) == 0
     assert "engine portable" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("resolution", [6, 9])
+def test_pcapng(flows: str, resolution: int, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "WINDOW", 16384)
+    file = tmp_path / "a.pcapng"
+    file.write_bytes(pcapng(packets(1500), resolution))
+    found = compared(capsys, flows, "--packet", str(file), "--cpus", "2")
+    assert found["packets"] == 1500
+    assert len(found["faults"]) > 20
+
+    def alone(*_: object) -> None:
+        raise AssertionError("a packet was run alone")
+
+    monkeypatch.setattr(run_command._Run, "_one", alone)
+    assert document(capsys, flows, "--packet", str(file), "--engine", "native")[1]["packets"] == 1500
+
+
+STATISTICS = block(5, bytes(12))
+MANGLED = struct.pack("<IIIIIII", 6, 60, 0, 0, 0, 1 << 30, 0) + bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("between", "interfaces"),
+    [(STATISTICS, 1), (MANGLED, 1), (b"", 2), (bytes(64), 1)],
+    ids=["statistics", "mangled", "two interfaces", "zeros"],
+)
+def test_blocks_that_the_loop_leaves_to_the_reader(
+    flows: str, between: bytes, interfaces: int, tmp_path: Path, capsys: Captured
+) -> None:  # fmt: skip
+    file = tmp_path / "a.pcapng"
+    file.write_bytes(pcapng(packets(300, 0), 9, between, interfaces))
+    assert compared(capsys, flows, "--packet", str(file))["packets"] == 300

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bpfvm.cli import run as run_command
 from bpfvm.cli import status
 from bpfvm.emulator.native.engine import missing
-from bpfvm.obj.capture import open_capture
 from bpfvm.obj.pcap import write_capture
-from bpfvm.obj.pcapng_write import Writer
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -23,21 +20,6 @@ FRAMES = [(1_000_000 * number, bytes(12) + b"\x08\x00\x45" + bytes(50)) for numb
 def capture(tmp_path: Path) -> str:
     write_capture(tmp_path / "a.pcap", FRAMES)
     return str(tmp_path / "a.pcap")
-
-
-@pytest.mark.xfail(strict=True, reason="the loop walks classic pcap only; pcapng is read packet by packet")
-def test_pcapng_runs_in_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def alone(*_: object) -> None:
-        raise AssertionError("a packet was run alone")
-
-    monkeypatch.setattr(run_command._Run, "_one", alone)
-    path = str(tmp_path / "a.pcapng")
-    with Writer(path, ()) as out:
-        for stamp, data in FRAMES:
-            out.packet(stamp, data, "eth", "", len(data), b"")
-    with open_capture(path) as written:
-        assert len(list(written)) == len(FRAMES)
-    assert status(["run", COUNTER, "--packet", path, "--engine", "native"]) == 0
 
 
 @pytest.mark.parametrize(

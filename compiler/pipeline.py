@@ -140,7 +140,11 @@ def _too_much_stack(function: Function, needed: int) -> Diag:
     slots = [slot for one in (function, *function.callees.values()) for slot in one.slots]
     slots.sort(key=lambda slot: -slot.size)
     objects = sum(slot.size for slot in slots)
-    shown = [f"{slot.size} bytes in line {slot.source.line}" for slot in slots[:_LARGEST] if slot.source]
+    shown = [
+        f"`{slot.name.replace(':', ': ')}` {slot.size} bytes (line {slot.source.line})"
+        for slot in slots[:_LARGEST]
+        if slot.source
+    ]
     place = slots[0].source if slots and slots[0].source and objects > STACK_LIMIT // 2 else function.source
     many = "so many values are in use at once that the registers do not hold them"
     return Diag(

@@ -162,7 +162,7 @@ def _struct(cls: type, packed: bool, around: Mapping[str, Any]) -> Any:
 def _made(cls: type, members: Mapping[str, Member], defaults: Mapping[str, Any], shape: tuple[int, int]) -> Any:
     """The struct, with the methods of `cls`."""
     own: dict[str, Any] = {}
-    for one in reversed([base for base in cls.__mro__ if base.__module__ not in ("builtins", "_ctypes", "ctypes")]):
+    for one in reversed([base for base in cls.__mro__ if base not in (object, View) and not _is_of_ctypes(base)]):
         own |= {name: found for name, found in vars(one).items() if _is_method(one, name, found)}
     if "__init__" in own:
         raise UsageError(f"struct {cls.__name__}: its fields are given by name, it has no __init__ of its own")
@@ -181,6 +181,10 @@ def _made(cls: type, members: Mapping[str, Member], defaults: Mapping[str, Any],
             raise UsageError(f"struct {cls.__name__}: the default of {name}: {error}") from None
     made.__image__ = bytes(image)
     return made
+
+
+def _is_of_ctypes(cls: type) -> bool:
+    return cls.__module__ in ("_ctypes", "ctypes")
 
 
 def _image(members: Mapping[str, Member], size: int) -> bytes:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from bpfvm.compiler.frontend import compare, flow, memory
 from bpfvm.compiler.frontend.compare import Branches, Operand
 from bpfvm.compiler.frontend.flow import aligned_to
-from bpfvm.compiler.frontend.state import Ends
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import Reference, Static, Value
 from bpfvm.lang.arrays import is_bytes
@@ -57,6 +56,8 @@ def _hint(value: Value) -> str:
 
 def _same(f: Translation, a: Reference, b: Reference) -> Branches:
     """All bytes of two values of one type, but for padding."""
+    if a.base is b.base and a.offset == b.offset:
+        return compare.decided(f, True)
     align = min(aligned_to(a), aligned_to(b))
     pieces = [piece for at, size in runs(a.type) for piece in memory.words(size, align, at)]
     return _all(f, ((_load(f, a, *one), _load(f, b, *one)) for one in pieces))
@@ -95,11 +96,16 @@ def _word(f: Translation, data: bytes) -> Register:
     return f.number(int.from_bytes(data, "little"))
 
 
-def _all(f: Translation, pairs: Iterable[tuple[Register, Register]] | Iterator[tuple[Register, Register]]) -> Branches:
-    """Branch on whether the words of all pairs are equal; those of a pair are loaded when it is reached."""
-    fails: Ends = []
-    for one, other in pairs:
-        same, different = f.split("eq", one, other)
-        fails.append(different)
-        f.resume(same)
-    return [f.end()], fails
+def _all(f: Translation, pairs: Iterable[tuple[Register, Register]]) -> Branches:
+    """Branch on whether the words of all pairs are equal: once, because each branch doubles what the kernel's verifier
+    walks."""
+    words = list(pairs)
+    if not words:
+        return compare.decided(f, True)
+    left, right = words[0]
+    if len(words) > 1:
+        left, right = f.op("xor", left, right), f.number(0)
+        for one, other in words[1:]:
+            left = f.op("or", left, f.op("xor", one, other))
+    same, different = f.split("eq", left, right)
+    return [same], [different]

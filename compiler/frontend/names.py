@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+from dataclasses import replace
 from typing import Any
 
 import bpfvm
@@ -231,6 +232,8 @@ def of_object(f: Translation, owner: Any, node: ast.Attribute) -> Value:
 def bind(f: Translation, node: ast.Name, value: Value) -> None:
     """`name = value`."""
     name = f.frame.own(node.id)
+    if isinstance(value, Reference):
+        _name_object(f, value, node.id)
     if name != node.id or node.id in f.scope.local:
         f.state.names[name] = value
         return
@@ -252,6 +255,15 @@ def _as_of_now(f: Translation, name: str) -> str:
     except Unknown:
         return ""
     return f", the constant {found!r:.40}" if isinstance(found, int | str | bytes) else ""
+
+
+def _name_object(f: Translation, value: Reference, name: str) -> None:
+    """A new stack object is called as the first name that it gets, for messages."""
+    if value.base.op != "slot" or value.offset:
+        return
+    slot = f.target.slots[value.base.imm]
+    if ":" not in slot.name:
+        f.target.slots[value.base.imm] = replace(slot, name=f"{name}:{slot.name}")
 
 
 def spoil(f: Translation, node: ast.AST) -> None:

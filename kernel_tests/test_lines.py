@@ -94,6 +94,26 @@ def _log(monkeypatch: pytest.MonkeyPatch, spec: ObjectSpec) -> str:
         return written.value.decode()
 
 
+@bpf.global_func
+def verified_alone(a: u32, b: u32) -> u64:
+    hits[0] += 1
+    return u64(a // b)
+
+
+@bpf.function
+def calls_global(a: u32, b: u32) -> u64:
+    return verified_alone(a, b) + verified_alone(b, a)
+
+
+def test_a_global_function_is_verified_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = _log(monkeypatch, calls_global.object)
+    assert "Validating verified_alone() func#1..." in log
+    assert log.count("Func#1 ('verified_alone') is global and assumed valid") == 2
+    assert f"; return u64(a // b) @ {HERE}:{_line('return u64(a // b)')}" in log
+    assert calls_global.check(7, 2).value == 3
+    assert calls_global.check(7, 0).fault is not None
+
+
 def test_a_refusal_names_the_line_of_python() -> None:
     """The test for null is taken out behind the compiler's back: what uses the pointer is blamed."""
     spec = counted.object

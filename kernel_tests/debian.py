@@ -81,16 +81,17 @@ def embedded(data: bytes) -> Iterator[bytes]:
 
 def _unpacked(package: str) -> Path:
     """The folder with the package's files."""
-    archive = _archive(package)
-    folder = archive.with_suffix("")
+    fetched = archive(package)
+    folder = fetched.with_suffix("")
     if not folder.exists():
         partial = folder.with_name(f"{folder.name}.{os.getpid()}")
-        _ask("dpkg-deb", "-x", str(archive), str(partial))
+        _ask("dpkg-deb", "-x", str(fetched), str(partial))
         partial.rename(folder)
     return folder
 
 
-def _archive(package: str) -> Path:
+def archive(package: str) -> Path:
+    """The package's file, fetched where it is not there yet."""
     folder = cache()
     kept = sorted(folder.glob(f"{package}_*.deb"))
     if not kept:

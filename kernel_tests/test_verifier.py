@@ -24,7 +24,7 @@ from bpfvm.verifier.walk import Setting
 from kernel_tests.loading import release
 from kernel_tests.verdicts import EVERYTHING, WORDS, Maps, ask, opened_maps, possible_cpus, states
 from kernel_tests.verifier_mutants import mutant, originals
-from kernel_tests.verifier_programs import program
+from tests.unit.verifier.programs import program
 
 MODELLED = (6, 18)
 ROOT = Path(__file__).parents[1]

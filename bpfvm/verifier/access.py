@@ -305,9 +305,8 @@ def _socket_field(kind: str, off: int, size: int) -> bool:
 def _odd_socket(kind: str, off: int, size: int) -> bool:
     if kind == XSK:
         return off == 0 and size == 4
-    # struct bpf_tcp_sock: 24 fields of 4 bytes, two of 8 among them
-    eights = (72, 80)
-    return size == 8 if off in eights else size == 4 and off + size <= 96 and off not in (76, 84)
+    # struct bpf_tcp_sock: 112 bytes, in fields of 4 but for bytes_received and bytes_acked
+    return off + size <= 112 and size == (8 if off in (80, 88) else 4)
 
 
 def _buffer(walk: Walk, at: int, reg: Reg, off: int, size: int) -> None:

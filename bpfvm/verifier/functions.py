@@ -10,7 +10,8 @@ from bpfvm.isa.insn import Insn
 from bpfvm.tables.helpers import BY_ID
 from bpfvm.verifier.arguments import check_memory
 from bpfvm.verifier.code import Code
-from bpfvm.verifier.regs import CTX, MEM, SCALAR, Reg, pointer, type_name, unknown
+from bpfvm.verifier.errors import Rejected
+from bpfvm.verifier.regs import CTX, MEM, SCALAR, Reg, pointer, unknown
 from bpfvm.verifier.state import Frame, State
 from bpfvm.verifier.walk import Walk
 
@@ -42,11 +43,13 @@ def call_global(walk: Walk, start: int) -> None:
         walk.refuse("global function calls are not allowed while holding a lock, use static function instead")
     for at, argument in enumerate(function.arguments, 1):
         reg = walk.state.regs[at]
-        before = len(walk.log.reasons)
-        wrong = _mismatch(walk, at, reg, argument)
-        if wrong is not None:
+        try:
+            wrong = _mismatch(walk, at, reg, argument)
+        except Rejected:
+            wrong = ""
+        if wrong:
             walk.say(wrong)
-        if wrong is not None or len(walk.log.reasons) > before:
+        if wrong is not None:
             walk.refuse(f"Caller passes invalid args into func#{number} ('{function.name}')")
     if walk.log.level:
         walk.log.add(f"Func#{number} ('{function.name}') is global and assumed valid.")
@@ -58,7 +61,7 @@ def _mismatch(walk: Walk, at: int, reg: Reg, argument: Argument) -> str | None:
         return None if reg.kind == SCALAR else f"R{at} is not a scalar"
     if argument.kind == "ctx":
         if reg.kind != CTX:
-            return f"arg#{at - 1} expected pointer to ctx, but got {type_name(reg)}"
+            return f"arg#{at - 1} expects pointer to ctx"
         return None
     if reg.kind == SCALAR and not reg.m and not reg.v:
         return None

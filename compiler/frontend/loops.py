@@ -85,6 +85,9 @@ class _Trial:
     after: Mapping[str, Binding] | None
 
 
+_MOST_TRIALS = 1500  # of the bodies of all loops of a function
+
+
 def run(f: Translation, body: Body) -> Ends:
     """Translate a loop at the point reached; the ends that leave it."""
     before = {name: flow.known(f.state, f.state.names.get(name)) for name in body.names}
@@ -93,7 +96,7 @@ def run(f: Translation, body: Body) -> Ends:
     while True:
         trial = _trial(f, body, guess)
         grown = {name: _grown(trial, name, before[name], guess[name], body.turns, round) for name in guess}
-        if all(grown[name] is guess[name] for name in guess):
+        if all(grown[name] is guess[name] for name in guess) or _too_often(f, body):
             break
         f.rollback(trial.mark)
         guess, round = grown, round + 1
@@ -123,6 +126,22 @@ def run(f: Translation, body: Body) -> Ends:
             help="bound the loop by a smaller constant, or move what it does inside into a function: @bpf.func",
         )
     return trial.exits
+
+
+def _too_often(f: Translation, body: Body) -> bool:
+    """Whether bodies of loops were translated so often that it takes too long: an error, after which nothing is
+    looked at twice. Each loop inside of another one multiplies how often."""
+    f.trials += 1
+    if f.trials <= _MOST_TRIALS:
+        return False
+    f.error(
+        "E063",
+        "too many loops inside of one another, for this version",
+        f.head(body.node),
+        why=f"what holds in a loop is found by looking at its body several times, here more than {_MOST_TRIALS} times",
+        help="move inner loops into a function that is compiled once: @bpf.func",
+    )
+    return True
 
 
 def _walked(turns: int, size: int, ways: int) -> bool:

@@ -344,7 +344,8 @@ def _turn(f: Translation, reduction: Reduction, node: ast.GeneratorExp | ast.Lis
     elif f.reachable:
         with f.at(node.elt):
             item = value(f, node.elt)
-        each(item, node.elt)
+        if f.reachable:  # it ends, and gives an item
+            each(item, node.elt)
     flow.enter(f, [*skipped, *([f.end()] if f.reachable else [])])
 
 

@@ -68,6 +68,7 @@ class Translation:
         self.functions: Final = {program.function: None}  # all that were translated
         self.told: Final[set[int]] = set()  # ids of captured objects that a warning was given of
         self.calls = 0  # of functions, that were written out
+        self.trials = 0  # of bodies of loops, under a guess
         self.discarded: ast.expr | None = None  # the expression of a statement, whose value nobody reads
         self.facts: Final[Facts] = Conservative()
         self.outlined = Outlined()  # shared with the subprograms' own translations

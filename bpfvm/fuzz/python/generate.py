@@ -27,6 +27,7 @@ INPUTS = 8
 _PACKETS = 0.06  # of the programs read a packet
 _DARING = 0.1  # of the programs leave some values as they are, that may not fit
 _PLACED = ("@bpf.func", "@bpf.func", "@bpf.global_func", "@bpf.inline")
+_NEVER = 0.06  # of the functions that are called never return
 _SIZES = (14, 33, 34, 42, 60, 64)  # of packets, in bytes
 
 
@@ -131,7 +132,10 @@ def _callee(module: Module) -> None:
             writer.line("    total = u64(total + int(one))")
             writer.bind("total", PLAIN[3])
         body(writer)
-        leave(writer)
+        if rng.random() < _NEVER:
+            writer.line("raise Odd")
+        else:
+            leave(writer)
         head = f"def {name}({', '.join((['self'] if method else []) + heads)})"
         placed = [] if method or star or rng.random() < 0.5 else [rng.choice(_PLACED)]
         if placed and "inline" not in placed[0]:

@@ -129,10 +129,14 @@ def _operations(function: Function) -> Counter[str]:
 
 def crash(case: Case, what: str, error: Exception, level: str) -> Difference:
     """Something raised what is no error of bpfvm; the line says where."""
+    return Difference(case, "crash", (f"{what} raised {type(error).__name__} in {place_of(error)}: {error}",), level)
+
+
+def place_of(error: BaseException) -> str:
+    """The innermost function of this package in an error's traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     own = next((one for one in reversed(frames) if "bpfvm" in one.filename or "compiler" in one.filename), frames[-1])
-    place = f"{own.filename.rpartition('/')[2]}:{own.name}"
-    return Difference(case, "crash", (f"{what} raised {type(error).__name__} in {place}: {error}",), level)
+    return f"{own.filename.rpartition('/')[2]}:{own.name}"
 
 
 def _load(

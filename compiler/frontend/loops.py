@@ -85,7 +85,7 @@ class _Trial:
     after: Mapping[str, Binding] | None
 
 
-_MOST_TRIALS = 1500  # of the bodies of all loops of a function
+_MOST_TRIALS = 800  # of the bodies of all loops of a function
 
 
 def run(f: Translation, body: Body) -> Ends:
@@ -169,7 +169,7 @@ def _trial(f: Translation, body: Body, guess: Guesses) -> _Trial:
 def _tightened(f: Translation, body: Body, before: Mapping[str, Binding], guess: Guesses, held: _Trial) -> _Trial:
     """Once more under what came back, where that is less than what was guessed; `held` again where it does not hold."""
     tighter = {name: _tighter(held, name, before[name], guess[name]) for name in guess}
-    if all(tighter[name] is guess[name] for name in guess):
+    if all(tighter[name] is guess[name] for name in guess) or f.trials > _MOST_TRIALS:
         return held
     f.rollback(held.mark)
     trial = _trial(f, body, tighter)

@@ -62,7 +62,8 @@ def _argument(f: Translation, scalar: Scalar, offset: int) -> Number:
 def leave(f: Translation, node: ast.AST, given: Value | None, place: ast.expr | None) -> None:
     """End the function with `given`, None for none at all. place: the node of the value."""
     if f.frame.call is not None or f.target.is_subprogram:
-        f.frame.leaving.append((f.end(), NOTHING if given is None else given))
+        if f.reachable:  # the value is there: nothing in it has ended the program for certain
+            f.frame.leaving.append((f.end(), NOTHING if given is None else given))
         f.leave()
         return
     match given:

@@ -142,10 +142,14 @@ def _update(f: Translation, node: ast.AugAssign, target: ast.Subscript, owner: V
     index = value(f, target.slice)
     one = maps.element(f, owner, index, target)
     if one is not None and maps.is_atomic(one, node.op):
-        fitting = _fitting(f, node, one, value(f, node.value))
-        if fitting is not None:
-            maps.update(f, one, node.op, fitting)
-        return
+        mark, before = f.mark(), f.stores
+        operand = value(f, node.value)
+        if f.stores == before or not f.reachable:
+            fitting = _fitting(f, node, one, operand)
+            if fitting is not None:
+                maps.update(f, one, node.op, fitting)
+            return
+        f.rollback(mark)  # v has stored something, maybe into the element, whose old value CPython has read before
     old: Value = maps.load(f, one) if one is not None else Bad()
     operand = value(f, node.value)
     computed = arith.binary(f, node, node.op, (old, target), (operand, node.value))

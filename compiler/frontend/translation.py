@@ -68,7 +68,7 @@ class Translation:
         self.functions: Final = {program.function: None}  # all that were translated
         self.told: Final[set[int]] = set()  # ids of captured objects that a warning was given of
         self.calls = 0  # of functions, that were written out
-        self.trials = 0  # of bodies of loops, under a guess
+        self.trials = self.stores = 0  # of bodies of loops under a guess; into memory, or by what is called
         self.discarded: ast.expr | None = None  # the expression of a statement, whose value nobody reads
         self.facts: Final[Facts] = Conservative()
         self.outlined = Outlined()  # shared with the subprograms' own translations
@@ -491,6 +491,7 @@ class Translation:
 
     def call(self, callee: Function, arguments: Sequence[Register], *, needs_context: bool) -> Register:
         """Call a subprogram with its hidden arguments, and go on where it has not ended by a fault."""
+        self.stores += 1
         builder, words = self._builder, list(arguments)
         if needs_context:
             words.append(builder.ctx())
@@ -563,6 +564,7 @@ class Translation:
 
     def store(self, address: Register, word: Register, bits: int, offset: int = 0) -> None:
         """Store a word's low bits."""
+        self.stores += 1
         self._builder.op(f"store{bits}", address, word, imm=offset)
 
     def stack(self, name: str, size: int, node: ast.AST) -> Register:
@@ -590,6 +592,7 @@ class Translation:
 
     def atomic(self, name: str, address: Register, word: Register, bits: int) -> None:
         """One atomic operation on memory."""
+        self.stores += 1
         self._builder.op(f"atomic_{name}{bits}", address, word)
 
 

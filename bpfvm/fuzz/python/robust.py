@@ -8,6 +8,7 @@ run, and of changed texts (bpfvm.fuzz.python.mutate).
 
 from __future__ import annotations
 
+import linecache
 import random
 import signal
 import sysconfig
@@ -125,11 +126,12 @@ def functions(
     for one in inside(code):
         if not one.co_flags & _OPTIMIZED:
             continue  # a module or a body of a class
-        function = types.FunctionType(one, dict(space), one.co_name, None, tuple(types.CellType() for _ in one.co_freevars))
+        cells = tuple(types.CellType() for _ in one.co_freevars)
+        function = types.FunctionType(one, dict(space), one.co_name, None, cells)
         yield function, hooks.xdp()
         known = getattr(space.get(one.co_name), "__annotations__", {})
         names = (*one.co_varnames[: one.co_argcount + one.co_kwonlyargcount], "return")
-        function = types.FunctionType(one, function.__globals__, one.co_name, None, function.__closure__)
+        function = types.FunctionType(one, function.__globals__, one.co_name, None, cells)
         function.__annotations__ = {name: known.get(name, rng.choice(DECLARED)) for name in names}
         yield function, hooks.function()
 
@@ -157,6 +159,22 @@ def of_file(path: Path, rng: random.Random) -> Found:
         found.skipped[type(error).__name__] += 1
         return found
     for function, hook in functions(code, {"__name__": path.stem, "__builtins__": __builtins__}, rng):
+        attempt(found, function, hook)
+    return found
+
+
+def of_text(text: str, file: str, space: Mapping[str, Any], rng: random.Random) -> Found:
+    """Every function of a text, which is compiled and not run. space: what its globals are."""
+    found = Found()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = compile(text, file, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        found.skipped[type(error).__name__] += 1
+        return found
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    for function, hook in functions(code, space, rng):
         attempt(found, function, hook)
     return found
 

@@ -509,9 +509,8 @@ class Translation:
     def _status(self) -> Register:
         """The word of the stack in which subprograms tell that they have ended by a fault."""
         known = next((place for place, one in enumerate(self.target.slots) if one.name == _STATUS), None)
-        if known is None:
-            return self._builder.slot(_STATUS, 8)
-        return self._builder.op("slot", type=Ptr("stack"), imm=known)
+        made = self._builder
+        return made.slot(_STATUS, 8) if known is None else made.op("slot", type=Ptr("stack"), imm=known)
 
     # Memory
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import ast
 import copy
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from bpfvm.fuzz.python.numbers import constant
@@ -19,6 +20,7 @@ from bpfvm.fuzz.python.numbers import constant
 _MOST = 4  # changes of one text
 _TEXTS = 0.35  # of them on the text itself
 _STRANGE: tuple[Any, ...] = (None, True, ..., "", "text", b"", b"\xff", 1.5, 2j, 1 << 64, -(1 << 70), 1 << 4000, "ü")
+_CHARACTERS = "()[]{}:,=+-*/%&|^~<>!@#'\" 0123456789abxyz\\\t\f\x00é"
 _DEEP = (40, 120, 400, 1500)
 # What is put around an expression: {} is its text.
 _AROUND = (
@@ -40,8 +42,28 @@ _STATEMENTS = (
 )  # fmt: skip
 
 
-def mutated(rng: random.Random, text: str, donors: Sequence[ast.Module]) -> str:
-    """The text with a few changes; it may be no Python any more. donors: trees that parts are taken from."""
+@dataclass(frozen=True, slots=True)
+class Donors:
+    """Parts of other texts that changed ones get: expressions and statements."""
+
+    expressions: tuple[ast.expr, ...]
+    statements: tuple[ast.stmt, ...]
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Donors:
+        """All parts of some texts."""
+        nodes = [node for text in texts for node in ast.walk(ast.parse(text))]
+        loads = (
+            one for one in nodes if isinstance(one, ast.expr) and not isinstance(getattr(one, "ctx", None), _BOUND)
+        )
+        return cls(tuple(loads), tuple(one for one in nodes if isinstance(one, ast.stmt)))
+
+
+_BOUND = (ast.Store, ast.Del)
+
+
+def mutated(rng: random.Random, text: str, donors: Donors) -> str:
+    """The text with a few changes; it may be no Python any more."""
     for _ in range(rng.randint(1, _MOST)):
         try:
             text = _on_text(rng, text) if rng.random() < _TEXTS else _on_tree(rng, text, donors)
@@ -65,15 +87,11 @@ def _on_text(rng: random.Random, text: str) -> str:
     else:
         line = lines[at]
         place = rng.randrange(len(line) + 1)
-        lines[at] = (
-            line[:place]
-            + rng.choice("()[]{}:,=+-*/%&|^~<>!@#'\" 0123456789abxyz\\\t\f\x00é")
-            + line[place + choice - 4 :]
-        )
+        lines[at] = line[:place] + rng.choice(_CHARACTERS) + line[place + choice - 4 :]
     return "".join(lines)
 
 
-def _on_tree(rng: random.Random, text: str, donors: Sequence[ast.Module]) -> str:
+def _on_tree(rng: random.Random, text: str, donors: Donors) -> str:
     tree = ast.parse(text)
     functions = [one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)]
     top = rng.choice(functions) if functions else tree
@@ -108,19 +126,19 @@ def _put(place: tuple[ast.AST, str, int | None], new: ast.expr) -> None:
         getattr(node, name)[at] = new
 
 
-def _other_expression(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> None:
+def _other_expression(rng: random.Random, top: ast.AST, donors: Donors) -> None:
     places = _expressions(top)
-    source = rng.choice(donors) if donors and rng.random() < 0.6 else top
-    _put(rng.choice(places), copy.deepcopy(_get(rng.choice(_expressions(source)))))
+    new = rng.choice(donors.expressions) if rng.random() < 0.6 else _get(rng.choice(places))
+    _put(rng.choice(places), copy.deepcopy(new))
 
 
-def _wrapped(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> None:
+def _wrapped(rng: random.Random, top: ast.AST, donors: Donors) -> None:
     place = rng.choice(_expressions(top))
     text = ast.unparse(_get(place))
     _put(place, ast.parse(rng.choice(_AROUND).format(text), mode="eval").body)
 
 
-def _deep(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> None:
+def _deep(rng: random.Random, top: ast.AST, donors: Donors) -> None:
     """An expression inside of itself, many times."""
     place, depth = rng.choice(_expressions(top)), rng.choice(_DEEP)
     found = _get(place)
@@ -130,12 +148,12 @@ def _deep(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> Non
     _put(place, found)
 
 
-def _strange_constant(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> None:
+def _strange_constant(rng: random.Random, top: ast.AST, donors: Donors) -> None:
     value = rng.choice(_STRANGE) if rng.random() < 0.5 else constant(rng)
     _put(rng.choice(_expressions(top)), ast.Constant(value))
 
 
-def _other_operator(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> None:
+def _other_operator(rng: random.Random, top: ast.AST, donors: Donors) -> None:
     nodes = [one for one in ast.walk(top) if isinstance(one, ast.BinOp | ast.AugAssign)]
     if nodes:
         operators = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.LShift, ast.RShift,
@@ -143,7 +161,7 @@ def _other_operator(rng: random.Random, top: ast.AST, donors: Sequence[ast.Modul
         rng.choice(nodes).op = rng.choice(operators)()
 
 
-def _other_name(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> None:
+def _other_name(rng: random.Random, top: ast.AST, donors: Donors) -> None:
     names = [one for one in ast.walk(top) if isinstance(one, ast.Name)]
     if names:
         rng.choice(names).id = rng.choice(
@@ -161,32 +179,30 @@ def _bodies(top: ast.AST) -> list[list[ast.stmt]]:
     return found
 
 
-def _other_statement(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> None:
+def _other_statement(rng: random.Random, top: ast.AST, donors: Donors) -> None:
     body = rng.choice(_bodies(top))
-    source = rng.choice(donors) if donors and rng.random() < 0.6 else top
-    new = copy.deepcopy(rng.choice(rng.choice(_bodies(source))))
+    new = rng.choice(donors.statements) if rng.random() < 0.6 else rng.choice(rng.choice(_bodies(top)))
     at = rng.randrange(len(body))
-    body[at : at + rng.randrange(2)] = [new]
+    body[at : at + rng.randrange(2)] = [copy.deepcopy(new)]
 
 
-def _lost_statement(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> None:
+def _lost_statement(rng: random.Random, top: ast.AST, donors: Donors) -> None:
     body = rng.choice(_bodies(top))
     del body[rng.randrange(len(body))]
     if not body:
         body.append(ast.Pass())
 
 
-def _new_statement(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> None:
+def _new_statement(rng: random.Random, top: ast.AST, donors: Donors) -> None:
     names = [one.id for one in ast.walk(top) if isinstance(one, ast.Name)] or ["x"]
     body = rng.choice(_bodies(top))
-    text = rng.choice(_STATEMENTS).format(rng.choice(names))
-    body.insert(
-        rng.randrange(len(body) + 1),
-        ast.parse(f"def f():\n    {text.replace(chr(10), chr(10) + '    ')}").body[0].body[0],
-    )  # type: ignore[attr-defined]
+    text = rng.choice(_STATEMENTS).format(rng.choice(names)).replace("\n", "\n    ")
+    (around,) = ast.parse(f"def f():\n    {text}").body
+    assert isinstance(around, ast.FunctionDef)
+    body.insert(rng.randrange(len(body) + 1), around.body[0])
 
 
-def _nested(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> None:
+def _nested(rng: random.Random, top: ast.AST, donors: Donors) -> None:
     """A body inside of loops, or of tests, many times."""
     body = rng.choice(_bodies(top))
     depth = rng.choice((3, 8, 15))
@@ -198,7 +214,7 @@ def _nested(rng: random.Random, top: ast.AST, donors: Sequence[ast.Module]) -> N
         body[:] = [around]
 
 
-_CHANGES: tuple[Callable[[random.Random, ast.AST, Sequence[ast.Module]], None], ...] = (
+_CHANGES: tuple[Callable[[random.Random, ast.AST, Donors], None], ...] = (
     _other_expression, _other_expression, _wrapped, _wrapped, _wrapped, _strange_constant, _other_operator, _other_name,
     _other_statement, _lost_statement, _new_statement, _new_statement, _deep, _nested,
 )  # fmt: skip

@@ -1,0 +1,92 @@
+"""The compiler on any function whatever: an object or a diagnostic, soon; never a traceback, never a hang.
+
+A part of the standard library and some changed sources here; all of it where the property tests run with many examples
+(tox -e fuzz).
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import random
+import textwrap
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from bpfvm.fuzz.python.case import Case
+from bpfvm.fuzz.python.mutate import Donors, mutated
+from bpfvm.fuzz.python.robust import SLOW, Found, of_file, of_text, standard_library
+from bpfvm.fuzz.python.run import compare, machines
+
+ROOT = Path(__file__).resolve().parents[3]
+WHOLE = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
+EVERY = 1 if WHOLE else 150  # of the files of the standard library one is taken
+MUTANTS = 20_000 if WHOLE else 120
+SEED = 1
+
+
+def test_functions_of_the_standard_library() -> None:
+    found, files = Found(), standard_library()[3::EVERY]
+    for path in files:
+        found.add(of_file(path, random.Random(path.name)))
+    print(f"{len(files)} files; {found}")
+    assert found.wrong == []
+    assert found.functions >= 30 * len(files) // 4
+    assert len(found.refused) >= 5
+
+
+def modules() -> list[ModuleType]:
+    """Those whose functions are changed."""
+    names = [f"{folder}.{path.stem}" for folder in ("tests/programs", "examples")
+             for path in sorted((ROOT / folder).glob("*.py")) if path.stem != "__init__"]  # fmt: skip
+    return [import_module(name.replace("/", ".")) for name in names]
+
+
+def test_changed_sources() -> None:
+    sources = []
+    for module in modules():
+        tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+        sources += [(module, ast.unparse(one) + "\n") for one in tree.body if isinstance(one, ast.FunctionDef)]
+    donors = Donors.of([*(text for _, text in sources), Path(textwrap.__file__).read_text(encoding="utf-8")])
+    found = Found()
+    for number in range(MUTANTS):
+        rng = random.Random(f"{SEED}:{number}")
+        module, text = rng.choice(sources)
+        found.add(of_text(mutated(rng, text, donors), f"fuzz/mutant-{number}.py", vars(module), rng))
+    print(f"{MUTANTS} changes of {len(sources)} functions; {found}")
+    assert found.wrong == []
+    assert found.functions >= MUTANTS // 2
+    assert found.objects >= MUTANTS // 20
+
+
+HEAD = "from bpfvm import bpf, u8, u64\n@bpf.function\ndef f(a: u8, b: u64) -> u64:\n"
+DEEP = {
+    "a sum": lambda n: f"    return u64({' + '.join(['b'] * n)})",
+    "conditional expressions": lambda n: f"    return u64({'b if a else ' * n}b)",
+    "signs": lambda n: f"    return u64({'-' * n}b)",
+    "a chain of comparisons": lambda n: f"    return u64({' < '.join(['b'] * n)})",
+    "attributes": lambda n: f"    return b{'.x' * n}",
+    "powers": lambda n: f"    return u64({'**'.join(['2'] * n)})",
+    "elif": lambda n: "    if a == 0:\n        return 1\n"
+    + "".join(f"    elif a == {i % 256}:\n        return {i}\n" for i in range(n)) + "    return 0",
+    "loops": lambda n: "".join(f"{'    ' * (i + 1)}for i{i} in range(a):\n" for i in range(min(n, 18)))
+    + f"{'    ' * (min(n, 18) + 1)}b += 1\n    return b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DEEP)
+def test_what_is_nested_deeply(what: str) -> None:
+    ends = []
+    for depth in (2, 400, 1500) if WHOLE else (2, 400):
+        text = f"{HEAD}{DEEP[what](depth)}\n"
+        found = of_text(text, f"fuzz/deep-{depth}.py", {}, random.Random(1))
+        assert found.wrong == [], what
+        verdict = compare(("interp",), machines(("interp",)), Case("deep", text, ()), "v3")
+        assert verdict.difference is None, f"{what}, {depth}: {verdict.difference}"
+        ends.append(verdict.rejected)
+    print(f"{what}: {ends}")
+    assert ends[0] is None or what in ("attributes",)
+    assert SLOW == 2

@@ -46,6 +46,9 @@ _NEVER = frozenset(
 )  # fmt: skip
 
 
+_LONGEST = 1 << 20  # items of what is repeated
+
+
 class NotConstant(Exception):
     """A value that is known only when the program runs."""
 
@@ -101,7 +104,23 @@ def operation(f: Translation, node: ast.expr, op: ast.AST, left: Value, right: V
         a, b = object_of(left), object_of(right)
     except NotConstant:
         return None
+    if isinstance(op, ast.Mult) and _repeated(a, b) > _LONGEST:
+        return f.error(
+            "E025",
+            f"`{f.quoted(node)}` has more than {_LONGEST} items",
+            node,
+            why="it is computed when the program is compiled",
+            help="make it outside of the program, or shorter",
+        )
     return computed(f, node, lambda: compute(a, b))
+
+
+def _repeated(a: Any, b: Any) -> int:
+    """How many items a text, bytes or a tuple has that is repeated; 0 for other products."""
+    for many, times in ((a, b), (b, a)):
+        if isinstance(many, str | bytes | bytearray | tuple | list) and isinstance(times, int):
+            return len(many) * max(0, int(times))
+    return 0
 
 
 def item(f: Translation, node: ast.Subscript, owner: Value, index: Value) -> Value:

@@ -20,6 +20,7 @@ def program(a: u32) -> u32:  # hook: function
     a += socket.htons("x")  #~ E025 raises TypeError
     a += int("0b3")  #~ E025 raises ValueError
     a += Kind(3)  #~ E025 raises ValueError: 3 is not a valid Kind
+    a += len("x" * 10**10)  #~ E025 has more than 1048576 items
     if "x" < 3:  #~ E025 raises TypeError
         a += 1
     return a

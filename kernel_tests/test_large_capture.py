@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from bpfvm.emulator.native.engine import missing
 from bpfvm.obj.pcap import encode_capture
 
 COUNTER = Path(__file__).resolve().parents[1] / "tests/objects/xdp_count.o"
@@ -44,13 +45,14 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path.unlink()
 
 
-def command(capture: Path) -> list[str]:
-    return [sys.executable, "-c", PEAK, "run", str(COUNTER), "--packet", str(capture), "--json"]
+def command(capture: Path, engine: str) -> list[str]:
+    return [sys.executable, "-c", PEAK, "run", str(COUNTER), "--packet", str(capture), "--json", "--engine", engine]
 
 
-def test_it_runs_in_flat_memory(capture: Path) -> None:
+@pytest.mark.parametrize("engine", ["auto", "portable"])  # auto: compiled code, where llvmlite is there
+def test_it_runs_in_flat_memory(capture: Path, engine: str) -> None:
     start = time.monotonic()
-    done = subprocess.run(command(capture), capture_output=True, text=True, check=False)
+    done = subprocess.run(command(capture, engine), capture_output=True, text=True, check=False)
     seconds = time.monotonic() - start
     assert done.returncode == 0, done.stderr
     found, peak = json.loads(done.stdout), int(done.stderr.splitlines()[-1])
@@ -64,7 +66,7 @@ def test_it_runs_in_flat_memory(capture: Path) -> None:
 def test_ctrl_c_ends_it_cleanly(capture: Path) -> None:
     default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job of a shell may ignore it, and hands that on
     running = subprocess.Popen(
-        command(capture), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default
+        command(capture, "portable"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default
     )
     while str(capture) not in Path(f"/proc/{running.pid}/maps").read_text():
         time.sleep(0.01)  # until the file is mapped
@@ -77,3 +79,22 @@ def test_ctrl_c_ends_it_cleanly(capture: Path) -> None:
     assert lines[0].startswith("bpfvm: interrupted after ")
     assert sum(json.loads(out)["actions"].values()) == int(lines[0].split()[3]) > 0
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(missing() is not None, reason=str(missing()))
+@pytest.mark.parametrize("after", [0.0, 0.1, 0.2, 0.4, 0.8])
+def test_ctrl_c_at_any_time_of_a_compiled_run(capture: Path, after: float) -> None:
+    """It ends with what was counted so far, or was done before."""
+    default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    running = subprocess.Popen(
+        command(capture, "native"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default
+    )
+    while running.poll() is None and str(capture) not in Path(f"/proc/{running.pid}/maps").read_text():
+        time.sleep(0.001)
+    time.sleep(after)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert running.returncode in (0, 130)
+    found = json.loads(out)
+    assert sum(found["actions"].values()) == found["packets"]

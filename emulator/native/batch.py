@@ -28,7 +28,7 @@ from bpfvm.tables.helpers import BY_ID as HELPERS
 from bpfvm.tables.sections import of_section
 
 SLICE = 1 << 16  # packets between two looks at signals
-WINDOW = 1 << 28  # bytes of a file that are mapped at a time
+WINDOW = 1 << 24  # bytes of a file that are mapped at a time: what stays resident of it
 SHORT = 128  # mean bytes of a packet, over which the processor's own look ahead does not find the next record
 COUNTS = [f"count{value}" for value in range(COUNTED)]
 MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 2, 0x10, 0x20, 0x4000  # mmap(2)

@@ -12,6 +12,7 @@ import ast
 import importlib.util
 import itertools
 import linecache
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
@@ -62,7 +63,7 @@ def load(path: Path, text: str) -> ModuleType:
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     spec = importlib.util.spec_from_file_location(f"noise_{path.stem}", path)
     assert spec is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where dataclasses look for it
     exec(compile(text, name, "exec", dont_inherit=True), vars(module))
     return module
 
@@ -148,6 +149,7 @@ def runnable(text: str) -> list[str]:
     for node in ast.parse(text).body:
         marks = getattr(node, "decorator_list", [])
         kept = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.Import)
+        kept = kept or (isinstance(node, ast.ImportFrom) and node.module == "bpfvm")
         kept = kept and not (isinstance(node, ast.FunctionDef) and _hints(node) - NUMBERS)
         first = min([node.lineno, *(one.lineno for one in marks)])
         last = (

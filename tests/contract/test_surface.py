@@ -54,9 +54,9 @@ def held(owner: Any, name: str) -> bool:
 @pytest.mark.parametrize(
     ("owner", "names", "least"),
     [
-        (bpfvm, IMPORTED, 23),
+        (bpfvm, IMPORTED, 27),
         (bpf, f"{DECORATORS} {CALLS}", 2),
-        (count, OF_A_PROGRAM, 8),
+        (count, OF_A_PROGRAM, 10),
         (count.emulate(FRAME), OF_AN_OUTCOME, 10),
         (bpfvm.load(str(ROOT / "tests/objects/xdp_count.o")), "programs maps install", 3),
         (total.emulate(1, 2), OF_AN_OUTCOME, 10),

@@ -68,10 +68,12 @@ Without --kind, programs and python take half of the time each. The same seed ma
               metavar="DIR", help="Where files for differences go.")  # fmt: skip
 @click.option("--replay", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Run the cases of this file instead.")  # fmt: skip
+@click.option("--objects", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+              help="Compare the programs of all *.o below DIR instead, over random packets.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(
     seconds: float | None, programs: int | None, operations: int | None, seed: int | None, engines: str | None,
-    kind: str | None, jobs: int | None, out: Path, replay: Path | None, as_json: bool,
+    kind: str | None, jobs: int | None, out: Path, replay: Path | None, objects: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Fuzz or replay, and print what was found."""
     names = _engines(engines, alone=kind in (BYTES, PYTHON) or (replay is not None and engines is not None))
@@ -89,6 +91,8 @@ def command(
     if seed is None:
         seed = random.SystemRandom().randrange(1 << 32)
     click.echo(f"bpfvm: seed {seed}, engines {', '.join(names)}", err=True)
+    if objects is not None:
+        return _objects(names, objects, seed, as_json)
     if kind == MAPS:
         with _progress(seconds, None) as show:
             return fuzz_maps.run(names, seed, operations, seconds, out, as_json, show)
@@ -100,6 +104,15 @@ def command(
         for one in found:
             one.show()
     return max(one.status for one in found)
+
+
+def _objects(names: Sequence[str], folder: Path, seed: int, as_json: bool) -> int:
+    """Compare the programs of object files. The status."""
+    from bpfvm.fuzz.objects import objects
+
+    report = objects(names, folder, seed)
+    click.echo(json.dumps({**report.document(), "kind": "objects"}) if as_json else str(report))
+    return FAULTED if report.differences else 0
 
 
 class _Found(Protocol):

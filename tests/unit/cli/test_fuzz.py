@@ -228,3 +228,14 @@ def test_both_kinds_take_half_of_the_time(capsys: Captured) -> None:
     code, out, err = run(capsys, *PROGRAMS, "--engines", "cpython,interp")
     assert (code, out) == (2, "")
     assert "takes part in --kind python" in err
+
+
+def test_objects_of_others(capsys: Captured) -> None:
+    folder = str(Path(__file__).parents[2] / "packets")
+    code, out, _ = run(capsys, "--objects", folder, "--engines", "interp,same", "--seed", "1", "--json")
+    document = json.loads(out)
+    print({name: document[name] for name in ("compared", "runs", "rejected")})
+    assert code == 0
+    assert document["kind"] == "objects"
+    assert document["compared"] >= 10
+    assert document["runs"] >= 3 * document["compared"]

@@ -9,7 +9,22 @@ from bpfvm.core.bits import M32
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import GLOBAL, Array, DeclTag, Enum, Enum64, Float, Func, FuncProto, Int, Ptr, Struct, Union
+from bpfvm.obj.btf_types import (
+    GLOBAL,
+    Array,
+    DataSec,
+    DeclTag,
+    Enum,
+    Enum64,
+    Float,
+    Func,
+    FuncProto,
+    Int,
+    Ptr,
+    Struct,
+    Union,
+    Var,
+)
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.maps import FLAGS
 from bpfvm.tables.progs import BY_NAME, ProgramType
@@ -108,6 +123,11 @@ def special_fields(btf: Btf, number: int, start: int = 0) -> Iterator[tuple[int,
             return
         for member in kind.members:
             yield from special_fields(btf, member.type, start + member.offset // 8)
+    elif isinstance(kind, DataSec):
+        for place in kind.vars:
+            variable = btf[place.type]
+            if isinstance(variable, Var):
+                yield from special_fields(btf, variable.type, start + place.offset)
     elif isinstance(kind, Array):
         inner = list(special_fields(btf, kind.type, start))
         size = btf.size_of(kind.type) if inner else 0

@@ -6,7 +6,7 @@ from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn
 from bpfvm.verifier.log import frame_text
 from bpfvm.verifier.precision import mark_precise
-from bpfvm.verifier.regs import NOT_SET, SCALAR, STACK, Reg, unknown
+from bpfvm.verifier.regs import NOT_SET, SCALAR, STACK, Reg, type_name, unknown
 from bpfvm.verifier.state import Frame
 from bpfvm.verifier.walk import Walk
 
@@ -122,7 +122,11 @@ def _back(walk: Walk) -> int | None:
 
 
 def _check_result(walk: Walk, reg: Reg) -> None:
-    """r0 at the program's end is in the range of its type."""
+    """r0 at the program's end is in the range of its type; of a function that is verified by itself it is a number."""
+    if walk.state.frame.entry:
+        if reg.kind != SCALAR:
+            walk.refuse(f"At subprogram exit the register R0 is not a scalar value ({type_name(reg)})")
+        return
     limits = walk.setting.row.return_range(walk.setting.attach_type)
     if limits is None:
         return

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import dataclasses
 import enum
 import operator
@@ -15,7 +14,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import names
+from bpfvm.compiler.frontend import names, purity
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Kind, Nothing, Number, Range, Static, Tuple, Value
 from bpfvm.lang.types import s64, u64
@@ -28,23 +27,6 @@ OPERATORS: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }  # fmt: skip
-
-# Modules whose functions give the same for the same arguments; of some only these functions.
-_PURE = frozenset({
-    "builtins", "math", "operator", "_operator", "struct", "_struct", "ipaddress", "binascii", "zlib", "string", "enum",
-    "fractions", "re", "base64", "textwrap", "dataclasses", "types", "collections", "uuid", "itertools",
-})  # fmt: skip
-_PURE_OF_SOCKET = frozenset({
-    "htons", "htonl", "ntohs", "ntohl", "inet_aton", "inet_ntoa", "inet_pton", "inet_ntop",
-})  # fmt: skip
-# Builtins that act on the interpreter, or wait for somebody
-_NEVER = frozenset(
-    getattr(builtins, name)
-    for name in ("open", "input", "exec", "eval", "compile", "__import__", "print", "breakpoint", "globals", "locals",
-                 "vars", "id", "iter", "next", "super", "setattr", "delattr", "dir", "memoryview", "bytearray", "list",
-                 "dict", "set", "range", "enumerate", "zip", "reversed", "map", "filter", "type", "object")
-)  # fmt: skip
-
 
 _LONGEST = 1 << 20  # items of what is repeated
 
@@ -162,10 +144,7 @@ def is_foldable(callee: Value) -> bool:
     target = callee.object
     if isinstance(target, type):
         return _is_value_class(target)
-    try:
-        if target in _NEVER:
-            return False
-    except TypeError:
+    if not purity.may_call(target):
         return False
     if isinstance(target, types.FunctionType):
         return _is_of_the_library(target)
@@ -180,18 +159,14 @@ def _is_value_class(target: type) -> bool:
     parameters = getattr(target, "__dataclass_params__", None)
     frozen = dataclasses.is_dataclass(target) and parameters is not None and parameters.frozen
     named_tuple = issubclass(target, tuple) and hasattr(target, "_fields")
-    return frozen or named_tuple or _module(target) in _PURE - {"builtins"}
+    return frozen or named_tuple or purity.module_of(target) in purity.PURE - {"builtins"}
 
 
 def _is_of_the_library(target: types.FunctionType) -> bool:
     """Whether a function written in Python stands in a module of the standard library."""
-    module = sys.modules.get(_module(target))
+    module = sys.modules.get(purity.module_of(target))
     own = module is not None and vars(module) is target.__globals__
-    return own and _module(target).partition(".")[0] in sys.stdlib_module_names
-
-
-def _module(target: Any) -> str:
-    return str(getattr(target, "__module__", None) or type(getattr(target, "__self__", None)).__module__)
+    return own and purity.module_of(target).partition(".")[0] in sys.stdlib_module_names
 
 
 def call(
@@ -214,7 +189,9 @@ def call(
                 help="compute it with operators, or call it with a constant",
             )
     target, count = callee.object, len(arguments)
-    if not _is_pure(target):
+    if purity.is_endless(target, values):
+        return f.error("E045", f"`{f.quoted(node)}` does not fit in 64 bits by far", node, help="a smaller argument")
+    if not purity.is_pure(target):
         f.warn(
             "W112",
             f"`{f.quoted(node)}` is called once, when the program is compiled",
@@ -223,10 +200,3 @@ def call(
             help="if that is meant, bind it to a global name: VALUE = " + f.quoted(node),
         )
     return computed(f, node, lambda: target(*values[:count], **dict(zip(named, values[count:], strict=True))))
-
-
-def _is_pure(target: Any) -> bool:
-    module = _module(target).partition(".")[0]
-    if module in ("socket", "_socket"):
-        return getattr(target, "__name__", "") in _PURE_OF_SOCKET
-    return module in _PURE or isinstance(target, type)

@@ -130,7 +130,7 @@ def _over_array(w: Writer) -> bool:
     ]  # fmt: skip
     if array.type is u8 and array.count > 1:
         data = bytes(w.rng.choice((0, 1, 65)) for _ in range(array.count - 1))
-        choices += [f"{to.__name__}(int({array.text}[:{array.count - 1}] == {data!r}))"] * 3
+        choices += [f"{to.__name__}(int({array.text}[:{array.count - 1}] == {data!r}))"] * 9
     w.line(f"{w.bind(w.fresh(), to).text} = {w.pick(choices)}")
     return True
 

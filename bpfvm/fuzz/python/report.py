@@ -13,8 +13,6 @@ from bpfvm.fuzz.python.run import Difference
 
 # IR operations that no function of the language becomes in this version, with the reason.
 UNUSED_OPS: Mapping[str, str] = {
-    "sdiv": "`//` rounds down for all signs, and is made of udiv",
-    "smod": "`%` has the divisor's sign, and is made of umod",
     "map_value": "faults are recorded behind the IR, and no map is read in place",
     "update": "elements of arrays are stored to where they stand",
     "helper": "no helper is called by name",

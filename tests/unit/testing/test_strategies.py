@@ -109,7 +109,7 @@ def kind_of(frame: bytes) -> str:
 def test_packets_are_of_all_kinds() -> None:
     met: Counter[str] = Counter()
 
-    @settings(max_examples=300, derandomize=True, database=None)
+    @settings(max_examples=1500, derandomize=True, database=None)
     @given(made.packets())
     def count(frame: bytes) -> None:
         met[kind_of(frame)] += 1

@@ -132,7 +132,7 @@ def test_bad_usage(two: Path, arguments: list[str], words: str, capsys: Captured
         (b"x = 1\ndef f(:", "hostile.py:2: importing it failed: SyntaxError"),
         (b"def f():\n  return '\xff'", "importing it failed: SyntaxError"),
         (b"# coding: nonsense\n", "importing it failed: SyntaxError"),
-        (b"x = 1\0", "importing it failed: SyntaxError"),
+        (b"x = 1\0", "hostile.py: importing it failed: "),  # SyntaxError; ValueError before 3.11.4
         (b"\nraise SystemExit(7)", "importing it ended the process (exit status 7)"),
         (b"\nraise ValueError('a\\nb\\x1b[2J')", r"hostile.py:2: importing it failed: ValueError: a\nb\x1b[2J"),
         (b"def f(): f()\nf()", "hostile.py:1: importing it failed: RecursionError"),

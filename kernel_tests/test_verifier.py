@@ -23,7 +23,7 @@ from bpfvm.verifier.verdict import check
 from bpfvm.verifier.walk import Setting
 from kernel_tests.loading import release
 from kernel_tests.verdicts import EVERYTHING, WORDS, Maps, ask, opened_maps, possible_cpus, states
-from kernel_tests.verifier_mutants import mutant, originals
+from tests.unit.verifier.mutants import mutant, originals
 from tests.unit.verifier.programs import program
 
 MODELLED = (6, 18)

@@ -73,10 +73,13 @@ class Loading:
     def __init__(
         self, spec: ObjectSpec, programs: Iterable[str], opened: ExitStack, contents: Mapping[str, Contents],
         there: Mapping[str, tuple[Fd, MapSpec]] | None = None, lacks: Lacks = frozenset(),
+        told: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         """programs: what is going to be loaded. contents: of maps, beside what they declare. there: maps that are in
-        the kernel already, with what they are. lacks: see bpfvm.kernel.workarounds."""
+        the kernel already, with what they are. lacks: see bpfvm.kernel.workarounds. told: where the verifier's
+        statistics go, by program."""
         self._opened, self._contents, self._there, self._lacks = opened, contents, there or {}, lacks
+        self._told = told
         self.spec, self._modules = adapted(spec, reached(spec, programs, contents))
         self.maps: dict[str, KernelMap] = {}
         self.programs: dict[str, Fd] = {}
@@ -146,8 +149,9 @@ class Loading:
             target = replace(self._open_modules.target(Place(there.table, there.module)), member=member)
         modules = [self._open_modules.number(module) for module in self._modules]
         fd = load_program(
-            one, self.spec.license, self.maps, self.spec.maps, self._types.records(one), target, modules, self._lacks
-        )
+            one, self.spec.license, self.maps, self.spec.maps, self._types.records(one), target, modules, self._lacks,
+            self._told,
+        )  # fmt: skip
         self._opened.enter_context(fd)
         self.programs[name], self._named[name] = fd, fd.number
         return fd

@@ -33,6 +33,7 @@ _MAPS, _PLACES = ("lddw_map", "lddw_map_value"), {"lddw_map_idx": "lddw_map", "l
 
 _LICENSE_BYTES = 128  # bpf_prog_load copies this much, with the closing zero
 _FIRST_LOG = 1 << 16
+_STATISTICS = 4  # BPF_LOG_STATS
 _LARGEST_LOG = (1 << 30) - 1  # UINT_MAX >> 2, bpf_verifier_log_attr_valid
 _TRIES = 5  # of a load that a signal interrupted: the verifier then gives up with EAGAIN
 
@@ -80,11 +81,12 @@ KERNEL_ITSELF = Target()
 def load_program(
     program: ProgramSpec, license: str, maps: Mapping[str, KernelMap], known: Iterable[str], records: Records,
     target: Target = KERNEL_ITSELF, modules: Sequence[int] = (), lacks: Lacks = frozenset(),
+    told: dict[str, str] | None = None,
 ) -> Fd:  # fmt: skip
     """BPF_PROG_LOAD. maps: those that `map_names` tells; known: all names. records: func_info and line_info.
 
-    target: what it is loaded for. modules: descriptors of the types that kfuncs count from 1. Raises the error that
-    users meet.
+    target: what it is loaded for. modules: descriptors of the types that kfuncs count from 1. told: where the
+    verifier's statistics go, by the program's name. Raises the error that users meet.
     """
     row = BY_NAME[program.type]
     code = encode(_bound(program, maps, tuple(known), modules), BYTE_ORDER)
@@ -95,7 +97,7 @@ def load_program(
     if modules:
         attr.fd_array = ctypes.addressof(table)
     try:
-        return submit(attr)
+        return submit(attr) if told is None else _counted_load(attr, program.name, told)
     except Refused as refused:
         raise explained(refused, program, row) from None
 
@@ -168,6 +170,15 @@ def _license(text: str) -> bytes:
     if len(words) >= _LICENSE_BYTES or b"\0" in words:
         raise LoadError(f"the license has {len(words)} bytes, and the kernel takes {_LICENSE_BYTES - 1} and no zero")
     return words
+
+
+def _counted_load(attr: ProgLoad, name: str, told: dict[str, str]) -> Fd:
+    """BPF_PROG_LOAD with a log of statistics alone."""
+    buffer = ctypes.create_string_buffer(_FIRST_LOG)
+    attr.log_level, attr.log_size, attr.log_buf = _STATISTICS, len(buffer), address(buffer)
+    fd = submit(attr)
+    told[name] = buffer.value.decode(errors="replace")
+    return fd
 
 
 def submit(attr: ProgLoad) -> Fd:

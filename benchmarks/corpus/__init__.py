@@ -1,0 +1,1 @@
+"""The corpus: programs in Python and in C, of equal maps and equal behaviour; what each compiler makes of them."""

@@ -11,20 +11,36 @@ from bpfvm.core.errors import UsageError
 
 
 class Machine(Protocol):
-    """What declarations ask of the machine that runs them. Keys and values are bytes as in BPF memory.
+    """What declarations ask of the machine that runs them: as a compiled program does, by helpers and by memory.
 
-    declared: the map that asks, by its identity.
+    Addresses are those of the machine; keys, values and structures lie there as in BPF memory.
     """
+
+    def handle(self, declared: Any) -> int:
+        """What helpers take for a declared map."""
+
+    def helper(self, name: str, *arguments: int) -> int:
+        """r0 of a helper, a row of tables.helpers, an unsigned 64-bit number."""
+
+    def load(self, address: int, size: int) -> bytes:
+        """`size` bytes of memory."""
+
+    def store(self, address: int, data: bytes) -> None: ...
+
+    def place(self, data: bytes) -> int:
+        """The address of a new object on the stack with these bytes. It is good for the next call of a helper."""
+
+    def field(self, offset: int, size: int) -> int:
+        """A number of the context."""
+
+    def set_field(self, offset: int, size: int, value: int) -> None: ...
 
     def packet_length(self) -> int: ...
 
     def packet_read(self, offset: int, size: int) -> bytes:
         """`size` bytes from `offset` on. Raises PacketError past the end."""
 
-    def lookup(self, declared: Any, key: bytes) -> bytes | None:
-        """The value under `key`, or None."""
-
-    def update(self, declared: Any, key: bytes, value: bytes) -> None: ...
+    def packet_write(self, offset: int, data: bytes) -> None: ...
 
 
 _active: ContextVar[Machine | None] = ContextVar("bpfvm_machine", default=None)

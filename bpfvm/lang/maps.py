@@ -64,10 +64,11 @@ class Array(Map):
 
     def __getitem__(self, index: int) -> Any:
         key = self._key(index)
-        value = machine(f"map {self.name or '?'}").lookup(self, key)
-        assert value is not None, "every index of an array has a value"
-        return self.value.unpack(value)
+        on = machine(f"map {self.name or '?'}")
+        address = on.helper("map_lookup_elem", on.handle(self), on.place(key))
+        return self.value.unpack(on.load(address, self.value.size))
 
     def __setitem__(self, index: int, value: int) -> None:
         key = self._key(index)
-        machine(f"map {self.name or '?'}").update(self, key, self.value.pack(value))
+        on = machine(f"map {self.name or '?'}")
+        on.helper("map_update_elem", on.handle(self), on.place(key), on.place(self.value.pack(value)), 0)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from bpfvm.lang.active import machine
 from bpfvm.tables.ctx import Context as Layout
 
 
 class Context:
     """Attributes are the fields of the context; pointers are not among them: the packet is `pkt`."""
 
-    __slots__ = ("_layout", "_values")
+    __slots__ = ("_layout",)
 
-    def __init__(self, layout: Layout, given: Mapping[str, int]) -> None:
+    def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._values = {one.name: given.get(one.name, one.default) for one in layout.fields if not one.pointer}
 
     def __getattr__(self, name: str) -> int:
-        try:
-            return self._values[name]
-        except KeyError:
-            offered = ", ".join(self._values)
-            raise AttributeError(f"{self._layout.name} has no field {name!r} to read; it offers {offered}") from None
+        one = self._layout.field(name)
+        if one is None or one.pointer is not None:
+            offered = ", ".join(field.name for field in self._layout.fields if not field.pointer)
+            raise AttributeError(f"{self._layout.name} has no field {name!r} to read; it offers {offered}")
+        return machine(f"ctx.{name}").field(one.offset, one.size)

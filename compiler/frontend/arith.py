@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from bpfvm.compiler.frontend.divide import divide
+from bpfvm.compiler.frontend.heads import drifts
 from bpfvm.compiler.frontend.kinds import Mixed, result_kinds, settled, unary_kinds
 from bpfvm.compiler.frontend.operation import Operation, finished
 from bpfvm.compiler.frontend.power import power
@@ -112,9 +113,9 @@ def _ring(f: Translation, op: Operation) -> Value:
 
 def _drift(f: Translation, op: Operation) -> dict[int, Interval]:
     """How far the sum is from the numbers at the heads of loops."""
-    moved = {base: op.row.range(by, op.b.range) for base, by in f.drifts(op.a).items()}
+    moved = {base: op.row.range(by, op.b.range) for base, by in drifts(f, op.a).items()}
     if op.row.name == "add":
-        moved |= {base: add(op.a.range, by) for base, by in f.drifts(op.b).items()}
+        moved |= {base: add(op.a.range, by) for base, by in drifts(f, op.b).items()}
     return moved
 
 

@@ -25,6 +25,11 @@ _ZERO = Interval(0, 0)
 
 def truth(f: Translation, value: Value, node: ast.expr) -> Branches:
     """Branch on `bool(value)`."""
+    from bpfvm.compiler.frontend import protocols
+
+    of_ours = protocols.of(value).truth
+    if of_ours is not None:
+        return of_ours(f, value, node)
     match value:
         case Bad():
             return unknown(f)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import difflib
 
-from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import INT, Number, Value
+from bpfvm.compiler.frontend.translation import Register, Translation
+from bpfvm.compiler.frontend.types import INT, ContextValue, Number, Value
 from bpfvm.lang.interval import of_bits
 from bpfvm.tables.ctx import CONTEXTS
 
 
-def attribute(f: Translation, node: ast.Attribute) -> Value:
+def attribute(f: Translation, owner: ContextValue, node: ast.Attribute) -> Value:
     """`ctx.ingress_ifindex`: a number of the field's width."""
     structure = CONTEXTS[f.hook.program_type.context or ""]
     field = structure.field(node.attr)
@@ -28,5 +28,15 @@ def attribute(f: Translation, node: ast.Attribute) -> Value:
             why="packet bytes are read by their names, with the bounds tested: pkt.ip.proto",
             help="from bpfvm import pkt",
         )
-    register = f.load_context(field.offset, field.size * 8)
+    register = load(f, field.offset, field.size * 8)
     return Number(INT, of_bits(field.size * 8, signed=False), register)
+
+
+def load(f: Translation, offset: int, bits: int) -> Register:
+    """A word of the context, zero-extended."""
+    return f.builder.op(f"load{bits}", f.builder.ctx(), imm=offset)
+
+
+def store(f: Translation, offset: int, word: Register) -> None:
+    """Store a u64 into the context."""
+    f.builder.op("store64", f.builder.ctx(), word, imm=offset)

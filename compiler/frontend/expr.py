@@ -16,17 +16,17 @@ from bpfvm.compiler.frontend import (
     flow,
     functions,
     integers,
-    maps,
     membership,
     names,
+    protocols,
     subscript,
 )
-from bpfvm.compiler.frontend.compare import Branches
+from bpfvm.compiler.frontend.compare import Branches, Operand
 from bpfvm.compiler.frontend.items import Span
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, Bad, Bound, MapValue, Method, Reference, Static, Tuple, Value
+from bpfvm.compiler.frontend.types import BAD, Bad, Bound, Callee, Method, Reference, Static, Tuple, Value
 
 
 def value(f: Translation, node: ast.expr) -> Value:
@@ -51,25 +51,23 @@ def _attribute(f: Translation, node: ast.Attribute) -> Value:
     owner = value(f, node.value)
     if isinstance(owner, Reference):
         return fields.attribute(f, owner, node)
-    return names.attribute(f, owner, node)
+    of_ours = protocols.of(owner).attribute
+    return of_ours(f, owner, node) if of_ours is not None else names.attribute(f, owner, node)
 
 
 def _subscript(f: Translation, node: ast.Subscript) -> Value:
     owner = value(f, node.value)
+    row = protocols.of(owner)
     if isinstance(node.slice, ast.Slice):
-        return subscript.span(f, owner, bounds(f, node.slice), node)
+        part = bounds(f, node.slice)
+        return row.span(f, owner, part, node) if row.span is not None else subscript.span(f, owner, part, node)
     index = value(f, node.slice)
     if isinstance(owner, Bad) or isinstance(index, Bad):
         return BAD
+    if row.item is not None:
+        return row.item(f, owner, index, node)
     found = subscript.item(f, owner, index, node)
-    if found is not None:
-        return found
-    if not isinstance(owner, MapValue):
-        return constants.item(f, node, owner, index)
-    if node is f.discarded:
-        f.warn("W131", f"what `{f.quoted(node)}` looks up is not used", node, help="leave it out, or bind it to a name")
-    element = maps.element(f, owner, index, node)
-    return maps.load(f, element) if element is not None else BAD
+    return found if found is not None else constants.item(f, node, owner, index)
 
 
 def bounds(f: Translation, node: ast.Slice) -> Span:
@@ -163,7 +161,8 @@ def _call(f: Translation, node: ast.Call) -> Value:
     if functions.is_function(callee) and not constants.is_foldable(callee):
         values = [one for argument in node.args for one in _arguments(f, argument)]
         return functions.call(f, node, callee, (values, _named_arguments(f, node)))
-    handler = calls.handler_of(f, node, callee)
+    handler: calls.Handler | None
+    handler = callee.call if isinstance(callee, Callee) else calls.handler_of(f, node, callee)
     pairs, named = _given(f, node)
     given = calls.Arguments([one for one, _ in pairs], [place for _, place in pairs], named)
     if handler is None or any(isinstance(one, Bad) for one in (*given.values, *given.named.values())):
@@ -245,7 +244,7 @@ def _branch_chain(f: Translation, node: ast.Compare) -> Branches:
     for place, (op, right_node) in enumerate(zip(node.ops, node.comparators, strict=True), 1):
         right = items(f, right_node) if isinstance(op, ast.In | ast.NotIn) else value(f, right_node)
         if isinstance(op, ast.In | ast.NotIn):
-            holds, fails = membership.contains(f, node, (left, left_node), (right, right_node))
+            holds, fails = _contains(f, node, (left, left_node), (right, right_node))
             holds, fails = (holds, fails) if isinstance(op, ast.In) else (fails, holds)
         else:
             holds, fails = compare.compare(f, node, op, (left, left_node), (right, right_node))
@@ -255,6 +254,13 @@ def _branch_chain(f: Translation, node: ast.Compare) -> Branches:
         flow.enter(f, holds)
         left_node, left = right_node, right
     raise AssertionError("a comparison has at least one operator")
+
+
+def _contains(f: Translation, node: ast.expr, left: Operand, right: Operand) -> Branches:
+    of_ours = protocols.of(right[0]).contains
+    if of_ours is None or isinstance(left[0], Bad):
+        return membership.contains(f, node, left, right)
+    return of_ours(f, right[0], left, node)
 
 
 Handler = Callable[[Translation, Any], Value]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bpfvm.compiler.frontend.heads import drifts
 from bpfvm.compiler.frontend.ranges import bounded
 from bpfvm.compiler.frontend.state import End, PacketEnds, State
 from bpfvm.compiler.frontend.translation import Register, Translation
@@ -249,7 +250,7 @@ def _joined(f: Translation, phi: _Phi | _Places, register: Register) -> Number |
 
 def _common_drift(f: Translation, numbers: Sequence[Number]) -> dict[int, Interval]:
     """From the numbers at the heads of loops that all of them come from."""
-    first, *others = (f.drifts(one) for one in numbers)
+    first, *others = (drifts(f, one) for one in numbers)
     common = {}
     for base, drift in first.items():
         if all(base in other for other in others):

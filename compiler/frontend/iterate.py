@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bpfvm.compiler.frontend import arith, compare, flow, loops, place, progressions, tables
+from bpfvm.compiler.frontend import arith, compare, flow, loops, place, progressions, protocols, tables
 from bpfvm.compiler.frontend import items as arrays
 from bpfvm.compiler.frontend.expr import branch, items, value
 from bpfvm.compiler.frontend.loops import Body, Loop
@@ -51,7 +51,19 @@ def while_loop(f: Translation, node: ast.While, statements: Statements) -> None:
 
 def for_loop(f: Translation, node: ast.For, bind: Bind, statements: Statements) -> None:
     """`for target in iterable: ... else: ...`. bind: stores an item in the target."""
-    over(f, node, iterable(f, node.iter), bind, statements)
+    made = _maker(f, node.iter)
+    if isinstance(made, Bad):
+        over(f, node, None, bind, statements)
+    elif made is not None:
+        assert isinstance(node.iter, ast.Call), "only calls have makers"
+        over(f, node, made(f, node.iter), bind, statements)
+    else:
+        found = items(f, node.iter)
+        of_ours = protocols.of(found).loop
+        if of_ours is not None:
+            of_ours(f, found, node, bind, statements)
+        else:
+            over(f, node, _source(f, found, node.iter), bind, statements)
 
 
 def over(
@@ -115,18 +127,31 @@ class Items:
 
 
 Iterable = Range | Items
+Maker = Callable[[Translation, ast.Call], Iterable | None]
 
 
 def iterable(f: Translation, node: ast.expr) -> Iterable | None:
     """What a `for` goes over. None after an error."""
-    if isinstance(node, ast.Call):
-        callee = value(f, node.func)
-        made = MAKERS.get(id(callee.object)) if isinstance(callee, Static) else None
-        if made is not None:
-            return made(f, node)
-        if isinstance(callee, Bad):
-            return None
-    found = items(f, node)
+    made = _maker(f, node)
+    if isinstance(made, Bad):
+        return None
+    if made is not None:
+        assert isinstance(node, ast.Call), "only calls have makers"
+        return made(f, node)
+    return _source(f, items(f, node), node)
+
+
+def _maker(f: Translation, node: ast.expr) -> Maker | Bad | None:
+    """What makes the iterable of a call such as `enumerate(x)`; None for other calls and all else."""
+    if not isinstance(node, ast.Call):
+        return None
+    callee = value(f, node.func)
+    if isinstance(callee, Bad):
+        return callee
+    return MAKERS.get(id(callee.object)) if isinstance(callee, Static) else None
+
+
+def _source(f: Translation, found: Value, node: ast.expr) -> Iterable | None:
     match found:
         case Tuple():
             return _known(f, found.items)
@@ -286,7 +311,7 @@ def _first(f: Translation, node: ast.Call, name: str, most: int) -> Iterable | N
     return iterable(f, node.args[0])
 
 
-MAKERS: dict[int, Callable[[Translation, ast.Call], Iterable | None]] = {
+MAKERS: dict[int, Maker] = {
     id(reversed): _reversed,
     id(enumerate): _enumerate,
     id(zip): _zip,

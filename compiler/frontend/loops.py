@@ -16,7 +16,7 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bpfvm.compiler.frontend import flow
+from bpfvm.compiler.frontend import flow, heads
 from bpfvm.compiler.frontend.ranges import ANY, bounded
 from bpfvm.compiler.frontend.state import Ends, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Translation
@@ -98,24 +98,24 @@ def run(f: Translation, body: Body) -> Ends:
         grown = {name: _grown(trial, name, before[name], guess[name], body.turns, round) for name in guess}
         if all(grown[name] is guess[name] for name in guess) or _too_often(f, body):
             break
-        f.rollback(trial.mark)
+        heads.rollback(f, trial.mark)
         guess, round = grown, round + 1
     trial, is_followed = _followed(f, body, before, guess, trial)
     if not is_followed:
         trial = _tightened(f, body, before, guess, trial)
     work = trial.mark.work
-    size, ways = f.size_since(trial.mark)
+    size, ways = heads.size_since(f, trial.mark)
     inside = size + f.work - work
     if _walked(body.walk, inside, ways):
         f.work = work + body.walk * inside - size
-        f.close_loop(trial.heads)
+        heads.close(f, trial.heads)
     else:
         f.work = work + _PATIENCE * inside - size
         here = f.end() if f.reachable else None
-        f.forget(trial.mark, trial.heads)
+        heads.forget(f, trial.mark, trial.heads)
         if here is not None:
             f.resume(here)
-        f.close_loop(trial.heads, ("the loop has used up the kernel's patience", f.head(body.node)))
+        heads.close(f, trial.heads, ("the loop has used up the kernel's patience", f.head(body.node)))
     walked = f.work - work + size
     if walked > _COSTLY and not f.loops:
         f.warn(
@@ -159,11 +159,11 @@ def _first(before: Binding, known: Interval | None) -> Guess:
 
 
 def _trial(f: Translation, body: Body, guess: Guesses) -> _Trial:
-    mark = f.mark()
-    heads = f.open_loop(guess)
+    mark = heads.mark(f)
+    opened = heads.open(f, guess)
     exits = body.turn()
     after = {name: flow.known(f.state, f.state.names.get(name)) for name in guess} if f.reachable else None
-    return _Trial(mark, heads, exits, after)
+    return _Trial(mark, opened, exits, after)
 
 
 def _tightened(f: Translation, body: Body, before: Mapping[str, Binding], guess: Guesses, held: _Trial) -> _Trial:
@@ -171,11 +171,11 @@ def _tightened(f: Translation, body: Body, before: Mapping[str, Binding], guess:
     tighter = {name: _tighter(held, name, before[name], guess[name]) for name in guess}
     if all(tighter[name] is guess[name] for name in guess) or f.trials > _MOST_TRIALS:
         return held
-    f.rollback(held.mark)
+    heads.rollback(f, held.mark)
     trial = _trial(f, body, tighter)
     if all(_grown(trial, name, before[name], tighter[name], body.turns, 0) is tighter[name] for name in guess):
         return trial
-    f.rollback(trial.mark)
+    heads.rollback(f, trial.mark)
     return _trial(f, body, guess)
 
 
@@ -185,15 +185,15 @@ def _followed(
     """The body under what its turns make of names, followed one by one, and True; `held` again where nothing grew too
     large, where the turns are too many, or where 64 bits do not hold what they make."""
     grew = any(isinstance(one, Growing) for one in held.heads.names.values())
-    grew = grew or f.refused_since(held.mark, "E040", "E046")
+    grew = grew or heads.refused_since(f, held.mark, "E040", "E046")
     if not grew or not 0 < body.turns <= min(_TURNS, f.patience):
         return held, False
-    f.rollback(held.mark)
+    heads.rollback(f, held.mark)
     f.patience -= body.turns
     now: Guesses = {name: _first(one, body.known.get(name)) for name, one in before.items()}
     for _ in range(body.turns):
         trial = _trial(f, body, now)
-        f.rollback(trial.mark)
+        heads.rollback(f, trial.mark)
         made = {name: _joined(trial, name, one.binding) for name, one in now.items()}
         if any(one is None for one in made.values()):
             return _trial(f, body, guess), False

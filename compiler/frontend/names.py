@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import bpfvm
-from bpfvm.compiler.frontend import bits, context, packet
+from bpfvm.compiler.frontend import bits
 from bpfvm.compiler.frontend.scope import Unfit, Unknown
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import (
@@ -16,7 +16,6 @@ from bpfvm.compiler.frontend.types import (
     INT,
     Bad,
     Conflict,
-    ContextValue,
     Growing,
     Kind,
     MapValue,
@@ -179,14 +178,8 @@ def attribute(f: Translation, owner: Value, node: ast.Attribute) -> Value:
     match owner:
         case Bad():
             return BAD
-        case View():
-            return packet.attribute(f, owner, node)
-        case ContextValue():
-            return context.attribute(f, node)
         case Static():
             return of_object(f, owner.object, node)
-        case MapValue() if node.attr == "max_entries":
-            return captured(f, owner.declared.max_entries, f.quoted(node), node)
         case Number(member=member) if member is not None and not hasattr(int, node.attr):
             return of_object(f, member, node)
         case Number() if owner.kinds in ({Kind.ENUM}, {Kind.FLAG}) and node.attr == "value":

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from bpfvm.compiler.frontend import fields, names, packet
+from bpfvm.compiler.frontend import fields, names, protocols
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import (
     BOOLEAN,
@@ -38,9 +38,10 @@ Nodes: TypeAlias = list[ast.expr]
 
 def length(f: Translation, node: ast.Call, values: Values, nodes: Nodes) -> Value:
     """`len(x)`."""
+    of_ours = protocols.of(values[0]).length
+    if of_ours is not None:
+        return of_ours(f, values[0], node)
     match values[0]:
-        case View(header=header) if header.name == "pkt":
-            return packet.length(f)
         case Reference():
             return fields.length(f, node, values[0])
         case Tuple(items=items):
@@ -156,9 +157,10 @@ def get_attribute(f: Translation, node: ast.Call, values: Values, nodes: Nodes) 
     if len(values) == 3 and _offers(values[0], name) is False:
         return values[2]
     written = ast.copy_location(ast.Attribute(node.args[0], name, ast.Load()), node)
+    of_ours = protocols.of(values[0]).attribute
     if isinstance(values[0], Reference):
         return fields.attribute(f, values[0], written)
-    return names.attribute(f, values[0], written)
+    return of_ours(f, values[0], written) if of_ours is not None else names.attribute(f, values[0], written)
 
 
 def _text(f: Translation, value: Value, node: ast.expr) -> str | None:

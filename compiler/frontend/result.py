@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from bpfvm.compiler.frontend import compare, flow
+from bpfvm.compiler.frontend import compare, context, flow
 from bpfvm.compiler.frontend.cast import cast
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
@@ -47,12 +47,12 @@ def _argument(f: Translation, scalar: Scalar, offset: int) -> Number:
     """What Scalar.value makes of the word at `offset`: the number cut to its type."""
     kind = scalar.annotation
     if kind is bool:
-        word = f.load_context(offset, _WORD)
+        word = context.load(f, offset, _WORD)
         some = f.op("or", word, f.op("neg", word))  # its top bit is set unless the word is 0
         return Number(BOOLEAN, BOOL, f.typed(BOOL, f.op("lshr", some, f.number(63))))
     if not isinstance(kind, Storage):
-        return Number(INT, scalar.range, f.load_context(offset, _WORD))
-    register = f.load_context(offset, kind.bits)
+        return Number(INT, scalar.range, context.load(f, offset, _WORD))
+    register = context.load(f, offset, kind.bits)
     if kind.is_signed and kind.bits < _WORD:
         register = f.op(f"sext{kind.bits}", register)
     kinds = frozenset({MODULAR[kind]}) if kind.is_modular else INT
@@ -137,7 +137,7 @@ def _number(f: Translation, number: Number, place: ast.expr) -> None:
         register = f.register(number)
         f.ret(register if number.range.within(_R0) else f.op("zext32", register))
         return
-    f.store_context(RESULT_OFFSET, _word(f, number, place, scalar))
+    context.store(f, RESULT_OFFSET, _word(f, number, place, scalar))
     f.ret(f.number(0))
 
 

@@ -6,15 +6,13 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import annotate, arith, flow, iterate, maps, match, names, result, targets
+from bpfvm.compiler.frontend import annotate, arith, flow, iterate, match, names, result, targets
 from bpfvm.compiler.frontend.expr import branch, value
-from bpfvm.compiler.frontend.kinds import Mixed, result_kinds
 from bpfvm.compiler.frontend.messages import spoken
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import Bad, Number, Reference, Static, Tuple, Value
-from bpfvm.lang.operators import BINARY_BY_NODE
+from bpfvm.compiler.frontend.types import Bad, Static, Tuple, Value
 
 
 def block(f: Translation, body: Sequence[ast.stmt]) -> None:
@@ -47,25 +45,9 @@ def store(f: Translation, target: ast.expr, assigned: Value, source: ast.expr) -
         case ast.Tuple() | ast.List():
             _unpack(f, target, assigned, source)
         case ast.Subscript():
-            owner = value(f, target.value)
-            if isinstance(owner, Reference):
-                targets.store(f, owner, target, assigned, source)
-                return
-            index = value(f, target.slice)
-            one = maps.element(f, owner, index, target)
-            if one is not None:
-                maps.store(f, one, assigned, source)
+            targets.store_item(f, target, assigned, source)
         case ast.Attribute():
-            owner = value(f, target.value)
-            if isinstance(owner, Reference):
-                targets.store(f, owner, target, assigned, source)
-                return
-            f.error(
-                "E063",
-                f"`{f.quoted(target)}` cannot be assigned to in this version",
-                target,
-                help="what can be: names, and elements of maps: hits[i] = 1",
-            )
+            targets.store_attribute(f, target, assigned, source)
         case _:
             refuse(f, target)
 
@@ -123,51 +105,11 @@ def _annotated(f: Translation, node: ast.AnnAssign) -> None:
 
 def _augmented(f: Translation, node: ast.AugAssign) -> None:
     if isinstance(node.target, ast.Subscript | ast.Attribute):
-        owner = value(f, node.target.value)
-        if isinstance(owner, Reference):
-            targets.update(f, owner, node)
-        elif isinstance(node.target, ast.Subscript):
-            _update(f, node, node.target, owner)
-        else:
-            value(f, node.value)
-            store(f, node.target, Bad(), node.value)
+        targets.update(f, node, node.target)
     elif isinstance(node.target, ast.Name):
         old = names.read(f, ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target))
         operand = value(f, node.value)
         names.bind(f, node.target, arith.augmented(f, node, (old, node.target), (operand, node.value)))
-
-
-def _update(f: Translation, node: ast.AugAssign, target: ast.Subscript, owner: Value) -> None:
-    """`m[i] op= v`: in CPython the element is read, then v evaluated, then stored. Atomic where it can be."""
-    index = value(f, target.slice)
-    one = maps.element(f, owner, index, target)
-    if one is not None and maps.is_atomic(one, node.op):
-        mark, before = f.mark(), f.stores
-        operand = value(f, node.value)
-        if f.stores == before or not f.reachable:
-            fitting = _fitting(f, node, one, operand)
-            if fitting is not None:
-                maps.update(f, one, node.op, fitting)
-            return
-        f.rollback(mark)  # v has stored something, maybe into the element, whose old value CPython has read before
-    old: Value = maps.load(f, one) if one is not None else Bad()
-    operand = value(f, node.value)
-    computed = arith.binary(f, node, node.op, (old, target), (operand, node.value))
-    if one is not None:
-        maps.store(f, one, computed, node)
-
-
-def _fitting(f: Translation, node: ast.AugAssign, one: maps.Element, operand: Value) -> Number | None:
-    """The operand of an atomic update, or None after the error that the plain operator would give."""
-    old = Number(one.kinds, one.type.range, f.number(0))
-    if isinstance(operand, Number):
-        try:
-            result_kinds(BINARY_BY_NODE[type(node.op).__name__].name, old.kinds, operand.kinds)
-            return operand
-        except Mixed:
-            pass
-    arith.binary(f, node, node.op, (old, node.target), (operand, node.value))
-    return None
 
 
 def _if(f: Translation, node: ast.If) -> None:
@@ -247,6 +189,12 @@ def _expression(f: Translation, node: ast.Expr) -> None:
         value(f, node.value)
 
 
+def _delete(f: Translation, node: ast.Delete) -> None:
+    """`del m[k]`."""
+    for target in node.targets:
+        targets.delete(f, node, target)
+
+
 def _pass(f: Translation, node: ast.Pass) -> None:
     """Nothing happens."""
 
@@ -270,6 +218,7 @@ STATEMENTS: Mapping[type[ast.stmt], Callable[[Translation, Any], None]] = {
     ast.Continue: _continue,
     ast.Return: _return,
     ast.Expr: _expression,
+    ast.Delete: _delete,
     ast.Pass: _pass,
     ast.Global: _declaration,
     ast.Nonlocal: _declaration,

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bpfvm.compiler.frontend import flow
+from bpfvm.compiler.frontend import flow, status
 from bpfvm.compiler.frontend.flow import aligned_to
 from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.outlined import Key, Subprogram
@@ -40,7 +40,7 @@ from bpfvm.compiler.frontend.types import (
 from bpfvm.compiler.ir.function import FaultExit, Function, Param, substitute
 from bpfvm.compiler.ir.graph import order
 from bpfvm.compiler.ir.ops import MOST_ARGUMENTS
-from bpfvm.compiler.ir.types import Ptr, Word
+from bpfvm.compiler.ir.types import Ptr, Type, Word
 from bpfvm.core.diag import CompileError
 from bpfvm.core.errors import UsageError
 from bpfvm.core.span import Span
@@ -189,9 +189,9 @@ def _translated(
         child.state.names[name] = given
         if isinstance(given, Number):
             range = declared[name].range
-            child.state.names[name] = Number(given.kinds, range, child.parameter(Word(range)))
+            child.state.names[name] = Number(given.kinds, range, _parameter(child, Word(range)))
         elif isinstance(given, Reference):
-            base = child.parameter(Ptr(given.space))
+            base = _parameter(child, Ptr(given.space))
             child.state.names[name] = replace(
                 given, base=base, offset=0, align=_align(given), objects=_CALLERS, varies=False
             )
@@ -300,9 +300,9 @@ def _finished(
         )
         return None
     if uses_context:
-        substitute(function, dict.fromkeys(uses_context, child.parameter(Ptr("ctx"))))
+        substitute(function, dict.fromkeys(uses_context, _parameter(child, Ptr("ctx"))))
     if function.has_status:
-        child.parameter(Ptr("stack"))
+        _parameter(child, Ptr("stack"))
     shown = [_param(name, bound[name], declared) for name in passed]
     shown += [Param("ctx")] * bool(uses_context) + [Param("status")] * function.has_status
     function.params = tuple(shown)
@@ -335,13 +335,18 @@ def _called(f: Translation, node: ast.Call, one: Subprogram, bound: Mapping[str,
     before = f.end()
     with f.at(node):
         arguments = [_word(f, bound[name]) for name in one.passed]
-        word = f.call(one.function, arguments, needs_context=one.needs_context)
+        word = status.call(f, one.function, arguments, needs_context=one.needs_context)
         f.work += one.size
         if one.value is None:
-            f.noted_fault()
+            status.fault(f)
     if one.value is None:
         f.never(before)
         return BAD
     if not isinstance(one.value, Number):
         return one.value
     return Number(one.value.kinds, one.value.range, f.typed(one.value.range, word))
+
+
+def _parameter(f: Translation, type: Type) -> Register:
+    """A parameter more of the subprogram that is translated."""
+    return f.builder.param(f.target.blocks[0], type)

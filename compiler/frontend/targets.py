@@ -1,14 +1,14 @@
-"""Places in memory that statements store to: `e.x = v`, `a[i] = v`, `a[i:i + 4] = v`, and the same with an operator."""
+"""What statements store to and delete: `e.x = v`, `a[i] = v`, `a[i:i + 4] = v`, `m[k] += v`, `del m[k]`."""
 
 from __future__ import annotations
 
 import ast
 
-from bpfvm.compiler.frontend import arith, fields, items, memory, place
+from bpfvm.compiler.frontend import arith, fields, items, memory, names, place, protocols
 from bpfvm.compiler.frontend.expr import bounds, value
 from bpfvm.compiler.frontend.place import Place
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import Bad, Reference, Value
+from bpfvm.compiler.frontend.types import NOTHING, Bad, Reference, Value
 
 
 def place_of(f: Translation, owner: Reference, target: ast.Subscript) -> Place | None:
@@ -22,16 +22,44 @@ def place_of(f: Translation, owner: Reference, target: ast.Subscript) -> Place |
     return Place(at, part.type, f"the slice `{f.quoted(target)}`")
 
 
-def store(f: Translation, owner: Reference, target: ast.expr, assigned: Value, source: ast.expr) -> None:
-    """`owner.x = assigned`, `owner[...] = assigned`."""
-    if isinstance(target, ast.Attribute):
+def store_attribute(f: Translation, target: ast.Attribute, assigned: Value, source: ast.expr) -> None:
+    """`owner.x = assigned`. source: the node that it came from."""
+    owner = value(f, target.value)
+    of_ours = protocols.of(owner).set_attribute
+    if of_ours is not None:
+        of_ours(f, owner, target, assigned, source)
+    elif not isinstance(owner, Reference):
+        _refuse(f, owner, target)
+    else:
         field = place.field(f, owner, target)
         if field is None:
             place.no_field(f, owner, target)
         else:
             place.write(f, field, assigned, source)
-        return
-    assert isinstance(target, ast.Subscript), "an owner has attributes and items"
+
+
+def store_item(f: Translation, target: ast.Subscript, assigned: Value, source: ast.expr) -> None:
+    """`owner[i] = assigned`, `owner[a:b] = assigned`."""
+    owner = value(f, target.value)
+    row = protocols.of(owner)
+    if type(owner) in protocols.PROTOCOLS and isinstance(target.slice, ast.Slice):
+        part = bounds(f, target.slice)
+        if row.set_span is not None:
+            row.set_span(f, owner, part, target, assigned, source)
+        else:
+            _refuse(f, owner, target)
+    elif row.set_item is not None:
+        row.set_item(f, owner, value(f, target.slice), target, assigned, source)
+    elif isinstance(owner, Reference):
+        _store_element(f, owner, target, assigned, source)
+    else:
+        value(f, target.slice)
+        _refuse(f, owner, target)
+
+
+def _store_element(
+    f: Translation, owner: Reference, target: ast.Subscript, assigned: Value, source: ast.expr
+) -> None:  # fmt: skip
     method = fields.user_method(owner, "__setitem__")
     if method is not None:
         fields.operator(f, target, method, [owner, value(f, target.slice), assigned])
@@ -45,22 +73,71 @@ def store(f: Translation, owner: Reference, target: ast.expr, assigned: Value, s
     place.write(f, one, assigned, source)
 
 
-def update(f: Translation, owner: Reference, node: ast.AugAssign) -> None:
-    """`e.x op= v`, `a[i] op= v`: in CPython it is read, then v evaluated, then stored; the target is evaluated once."""
-    target = node.target
+def _refuse(f: Translation, owner: Value, target: ast.Attribute | ast.Subscript) -> None:
+    """E022 or E063: nothing is stored there."""
+    if isinstance(owner, Bad):
+        return
+    if isinstance(target, ast.Attribute) or isinstance(target.slice, ast.Slice):
+        text = f"`{f.quoted(target)}` cannot be assigned to in this version"
+        f.error("E063", text, target, help="what can be: names, and elements of maps: hits[i] = 1")
+        return
+    text = f"`{f.quoted(target.value)}` is {owner.described}, which has no items"
+    f.error("E022", text, target.value, help="items are those of maps: hits = Array(u64, 256)")
+
+
+def update(f: Translation, node: ast.AugAssign, target: ast.Attribute | ast.Subscript) -> None:
+    """`e.x op= v`, `a[i] op= v`, `m[k] op= v`."""
+    owner = value(f, target.value)
+    of_ours = protocols.of(owner).update
+    if isinstance(owner, Reference):
+        _update_memory(f, owner, node, target)
+    elif of_ours is None:
+        index = value(f, target.slice) if isinstance(target, ast.Subscript) else owner
+        value(f, node.value)
+        if not isinstance(index, Bad):
+            _refuse(f, owner, target)
+    else:
+        index = value(f, target.slice) if isinstance(target, ast.Subscript) else NOTHING
+        of_ours(f, owner, None if isinstance(target, ast.Attribute) else index, node, lambda: value(f, node.value))
+
+
+def _update_memory(
+    f: Translation, owner: Reference, node: ast.AugAssign, target: ast.Attribute | ast.Subscript
+) -> None:  # fmt: skip
+    """In CPython it is read, then v evaluated, then stored; the target is evaluated once."""
     one: Place | None
     if isinstance(target, ast.Attribute):
         one = place.field(f, owner, target)
         if one is None:
             place.no_field(f, owner, target)
     else:
-        assert isinstance(target, ast.Subscript), "a name has no owner"
         one = place_of(f, owner, target)
     old: Value = place.read(f, one) if one is not None else Bad()
     operand = value(f, node.value)
     computed = arith.augmented(f, node, (old, target), (operand, node.value))
     if one is not None:
         place.write(f, one, computed, node)
+
+
+def delete(f: Translation, node: ast.Delete, target: ast.expr) -> None:
+    """`del owner[k]`."""
+    if isinstance(target, ast.Tuple | ast.List):
+        for one in target.elts:
+            delete(f, node, one)
+        return
+    if not isinstance(target, ast.Subscript):
+        text = f"`del {f.quoted(target)}` is not available in BPF programs"
+        f.error("E062", text, node, help="use another name: every name keeps its last value")
+        names.spoil(f, node)
+        return
+    owner = value(f, target.value)
+    of_ours = protocols.of(owner).delete
+    index = value(f, target.slice)
+    if of_ours is not None:
+        of_ours(f, owner, index, target)
+    elif not isinstance(owner, Bad):
+        text = f"`{f.quoted(target.value)}` is {owner.described}, of which nothing is deleted"
+        f.error("E022", text, target, help="what can be: elements of hash maps: del m[k]")
 
 
 def _as_long(one: Place, assigned: Value) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeAlias
@@ -205,6 +205,18 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Callee:
+    """Something of ours before it is called: `m.get`, `ktime`. call: a calls.Handler."""
+
+    name: str
+    call: Callable[..., Any]
+
+    @property
+    def described(self) -> str:
+        return f"`{self.name}`, which is to be called"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Static:
     """A Python object known at compile time that is no number: a module, a class, a function, a text."""
 
@@ -250,6 +262,7 @@ Value: TypeAlias = (
     | Tuple
     | Range
     | Method
+    | Callee
     | Static
     | Bad
 )

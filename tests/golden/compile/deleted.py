@@ -5,5 +5,5 @@ from bpfvm import u32
 
 def program(a: u32) -> u32:
     x = a
-    del x  #~ E062 `del` is not available in BPF programs
+    del x  #~ E062 `del x` is not available
     return x

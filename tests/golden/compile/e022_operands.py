@@ -15,5 +15,5 @@ def program(ctx):  # hook: xdp
         hits[None] = 1  #~ E022 takes a number as its index
     hits[0] = pkt  #~ E022 holds u64
     x, y = ctx.ingress_ifindex  #~ E022 cannot be unpacked
-    z = len(pkt.ip)  #~ E022 `len` is that of the packet
+    z = len(pkt.ip)  #~ E022 a packet view of `ip` has no length
     return a + b + c + x + y + z + u64(hits) + ctx[3]  #~ E022 `u64` takes numbers #~ E022 context has no items

@@ -7,7 +7,7 @@ def program(a: u32) -> u32:
     import socket  #~ E062 `import` inside a function
 
     e = 1
-    del e  #~ E062 `del`
+    del e  #~ E062 `del e`
     for x in (i for i in range(3)):  #~ E062 a generator expression outside
         e = x
     if all([a < i for i in range(3)]):  #~ E062 a list comprehension in `any` or `all`

@@ -25,7 +25,7 @@ from bpfvm.lang.active import running
 from bpfvm.lang.callee import callee
 from bpfvm.lang.faults import FAULTS, RECORD, PacketError
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.maps import Array, Map
+from bpfvm.lang.maps import Array
 from bpfvm.lang.packet import HEADERS, pkt
 from bpfvm.lang.signature import signature
 
@@ -419,6 +419,7 @@ class Simulated:
 
     def __init__(self, packet: bytes, maps: dict[str, list[bytes]]) -> None:
         self.packet, self.maps = packet, {name: list(values) for name, values in maps.items()}
+        self.objects: list[bytes] = []
 
     def packet_length(self) -> int:
         return len(self.packet)
@@ -428,13 +429,35 @@ class Simulated:
             raise PacketError(f"{size} bytes at {offset} lie past the packet's end")
         return self.packet[offset : offset + size]
 
-    def lookup(self, declared: Map, key: bytes) -> bytes | None:
-        assert declared.name is not None
-        return self.maps[declared.name][int.from_bytes(key, "little")]
+    def packet_write(self, offset: int, data: bytes) -> None:
+        raise AssertionError("no program here writes to its packet")
 
-    def update(self, declared: Map, key: bytes, value: bytes) -> None:
-        assert declared.name is not None
-        self.maps[declared.name][int.from_bytes(key, "little")] = value
+    def field(self, offset: int, size: int) -> int:
+        raise AssertionError("the context here is a namespace")
+
+    def set_field(self, offset: int, size: int, value: int) -> None:
+        raise AssertionError("no program here writes to its context")
+
+    def handle(self, declared: Any) -> int:
+        return list(self.maps).index(declared.name)
+
+    def place(self, data: bytes) -> int:
+        self.objects.append(data)
+        return len(self.objects) - 1
+
+    def helper(self, name: str, *arguments: int) -> int:
+        values, at = list(self.maps.values())[arguments[0]], int.from_bytes(self.objects[arguments[1]], "little")
+        if name == "map_lookup_elem":
+            return self.place(values[at])
+        assert name == "map_update_elem", name
+        values[at] = self.objects[arguments[2]]
+        return 0
+
+    def load(self, address: int, size: int) -> bytes:
+        return self.objects[address][:size]
+
+    def store(self, address: int, data: bytes) -> None:
+        raise AssertionError("elements are numbers here")
 
 
 def on_packet(function: types.FunctionType, packet: bytes, maps: dict[str, list[bytes]], ifindex: int) -> Ending:

@@ -1,0 +1,109 @@
+"""The tier that is CPython: a run is a call of the user's function, and helpers are those of the emulator.
+
+What a function asks for while it runs (bpfvm.lang.active.Machine) goes the way of compiled code: a helper gets numbers
+and addresses in the arena, and memory is the arena's. So maps, packets, contexts and helpers have one meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bpfvm.core.bits import M64
+from bpfvm.emulator.arguments import Helper
+from bpfvm.emulator.caller import Operand, Stop, Value
+from bpfvm.emulator.code import Code
+from bpfvm.emulator.contexts import Context
+from bpfvm.emulator.interp import Interpreter, poison
+from bpfvm.emulator.memory import Region
+from bpfvm.emulator.system import System
+from bpfvm.lang.faults import PacketError
+from bpfvm.lang.signature import RESULT_OFFSET, WORD
+from bpfvm.tables.helpers import BY_NAME
+
+_SCRATCH = 1 << 16  # bytes for objects that helpers get the address of; the oldest make room
+
+
+class Function(Interpreter):
+    """Calls a function where other tiers execute its instructions.
+
+    enter: calls it, and gives r0. handles: of declared maps, by identity, the address that is the map for helpers.
+    """
+
+    def __init__(
+        self, system: System, table: Mapping[int, Helper], budget: int, enter: Callable[[Function], int],
+        handles: Callable[[], Mapping[int, int]],
+    ) -> None:  # fmt: skip
+        super().__init__(system, table, budget)
+        self._enter_function, self._handles = enter, handles
+        self._scratch: Region | None = None
+        self._used = 0
+
+    def run(
+        self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int = 0
+    ) -> int:  # fmt: skip
+        """r0 of the function as an unsigned 64-bit number. Raises Stop for what a program must not do."""
+        self.code, self.context, self.slot = code, context, slot
+        self._poison, self._frames = poison(seed), []
+        self.executed, self.warnings, self._used = 0, {}, 0
+        return self._enter_function(self) & M64
+
+    def arguments(self) -> bytes:
+        """The words of a function of scalars."""
+        return bytes(self._context().region.data)
+
+    def give(self, result: int) -> None:
+        """Store the result of a function of scalars."""
+        self._context().region.data[RESULT_OFFSET : RESULT_OFFSET + WORD] = result.to_bytes(WORD, "little")
+
+    # Part of bpfvm.lang.active.Machine
+
+    def handle(self, declared: Any) -> int:
+        return self._handles()[id(declared)]
+
+    def helper(self, name: str, *arguments: int) -> int:
+        row = BY_NAME[name]
+        given: list[Value] = [*(one & M64 for one in arguments), *[None] * (5 - len(arguments))]
+        return self.number(0, self.helpers[row.id](self, given))
+
+    def load(self, address: int, size: int) -> bytes:
+        return self.read(address, size, "an address")
+
+    def store(self, address: int, data: bytes) -> None:
+        self.write(address, data, "an address")
+
+    def place(self, data: bytes) -> int:
+        if self._scratch is None:
+            self._scratch = self.arena.allocate("the stack", _SCRATCH, "stack")
+        room = -(-len(data) // 8) * 8
+        if room > _SCRATCH:
+            raise Stop("access", f"an object of {len(data)} bytes does not fit the stack")
+        if self._used + room > _SCRATCH:
+            self._used = 0
+        at, self._used = self._used, self._used + room
+        self._scratch.data[at : at + len(data)] = data
+        return self._scratch.base + at
+
+    def field(self, offset: int, size: int) -> int:
+        return self.number(1, self._context().load(offset, size))
+
+    def set_field(self, offset: int, size: int, value: int) -> None:
+        self._context().store(offset, size, value)
+
+    def packet_length(self) -> int:
+        frame = self._context().frame
+        return frame.size if frame is not None else 0
+
+    def packet_read(self, offset: int, size: int) -> bytes:
+        frame = self._context().frame
+        if frame is None or offset < 0 or offset + size > frame.size:
+            length = self.packet_length()
+            raise PacketError(f"{size}-byte read at packet+{offset}, packet is {length} bytes")
+        return frame.read(offset, size)
+
+    def packet_write(self, offset: int, data: bytes) -> None:
+        frame = self._context().frame
+        if frame is None or offset < 0 or offset + len(data) > frame.size:
+            length = self.packet_length()
+            raise PacketError(f"{len(data)}-byte write at packet+{offset}, packet is {length} bytes")
+        frame.write(offset, data)

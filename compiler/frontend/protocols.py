@@ -1,0 +1,60 @@
+"""What values that are objects of ours can do: a row for each class, a column for each piece of syntax.
+
+A column that is None is an error, which the syntax's own handler words. Numbers, tuples and what lies in memory have
+their meaning from Python and are no rows here.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bpfvm.compiler.frontend import context, maps, packet
+from bpfvm.compiler.frontend.compare import Branches, Operand
+from bpfvm.compiler.frontend.items import Span
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.types import ContextValue, MapValue, Value, View
+
+Bind = Callable[[Value], None]
+Statements = Callable[[Sequence[ast.stmt]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One class of values; each function gets the translation and the value, then what the syntax brings.
+
+    attribute: `v.a`. item: `v[i]`, with i. span: `v[a:b]`. set_attribute: `v.a = x`, with x and the node that it came
+    from. set_item: `v[i] = x`, with i, x and its node. set_span: `v[a:b] = x`. update: `v.a op= x` and `v[i] op= x`,
+    with i or None, and a function that evaluates x, which happens after the old value is read. delete: `del v[i]`.
+    contains: `x in v`. truth: `bool(v)`, true without one. length: `len(v)`. loop: `for x in v`, with what binds an
+    item to the target and what translates a body.
+    """
+
+    attribute: Callable[[Translation, Any, ast.Attribute], Value] | None = None
+    item: Callable[[Translation, Any, Value, ast.Subscript], Value] | None = None
+    span: Callable[[Translation, Any, Span, ast.Subscript], Value] | None = None
+    set_attribute: Callable[[Translation, Any, ast.Attribute, Value, ast.expr], None] | None = None
+    set_item: Callable[[Translation, Any, Value, ast.Subscript, Value, ast.expr], None] | None = None
+    set_span: Callable[[Translation, Any, Span, ast.Subscript, Value, ast.expr], None] | None = None
+    update: Callable[[Translation, Any, Value | None, ast.AugAssign, Callable[[], Value]], None] | None = None
+    delete: Callable[[Translation, Any, Value, ast.Subscript], None] | None = None
+    contains: Callable[[Translation, Any, Operand, ast.expr], Branches] | None = None
+    truth: Callable[[Translation, Any, ast.expr], Branches] | None = None
+    length: Callable[[Translation, Any, ast.Call], Value] | None = None
+    loop: Callable[[Translation, Any, ast.For, Bind, Statements], None] | None = None
+
+
+_NONE = Protocol()
+
+PROTOCOLS: Mapping[type, Protocol] = {
+    ContextValue: Protocol(attribute=context.attribute),
+    MapValue: Protocol(attribute=maps.attribute, item=maps.item, set_item=maps.set_item, update=maps.update),
+    View: Protocol(attribute=packet.attribute, length=packet.length),
+}
+
+
+def of(value: Value) -> Protocol:
+    """The row of a value's class; one without a column where it has none."""
+    return PROTOCOLS.get(type(value), _NONE)

@@ -11,14 +11,17 @@ from pathlib import Path
 
 from bpfvm.kernel.maps import KernelMap
 from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf
-from bpfvm.obj.model import MapSpec
+from bpfvm.kernel.types import ObjectTypes, Records, pointer
+from bpfvm.obj.btf import Btf
+from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
-from bpfvm.testing.verdicts import FLAGS, VerdictCase
+from bpfvm.testing.verdicts import FLAGS, PROGRAM, VerdictCase, spec_of
 
 WORDS, EVERYTHING = 4, 2  # levels of the log: statistics and words alone, or every path
 _LOG = 1 << 24
 _STATISTICS = re.compile(r"(processed (\d+) insns.*|verification time .*|stack depth .*)")
+_PROGRESS = re.compile(r"Live regs|Validating \S+ func#\d+\.\.\.|Func#\d+ .*(?:assumed valid|safe for any args)")
 _INSN = re.compile(r"(\d+): (?:\([0-9a-f]{2}\) |BUG_)")
 _BUFFER = ctypes.create_string_buffer(_LOG)
 
@@ -39,7 +42,7 @@ class Said:
     def words(self) -> tuple[str, ...]:
         """The words alone, of a log of level 4."""
         lines = (_STATISTICS.sub("", line).strip() for line in self.log)
-        return tuple(line for line in lines if line and not line.startswith("Live regs"))
+        return tuple(line for line in lines if line and not _PROGRESS.match(line))
 
     @property
     def last(self) -> int | None:
@@ -53,16 +56,28 @@ class Maps:
 
     def __init__(self) -> None:
         self._opened = ExitStack()
-        self._known: dict[MapSpec, KernelMap] = {}
+        self._known: dict[tuple[MapSpec, int], KernelMap] = {}
+        self._types: list[tuple[Btf, ObjectTypes]] = []
 
-    def number(self, spec: MapSpec) -> int:
-        if spec not in self._known:
-            one = KernelMap(spec)
+    def number(self, spec: MapSpec, btf: int = 0) -> int:
+        if (spec, btf) not in self._known:
+            one = KernelMap(spec, btf)
             self._opened.callback(one.close)
             one.fill()
             one.freeze()
-            self._known[spec] = one
-        return self._known[spec].fd.number
+            self._known[spec, btf] = one
+        return self._known[spec, btf].fd.number
+
+    def types(self, spec: ObjectSpec) -> ObjectTypes:
+        """The object's BTF in the kernel."""
+        for btf, one in self._types:
+            if btf == spec.btf:
+                return one
+        found = ObjectTypes(spec)
+        assert found.fd is not None, "the kernel does not take the BTF"
+        self._opened.callback(found.close)
+        self._types.append((spec.btf or Btf(), found))
+        return found
 
     def close(self) -> None:
         self._opened.close()
@@ -79,8 +94,15 @@ def opened_maps() -> Iterator[Maps]:
 
 def ask(case: VerdictCase, maps: Maps, level: int) -> Said:
     """Load the case's program with a log of this level, and close it."""
-    known = {one.name: one for one in case.maps}
-    code = bound(case.code, {slot: maps.number(known[name]) for slot, name in case.symbols.items()})
+    known, records, btf = {one.name: one for one in case.maps}, Records(), 0
+    if case.btf is not None:
+        spec = spec_of(case)
+        types = maps.types(spec)
+        btf = types.number
+        records = types.records(spec.programs[PROGRAM]) if case.functions else records
+    numbers = {slot: maps.number(known[name], btf if known[name].value_type else 0)
+               for slot, name in case.symbols.items()}  # fmt: skip
+    code = bound(case.code, numbers)
     license = case.license.encode()
     row = PROGRAM_TYPES[case.type]
     attr = ProgLoad(
@@ -89,6 +111,10 @@ def ask(case: VerdictCase, maps: Maps, level: int) -> Said:
         expected_attach_type=ATTACH_TYPES[case.attach_type].number if case.attach_type else 0,
         log_level=level, log_size=_LOG, log_buf=address(_BUFFER),
     )  # fmt: skip
+    if records.functions:
+        attr.prog_btf_fd = records.btf
+        attr.func_info, attr.func_info_rec_size = pointer(records.functions), records.function_size
+        attr.func_info_cnt = len(records.functions) // records.function_size
     _BUFFER[0] = b"\0"
     try:
         Fd(bpf(PROG_LOAD, attr)).close()

@@ -17,7 +17,13 @@
     r0 = *(u8 *)(r2 +14) => r0 = 2
 
 `-- accept` in place of `reject` and `twin`: the kernel takes it. Optional: attach (an attach type), license, flags
-(of BPF_PROG_LOAD: strict, sleepable).
+(of BPF_PROG_LOAD: strict, sleepable), and what BTF tells:
+
+    -- functions                    the program and its functions in the order of their places, a line each: name,
+    p global int ctx                linkage, what it returns (int, void), what it takes: int, ctx, void* or mem and
+    f static int int mem8           a number of bytes
+    -- locks                        NAME OFFSET: where in the map's values a bpf_spin_lock stands, the values being
+    m 8                             structures then
 """
 
 from __future__ import annotations
@@ -30,13 +36,15 @@ from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Location
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.codec import encode
-from bpfvm.obj.model import MapSpec
-from bpfvm.tables.maps import FLAGS as MAP_FLAGS
+from bpfvm.obj.btf import Btf
+from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 from bpfvm.testing.datafile import helper_number, read_maps
 from bpfvm.testing.sections import Section, Sections, read_sections
+from bpfvm.testing.verdict_types import VerdictTypes
+from bpfvm.verifier.code import Code
+from bpfvm.verifier.object import functions_of, maps_of
 from bpfvm.verifier.raw import read
-from bpfvm.verifier.regs import MapInfo
 from bpfvm.verifier.verdict import Verdict, check
 from bpfvm.verifier.walk import Setting
 
@@ -47,6 +55,8 @@ SECTIONS: Mapping[str, str | None] = {
     "license": None,
     "flags": None,
     "maps": None,
+    "functions": None,
+    "locks": None,
     "asm": None,
     "code": None,
     "accept": None,
@@ -54,6 +64,7 @@ SECTIONS: Mapping[str, str | None] = {
     "twin": None,
 }
 FLAGS: Mapping[str, int] = {"strict": 1 << 0, "sleepable": 1 << 4}  # BPF_F_STRICT_ALIGNMENT, BPF_F_SLEEPABLE
+PROGRAM = "p"  # its name, where no function gives it another
 _BECOMES = "=>"
 
 
@@ -61,7 +72,8 @@ _BECOMES = "=>"
 class VerdictCase:
     """One program. words: of the refusal, one line each; () for a program that is taken. insn: that is blamed.
 
-    symbols: slot -> name of the map that the instruction there refers to; `code` has 0 in its place.
+    symbols: slot -> name of the map that the instruction there refers to; `code` has 0 in its place. btf: of the
+    functions, the program itself being the first, and of the maps' values; None where neither is told.
     """
 
     name: str
@@ -75,6 +87,8 @@ class VerdictCase:
     attach_type: str | None = None
     license: str = "GPL"
     flags: int = 0
+    btf: Btf | None = None
+    functions: tuple[FunctionSpec, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -115,10 +129,27 @@ def _cases(raw: Sections, stem: str) -> Iterator[VerdictCase]:
         attach_type=raw["attach"].one()[1] if "attach" in raw else None,
         license=raw["license"].one()[1] if "license" in raw else "GPL", flags=_flags(raw),
     )  # fmt: skip
+    case = _with_types(case, raw)
     words, insn = _refusal(raw)
     yield replace(_with_code(case, raw, None), words=words, insn=insn)
     if "twin" in raw:
         yield replace(_with_code(case, raw, raw["twin"]), name=f"{case.name} (twin)")
+
+
+def _with_types(case: VerdictCase, raw: Sections) -> VerdictCase:
+    """With the types of sections functions and locks."""
+    if "functions" not in raw and "locks" not in raw:
+        return case
+    types = VerdictTypes(PROGRAM_TYPES[case.type].context)
+    for place, words in raw["functions"].words() if "functions" in raw else ():
+        types.function(place, words)
+    maps = {one.name: one for one in case.maps}
+    for place, words in raw["locks"].words() if "locks" in raw else ():
+        name, _, offset = words.partition(" ")
+        if name not in maps or not offset.strip().isdigit():
+            raise LoadError(f"{place}: met {words!r} where a map and an offset are wanted")
+        maps[name] = types.locked(maps[name], int(offset))
+    return replace(case, btf=types.btf, maps=tuple(maps.values()))
 
 
 def _flags(raw: Sections) -> int:
@@ -154,7 +185,19 @@ def _with_code(case: VerdictCase, raw: Sections, twin: Section | None) -> Verdic
         if one.symbol is not None:
             symbols[slot] = one.symbol
         slot += one.width
-    return replace(case, code=encode(insns), symbols=symbols)
+    return _with_functions(replace(case, code=encode(insns), symbols=symbols), raw)
+
+
+def _with_functions(case: VerdictCase, raw: Sections) -> VerdictCase:
+    """With the places of the functions that section functions tells."""
+    if "functions" not in raw:
+        return case
+    names = [words.split()[:2] for _, words in raw["functions"].words()]
+    starts = Code(read(case.code, case.symbols).insns, {}).starts
+    if len(starts) != len(names):
+        raise LoadError(f"{raw['functions'].place}: {len(names)} functions are told, and the program has {len(starts)}")
+    found = zip(names, starts, strict=True)
+    return replace(case, functions=tuple(FunctionSpec(name, at, kind == "static") for (name, kind), at in found))
 
 
 def _twin_lines(section: Section, twin: Section) -> list[str]:
@@ -178,17 +221,20 @@ def _twin_code(section: Section, twin: Section) -> bytes:
 
 def judged(case: VerdictCase, level: int = 0) -> Verdict:
     """What the model says of a case. level: of its log."""
-    raw = read(case.code, case.symbols)
-    known = {one.name: information(one) for one in case.maps}
+    raw, spec = read(case.code, case.symbols), spec_of(case)
     setting = Setting(
-        PROGRAM_TYPES[case.type], case.attach_type, {slot: known[name] for slot, name in case.symbols.items()},
+        PROGRAM_TYPES[case.type], case.attach_type, maps_of(spec, spec.programs[PROGRAM]),
         gpl="GPL" in case.license, strict=bool(case.flags & FLAGS["strict"]),
         sleepable=bool(case.flags & FLAGS["sleepable"]) or PROGRAM_TYPES[case.type].sleepable,
     )  # fmt: skip
-    return check(raw.insns, setting, level=level, raw=raw)
+    functions = functions_of(spec, spec.programs[PROGRAM], setting.row) if case.functions else {}
+    return check(raw.insns, setting, level=level, raw=raw, functions=functions)
 
 
-def information(spec: MapSpec) -> MapInfo:
-    """A map without types; frozen with its contents where programs can only read it."""
-    frozen = spec.initial if spec.flags & MAP_FLAGS["rdonly_prog"] else None
-    return MapInfo(spec, frozen, inner=information(spec.inner) if spec.inner is not None else None)
+def spec_of(case: VerdictCase) -> ObjectSpec:
+    """The case as an object of one program, of the name PROGRAM or that of its first function."""
+    insns = tuple(read(case.code, case.symbols).insns)
+    program = ProgramSpec(
+        case.functions[0].name if case.functions else PROGRAM, case.type, case.type, insns, functions=case.functions[1:]
+    )
+    return ObjectSpec({PROGRAM: program}, {one.name: one for one in case.maps}, case.btf, license=case.license)

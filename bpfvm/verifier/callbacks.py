@@ -45,7 +45,7 @@ def each(walk: Walk, start: int) -> None:
     given = walk.state.regs[1]
     assert given.map is not None
     if given.map.spec.type not in _EACH:
-        walk.undecided(f"bpf_for_each_map_elem of a map of type {given.map.spec.type}")
+        walk.refuse("callback function not allowed for map")
     key, value = pointer(KEY), pointer(VALUE)
     key.map = value.map = given.map
     _enter(walk, start, [given, key, value, walk.state.regs[3]])

@@ -40,7 +40,8 @@ def call_global(walk: Walk, start: int) -> None:
         walk.undecided(f"arguments of function {function.name}, which is verified by itself")
     number = walk.code.number(start)
     if any(ref.kind == "lock" for ref in walk.state.refs):
-        walk.refuse("global function calls are not allowed while holding a lock, use static function instead")
+        walk.say("global function calls are not allowed while holding a lock,")
+        walk.refuse("use static function instead")
     for at, argument in enumerate(function.arguments, 1):
         reg = walk.state.regs[at]
         try:

@@ -183,6 +183,8 @@ def _frames_equal(walk: Walk, old: Frame, new: Frame, at: int, ids: Ids, how: st
         if live >> number & 1 and not _reg_covers(old.regs[number], new.regs[number], ids, how):
             return False
     for place in sorted(set(old.stack) | set(new.stack) if how != USUAL else old.stack):
+        if 8 * place >= old.depth:
+            break  # below what the old state's function had touched (6.18.44, measured)
         there = 8 * place < new.depth
         if not _slot_covers(old.stack.get(place, EMPTY), new.stack.get(place, EMPTY), ids, how, there):
             return False

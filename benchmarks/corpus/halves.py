@@ -51,7 +51,7 @@ def programs(row: Row) -> list[Program]:
     try:
         module = importlib.import_module(f"benchmarks.corpus.python.{row.name}")
     except (ImportError, AttributeError, TypeError, BpfvmError) as error:
-        raise Refused(type(error).__name__, str(error).splitlines()[0].partition(" (")[0]) from error
+        raise Refused(type(error).__name__, str(error).splitlines()[0].partition("; it has")[0]) from error
     return [one for one in vars(module).values() if isinstance(one, Program)]
 
 

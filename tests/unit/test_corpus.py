@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import datetime
 import math
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
-from benchmarks.corpus.halves import arguments, c_half, contents, inputs
+from benchmarks.corpus.halves import arguments, c_half, contents, inputs, python_half
 from benchmarks.corpus.manifest import ROWS, Row
+from benchmarks.corpus.measure import TABLE, refused_names
 from bpfvm.core.machine import Input
 from bpfvm.emulator import INTERP
+from bpfvm.obj.model import ObjectSpec
 from bpfvm.tables.helpers import BY_ID
 
 PACKETS = [row for row in ROWS if row.inputs]
@@ -28,12 +31,9 @@ def test_there_are_enough_programs() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_the_manifest_is_true_of_the_c_half(row: Row) -> None:
-    spec = c_half(row)
+def check_manifest(row: Row, spec: ObjectSpec) -> None:
     entry = spec.programs[row.entry]
     assert (entry.type, entry.section) == (row.type, row.section)
-    assert set(spec.programs) == set(row.functions or (row.name,))
     declared = {
         f"{one.name} {one.type} {one.key_size} {one.value_size} {one.max_entries}"
         for one in spec.maps.values()
@@ -41,6 +41,30 @@ def test_the_manifest_is_true_of_the_c_half(row: Row) -> None:
     }
     assert declared == set(row.maps)
     assert set(row.contents) <= set(spec.maps)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_the_manifest_is_true_of_the_c_half(row: Row) -> None:
+    spec = c_half(row)
+    check_manifest(row, spec)
+    assert set(spec.programs) == set(row.functions or (row.name,))
+
+
+COMPILED = [row for row in ROWS if row.name not in refused_names()]
+
+
+@pytest.mark.parametrize("row", COMPILED, ids=lambda row: row.name)
+def test_the_manifest_is_true_of_the_python_half(row: Row) -> None:
+    check_manifest(row, python_half(row))
+
+
+def test_the_table_is_that_of_these_objects() -> None:
+    """Its rows are the manifest's, and clang's slots those of the C halves."""
+    shown = {}
+    for line in TABLE.read_text().splitlines():
+        if found := re.match(r"(\w+) +(?:\d+|-) / (\d+) ", line):
+            shown[found[1]] = int(found[2])
+    assert shown == {row.name: sum(one.slot_count for one in c_half(row).programs.values()) for row in ROWS}
 
 
 def test_every_object_has_its_source_and_its_row() -> None:

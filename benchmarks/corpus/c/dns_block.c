@@ -1,4 +1,4 @@
-/* Drops queries for listed names of the DNS: a hash of up to 64 bytes of the name decides; questions are counted by type. */
+/* Drops queries for listed names of the DNS, by a hash of up to 64 bytes; questions are counted by type. */
 #include "corpus.h"
 
 struct dns {

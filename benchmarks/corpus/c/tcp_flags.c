@@ -1,4 +1,4 @@
-/* Drops TCP segments whose flags no stack sends, and counts why: 0 good, 1 none, 2 SYN with FIN, 3 all lit, 4 FIN alone. */
+/* Drops TCP segments whose flags no stack sends, and counts why: 1 none, 2 SYN with FIN, 3 all lit, 4 FIN alone. */
 #include "corpus.h"
 
 MAP(reasons, ARRAY, u32, u64, 8);

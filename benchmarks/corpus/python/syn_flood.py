@@ -1,0 +1,33 @@
+"""Sources that send more than 16 SYNs beyond their ACKs are dropped; the table forgets who was seen longest ago."""
+
+from bpfvm import XDP_DROP, XDP_PASS, Hash, bpf, pkt, struct, u32
+
+TCP = 6
+SYN, ACK = 2, 16
+
+
+@struct
+class Score:
+    syns: u32
+    acks: u32
+
+
+scores = Hash(u32, Score, 1024, lru=True)
+
+
+@bpf.xdp
+def syn_flood(ctx):
+    ip = pkt.ip
+    if not pkt.is_ip or ip.proto != TCP:
+        return XDP_PASS
+    syn = ip.tcp.flags & (SYN | ACK) == SYN
+    ack = ip.tcp.flags & ACK != 0
+    score = scores.get(ip.src)
+    if score is None:
+        scores[ip.src] = Score(syns=syn, acks=ack)
+        return XDP_PASS
+    if syn:
+        bpf.add(score, "syns", 1)
+    if ack:
+        bpf.add(score, "acks", 1)
+    return XDP_DROP if score.syns > score.acks + 16 else XDP_PASS

@@ -183,7 +183,8 @@ ROWS: tuple[Row, ...] = (
                   "red": [(host("10.0.1.4"), u32(1)), (host("10.0.1.3"), u32(1))],
                   "blue": [(host("10.0.1.3"), u32(1)), (host("10.0.1.1"), u32(0)), (host("10.0.1.6"), u32(1))]}),
     xdp("dispatcher", "tables", "mixed tcp icmp", "stages prog_array 4 4 32, ports hash 4 8 4096, missed array 4 8 256",
-        functions=("dispatcher", "tcp_stage", "udp_stage", "icmp_stage")),
+        functions=("dispatcher", "tcp_stage", "udp_stage", "icmp_stage"),
+        contents={"stages": [(u32(1), b"icmp_stage"), (u32(6), b"tcp_stage"), (u32(17), b"udp_stage")]}),
     of("sched_cls", "tc", "tc_flow_bytes", "counters", "mixed udp link", "volume percpu_hash 12 8 4096"),
     of("sched_cls", "tc", "dscp_remark", "rewriting", "udp tcp link", "classes hash 2 1 256", contents={
         "classes": [(u16(53), b"\x2e"), (u16(22), b"\x10"), (u16(443), b"\x00"), (u16(9000), b"\x0a")]}),

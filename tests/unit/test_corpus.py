@@ -8,16 +8,20 @@ import math
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
-from benchmarks.corpus.halves import arguments, c_half, contents, inputs, python_half
+from benchmarks.corpus.halves import arguments, c_half, compare, contents, inputs, python_half
 from benchmarks.corpus.manifest import ROWS, Row
 from benchmarks.corpus.measure import TABLE, refused_names
 from bpfvm.core.machine import Input
 from bpfvm.emulator import INTERP
+from bpfvm.obj import shapes
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.shapes import Shape
+from bpfvm.obj.values import shape_of
 from bpfvm.tables.helpers import BY_ID
 
 PACKETS = [row for row in ROWS if row.inputs]
@@ -53,9 +57,57 @@ def test_the_manifest_is_true_of_the_c_half(row: Row) -> None:
 COMPILED = [row for row in ROWS if row.name not in refused_names()]
 
 
+def leaves(shape: Shape, at: int = 0) -> Iterator[tuple[int, int]]:
+    """Offset and size of each number and text of a type, those called `unused` left out: C writes its padding."""
+    if isinstance(shape, shapes.Record):
+        for member in shape.members:
+            if isinstance(member, shapes.Field) and member.name != "unused":
+                yield from leaves(member.shape, at + member.offset)
+    elif isinstance(shape, shapes.Row):
+        for index in range(shape.count):
+            yield from leaves(shape.element, at + index * shape.element.size)
+    else:
+        yield at, shape.size
+
+
+def layouts(spec: ObjectSpec) -> dict[str, list[tuple[int, int]]]:
+    """Of each map's key and value, where BTF tells them."""
+    found = {}
+    for one in spec.maps.values():
+        for role, kind, size in (("key", one.key_type, one.key_size), ("value", one.value_type, one.value_size)):
+            if kind and not one.name.startswith("."):
+                found[f"{one.name} {role}"] = list(leaves(shape_of(spec.btf, kind, size, "little")))
+    return found
+
+
 @pytest.mark.parametrize("row", COMPILED, ids=lambda row: row.name)
 def test_the_manifest_is_true_of_the_python_half(row: Row) -> None:
-    check_manifest(row, python_half(row))
+    spec = python_half(row)
+    check_manifest(row, spec)
+    ours, theirs = layouts(spec), layouts(c_half(row))
+    both = ours.keys() & theirs.keys()
+    assert {name: ours[name] for name in both} == {name: theirs[name] for name in both}
+    typed = ("array", "hash", "lru_hash", "percpu_array", "percpu_hash", "lpm_trie")
+    assert {f"{one.split()[0]} value" for one in row.maps if one.split()[1] in typed} <= both
+
+
+@pytest.mark.parametrize("row", PACKETS, ids=lambda row: row.name)
+def test_a_half_that_does_something_else_is_seen(row: Row) -> None:
+    """Each C half against itself with one constant changed, of the first that decides something: compare must tell."""
+    spec = c_half(row)
+    assert compare(row, spec, spec, INTERP).found == []
+    entry = spec.programs[row.entry]
+    seen = 0
+    for at, one in enumerate(entry.insns):
+        if one.op.name not in ("mov32_k", "mov64_k", "jne32_k", "jne64_k", "jeq32_k", "jeq64_k", "ldx8", "ldabs8"):
+            continue
+        changed = replace(one, imm=one.imm ^ 1) if one.op.name.endswith("_k") else replace(one, off=one.off ^ 1)
+        other = replace(entry, insns=(*entry.insns[:at], changed, *entry.insns[at + 1 :]))
+        found = compare(row, replace(spec, programs={**spec.programs, row.entry: other}), spec, INTERP)
+        seen += bool(found.found)
+        if seen >= 2:
+            return
+    raise AssertionError(f"{row.name}: {seen} changes seen")
 
 
 def test_the_table_is_that_of_these_objects() -> None:

@@ -4,18 +4,12 @@
 MAP(ports, HASH, u32, u64, 4096);
 MAP(missed, ARRAY, u32, u64, 256);
 
-int tcp_stage(struct xdp_md *ctx);
-int udp_stage(struct xdp_md *ctx);
-int icmp_stage(struct xdp_md *ctx);
-
 struct {
 	__uint(type, PROG_ARRAY);
 	__uint(max_entries, 32);
 	__uint(key_size, 4);
 	__array(values, int(struct xdp_md *));
-} stages SEC(".maps") = {
-	.values = {[ICMP] = icmp_stage, [TCP] = tcp_stage, [UDP] = udp_stage},
-};
+} stages SEC(".maps");
 
 SEC("xdp")
 int dispatcher(struct xdp_md *ctx)

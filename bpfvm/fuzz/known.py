@@ -20,7 +20,8 @@ from bpfvm.emulator.system import System
 from bpfvm.fuzz.case import PROGRAM, Case
 from bpfvm.fuzz.edit import Step, closed, inserted, opened
 from bpfvm.fuzz.trace import BUDGET
-from bpfvm.isa.ops import BY_NAME
+from bpfvm.isa.insn import Insn
+from bpfvm.isa.ops import BY_NAME, Kind
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 Differs = Callable[[Case], bool]  # whether the machines of a run differ on a case
@@ -71,6 +72,30 @@ def _forgetful(steps: list[Step]) -> list[Step]:
     return steps
 
 
+def _spilled_sign(case: Case, differs: Differs) -> bool:
+    """A load with its sign of a number that was spilled, of which the verifier makes too much.
+
+    It takes what is loaded for equal to what was spilled, so what a comparison tells of one is believed of the other,
+    and jumps lose one of their ways (Linux 6.18). So the same program is tried with loads without a sign, which is
+    extended behind them.
+    """
+    try:
+        steps = opened(case.program.insns)
+        signed_loads = [at for at, step in enumerate(steps) if step.insn.op.kind is Kind.LOAD_SX]
+        return bool(signed_loads) and not differs(case.with_insns(closed(_extended(steps, signed_loads))))
+    except LoadError:
+        return False
+
+
+def _extended(steps: list[Step], loads: list[int]) -> list[Step]:
+    for at in reversed(loads):
+        one = steps[at].insn
+        row = BY_NAME[f"movs{one.op.bits}_64"]
+        steps = inserted(steps, at + 1, [Insn(row, one.dst, one.dst, row.off_is or 0)])
+        steps[at] = Step(replace(one, op=BY_NAME[f"ldx{one.op.bits}"]))
+    return steps
+
+
 def _long_loop(case: Case, differs: Differs) -> bool:
     """A bpf_loop of more rounds than BPF_MAX_LOOPS.
 
@@ -109,6 +134,7 @@ class _Counting(Emulator):
 KNOWN: Mapping[str, Callable[[Case, Differs], bool]] = {
     "kernel: r0 keeps its upper half after atomic_cmpxchg32 on a path that the verifier cut short": _unread_exchange,
     "kernel: a loop in place of bpf_loop counts and fails in its own way": _long_loop,
+    "kernel: a jump on a number loaded with its sign from a spill has lost one of its ways": _spilled_sign,
     "kernel: a jump on what an atomic operation fetched from the stack has lost one of its ways": _remembered_stack,
 }
 

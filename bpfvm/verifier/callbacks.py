@@ -52,8 +52,6 @@ def each(walk: Walk, start: int) -> None:
 
 
 def _enter(walk: Walk, start: int, arguments: list[Reg]) -> None:
-    if walk.state.refs:
-        walk.undecided("callbacks while a reference or lock is held")
     other = push(walk, start)
     caller = other.frames[-1]
     walk.calls.setdefault(caller.entry, set()).add(start)
@@ -78,8 +76,6 @@ def finish(walk: Walk) -> None:
     mark_precise(walk, 0)
     if reg.smin < limits[0] or reg.smax > limits[1]:
         walk.refuse(result_words(reg, limits, "At callback return the register R0"))
-    if walk.state.refs:
-        walk.undecided("references taken in a callback")
 
 
 def widen(walk: Walk, at: int) -> None:

@@ -57,6 +57,8 @@ def call_helper(walk: Walk, one: Insn) -> int:
     if call.map is not None and not fits(call.map.spec.type, row.name, walk.setting.row.name):
         from bpfvm.tables.maps import BY_NAME
 
+        if call.map.spec.type in ("sockmap", "sockhash") and row.name in ("map_update_elem", "map_delete_elem"):
+            walk.say("cannot update sockmap in this context")
         walk.refuse(f"cannot pass map_type {BY_NAME[call.map.spec.type].number} into func {call_name(row.id)}")
     if row.moves_packet:
         forget_packets(walk)

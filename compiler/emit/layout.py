@@ -67,10 +67,11 @@ def _thread(function: LirFunction) -> None:
     }
     for block in function.blocks:
         for one in block.insns:
-            seen: set[LirBlock] = set()
-            while one.target is not None and onward.get(one.target) is not None and one.target not in seen:
-                seen.add(one.target)
+            passed: dict[LirBlock, None] = {}
+            while one.target is not None and onward.get(one.target) is not None and one.target not in passed:
+                passed[one.target] = None
                 one.target = onward[one.target]
+            onward |= dict.fromkeys(passed, one.target)  # a long chain is followed once
 
 
 def _in_order(function: LirFunction) -> list[LirBlock]:

@@ -85,7 +85,8 @@ class _Trial:
     after: Mapping[str, Binding] | None
 
 
-_MOST_TRIALS = 800  # of the bodies of all loops of a function
+# Values of bodies that were translated and taken back: so many in a function, and so many for each that stays
+_WASTE, _WASTE_FOR_EACH = 30_000, 6
 
 
 def run(f: Translation, body: Body) -> Ends:
@@ -96,10 +97,12 @@ def run(f: Translation, body: Body) -> Ends:
     while True:
         trial = _trial(f, body, guess)
         grown = {name: _grown(trial, name, before[name], guess[name], body.turns, round) for name in guess}
-        if all(grown[name] is guess[name] for name in guess) or _too_often(f, body):
+        if all(grown[name] is guess[name] for name in guess) or _wasteful(f):
             break
         heads.rollback(f, trial.mark)
         guess, round = grown, round + 1
+    if _wasteful(f):
+        _too_often(f, body)
     trial, is_followed = _followed(f, body, before, guess, trial)
     if not is_followed:
         trial = _tightened(f, body, before, guess, trial)
@@ -128,20 +131,20 @@ def run(f: Translation, body: Body) -> Ends:
     return trial.exits
 
 
-def _too_often(f: Translation, body: Body) -> bool:
-    """Whether bodies of loops were translated so often that it takes too long: an error, after which nothing is
-    looked at twice. Each loop inside of another one multiplies how often."""
-    f.trials += 1
-    if f.trials <= _MOST_TRIALS:
-        return False
+def _wasteful(f: Translation) -> bool:
+    """Whether bodies of loops were translated so often that it takes too long: then nothing is looked at twice. Each
+    loop inside of another one multiplies how often."""
+    return f.wasted > _WASTE + _WASTE_FOR_EACH * (f.builder.made - f.wasted)
+
+
+def _too_often(f: Translation, body: Body) -> None:
     f.error(
         "E063",
         "too many loops inside of one another, for this version",
         f.head(body.node),
-        why=f"what holds in a loop is found by looking at its body several times, here more than {_MOST_TRIALS} times",
+        why=f"what holds in a loop is found by looking at its body several times, here at {f.wasted} operations",
         help="move inner loops into a function that is compiled once: @bpf.func",
     )
-    return True
 
 
 def _walked(turns: int, size: int, ways: int) -> bool:
@@ -169,7 +172,7 @@ def _trial(f: Translation, body: Body, guess: Guesses) -> _Trial:
 def _tightened(f: Translation, body: Body, before: Mapping[str, Binding], guess: Guesses, held: _Trial) -> _Trial:
     """Once more under what came back, where that is less than what was guessed; `held` again where it does not hold."""
     tighter = {name: _tighter(held, name, before[name], guess[name]) for name in guess}
-    if all(tighter[name] is guess[name] for name in guess) or f.trials > _MOST_TRIALS:
+    if all(tighter[name] is guess[name] for name in guess) or _wasteful(f):
         return held
     heads.rollback(f, held.mark)
     trial = _trial(f, body, tighter)

@@ -16,7 +16,7 @@ import sys
 import textwrap
 import types
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ _FUTURES = functools.reduce(lambda mask, name: mask | getattr(__future__, name).
 _KEPT_TEXTS = 64
 _LINE_END = re.compile(r"\r\n|\r|\n")  # what the tokenizer takes for one: not form feeds, not U+2028
 LAMBDA = "<lambda>"
+_Head = tuple[str, int]  # a code object's name and first line
 EXECUTED = "<string>"  # the file of every text given to exec and, from Python 3.13 with its text kept, of -c
 
 _GIVE_TEXT = (
@@ -53,11 +54,12 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """One version of one file: its syntax tree and every code object that it compiles to."""
+    """One version of one file: the nodes of its functions and every code object that it compiles to, by name and first
+    line."""
 
     source: Source
-    tree: ast.Module
-    codes: tuple[types.CodeType, ...]
+    nodes: Mapping[_Head, list[ast.AST]]
+    codes: Mapping[_Head, list[types.CodeType]]
 
 
 def locate(function: Any) -> Located:
@@ -152,7 +154,26 @@ def _parse(file: str, text: str, flags: int) -> _Text | None:
             top = compile(text, file, "exec", flags=flags, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return _Text(Source(file, tuple(_LINE_END.split(text))), tree, tuple(_codes(top)))
+    nodes: dict[_Head, list[ast.AST]] = {}
+    for node in ast.walk(tree):
+        name = _name_of(node)
+        if name is not None:
+            nodes.setdefault((name, _first_of(node)), []).append(node)
+    codes: dict[_Head, list[types.CodeType]] = {}
+    for code in _codes(top):
+        codes.setdefault(_head_of(code), []).append(code)
+    return _Text(Source(file, tuple(_LINE_END.split(text))), nodes, codes)
+
+
+def _name_of(node: ast.AST) -> str | None:
+    """A function's name, as its code has it; None for other nodes."""
+    if isinstance(node, ast.Lambda):
+        return LAMBDA
+    return node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else None
+
+
+def _head_of(code: types.CodeType) -> _Head:
+    return code.co_name, code.co_firstlineno
 
 
 def _codes(top: types.CodeType) -> Iterator[types.CodeType]:
@@ -166,12 +187,14 @@ def _codes(top: types.CodeType) -> Iterator[types.CodeType]:
 def _match(text: _Text, code: types.CodeType, whole: bool = True) -> ast.AST | None:
     """The node of `code` in this text, or None where the text is not what runs. whole: the text is all of its file;
     else its columns may be others."""
-    candidates = [node for node in ast.walk(text.tree) if _may_be(node, code)]
+    candidates, codes = text.nodes.get(_head_of(code), []), text.codes.get(_head_of(code), [])
     if len(candidates) > 1:
         candidates = _by_columns(candidates, code)
-    proved = any(code == one for one in text.codes) or _rewritten(code, text)
+    proved = any(code == one for one in codes) or _rewritten(code, codes)
     if not whole:
-        proved = proved or any(_behaviour(code) == _behaviour(one) for one in text.codes)
+        proved = proved or any(_behaviour(code) == _behaviour(one) for one in codes)
+    if proved and not candidates:
+        raise _no_function(code)
     if not candidates or not proved:
         return None
     if _differ(candidates):
@@ -185,15 +208,6 @@ def _match(text: _Text, code: types.CodeType, whole: bool = True) -> ast.AST | N
             help="put each lambda on a line of its own",
         )
     return candidates[0]
-
-
-def _may_be(node: ast.AST, code: types.CodeType) -> bool:
-    if isinstance(node, ast.Lambda):
-        return code.co_name == LAMBDA and node.lineno == code.co_firstlineno
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-        return node.name == code.co_name and first == code.co_firstlineno
-    return False
 
 
 def _by_columns(candidates: list[ast.AST], code: types.CodeType) -> list[ast.AST]:
@@ -231,16 +245,14 @@ def _holds(node: ast.AST, place: tuple[int | None, int | None, int | None, int |
     return bool(start <= (line, col) and (end_line, end_col) <= end)
 
 
-def _rewritten(code: types.CodeType, text: _Text) -> bool:
-    """Whether pytest rewrote an assertion of this function: it is there by name and line, with code of pytest's."""
+def _rewritten(code: types.CodeType, codes: Iterable[types.CodeType]) -> bool:
+    """Whether pytest rewrote an assertion of this function: it is among `codes`, those of its name and line, and has
+    code of pytest's."""
     rewriters = any(type(finder).__name__ == "AssertionRewritingHook" for finder in sys.meta_path)
     names = (name for one in _codes(code) for name in (*one.co_names, *one.co_varnames))
     if not rewriters or not any(name.startswith(("@py_", "@pytest_")) for name in names):
         return False
-    return any(
-        (one.co_name, one.co_firstlineno, one.co_argcount) == (code.co_name, code.co_firstlineno, code.co_argcount)
-        for one in text.codes
-    )
+    return any(one.co_argcount == code.co_argcount for one in codes)
 
 
 def _plain_node(node: ast.AST, source: Source) -> ast.FunctionDef | ast.Lambda:
@@ -263,6 +275,19 @@ def _first_line(function: types.FunctionType) -> Span:
     text = linecache.getline(code.co_filename, code.co_firstlineno, function.__globals__).rstrip("\n")
     indent = len(text) - len(text.lstrip())
     return Span(code.co_filename, code.co_firstlineno, indent, code.co_firstlineno, len(text), text)
+
+
+def _no_function(code: types.CodeType) -> CompileError:
+    """Of code that the interpreter makes for its own use, of a comprehension or of type parameters."""
+    text = linecache.getline(code.co_filename, code.co_firstlineno).rstrip("\n")
+    indent = len(text) - len(text.lstrip())
+    return _error(
+        "E062",
+        f"`{code.co_name}` is no function that somebody wrote",
+        Span(code.co_filename, code.co_firstlineno, indent, code.co_firstlineno, len(text), text),
+        why="the interpreter made this code of a comprehension, a generator or type parameters inside of a function",
+        help="compile the function around it",
+    )
 
 
 def _stale(function: types.FunctionType) -> CompileError:

@@ -6,6 +6,7 @@ import ast
 import re
 from dataclasses import dataclass
 
+from bpfvm.core.machine import Location
 from bpfvm.core.span import Span
 
 _KEYWORD = re.compile(r"(?:async\s+)?(?:(?:def|class)\s+)?\w+")
@@ -26,6 +27,11 @@ class Source:
         line, end_line = _number(node, "lineno"), _number(node, "end_lineno")
         start, end = _number(node, "col_offset"), _number(node, "end_col_offset")
         return self._between((line, self._column(line, start)), (end_line, self._column(end_line, end)))
+
+    def location(self, node: ast.AST) -> Location:
+        """Where `node` begins."""
+        line = _number(node, "lineno")
+        return Location(self.file, line, self._column(line, _number(node, "col_offset")) + 1)
 
     def last_name(self, node: ast.Attribute) -> Span:
         """The attribute's own name, at the end of the chain. CPython reports a chain's error at that line."""
@@ -71,14 +77,16 @@ class Source:
         return self.quoted(node) if isinstance(node, _TIGHT) else f"({self.quoted(node)})"
 
     def _between(self, start: tuple[int, int], end: tuple[int, int]) -> Span:
-        more = tuple(self._line(number) for number in range(start[0] + 1, end[0] + 1))
-        return Span(self.file, *start, *end, self._line(start[0]), more)
+        return Span(self.file, *start, *end, self._line(start[0]), self.lines[start[0] : end[0]])
 
     def _line(self, number: int) -> str:
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
     def _column(self, line: int, offset: int) -> int:
-        return len(self._line(line).encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "replace"))
+        text = self._line(line)
+        if text.isascii():
+            return min(offset, len(text))
+        return len(text.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "replace"))
 
 
 def _number(node: ast.AST, attribute: str) -> int:

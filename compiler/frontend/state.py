@@ -116,3 +116,5 @@ class Mark:
     bases: frozenset[int]
     leaving: int
     calls: int
+    made: int
+    wasted: int

@@ -182,7 +182,7 @@ def _translated(
         callees=f.target.callees,
         is_subprogram=True,
         is_global=placement is Placement.GLOBAL,
-        source=located.source.span(located.node).location,
+        source=located.source.location(located.node),
     )
     child = f.inner(Frame(function, located.source, Scope.of(function, f.scope)), target)
     for name, given in bound.items():

@@ -60,7 +60,7 @@ def _translate(callee: Callee, hook: Hook, name: str | None, machine: Target) ->
         hook.section,
         hook.on_fault,
         result_offset=RESULT_OFFSET if hook.scalars else None,
-        source=located.source.span(located.node).location,
+        source=located.source.location(located.node),
     )
     f = Translation(Frame(function, located.source, scope), hook, target, machine, _body)
     head = located.head

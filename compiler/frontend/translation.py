@@ -59,7 +59,8 @@ class Translation:
         self.functions: Final = {program.function: None}  # all that were translated
         self.told: Final[set[int]] = set()  # ids of captured objects that a warning was given of
         self.calls = 0  # of functions, that were written out
-        self.trials = self.stores = 0  # of bodies of loops under a guess; into memory, or by what is called
+        self.stores = 0  # into memory, or by what is called
+        self.wasted = 0  # values of bodies of loops that were translated under a guess and taken back
         self.discarded: ast.expr | None = None  # the expression of a statement, whose value nobody reads
         self.facts: Final[Facts] = Conservative()
         self.outlined = Outlined()  # shared with the subprograms' own translations
@@ -238,7 +239,7 @@ class Translation:
     def at(self, node: ast.AST) -> Iterator[None]:
         """Instructions made inside are those of `node`."""
         before = self.builder.span
-        self.builder.span = self.span(node).location
+        self.builder.span = self.source.location(node)
         try:
             yield
         finally:
@@ -333,7 +334,7 @@ class Translation:
 
     def stack(self, name: str, size: int, node: ast.AST) -> Register:
         """The address of a new stack object, made at `node`. Its bytes are undefined until they are stored."""
-        return self.builder.slot(name, size, source=self.span(node).location)
+        return self.builder.slot(name, size, source=self.source.location(node))
 
     def constants(self, data: bytes, align: int) -> tuple[Register, int]:
         """Bytes that are known, in the program's own data section: its address, and their offset from there."""

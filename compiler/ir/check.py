@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfvm.compiler.ir.function import NOTED, Block, Branch, FaultExit, Function, edges, operands
-from bpfvm.compiler.ir.graph import Dominance, order
+from bpfvm.compiler.ir.graph import Dominance
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, MOST_ARGUMENTS, accepts
 from bpfvm.compiler.ir.ops import operands as operands_of
 from bpfvm.compiler.ir.types import SPACES, Ptr, Type, Value
@@ -112,8 +112,8 @@ def _check_terminator(function: Function, block: Block) -> None:
 def _check_dominance(function: Function) -> None:
     """Every use is reached only through its definition. Blocks that nothing reaches are not looked at."""
     dominance = Dominance(function)
-    home = {value: block for block in order(function) for value in (*block.params, *block.values)}
-    for block in order(function):
+    home = {value: block for block in dominance.order for value in (*block.params, *block.values)}
+    for block in dominance.order:
         above = set(block.params)
         for value in block.values:
             for used in value.args:

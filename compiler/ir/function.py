@@ -169,6 +169,16 @@ def operands(terminator: Terminator | None) -> list[Value]:
     return read
 
 
+def latest(new: dict[Value, Value], value: Value) -> Value:
+    """What stands for `value` at the end of a chain of replacements, which becomes shorter by that."""
+    last = value
+    while last in new:
+        last = new[last]
+    while value in new:
+        new[value], value = last, new[value]
+    return last
+
+
 def substitute(function: Function, new: Mapping[Value, Value]) -> None:
     """Put the values of `new` in place of its keys, wherever those stand, and take the keys out."""
     for block in function.blocks:

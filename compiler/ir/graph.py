@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bpfvm.compiler.ir.function import Block, Function, edges
 
 
@@ -23,9 +25,10 @@ def order(function: Function) -> list[Block]:
     return post[::-1]
 
 
-def predecessors(function: Function) -> dict[Block, list[Block]]:
-    """For each reached block those that lead to it; one that leads there by both ways of a branch stands twice."""
-    found: dict[Block, list[Block]] = {block: [] for block in order(function)}
+def predecessors(blocks: Iterable[Block]) -> dict[Block, list[Block]]:
+    """For each of the reached blocks those that lead to it; one that leads there by both ways of a branch stands
+    twice. blocks: those of `order`, and the result is in theirs."""
+    found: dict[Block, list[Block]] = {block: [] for block in blocks}
     for block in found:
         for target, _ in edges(block.terminator):
             found[target].append(block)
@@ -39,7 +42,7 @@ def immediate_dominators(function: Function) -> dict[Block, Block | None]:
     """
     blocks = order(function)
     place = {block: index for index, block in enumerate(blocks)}
-    before = predecessors(function)
+    before = predecessors(blocks)
     above: list[int] = [0, *[-1] * (len(blocks) - 1)]
     changed = True
     while changed:
@@ -66,10 +69,11 @@ def _common(above: list[int], a: int, b: int) -> int:
 
 
 class Dominance:
-    """Which blocks every way to another one passes."""
+    """Which blocks every way to another one passes. order: all that are reached, as `order` gives them."""
 
     def __init__(self, function: Function) -> None:
         above = immediate_dominators(function)
+        self.order = tuple(above)
         below: dict[Block, list[Block]] = {block: [] for block in above}
         for block, parent in above.items():
             if parent is not None:
@@ -93,7 +97,8 @@ class Dominance:
 
 def loop_depths(function: Function) -> dict[Block, int]:
     """How many loops each reached block is in. A loop is what leads back to a block that every way there passes."""
-    dominance, before = Dominance(function), predecessors(function)
+    dominance = Dominance(function)
+    before = predecessors(dominance.order)
     depths = dict.fromkeys(before, 0)
     for head, leading in before.items():
         back = [one for one in leading if dominance.holds(head, one)]

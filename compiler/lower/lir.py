@@ -103,6 +103,22 @@ class LirFunction:
     params: int = 0  # arguments in r1 and on, of a subprogram
     stands_for: dict[Reg, Reg] = field(default_factory=dict)  # short-lived register -> the one whose value it holds
 
+    def order(self) -> list[LirBlock]:
+        """The blocks that the first one reaches, in reverse postorder: each before what it alone leads to."""
+        post: list[LirBlock] = []
+        seen = {self.blocks[0]}
+        stack = [(self.blocks[0], iter(self.blocks[0].successors()))]
+        while stack:
+            block, following = stack[-1]
+            target = next((one for one in following if one not in seen), None)
+            if target is None:
+                post.append(block)
+                stack.pop()
+            else:
+                seen.add(target)
+                stack.append((target, iter(target.successors())))
+        return post[::-1]
+
     def new(self) -> Reg:
         """A new virtual register."""
         self.registers += 1

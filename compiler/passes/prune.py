@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfvm.compiler.ir.function import Block, Branch, Function, Goto, edges, substitute
+from bpfvm.compiler.ir.function import Block, Branch, Function, Goto, edges, latest, substitute
 from bpfvm.compiler.ir.graph import order, predecessors
 from bpfvm.compiler.ir.ops import holds
 from bpfvm.compiler.ir.types import Value
@@ -55,7 +55,7 @@ def _drop_parameters(function: Function) -> bool:
     for block in function.blocks[1:]:
         for index in reversed(range(len(block.params))):
             param = block.params[index]
-            given = {_latest(new, args[index]) for args in arriving[block]} - {param}
+            given = {latest(new, args[index]) for args in arriving[block]} - {param}
             only = given.pop() if len(given) == 1 else _one_constant(given)
             if only is None:
                 continue
@@ -83,7 +83,7 @@ def _constant_in(block: Block, constant: Value, param: Value) -> Value:
 
 def _merge_chains(function: Function) -> bool:
     """A block with one way out, to a block with one way in, becomes one block with it."""
-    before = predecessors(function)
+    before = predecessors(order(function))
     new: dict[Value, Value] = {}
     gone: set[Block] = set()
     for block in function.blocks:
@@ -92,7 +92,7 @@ def _merge_chains(function: Function) -> bool:
             if not isinstance(end, Goto) or len(before[end.block]) != 1 or end.block is block:
                 break
             target = end.block
-            new |= {param: _latest(new, arg) for param, arg in zip(target.params, end.args, strict=True)}
+            new |= {param: latest(new, arg) for param, arg in zip(target.params, end.args, strict=True)}
             block.values += target.values
             block.terminator = target.terminator
             gone.add(target)
@@ -101,14 +101,8 @@ def _merge_chains(function: Function) -> bool:
     return bool(gone)
 
 
-def _latest(new: dict[Value, Value], value: Value) -> Value:
-    while value in new:
-        value = new[value]
-    return value
-
-
 def _replace(function: Function, new: dict[Value, Value]) -> None:
     """Put the last values of `new` in place of its keys."""
     if not new:
         return
-    substitute(function, {old: _latest(new, old) for old in new})
+    substitute(function, {old: latest(new, old) for old in new})

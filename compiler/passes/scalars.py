@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bpfvm.compiler.ir.function import Block, Function, edges, operands, replace_operands
+from bpfvm.compiler.ir.function import Block, Function, edges, latest, operands, replace_operands
 from bpfvm.compiler.ir.graph import immediate_dominators, order, predecessors
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Value, Word
@@ -49,21 +49,21 @@ def scalars(function: Function) -> bool:
 
     Needs: SSA.  Keeps: SSA, blocks. A load of what was never stored gives 0. Leaves slot values that nothing reads.
     """
-    changed = False
     function.blocks = order(function)
+    pieces: list[_Piece] = []
+    gone: set[Value] = set()
     for number, one in _private(function).items():
         found, whole = one.pieces()
-        if not found and not whole:
-            continue
-        changed = True
-        for span in found:
-            _Promotion(function, one, span).run()
-        if whole:
-            _remove(function, {value for value in one.stores if value.args[0].imm == number})
-    if changed:
-        _drop_slots(function)
-        _look_through(function)
-    return changed
+        pieces += [_Piece(number, span) for span in found]
+        gone |= {value for value in one.stores if whole and value.args[0].imm == number}
+    if not pieces and not gone:
+        return False
+    if pieces:
+        _Promotion(function, pieces).run()
+    _remove(function, gone)
+    _drop_slots(function)
+    _look_through(function)
+    return True
 
 
 def _private(function: Function) -> dict[int, _Object]:
@@ -107,35 +107,71 @@ def _overlapping(spans: Sequence[Span]) -> Iterator[list[Span]]:
         yield group
 
 
-class _Promotion:
-    """One piece that becomes a value in each block, a parameter where ways with different ones meet."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Bytes `span` of stack object `number`."""
 
-    def __init__(self, function: Function, one: _Object, span: Span) -> None:
-        self._function, self._span = function, span
-        self._bits = 8 * (span[1] - span[0])
-        self._loads = {value for value in one.loads if _span(value) == span}
-        self._stores = {value for value in one.stores if _covers(_span(value), span)}
+    number: int
+    span: Span
+
+    @property
+    def bits(self) -> int:
+        return 8 * (self.span[1] - self.span[0])
+
+
+class _Promotion:
+    """Pieces that become values in each block, parameters where ways with different ones meet. Blocks that have to do
+    with no piece cost nothing."""
+
+    def __init__(self, function: Function, pieces: Sequence[_Piece]) -> None:
+        self._function = function
         self._ids = 1 + max(value.id for block in function.blocks for value in (*block.params, *block.values))
-        self._params: dict[Block, Value] = {}
+        self._loads: dict[Value, _Piece] = {}
+        self._stores: dict[Value, list[_Piece]] = {}
+        self._first: dict[_Piece, dict[Block, bool]] = {one: {} for one in pieces}  # whether blocks load it first
+        self._stored_in: dict[_Piece, dict[Block, None]] = {one: {} for one in pieces}
+        self._params: dict[Block, list[tuple[_Piece, Value]]] = {}
         self._new: dict[Value, Value] = {}
+        self._find_accesses(pieces)
+
+    def _find_accesses(self, pieces: Sequence[_Piece]) -> None:
+        of_object: dict[int, list[_Piece]] = defaultdict(list)
+        for piece in pieces:
+            of_object[piece.number].append(piece)
+        for block in self._function.blocks:
+            for value in block.values:
+                load, store = value.op.startswith("load"), value.op.startswith("store")
+                if not (load or store) or value.args[0].op != "slot":
+                    continue
+                span = _span(value)
+                for piece in of_object.get(value.args[0].imm, ()):
+                    if load and span == piece.span:
+                        self._loads[value] = piece
+                    elif store and _covers(span, piece.span):
+                        self._stores.setdefault(value, []).append(piece)
+                        self._stored_in[piece][block] = None
+                    else:
+                        continue
+                    self._first[piece].setdefault(block, load)
 
     def run(self) -> None:
-        """Replace the loads, and take away the stores that were of this piece alone."""
+        """Replace the loads, and take away the stores that were of one piece alone."""
         above = immediate_dominators(self._function)
-        for block in self._joins(above):
-            self._params[block] = self._value("param", [], of_bits(self._bits, signed=False))
-            block.params.append(self._params[block])
+        self._make_params(above)
         below: dict[Block, list[Block]] = {block: [] for block in above}
         for block, parent in above.items():
             if parent is not None:
                 below[parent].append(block)
-        entry = self._function.blocks[0]
-        waiting: list[tuple[Block, Value | None]] = [(entry, None)]
+        known: dict[_Piece, Value] = {}
+        waiting: list[tuple[Block, dict[_Piece, Value | None] | None]] = [(self._function.blocks[0], None)]
         while waiting:
-            block, known = waiting.pop()
-            known = self._block(block, known)
-            waiting += [(one, known) for one in below[block]]
-        last = {load: self._latest(load) for load in self._new}
+            block, before = waiting.pop()
+            if before is not None:  # all that it dominates is done
+                _restore(known, before)
+                continue
+            waiting.append((block, self._block(block, known)))
+            waiting += [(one, None) for one in below[block]]
+        last = {load: latest(self._new, load) for load in self._new}
         for block in self._function.blocks:
             for value in block.values:
                 value.args = [last.get(arg, arg) for arg in value.args]
@@ -145,96 +181,109 @@ class _Promotion:
         self._ids += 1
         return Value(self._ids, op, args, Word(range), imm)
 
-    def _latest(self, value: Value) -> Value:
-        while value in self._new:
-            value = self._new[value]
-        return value
+    def _block(self, block: Block, known: dict[_Piece, Value]) -> dict[_Piece, Value | None]:
+        """Rewrite one block. known: what each piece is before it, afterwards behind it. The result is what those were
+        that are other ones now, None for what was never stored."""
+        before: dict[_Piece, Value | None] = {}
 
-    def _block(self, block: Block, known: Value | None) -> Value:
-        """Rewrite one block, behind which the piece is the result; `known` before it."""
-        known = self._params.get(block, known)
+        def learn(piece: _Piece, value: Value) -> None:
+            before.setdefault(piece, known.get(piece))
+            known[piece] = value
+
+        def current(piece: _Piece) -> Value:
+            if piece not in known:
+                learn(piece, self._value("const", [], Interval(0, 0)))
+                kept.append(known[piece])
+            return known[piece]
+
+        for piece, param in self._params.get(block, ()):
+            learn(piece, param)
         kept: list[Value] = []
-        if known is None:
-            known = self._value("const", [], Interval(0, 0))
-            kept.append(known)
         for value in block.values:
             if value in self._loads:
-                self._new[value] = known
+                self._new[value] = current(self._loads[value])
             elif value in self._stores:
-                known = self._stored(value, kept)
+                pieces = self._stores[value]
+                kept += [value] if _span(value) != pieces[0].span else []
+                for piece in pieces:
+                    learn(piece, self._stored(value, piece, kept))
             else:
                 kept.append(value)
-        block.values = kept
         for target, args in edges(block.terminator):
-            if target in self._params:
-                args.append(known)
-        return known
+            args += [current(piece) for piece, _ in self._params.get(target, ())]
+        block.values = kept
+        return before
 
-    def _stored(self, store: Value, kept: list[Value]) -> Value:
-        """The piece behind a store. What the store says of other bytes stays a store."""
-        what, (start, _) = store.args[1], self._span
+    def _stored(self, store: Value, piece: _Piece, kept: list[Value]) -> Value:
+        """The piece behind a store."""
+        what, bits = store.args[1], piece.bits
         if what.op == "const":
-            word = what.imm >> 8 * (start - store.imm) & mask(self._bits)
-            made = self._value("const", [], Interval(word, word), word)
-            kept += [made] if _span(store) == self._span else [store, made]
-            return made
-        if self._bits == 64 or (isinstance(what.type, Word) and what.type.range.within(of_bits(self._bits, False))):
+            word = what.imm >> 8 * (piece.span[0] - store.imm) & mask(bits)
+            kept.append(self._value("const", [], Interval(word, word), word))
+            return kept[-1]
+        if bits == 64 or (isinstance(what.type, Word) and what.type.range.within(of_bits(bits, False))):
             return what
-        made = self._value(f"zext{self._bits}", [what], of_bits(self._bits, signed=False))
+        made = self._value(f"zext{bits}", [what], of_bits(bits, signed=False))
         made.span = store.span
         kept.append(made)
         return made
 
-    def _joins(self, above: Mapping[Block, Block | None]) -> list[Block]:
-        """The blocks where different stores meet and the piece is still read."""
-        frontier = _frontiers(self._function, above)
-        live = self._live(above)
-        waiting = [block for block in above if any(value in self._stores for value in block.values)]
-        found: dict[Block, None] = {}
-        while waiting:
-            for block in frontier[waiting.pop()]:
-                if block not in found and block in live:
-                    found[block] = None
-                    waiting.append(block)
-        return list(found)
+    def _make_params(self, above: Mapping[Block, Block | None]) -> None:
+        """Parameters of the blocks where different stores of a piece meet and it is still read."""
+        before = predecessors(above)
+        frontier = _frontiers(before, above)
+        for piece, first in self._first.items():
+            live = _live(before, first)
+            waiting = list(self._stored_in[piece])
+            found: dict[Block, None] = {}
+            while waiting:
+                for block in frontier[waiting.pop()]:
+                    if block not in found and block in live:
+                        found[block] = None
+                        waiting.append(block)
+            for block in found:
+                param = self._value("param", [], of_bits(piece.bits, signed=False))
+                block.params.append(param)
+                self._params.setdefault(block, []).append((piece, param))
 
-    def _live(self, above: Mapping[Block, Block | None]) -> set[Block]:
-        """The blocks at whose start the piece is read before it is stored."""
-        before = predecessors(self._function)
-        first = {block: self._first(block) for block in above}
-        waiting = [block for block, one in first.items() if one == "load"]
-        live: set[Block] = set(waiting)
-        while waiting:
-            for block in before[waiting.pop()]:
-                if block not in live and first[block] is None:
-                    live.add(block)
-                    waiting.append(block)
-        return live
 
-    def _first(self, block: Block) -> str | None:
-        """What a block does with the piece first."""
-        for value in block.values:
-            if value in self._loads:
-                return "load"
-            if value in self._stores:
-                return "store"
-        return None
+def _restore(known: dict[_Piece, Value], before: Mapping[_Piece, Value | None]) -> None:
+    for piece, value in before.items():
+        if value is None:
+            del known[piece]
+        else:
+            known[piece] = value
+
+
+def _live(before: Mapping[Block, list[Block]], first: Mapping[Block, bool]) -> set[Block]:
+    """The blocks at whose start a piece is read before it is stored. first: whether a block loads it first; blocks that
+    do nothing with it are not there."""
+    waiting = [block for block, loads in first.items() if loads]
+    live: set[Block] = set(waiting)
+    while waiting:
+        for block in before[waiting.pop()]:
+            if block not in live and block not in first:
+                live.add(block)
+                waiting.append(block)
+    return live
 
 
 def _covers(a: Span, b: Span) -> bool:
     return a[0] <= b[0] and b[1] <= a[1]
 
 
-def _frontiers(function: Function, above: Mapping[Block, Block | None]) -> dict[Block, set[Block]]:
-    """For each block those where its ways meet others."""
-    found: dict[Block, set[Block]] = {block: set() for block in above}
-    for block, parents in predecessors(function).items():
+def _frontiers(
+    before: Mapping[Block, list[Block]], above: Mapping[Block, Block | None]
+) -> dict[Block, dict[Block, None]]:  # fmt: skip
+    """For each block those where its ways meet others. before: predecessors."""
+    found: dict[Block, dict[Block, None]] = {block: {} for block in above}
+    for block, parents in before.items():
         if len(parents) < 2:
             continue
         for parent in parents:
             runner: Block | None = parent
             while runner is not None and runner is not above[block]:
-                found[runner].add(block)
+                found[runner][block] = None
                 runner = above[runner]
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bpfvm.compiler.ir.function import Function, replace_operands
+from bpfvm.compiler.ir.function import Function, latest, substitute
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Value, Word
 from bpfvm.compiler.passes.rules import RULES, Rule
@@ -38,7 +38,7 @@ def _once(function: Function, fired: Fired) -> bool:
     changed = False
     for block in function.blocks:
         for value in block.values:
-            value.args = [_latest(new, arg) for arg in value.args]
+            value.args = [latest(new, arg) for arg in value.args]
             for rule in _BY_OP.get(value.op, ()):
                 result = rule.apply(value)
                 if result is None or result is value:
@@ -50,18 +50,9 @@ def _once(function: Function, fired: Fired) -> bool:
                 else:
                     new[value] = result
                 break
-    for block in function.blocks:
-        block.values = [value for value in block.values if value not in new]
-        for value in block.values:
-            value.args = [_latest(new, arg) for arg in value.args]
-        replace_operands(block.terminator, {old: _latest(new, old) for old in new})
+    if new:
+        substitute(function, {old: latest(new, old) for old in new})
     return changed
-
-
-def _latest(new: dict[Value, Value], value: Value) -> Value:
-    while value in new:
-        value = new[value]
-    return value
 
 
 def become_constant(value: Value, word: int) -> None:

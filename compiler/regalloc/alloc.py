@@ -16,15 +16,16 @@ from bpfvm.compiler.lower.lir import ALLOCATABLE, R10, VIRTUAL, Lir, LirFunction
 from bpfvm.compiler.regalloc.check import verify
 from bpfvm.compiler.regalloc.coalesce import Graph, coalesce
 from bpfvm.compiler.regalloc.live import backwards, live_out
-from bpfvm.compiler.regalloc.spill import spill
+from bpfvm.compiler.regalloc.spill import REMADE, spill
 
 ROUNDS = 60  # each round puts at least one register on the stack, whose pieces are short and are not spilled again
+_HOPELESS = 100  # registers live at once: 10 of the machine, and 64 slots of 8 bytes, are less
 _PER_LOOP, _DEEPEST = 8, 4  # how much more often what stands in a loop is counted; loops inside loops that count
 
 
 def allocate(function: LirFunction) -> None:
     """Replace every virtual register of `function` by a machine register, in place; copies to itself go away."""
-    short: set[Reg] = set()
+    short = _relieve(function)
     for _ in range(ROUNDS):
         graph, partners, weight = _interference(function)
         merged = coalesce(graph, partners, weight, short)
@@ -37,6 +38,20 @@ def allocate(function: LirFunction) -> None:
             return
         short |= spill(function, _webs(graph, merged, failed))
     raise AssertionError(f"{function.name}: no allocation after {ROUNDS} rounds")
+
+
+def _relieve(function: LirFunction) -> set[Reg]:
+    """Put on the stack what is too much where so much is live that a stack of 512 bytes cannot hold it, whatever is
+    chosen: a graph of all that meets there would be large. The short-lived registers that take their places."""
+    remade = {one.dst for block in function.blocks for one in block.insns if one.op in REMADE}
+    crowd: set[Reg] = set()
+    out = live_out(function)
+    for block in function.blocks:
+        for _, live in backwards(block, out[block]):
+            if len(live) > _HOPELESS:
+                left = sorted(live - remade - crowd)
+                crowd.update(left[_HOPELESS:])
+    return spill(function, [[register] for register in sorted(crowd)]) if crowd else set()
 
 
 def _webs(graph: Graph, merged: Mapping[Reg, list[Reg]], failed: list[Reg]) -> list[list[Reg]]:

@@ -7,6 +7,7 @@ value it holds for certain on every way there. Spills and reloads count as moves
 from __future__ import annotations
 
 from collections.abc import Mapping
+from heapq import heappop, heappush
 
 from bpfvm.compiler.lower.lir import R0, R1, R10, VIRTUAL, Lir, LirBlock, LirFunction, Reg
 
@@ -24,9 +25,11 @@ def verify(function: LirFunction, colours: Mapping[Reg, Reg]) -> None:
     arguments = range(R1, R1 + (function.params if function.is_subprogram else 1))
     start: State = {register: frozenset({register}) for register in (*arguments, R10)}
     entry: dict[LirBlock, State] = {function.blocks[0]: start}
-    waiting = [function.blocks[0]]
+    order = function.order()
+    number = {block: place for place, block in enumerate(order)}
+    waiting = [0]  # a heap: what leads to a block is walked before it
     while waiting:
-        block = waiting.pop()
+        block = order[heappop(waiting)]
         state = dict(entry[block])
         for one in block.insns:
             _step(function, block, one, state, colours)
@@ -35,7 +38,8 @@ def verify(function: LirFunction, colours: Mapping[Reg, Reg]) -> None:
                 met = dict(state) if known is None else _meet(known, state)
                 if met != known:
                     entry[one.target] = met
-                    waiting.append(one.target)
+                    if number[one.target] not in waiting:
+                        heappush(waiting, number[one.target])
 
 
 def _meet(a: State, b: State) -> State:

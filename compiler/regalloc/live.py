@@ -9,19 +9,25 @@ from bpfvm.compiler.lower.lir import Lir, LirBlock, LirFunction, Reg
 
 def live_out(function: LirFunction) -> dict[LirBlock, set[Reg]]:
     """Registers that are live at the end of each block, to a fixed point."""
-    reads, writes = {}, {}
+    writes: dict[LirBlock, set[Reg]] = {}
+    live_in: dict[LirBlock, set[Reg]] = {}  # so far
+    before: dict[LirBlock, list[LirBlock]] = {block: [] for block in function.blocks}
     for block in function.blocks:
-        reads[block], writes[block] = _summary(block)
+        live_in[block], writes[block] = _summary(block)
+        for after in block.successors():
+            before[after].append(block)
     out: dict[LirBlock, set[Reg]] = {block: set() for block in function.blocks}
-    changed = True
-    while changed:
-        changed = False
-        for block in reversed(function.blocks):
-            new: set[Reg] = set()
-            for after in block.successors():
-                new |= reads[after] | (out[after] - writes[after])
-            if new != out[block]:
-                out[block], changed = new, True
+    waiting = {block: None for block in function.order()}  # the last one is looked at next
+    while waiting:
+        block, _ = waiting.popitem()
+        for one in before[block]:
+            new = live_in[block] - out[one]
+            if new:
+                out[one] |= new
+                new -= writes[one]
+                if not new <= live_in[one]:
+                    live_in[one] |= new
+                    waiting[one] = None
     return out
 
 

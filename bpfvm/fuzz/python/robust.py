@@ -9,6 +9,7 @@ run, and of changed texts (bpfvm.fuzz.python.mutate).
 from __future__ import annotations
 
 import linecache
+import multiprocessing
 import random
 import signal
 import sysconfig
@@ -16,11 +17,12 @@ import time
 import types
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bpfvm.compiler import compile_program
 from bpfvm.core.errors import BpfvmError
@@ -29,7 +31,11 @@ from bpfvm.fuzz.python.term import DECLARED
 from bpfvm.lang import hooks
 
 SLOW = 2.0  # seconds of this process in which a function must be compiled or refused
+_CHUNK = 4  # parts that a process takes at a time
 _HANGS = 20  # seconds after which an attempt is given up
+
+
+Part = TypeVar("Part")
 
 
 class Hangs(BaseException):
@@ -176,6 +182,19 @@ def of_text(text: str, file: str, space: Mapping[str, Any], rng: random.Random) 
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     for function, hook in functions(code, space, rng):
         attempt(found, function, hook)
+    return found
+
+
+def all_of(work: Callable[[Part], Found], parts: Sequence[Part], jobs: int) -> Found:
+    """What came of `work` on every one of `parts`, in so many processes. work: a function of a module."""
+    found = Found()
+    if jobs == 1:
+        for part in parts:
+            found.add(work(part))
+        return found
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        for one in pool.map(work, parts, chunksize=_CHUNK):
+            found.add(one)
     return found
 
 

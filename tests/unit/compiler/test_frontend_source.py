@@ -153,6 +153,15 @@ def test_form_feeds_and_wide_characters(tmp_path: Path) -> None:
     assert span.text[span.col : span.end_col] == "lambda: x"
 
 
+def test_code_that_nobody_wrote_as_a_function() -> None:
+    def outer(x: Any) -> Any:
+        return (one for one in x)
+
+    inner = next(one for one in outer.__code__.co_consts if isinstance(one, types.CodeType))
+    made = types.FunctionType(inner, {}, inner.co_name)
+    assert code_of(made) == "E062"
+
+
 def test_no_text() -> None:
     space: dict[str, Any] = {}
     exec("def f(x): return x", space)

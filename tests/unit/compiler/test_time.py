@@ -9,8 +9,9 @@ from itertools import count
 
 import pytest
 
-from bpfvm import bpf, u32, u64
+from bpfvm import bpf, struct, u32, u64
 from bpfvm.compiler import compile_program
+from bpfvm.compiler.frontend import loops
 from bpfvm.core.diag import CompileError
 from bpfvm.lang import hooks
 
@@ -26,6 +27,7 @@ HEAD = "def f(a: u64, b: u32) -> u64:\n    r = u64(b)\n"
 PAD = "    "
 MANY = [f"v{i}" for i in range(24)]
 RING = f"        {', '.join(MANY)} = {', '.join(MANY[5:] + MANY[:5])}\n"
+STRUCT = "@struct\nclass P:\n    x: u32\n    y: u64\n"
 CALLED = "def g(x: u32) -> u32:\n    return (x * 5 + 1) & 255\n"
 SHAPES = {
     "straight lines": _lines(HEAD, lambda i: f"    r = r * 3 + {i}\n", 800),
@@ -42,26 +44,46 @@ SHAPES = {
     ),
     "calls written out": _lines(CALLED + HEAD, lambda i: f"    r += g(u32(b + {i}))\n", 200),
     "calls of one function": _lines(f"@bpf.func\n{CALLED}{HEAD}", lambda i: f"    r += g(u32(b + {i}))\n", 200),
+    "elif": _lines(
+        HEAD + "    if a == 1000:\n        r = u64(1)\n", lambda i: f"    elif a == {i}:\n        r += {i}\n", 600
+    ),
+    "loops one after the other": _lines(HEAD, lambda i: f"    while r > a + {i}:\n        r -= 7\n", 250),
+    "objects": _lines(STRUCT + HEAD, lambda i: f"    p{i} = P(x={i}, y=r)\n    r += p{i}.x + p{i}.y\n", 250),
+    "functions of one file": _lines(
+        "".join(f"def g{i}(x):\n    return x + {i}\n" for i in range(400)) + HEAD, lambda i: f"    r += g{i}(b)\n", 400
+    ),
     "constants behind branches": _lines(
         HEAD + "    k = 1\n", lambda i: f"    if k == {i + 1}:\n        k = {i + 2}\n    else:\n        r += 1\n", 200
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_no_function_takes_long(name: str) -> None:
+def _compiled(text: str) -> tuple[str, list[str]]:
+    """What came of the function f of a text, in words, and the codes of the errors."""
     file = f"<shape {next(_numbers)}>"
-    linecache.cache[file] = (len(SHAPES[name]), None, SHAPES[name].splitlines(keepends=True), file)
-    space = {"u32": u32, "u64": u64, "bpf": bpf}
-    exec(compile(SHAPES[name], file, "exec"), space)
-    codes: list[str] = []
-    start = time.thread_time()
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    space = {"u32": u32, "u64": u64, "bpf": bpf, "struct": struct}
+    exec(compile(text, file, "exec"), space)
     try:
         (program,) = compile_program(space["f"], hooks.function()).spec.programs.values()  # type: ignore[arg-type]
-        made = f"{program.slot_count} slots, {program.stack} bytes of stack"
     except CompileError as error:
-        made, codes = error.diags[0].message, [one.code for one in error.diags]
+        return error.diags[0].message, [one.code for one in error.diags]
+    return f"{program.slot_count} slots, {program.stack} bytes of stack", []
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_no_function_takes_long(name: str) -> None:
+    start = time.thread_time()
+    made, codes = _compiled(SHAPES[name])
     spent = time.thread_time() - start
     print(f"{name}: {spent:.2f} s, {made}")
     assert spent < LIMIT
     assert codes in ([], ["E071"])
+
+
+def test_loops_inside_of_one_another_are_too_many_and_others_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "_WASTE", 0)
+    after = _lines(HEAD, lambda i: f"    for i in range(b & 7):\n        r += i ^ {i}\n", 40)
+    inside = _lines(HEAD, lambda i: f"{PAD * (i + 1)}for i{i} in range(b & 7):\n{PAD * (i + 2)}r += i{i}\n", 9)
+    assert _compiled(after)[1] == []
+    assert "E063" in _compiled(inside)[1]

@@ -7,6 +7,7 @@ A part of the standard library and some changed sources here; all of it where th
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import random
 import textwrap
@@ -18,20 +19,25 @@ import pytest
 
 from bpfvm.fuzz.python.case import Case
 from bpfvm.fuzz.python.mutate import Donors, mutated
-from bpfvm.fuzz.python.robust import SLOW, Found, of_file, of_text, standard_library
+from bpfvm.fuzz.python.robust import SLOW, Found, all_of, of_file, of_text, standard_library
 from bpfvm.fuzz.python.run import compare, machines
 
 ROOT = Path(__file__).resolve().parents[3]
 WHOLE = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
 EVERY = 1 if WHOLE else 150  # of the files of the standard library one is taken
 MUTANTS = 20_000 if WHOLE else 120
+AT_ONCE = 20  # changed sources that a process takes at a time
+JOBS = len(os.sched_getaffinity(0)) if WHOLE else 1
 SEED = 1
 
 
+def _file(path: Path) -> Found:
+    return of_file(path, random.Random(path.name))
+
+
 def test_functions_of_the_standard_library() -> None:
-    found, files = Found(), standard_library()[3::EVERY]
-    for path in files:
-        found.add(of_file(path, random.Random(path.name)))
+    files = standard_library()[3::EVERY]
+    found = all_of(_file, files, JOBS)
     print(f"{len(files)} files; {found}")
     assert found.wrong == []
     assert found.functions >= 30 * len(files) // 4
@@ -45,18 +51,30 @@ def modules() -> list[ModuleType]:
     return [import_module(name.replace("/", ".")) for name in names]
 
 
-def test_changed_sources() -> None:
-    sources = []
+@functools.cache
+def sources() -> tuple[list[tuple[ModuleType, str]], Donors]:
+    """The functions that are changed, each with its module, and what is put into them."""
+    found = []
     for module in modules():
         tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
-        sources += [(module, ast.unparse(one) + "\n") for one in tree.body if isinstance(one, ast.FunctionDef)]
-    donors = Donors.of([*(text for _, text in sources), Path(textwrap.__file__).read_text(encoding="utf-8")])
+        found += [(module, ast.unparse(one) + "\n") for one in tree.body if isinstance(one, ast.FunctionDef)]
+    return found, Donors.of([*(text for _, text in found), Path(textwrap.__file__).read_text(encoding="utf-8")])
+
+
+def _changed(first: int) -> Found:
+    """Changed sources from this number on, AT_ONCE of them."""
+    texts, donors = sources()
     found = Found()
-    for number in range(MUTANTS):
+    for number in range(first, first + AT_ONCE):
         rng = random.Random(f"{SEED}:{number}")
-        module, text = rng.choice(sources)
+        module, text = rng.choice(texts)
         found.add(of_text(mutated(rng, text, donors), f"fuzz/mutant-{number}.py", vars(module), rng))
-    print(f"{MUTANTS} changes of {len(sources)} functions; {found}")
+    return found
+
+
+def test_changed_sources() -> None:
+    found = all_of(_changed, range(0, MUTANTS, AT_ONCE), JOBS)
+    print(f"{MUTANTS} changes of {len(sources()[0])} functions, seed {SEED}; {found}")
     assert found.wrong == []
     assert found.functions >= MUTANTS // 2
     assert found.objects >= MUTANTS // 20

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bpfvm.compiler.frontend import arith, compare, flow, loops, place, progressions, protocols, tables
+from bpfvm.compiler.frontend import arith, compare, flow, loops, names, place, progressions, protocols, tables
 from bpfvm.compiler.frontend import items as arrays
 from bpfvm.compiler.frontend.expr import branch, items, value
 from bpfvm.compiler.frontend.loops import Body, Loop
@@ -159,8 +159,9 @@ def _source(f: Translation, found: Value, node: ast.expr) -> Iterable | None:
             return _elements(f, found, node)
         case Progression():
             return Range(found.start, found.stop, found.step, lambda number: number)
-        case Static(object=bytes() | bytearray() | str() | list() | dict() | set() | frozenset() as data):
-            return _known(f, tuple(f.scope.value(one, f.quoted(node)) for one in data))
+        case Static(object=bytes() | bytearray() | str() | list() | tuple() | dict() | set() | frozenset() as data):
+            values = names.items(f, data, node)
+            return _known(f, values) if values is not None else None
         case Bad():
             return None
     f.error(

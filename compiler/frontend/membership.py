@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from bpfvm.compiler.frontend import arith, constants, fields, flow, items
+from bpfvm.compiler.frontend import arith, constants, fields, flow, items, names
 from bpfvm.compiler.frontend import place as places
 from bpfvm.compiler.frontend.compare import Branches, Operand, compare, decided, ordered, truth, unknown
 from bpfvm.compiler.frontend.constants import NotConstant, object_of
@@ -115,12 +115,12 @@ def _in_object(f: Translation, node: ast.expr, left: Operand, right: tuple[Stati
     try:
         wanted = object_of(left[0])
     except NotConstant:
-        if not isinstance(found, list | set | frozenset | dict):
+        if not isinstance(found, list | tuple | set | frozenset | dict):
             text = f"`in` looks into tuples, ranges and constants, and `{f.quoted(right[1])}` is {right[0].described}"
             f.error("E022", text, right[1], help=f"{f.quoted(left[1])} in (1, 2, 3)")
             return unknown(f)
-        items = [f.scope.value(one, f.quoted(right[1])) for one in found]
-        return _among(f, left, items, right[1])
+        values = names.items(f, found, right[1])
+        return _among(f, left, values, right[1]) if values is not None else unknown(f)
     outcome = constants.computed(f, node, lambda: wanted in found)
     return decided(f, bool(outcome.constant)) if isinstance(outcome, Number) else unknown(f)
 
@@ -275,4 +275,5 @@ def _in_bytes(f: Translation, node: ast.expr, left: Operand, data: bytes | bytea
             if not fine:
                 return [], []
             flow.enter(f, fine)
-    return _among(f, (f.state.known(number), place), [constant(one) for one in data], place)
+    values = [constant(one) for one in dict.fromkeys(data)]
+    return _among(f, (f.state.known(number), place), values, place)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import difflib
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 import bpfvm
 from bpfvm.compiler.frontend import bits
-from bpfvm.compiler.frontend.scope import Unfit, Unknown
+from bpfvm.compiler.frontend.scope import LONG, Unfit, Unknown
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import (
     BAD,
@@ -150,12 +151,7 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
     try:
         value = f.scope.value(found, name)
     except Unfit as error:
-        return f.error(
-            "E045",
-            f"`{name}` cannot be a constant of a BPF program: {error}",
-            node,
-            help="use an int of at most 64 bits",
-        )
+        return _unfit(f, name, error, node)
     if isinstance(value, View) and f.hook.program_type.layer is None:
         return f.error(
             "E011",
@@ -164,6 +160,30 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
             help="compile the function for a hook with packets: @bpf.xdp",
         )
     return value
+
+
+def _unfit(f: Translation, name: str, error: Unfit, node: ast.AST) -> Bad:
+    text = f"`{name}` cannot be a constant of a BPF program: {error}"
+    return f.error("E045", text, node, help="use an int of at most 64 bits")
+
+
+def items(f: Translation, found: Collection[Any], node: ast.expr) -> tuple[Value, ...] | None:
+    """The items of a list, tuple, set, dict or text that is known; None after an error: E045 for an item that no
+    program can have, E063 for more items than are looked at one by one."""
+    name = f.quoted(node)
+    if len(found) > LONG:
+        f.error(
+            "E063",
+            f"`{name}` has {len(found)} items, and up to {LONG} are looked at one by one",
+            node,
+            help="a range, where they are one, or a map: Array(u64, n)",
+        )
+        return None
+    try:
+        return tuple(f.scope.value(one, name) for one in found)
+    except Unfit as error:
+        _unfit(f, name, error, node)
+        return None
 
 
 def in_memory(f: Translation, found: Memory) -> Reference:

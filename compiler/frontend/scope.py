@@ -27,6 +27,7 @@ from bpfvm.lang.packet import View as PacketView
 from bpfvm.lang.types import s64, u64
 
 # The largest constant of any use: `x % 2**64` names it, and no register holds it.
+LONG = 1 << 16  # items of a tuple that is taken apart; a longer one is an object like others
 _LARGEST = 1 << 64
 _METHODS = (
     *(f"__{row.name}__" for row in (*BINARY, *UNARY)), *(f"__r{row.name}__" for row in BINARY),
@@ -99,7 +100,7 @@ class Scope:
             return View(found._header, found._base)
         if type(found) is range:
             return Range(integer(found.start), integer(found.stop), found.step)
-        if type(found) is tuple:
+        if type(found) is tuple and len(found) <= LONG:
             return Tuple(tuple(self.value(one, f"{name}[{place}]") for place, one in enumerate(found)))
         return Static(found)
 

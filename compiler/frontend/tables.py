@@ -49,7 +49,9 @@ def of(f: Translation, value: Value) -> Table | None:
     found: Sequence[Value]
     if isinstance(value, Tuple):
         found = value.items
-    elif isinstance(value, Static) and isinstance(value.object, bytes | bytearray | list):
+    elif isinstance(value, Static) and isinstance(value.object, bytes | bytearray | list | tuple):
+        if len(value.object) > _MOST:
+            return None
         try:
             found = [f.scope.value(one, "") for one in value.object]
         except Unfit:

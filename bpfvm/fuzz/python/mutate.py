@@ -69,6 +69,8 @@ def mutated(rng: random.Random, text: str, donors: Donors) -> str:
             text = _on_text(rng, text) if rng.random() < _TEXTS else _on_tree(rng, text, donors)
         except (SyntaxError, ValueError, RecursionError, MemoryError, AttributeError, TypeError):
             continue  # the tree of such a part cannot be written out
+        except IndexError:
+            continue  # nothing is left of the kind that was to be changed
     return text
 
 

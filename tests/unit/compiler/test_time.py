@@ -87,3 +87,23 @@ def test_loops_inside_of_one_another_are_too_many_and_others_never(monkeypatch: 
     inside = _lines(HEAD, lambda i: f"{PAD * (i + 1)}for i{i} in range(b & 7):\n{PAD * (i + 2)}r += i{i}\n", 9)
     assert _compiled(after)[1] == []
     assert "E063" in _compiled(inside)[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("return u64(len(tuple(range(1000000))))", None),
+        ("return a if b in BIG else 0", "E063"),
+        ("return u64(max(LIST))", "E063"),
+        ("return u64(sum(bytes(1000000)))", "E063"),
+        ("return u64(LIST[b])", "E022"),
+        ("return a if b in WIDE else 0", "E045"),
+        ("return u64(max(WIDE))", "E045"),
+    ],
+)
+def test_constants_of_many_or_wide_items(line: str, code: str | None) -> None:
+    head = "BIG = tuple(range(1000000))\nLIST = list(BIG)\nWIDE = [5, 1 << 70]\n"
+    start = time.thread_time()
+    made, codes = _compiled(f"{head}def f(a: u64, b: u32) -> u64:\n    {line}\n")
+    assert time.thread_time() - start < LIMIT
+    assert [one for one in codes if one[0] == "E"] == ([code] if code is not None else []), made

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bpfvm.core.errors import Unavailable as Unavailable
     from bpfvm.core.errors import UsageError as UsageError
     from bpfvm.core.errors import VerifierReject as VerifierReject
+    from bpfvm.decorators import bpf as bpf
     from bpfvm.lang.layout import bits as bits
     from bpfvm.lang.maps import Array as Array
     from bpfvm.lang.numbers import bswap16 as bswap16
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from bpfvm.lang.structs import struct as struct
     from bpfvm.program import Object as Object
     from bpfvm.program import Program as Program
-    from bpfvm.program import bpf as bpf
     from bpfvm.program import load as load
     from bpfvm.program import session as session
     from bpfvm.run.outcome import Outcome as Outcome
@@ -74,6 +74,7 @@ _EXPORTS = {
                      "VerifierReject"),
                     "bpfvm.core.errors"),
     "CompileError": "bpfvm.core.diag",
+    "bpf": "bpfvm.decorators",
     **dict.fromkeys(("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64", "char"),
                     "bpfvm.lang.types"),
     "bits": "bpfvm.lang.layout",
@@ -85,7 +86,7 @@ _EXPORTS = {
     "Range": "bpfvm.lang.signature",
     "Array": "bpfvm.lang.maps",
     "pkt": "bpfvm.lang.packet",
-    **dict.fromkeys(("Object", "Program", "bpf", "load", "session"), "bpfvm.program"),
+    **dict.fromkeys(("Object", "Program", "load", "session"), "bpfvm.program"),
     "Outcome": "bpfvm.run.outcome",
     "Running": "bpfvm.run.running",
     **dict.fromkeys(("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"), "bpfvm.tables.progs"),

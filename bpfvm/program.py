@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-import linecache
 import os
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
-from bpfvm.lang import hooks, subprogram
 from bpfvm.lang.callee import Callee, callee
-from bpfvm.lang.given import give
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.signature import Signature, argument_offset, problems, signature
-from bpfvm.lang.subprogram import Placement
+from bpfvm.lang.signature import Signature, argument_offset, signature
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.progs import BY_NAME
 
@@ -33,7 +28,6 @@ if TYPE_CHECKING:
     from bpfvm.verifier.verdict import Verdict
 
 Maps = Mapping[str, Mapping[Any, Any]]
-F = TypeVar("F", bound=Callable[..., Any])
 Answers = Mapping[str, Callable[..., Any]]
 
 
@@ -73,7 +67,7 @@ class Program:
     if not TYPE_CHECKING:  # type checkers shall find names that are not there
 
         def __getattr__(self, name: str) -> Any:
-            raise AttributeError(not_here("a program", name, _offered(Program), _INSTEAD.get(name, "")))
+            raise AttributeError(not_here("a program", name, offered(Program), _INSTEAD.get(name, "")))
 
     @property
     def place(self) -> str:
@@ -297,7 +291,8 @@ _INSTEAD = {
 }
 
 
-def _offered(kind: type) -> list[str]:
+def offered(kind: type) -> list[str]:
+    """The public names of a class, for messages."""
     return [name for name in vars(kind) if not name.startswith("_")]
 
 
@@ -348,120 +343,6 @@ def load(path: str) -> Object:
     from bpfvm.obj.elf_read import read_object
 
     return Object(read_object(path))
-
-
-class Bpf:
-    """The decorators. Decorating compiles nothing and never touches the kernel."""
-
-    @overload
-    def xdp(self, function: Callable[..., Any]) -> Program: ...
-    @overload
-    def xdp(self, *, on_fault: int | None = None, ints: str = "exact") -> Callable[[Callable[..., Any]], Program]: ...
-
-    def xdp(
-        self, function: Callable[..., Any] | None = None, *, on_fault: int | None = None, ints: str = "exact"
-    ) -> Any:  # fmt: skip
-        """An XDP program: `@bpf.xdp`, or `@bpf.xdp(on_fault=XDP_DROP)`. Without a return it gives `on_fault`.
-
-        ints="wrap": exact integers that do not fit in 64 bits wrap, as in C; CPython is then not compared.
-        """
-        return _decorate(hooks.xdp(on_fault, ints), function)
-
-    @overload
-    def function(self, function: Callable[..., Any]) -> Program: ...
-    @overload
-    def function(self, *, ints: str) -> Callable[[Callable[..., Any]], Program]: ...
-
-    def function(self, function: Callable[..., Any] | None = None, *, ints: str = "exact") -> Any:
-        """A program of a plain function of scalars: `def f(a: u32, b: u64) -> u64`. ints: as for `xdp`."""
-        return _decorate(hooks.function(ints), function)
-
-    def func(self, function: F) -> F:
-        """A function that programs call, compiled once for all calls: a subprogram, verified with its callers. Its
-        parameters that are numbers are annotated. It stays the plain Python function."""
-        return subprogram.place(function, Placement.FUNC)
-
-    def global_func(self, function: F) -> F:
-        """As `func`, and verified by itself, once, whatever its arguments are. It gets numbers only."""
-        return subprogram.place(function, Placement.GLOBAL)
-
-    def inline(self, function: F) -> F:
-        """A function that programs call, written out at each call. That is also what becomes of one without a mark."""
-        return subprogram.place(function, Placement.INLINE)
-
-    def exec(self, text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Execute `text` as Python does, and keep it, so that its functions have source text. Returns the names.
-
-        names: the dictionary to execute it in, such as globals(); else a new one.
-        """
-        file = f"<bpf.exec {next(_EXECUTED)}>"
-        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-        space = {"__name__": "__bpf_exec__"} if names is None else names
-        exec(compile(text, file, "exec", dont_inherit=True), space)
-        return space
-
-    def __call__(
-        self, target: Callable[..., Any] | str, *, source: str | None = None, type: str | None = None
-    ) -> Program:  # fmt: skip
-        """A program of a function, a lambda, or a text with one: `bpf(lambda ctx: pkt.ip.proto, type="xdp")`.
-
-        source: the function's text, where the interpreter keeps none; it is proved to be what runs. type: "xdp" or
-        "function"; annotated numbers make the latter. Unavailable for anything else, which the original made a socket
-        filter of.
-        """
-        made = _of_text(target) if isinstance(target, str) else target
-        if isinstance(made, Program):
-            return made
-        behind = callee(made)
-        if source is not None:
-            give(behind.function, source)
-        if type == "xdp":
-            return Program.of_function(made, hooks.xdp())
-        if type == "function" or (type is None and not problems(behind)):
-            return Program.of_function(made, hooks.function())
-        if type is not None:
-            raise UsageError(f"bpf(..., type={type!r}): there are 'xdp' and 'function' in this version")
-        raise Unavailable(
-            "bpf(...) would make a socket filter of this, which this version has not: say type='xdp', "
-            "or annotate its numbers: def f(a: u32) -> u32"
-        )
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            raise AttributeError(not_here("bpf", name, _offered(Bpf)))
-
-
-_EXECUTED = itertools.count(1)
-
-bpf = Bpf()
-
-
-def _of_text(text: str) -> Callable[..., Any]:
-    """The function that a text makes: a lambda, or the last `def`. It sees bpfvm's own names."""
-    import bpfvm
-
-    space: dict[str, Any] = {name: getattr(bpfvm, name) for name in bpfvm.__all__}
-    known = set(space)
-    lines = text.strip("\n")
-    try:
-        compile(lines.strip(), "<text>", "eval", dont_inherit=True)
-        lines = f"_ = {lines.strip()}"
-    except SyntaxError:
-        pass
-    space = bpf.exec(lines + "\n", space)
-    made = [one for name, one in space.items() if name not in known and isinstance(one, types.FunctionType | Program)]
-    if not made:
-        raise UsageError(
-            f"bpf(text) takes the text of a lambda or of a `def`, and this one makes no function: {text!r:.60}"
-        )
-    return made[-1]
-
-
-def _decorate(hook: Hook, function: Callable[..., Any] | None) -> Any:
-    if function is None:
-        return lambda wrapped: Program.of_function(wrapped, hook)
-    return Program.of_function(function, hook)
 
 
 def _arguments(name: str, signed: Signature, given: tuple[Any, ...]) -> bytes:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bpfvm.core.errors import UsageError
+from bpfvm.lang.kinds import BY_NAME as KINDS
+from bpfvm.tables import sections
 from bpfvm.tables.progs import BY_NAME, ProgramType
 
 INTS = ("exact", "wrap")
@@ -21,6 +23,8 @@ class Hook:
     numbers modulo 2**64, as in C, and not as in CPython).
     scalars: the function takes numbers and returns one (`@bpf.function`); its arguments and result stand in the
     context buffer, a u64 each: the result at 0, argument i at 8 * (i + 1).
+    kind: a row's name in lang.kinds, "" for functions of scalars. targets: what the decorator was given, what it is to
+    be attached to; the section names the first where it is the only one.
     """
 
     type: str
@@ -28,16 +32,47 @@ class Hook:
     on_fault: int
     scalars: bool = False
     ints: str = "exact"
+    kind: str = ""
+    targets: tuple[str, ...] = ()
 
     @property
     def program_type(self) -> ProgramType:
         """The program type's row."""
         return BY_NAME[self.type]
 
+    @property
+    def attach_type(self) -> str | None:
+        """Where it attaches, a row's name in tables.attach, as far as the section tells."""
+        return sections.of_section(self.section).attach_type
+
+    @property
+    def returns(self) -> tuple[int, int] | None:
+        """The least and the largest result that the kernel takes, None for any number."""
+        return self.program_type.return_range(self.attach_type)
+
+
+def hook(
+    kind: str, targets: tuple[str, ...] = (), *, on_fault: int | None = None, ints: str = "exact",
+    options: tuple[str, ...] = (),
+) -> Hook:  # fmt: skip
+    """The hook of a decorator, a row's name in lang.kinds. UsageError for what the row does not take."""
+    row = KINDS[kind]
+    section = row.named(targets, options)
+    type = sections.of_section(section).program_type
+    usual = row.on_fault if row.on_fault is not None else BY_NAME[type].fallback
+    attached = tuple(one for one in targets if one not in row.words)
+    made = Hook(type, section, usual if on_fault is None else on_fault, False, _known(ints), kind, attached)
+    lies = made.returns
+    if lies is not None and not lies[0] <= made.on_fault <= lies[1]:
+        raise UsageError(f"bpf.{kind}: on_fault={on_fault}, and the kernel takes results from {lies[0]} to {lies[1]}")
+    if not -(1 << 31) <= made.on_fault < 1 << 32:
+        raise UsageError(f"bpf.{kind}: on_fault={on_fault} does not fit the 32 bits of a result")
+    return made
+
 
 def xdp(on_fault: int | None = None, ints: str = "exact") -> Hook:
     """The hook of `@bpf.xdp`. UsageError for `ints` of another name."""
-    return Hook("xdp", "xdp", BY_NAME["xdp"].fallback if on_fault is None else on_fault, ints=_known(ints))
+    return hook("xdp", on_fault=on_fault, ints=ints)
 
 
 def function(ints: str = "exact") -> Hook:

@@ -45,7 +45,8 @@ def differences(left: str, a: Outcome, right: str, b: Outcome, kind: str = "") -
     """One line for each thing that differs between outcome `a` of engine `left` and `b` of `right`; [] when equal.
 
     Everything is compared but `insns` and the engines' own names. A fault is compared by kind and place, not by its
-    words; what a machine cannot tell (a packet or context it does not give back: None) is not compared. Machines may
+    words; what a machine cannot tell (a packet that it does not give back: None, fields of the context that it does not
+    name) is not compared. Machines may
     have different numbers of CPUs: values of those that one of them does not have must be zero.
     kind: the name of the value's type, to be shown with it.
     """
@@ -56,6 +57,9 @@ def differences(left: str, a: Outcome, right: str, b: Outcome, kind: str = "") -
         one, two = getattr(a, name), getattr(b, name)
         if one != two and not any(name in SILENT.get(engine, ()) for engine in (left, right)):
             lines.append(f"{name}: {left} {one!r}, {right} {two!r}")
+    for name in a.ctx:
+        if name in b.ctx and a.ctx[name] != b.ctx[name]:
+            lines.append(f"ctx.{name}: {left} {a.ctx[name]}, {right} {b.ctx[name]}")
     if a.packet is not None and b.packet is not None and a.packet != b.packet:
         lines.append(_packets(left, a.packet, right, b.packet))
     if _place(a.fault) != _place(b.fault):

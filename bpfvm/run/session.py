@@ -110,6 +110,7 @@ class Session:
             packet=result.packet,
             maps=self.maps(),
             trace=result.trace,
+            ctx=dict(result.fields),
             events=result.events,
             lost=result.lost,
             redirect=result.redirect,

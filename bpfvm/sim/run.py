@@ -33,7 +33,6 @@ from bpfvm.obj.model import ObjectSpec
 from bpfvm.sim.context import Context
 from bpfvm.sim.limits import limited
 from bpfvm.sim.tier import Function
-from bpfvm.tables.ctx import CONTEXTS
 
 
 class CPython(Emulator):
@@ -124,8 +123,7 @@ class Loaded(machine.Loaded):
 
     def _arguments(self, tier: Function) -> dict[str, Any]:
         if self._signature is None:
-            layout = CONTEXTS[self._hook.program_type.context or ""]
-            return dict.fromkeys(self._callee.parameters[:1], Context(layout))
+            return dict.fromkeys(self._callee.parameters[:1], Context(self._hook))
         words = tier.arguments()
         return {
             name: scalar.value(int.from_bytes(words[argument_offset(i) : argument_offset(i) + WORD], "little"))

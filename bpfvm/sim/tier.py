@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bpfvm.core.bits import M64
+from bpfvm.core.bits import M64, mask
 from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
@@ -88,7 +88,7 @@ class Function(Interpreter):
         return self.number(1, self._context().load(offset, size))
 
     def set_field(self, offset: int, size: int, value: int) -> None:
-        self._context().store(offset, size, value)
+        self._context().store(offset, size, value & mask(8 * size))
 
     def packet_length(self) -> int:
         frame = self._context().frame

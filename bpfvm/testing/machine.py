@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import UsageError
+from bpfvm.decorators import bpf as decorators
 from bpfvm.program import Answers, Maps, Object, Program, session
-from bpfvm.program import bpf as decorators
 from bpfvm.program import load as read
 from bpfvm.run.compare import excerpt
 from bpfvm.run.outcome import Outcome

@@ -15,7 +15,7 @@ from bpfvm.compiler.frontend import context, maps, packet
 from bpfvm.compiler.frontend.compare import Branches, Operand
 from bpfvm.compiler.frontend.items import Span
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import ContextValue, MapValue, Value, View
+from bpfvm.compiler.frontend.types import ContextArray, ContextValue, MapValue, Value, View
 
 Bind = Callable[[Value], None]
 Statements = Callable[[Sequence[ast.stmt]], None]
@@ -49,7 +49,12 @@ class Protocol:
 _NONE = Protocol()
 
 PROTOCOLS: Mapping[type, Protocol] = {
-    ContextValue: Protocol(attribute=context.attribute),
+    ContextValue: Protocol(
+        attribute=context.attribute,
+        set_attribute=context.set_attribute,
+        update=context.update,
+    ),
+    ContextArray: Protocol(item=context.item, set_item=context.set_item, update=context.update, length=context.length),
     MapValue: Protocol(attribute=maps.attribute, item=maps.item, set_item=maps.set_item, update=maps.update),
     View: Protocol(attribute=packet.attribute, length=packet.length),
 }

@@ -21,7 +21,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.core.span import Span
-from bpfvm.lang.interval import BOOL, of_bits
+from bpfvm.lang.interval import BOOL, Interval, of_bits
 from bpfvm.lang.signature import RESULT_OFFSET, Scalar, Signature, argument_offset
 from bpfvm.lang.types import Storage, u16, u32, u64
 
@@ -134,11 +134,32 @@ def _number(f: Translation, number: Number, place: ast.expr) -> None:
         f.ret(f.number(0))
         return
     if scalar is None:
+        _is_taken(f, number, place)
         register = f.register(number)
         f.ret(register if number.range.within(_R0) else f.op("zext32", register))
         return
     context.store(f, RESULT_OFFSET, _word(f, number, place, scalar))
     f.ret(f.number(0))
+
+
+def _is_taken(f: Translation, number: Number, place: ast.expr) -> None:
+    """E021 for a result that the kernel's verifier refuses of the program's type."""
+    lies = f.hook.returns
+    if lies is None or number.range.within(Interval(*lies)):
+        return
+    names = [name for value, name in f.hook.program_type.actions.items() if lies[0] <= value <= lies[1]]
+    f.error(
+        "E021",
+        f"a program of type {f.hook.type} returns {' or '.join(names) or _bounds(*lies)}, and `{f.quoted(place)}` "
+        f"{f.lies(number.range)}",
+        place,
+        why="the kernel's verifier refuses any other result",
+        help=f"return {lies[1]}" if lies[0] == lies[1] else f"return {lies[1]} if {f.operand(place)} else {lies[0]}",
+    )
+
+
+def _bounds(least: int, most: int) -> str:
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def _word(f: Translation, number: Number, place: ast.expr, scalar: Scalar) -> Register:

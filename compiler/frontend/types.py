@@ -17,6 +17,7 @@ from bpfvm.lang.layout import Layout
 from bpfvm.lang.maps import Map
 from bpfvm.lang.packet import Header
 from bpfvm.lang.types import Storage, s64, u64
+from bpfvm.tables.ctx import CtxField
 
 
 class Kind(enum.Enum):
@@ -114,9 +115,24 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class ContextValue:
-    """The program's context: its first parameter."""
+    """The program's context: its first parameter. inside: the part of it, such as "regs." of a perf event's."""
 
-    described = "the program's context"
+    inside: str = ""
+
+    @property
+    def described(self) -> str:
+        return f"`{self.inside[:-1]}` of the program's context" if self.inside else "the program's context"
+
+
+@dataclass(frozen=True, slots=True)
+class ContextArray:
+    """A field of the context that is an array, such as `skb.cb`."""
+
+    field: CtxField
+
+    @property
+    def described(self) -> str:
+        return f"the array `{self.field.name}` of the program's context"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +272,7 @@ Value: TypeAlias = (
     | Maybe
     | View
     | ContextValue
+    | ContextArray
     | MapValue
     | Reference
     | Bound

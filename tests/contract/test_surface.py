@@ -88,13 +88,18 @@ def test_what_is_misspelled_is_guessed() -> None:
 
 
 def test_call_forms() -> None:
-    """bpf(lambda …) and bpf("text") make a socket filter in the original, which must be said to be another program."""
+    """bpf(lambda …) and bpf("text") make a socket filter, as in the original, unless they say another program."""
     for given in ("lambda: 1", lambda: 1):
-        with pytest.raises(Unavailable, match="this version has not"):
-            bpf(given)
-        assert bpf(given, type="xdp").emulate(bytes(20)).value == 1
-    with pytest.raises(UsageError, match="there are 'xdp' and 'function'"):
-        bpf(lambda: 1, type="socket")
+        assert bpf(given).type.name == "socket_filter"
+        assert bpf(given).emulate(bytes(20)).value == 1
+        assert bpf(given, type="xdp").emulate(bytes(20)).action == "XDP_DROP"
+    for kind in ("sock_addr", "lwt"):
+        with pytest.raises(UsageError, match=f"type='{kind}'.: there are function, xdp, tc"):
+            bpf(lambda: 1, type=kind)
+    with pytest.raises(Unavailable, match=r"make it by bpf.socket\('lo'\)\(f\), and attach it by other means"):
+        bpf.socket("lo", lambda skb: skb.len)
+    with pytest.raises(Unavailable, match=r"make it by bpf.uprobe\('c:malloc'\)\(f\)"):
+        bpf.uprobe("c:malloc", lambda: 0, False, -1, 0)
     with pytest.raises(UsageError, match="makes no function"):
         bpf("7")
 

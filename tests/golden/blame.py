@@ -1,4 +1,7 @@
-"""Golden diagnostics: an input blames its own lines by `#~ CODE part of the message`; the text stands beside it."""
+"""Golden diagnostics: an input blames its own lines by `#~ CODE part of the message`; the text stands beside it.
+
+`# hook: xdp` or `# hook: sock_addr connect4` says what the program is made for; else it is a function of scalars.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,7 @@ from bpfvm.lang import hooks
 
 FOLDER = Path(__file__).parent / "compile"
 _MARK = re.compile(r"#~ ([EW]\d{3}) ((?:(?! #~ ).)*)")
-_HOOK = re.compile(r"# hook: (\w+)")
-HOOKS = {"xdp": hooks.xdp(), "function": hooks.function()}
+_HOOK = re.compile(r"# hook: (\w+)(?: (\S+))?")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def blames(text: str) -> list[Blame]:
 def diagnostics(path: Path) -> Sequence[Diag]:
     """Compile the input's `program`: its errors, or the warnings of a program that compiles."""
     found = _HOOK.search(path.read_text())
-    hook = HOOKS[found[1] if found else "function"]
+    kind, given = found.groups() if found else ("function", None)
+    hook = hooks.function() if kind == "function" else hooks.hook(kind, (given,) if given else ())
     try:
         return compile_program(_program(path), hook).warnings
     except CompileError as error:

@@ -88,6 +88,24 @@ class Context:
         wanted = self.aliases.get(name, name)
         return next((one for one in self.fields if one.name == wanted), None)
 
+    def named(self, name: str) -> tuple[CtxField, ...]:
+        """The fields called `name`, or with an alias for it; more than one where a field has more widths."""
+        wanted = self.aliases.get(name, name)
+        return tuple(one for one in self.fields if one.name == wanted)
+
+    def open(self, name: str, write: bool, program_type: str, attach_type: str | None = None) -> CtxField | None:
+        """The field called `name` that programs of a type may read, or write; None where there is none."""
+        for one in self.named(name):
+            places = expand(one.writers if write else one.readers, self.programs)
+            if covers(places, program_type, attach_type):
+                return one
+        return None
+
+    def offered(self, write: bool, program_type: str, attach_type: str | None = None) -> tuple[str, ...]:
+        """Names of the fields with numbers that programs of a type may read, or write."""
+        names = dict.fromkeys(one.name for one in self.fields if one.pointer is None)
+        return tuple(name for name in names if self.open(name, write, program_type, attach_type) is not None)
+
     def access(
         self, offset: int, size: int, write: bool, program_type: str, attach_type: str | None = None
     ) -> CtxField | None:

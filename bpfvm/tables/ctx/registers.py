@@ -35,7 +35,7 @@ PERF_EVENT = Context("bpf_perf_event_data", 184, (
     *(replace(one, name=f"regs.{one.name}", narrow="") for one in PT_REGS.fields),
     CtxField("sample_period", 168, 8),
     CtxField("addr", 176, 8),
-), "perf_event")  # fmt: skip
+), "perf_event", {f"regs.{name}": f"regs.{role}" for name, role in PT_REGS.aliases.items()})  # fmt: skip
 
 RAW_TRACEPOINT = Context(
     "bpf_raw_tracepoint_args",

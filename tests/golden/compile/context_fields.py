@@ -9,5 +9,5 @@ def program(ctx):
         return XDP_DROP
     if ctx.data_end - ctx.data > 60:  #~ E037 `data_end` of xdp_md is an address, and #~ E037 `data` of xdp_md is an address, and programs
         return XDP_DROP
-    ctx.rx_queue_index = 3  #~ E063 `ctx.rx_queue_index` cannot be assigned to in
+    ctx.rx_queue_index = 3  #~ E031 xdp programs may not write `rx_queue_index`
     return XDP_PASS

@@ -1,0 +1,218 @@
+"""`bpf`: the decorators that make programs of functions, and the call forms. None of them touches the kernel."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
+
+from bpfvm.core.errors import Unavailable, UsageError, not_here
+from bpfvm.lang import hooks, subprogram
+from bpfvm.lang.callee import callee
+from bpfvm.lang.given import give
+from bpfvm.lang.hooks import Hook
+from bpfvm.lang.kinds import BY_NAME, KINDS, OPTIONS, Kind
+from bpfvm.lang.signature import problems
+from bpfvm.lang.subprogram import Placement
+from bpfvm.program import Program, offered
+
+F = TypeVar("F", bound=Callable[..., Any])
+Function: TypeAlias = "Callable[..., Any]"
+
+
+class Decorator:
+    """A decorator of one kind of program, a row of lang.kinds: `@bpf.xdp`, `@bpf.tracepoint("sched:sched_switch")`.
+
+    What stands in parentheses is what the program is made for: targets, or a word in place of one. on_fault: the value
+    after a fault, and of a program that ends without a return. ints="wrap": exact integers that do not fit in 64 bits
+    wrap, as in C; CPython is then not compared. sleepable, frags, writable: loaded so, where the kind has that.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+
+    @overload
+    def __call__(self, function: Function, /) -> Program: ...
+    @overload
+    def __call__(self, target: Any, function: Function, /, *attaching: Any) -> Program: ...
+    @overload
+    def __call__(
+        self, *targets: str, on_fault: int | None = None, ints: str = "exact", sleepable: bool = False,
+        frags: bool = False, writable: bool = False,
+    ) -> Callable[[Function], Program]: ...  # fmt: skip
+
+    def __call__(self, *given: Any, on_fault: int | None = None, ints: str = "exact", **options: bool) -> Any:
+        """The program of a function, or the decorator for the targets. UsageError for what the kind does not take."""
+        wrong = next((one for one in options if one not in OPTIONS), None)
+        if wrong is not None:
+            raise UsageError(f"bpf.{self.kind.name} has no argument {wrong!r}; it takes on_fault, ints")
+        if len(given) > 1 and callable(given[1]):
+            raise self._attached(given[0])
+        bare = len(given) == 1 and not isinstance(given[0], str)
+        targets = () if bare else given
+        wrong = next((one for one in targets if not isinstance(one, str)), None)
+        if wrong is not None:
+            raise UsageError(f"bpf.{self.kind.name} takes targets as texts, not {wrong!r:.80}: {self.kind.example}")
+        chosen = tuple(one for one, is_set in options.items() if is_set)
+        hook = hooks.hook(self.kind.name, targets, on_fault=on_fault, ints=ints, options=chosen)
+        return _decorate(hook, given[0] if bare else None)
+
+    def _attached(self, target: Any) -> Exception:
+        """What a call such as `bpf.socket("lo", prog)`, which attaches, is told."""
+        made = f"{target!r}" if isinstance(target, str) else ""
+        return Unavailable(
+            f"bpf.{self.kind.name}({target!r:.40}, f, ...) attaches the program, which this version does not: make it "
+            f"by bpf.{self.kind.name}({made})(f), and attach it by other means, such as bpftool"
+        )
+
+    def __repr__(self) -> str:
+        return f"<bpfvm decorator {self.kind.example}>"
+
+
+class Bpf:
+    """The decorators. Decorating compiles nothing and never touches the kernel."""
+
+    # Packets
+    xdp: Decorator
+    tc: Decorator
+    tc_action: Decorator
+    netkit: Decorator
+    socket: Decorator
+    cgroup_skb: Decorator
+    lwt_in: Decorator
+    lwt_out: Decorator
+    lwt_xmit: Decorator
+    lwt_seg6local: Decorator
+    flow_dissector: Decorator
+    netfilter: Decorator
+    # Sockets and cgroups
+    cgroup_sock: Decorator
+    sock_addr: Decorator
+    sockopt: Decorator
+    sock_ops: Decorator
+    sk_lookup: Decorator
+    sk_msg: Decorator
+    sk_skb: Decorator
+    sk_reuseport: Decorator
+    sysctl: Decorator
+    device: Decorator
+    # Tracing
+    kprobe: Decorator
+    kretprobe: Decorator
+    uprobe: Decorator
+    uretprobe: Decorator
+    usdt: Decorator
+    tracepoint: Decorator
+    syscall: Decorator
+    syscall_exit: Decorator
+    raw_tracepoint: Decorator
+    tp_btf: Decorator
+    fentry: Decorator
+    fexit: Decorator
+    fmod_ret: Decorator
+    lsm: Decorator
+    lsm_cgroup: Decorator
+    freplace: Decorator
+    iter: Decorator
+    perf_event: Decorator
+    # The rest
+    struct_ops: Decorator
+    syscall_prog: Decorator
+    lirc_mode2: Decorator
+
+    @overload
+    def function(self, function: Function) -> Program: ...
+    @overload
+    def function(self, *, ints: str) -> Callable[[Function], Program]: ...
+
+    def function(self, function: Function | None = None, *, ints: str = "exact") -> Any:
+        """A program of a plain function of scalars: `def f(a: u32, b: u64) -> u64`. ints: as for `xdp`."""
+        return _decorate(hooks.function(ints), function)
+
+    def func(self, function: F) -> F:
+        """A function that programs call, compiled once for all calls: a subprogram, verified with its callers. Its
+        parameters that are numbers are annotated. It stays the plain Python function."""
+        return subprogram.place(function, Placement.FUNC)
+
+    def global_func(self, function: F) -> F:
+        """As `func`, and verified by itself, once, whatever its arguments are. It gets numbers only."""
+        return subprogram.place(function, Placement.GLOBAL)
+
+    def inline(self, function: F) -> F:
+        """A function that programs call, written out at each call. That is also what becomes of one without a mark."""
+        return subprogram.place(function, Placement.INLINE)
+
+    def exec(self, text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Execute `text` as Python does, and keep it, so that its functions have source text. Returns the names.
+
+        names: the dictionary to execute it in, such as globals(); else a new one.
+        """
+        file = f"<bpf.exec {next(_EXECUTED)}>"
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+        space = {"__name__": "__bpf_exec__"} if names is None else names
+        exec(compile(text, file, "exec", dont_inherit=True), space)
+        return space
+
+    def __call__(
+        self, target: Function | str, *, source: str | None = None, type: str | None = None
+    ) -> Program:  # fmt: skip
+        """A program of a function, a lambda, or a text with one: a socket filter, `bpf(lambda skb: skb.len)`.
+
+        source: the function's text, where the interpreter keeps none; it is proved to be what runs. type: the name of
+        a decorator that needs no target, "function" too, which annotated numbers make by themselves.
+        """
+        made = _of_text(target) if isinstance(target, str) else target
+        if isinstance(made, Program):
+            return made
+        behind = callee(made)
+        if source is not None:
+            give(behind.function, source)
+        if type == "function" or (type is None and not problems(behind)):
+            return Program.of_function(made, hooks.function())
+        kind = BY_NAME.get(type or "socket")
+        if kind is None or kind.needs:
+            raise UsageError(f"bpf(..., type={type!r}): there are function, {', '.join(_TYPES)}; @bpf.NAME for others")
+        return Program.of_function(made, hooks.hook(kind.name))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(not_here("bpf", name, offered(Bpf)))
+
+
+for _kind in KINDS:
+    setattr(Bpf, _kind.name, Decorator(_kind))
+
+_TYPES = [one.name for one in KINDS if not one.needs]
+_EXECUTED = itertools.count(1)
+
+bpf = Bpf()
+
+
+def _of_text(text: str) -> Function:
+    """The function that a text makes: a lambda, or the last `def`. It sees bpfvm's own names."""
+    import bpfvm
+
+    space: dict[str, Any] = {name: getattr(bpfvm, name) for name in bpfvm.__all__}
+    known = set(space)
+    lines = text.strip("\n")
+    try:
+        compile(lines.strip(), "<text>", "eval", dont_inherit=True)
+        lines = f"_ = {lines.strip()}"
+    except SyntaxError:
+        pass
+    space = bpf.exec(lines + "\n", space)
+    made = [one for name, one in space.items() if name not in known and isinstance(one, types.FunctionType | Program)]
+    if not made:
+        raise UsageError(
+            f"bpf(text) takes the text of a lambda or of a `def`, and this one makes no function: {text!r:.60}"
+        )
+    return made[-1]
+
+
+def _decorate(hook: Hook, function: Function | None) -> Any:
+    if function is None:
+        return lambda wrapped: Program.of_function(wrapped, hook)
+    return Program.of_function(function, hook)

@@ -58,7 +58,6 @@ def test_how_many_of_the_verifiers_own_are_decided(built: list[Path]) -> None:
     assert decided([path for path in built if path.name.startswith("verifier_")]) >= VERIFIER
 
 
-@pytest.mark.xfail(strict=True, reason="kernel functions and BTF arguments are undecided, which a third of them use")
 def test_how_many_of_all_are_decided(built: list[Path]) -> None:
     assert decided(built) >= ALL_DECIDED
 

@@ -23,7 +23,7 @@ from kernel_tests import debian
 from kernel_tests.libbpf_driver import STACK_BYTES, UNSIZED
 from kernel_tests.loading import release
 from kernel_tests.test_verifier import MODELLED
-from kernel_tests.verdicts import possible_cpus
+from kernel_tests.verdicts import kernel_types, possible_cpus
 
 ROOT = Path(__file__).parents[1]
 BUDGET = 200_000
@@ -87,7 +87,7 @@ def _compare_one(tally: Tally, file: str, spec: ObjectSpec, name: str) -> None:
     except BpfvmError:
         tally.counts["not judged by the kernel"] += 1
         return
-    verdict = verify(ready, name, budget=BUDGET, cpus=possible_cpus(), resolved=True)
+    verdict = verify(ready, name, budget=BUDGET, cpus=possible_cpus(), resolved=True, types=kernel_types())
     if verdict.verdict == "undecided":
         tally.counts["undecided"] += 1
         tally.features[verdict.message] += 1

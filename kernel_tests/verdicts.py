@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.names import RunningKernel
 from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf
 from bpfvm.kernel.types import ObjectTypes, Records, pointer
 from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf_index import BtfIndex
+from bpfvm.obj.btf_types import Func
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
@@ -92,6 +96,19 @@ def opened_maps() -> Iterator[Maps]:
         maps.close()
 
 
+def kernel_function(name: str) -> int:
+    """The id of a kernel function."""
+    found = kernel_types().find(Func, name)
+    assert found is not None, name
+    return found
+
+
+@functools.cache
+def kernel_types() -> BtfIndex:
+    """The types of this kernel."""
+    return RunningKernel().types
+
+
 def ask(case: VerdictCase, maps: Maps, level: int) -> Said:
     """Load the case's program with a log of this level, and close it."""
     known, records, btf = {one.name: one for one in case.maps}, Records(), 0
@@ -100,8 +117,10 @@ def ask(case: VerdictCase, maps: Maps, level: int) -> Said:
         types = maps.types(spec)
         btf = types.number
         records = types.records(spec.programs[PROGRAM]) if case.functions else records
-    numbers = {slot: maps.number(known[name], btf if known[name].value_type else 0)
-               for slot, name in case.symbols.items()}  # fmt: skip
+    numbers = {
+        slot: maps.number(known[name], btf if known[name].value_type else 0) if name in known else kernel_function(name)
+        for slot, name in case.symbols.items()
+    }
     code = bound(case.code, numbers)
     license = case.license.encode()
     row = PROGRAM_TYPES[case.type]

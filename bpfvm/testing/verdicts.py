@@ -22,6 +22,9 @@
     -- functions                    the program and its functions in the order of their places, a line each: name,
     p global int ctx                linkage, what it returns (int, void), what it takes: int, ctx, void* or mem and
     f static int int mem8           a number of bytes
+    -- types                        structures: name, size, members; what stands behind = is the structure and the node
+    foo 64 a@0:u64 n@16:bpf_rb_node in it that a head or root holds. The n-th is type n + 2
+    map m l@0:bpf_spin_lock r@8:bpf_rb_root=foo.n     the values of a map
     -- locks                        NAME OFFSET: where in the map's values a bpf_spin_lock stands, the values being
     m 8                             structures then
 """
@@ -55,6 +58,7 @@ SECTIONS: Mapping[str, str | None] = {
     "license": None,
     "flags": None,
     "maps": None,
+    "types": None,
     "functions": None,
     "locks": None,
     "asm": None,
@@ -72,8 +76,8 @@ _BECOMES = "=>"
 class VerdictCase:
     """One program. words: of the refusal, one line each; () for a program that is taken. insn: that is blamed.
 
-    symbols: slot -> name of the map that the instruction there refers to; `code` has 0 in its place. btf: of the
-    functions, the program itself being the first, and of the maps' values; None where neither is told.
+    symbols: slot -> name of the map or kernel function that the instruction there refers to; `code` has 0 in its place.
+    btf: of the functions, the program itself being the first, and of the maps' values; None where neither is told.
     """
 
     name: str
@@ -137,13 +141,15 @@ def _cases(raw: Sections, stem: str) -> Iterator[VerdictCase]:
 
 
 def _with_types(case: VerdictCase, raw: Sections) -> VerdictCase:
-    """With the types of sections functions and locks."""
-    if "functions" not in raw and "locks" not in raw:
+    """With the types of sections types, functions and locks."""
+    if not raw.keys() & {"types", "functions", "locks"}:
         return case
     types = VerdictTypes(PROGRAM_TYPES[case.type].context)
+    maps = {one.name: one for one in case.maps}
+    if "types" in raw:
+        types.structures(list(raw["types"].words()), maps)
     for place, words in raw["functions"].words() if "functions" in raw else ():
         types.function(place, words)
-    maps = {one.name: one for one in case.maps}
     for place, words in raw["locks"].words() if "locks" in raw else ():
         name, _, offset = words.partition(" ")
         if name not in maps or not offset.strip().isdigit():
@@ -225,7 +231,7 @@ def judged(case: VerdictCase, level: int = 0) -> Verdict:
     setting = Setting(
         PROGRAM_TYPES[case.type], case.attach_type, maps_of(spec, spec.programs[PROGRAM]),
         gpl="GPL" in case.license, strict=bool(case.flags & FLAGS["strict"]),
-        sleepable=bool(case.flags & FLAGS["sleepable"]) or PROGRAM_TYPES[case.type].sleepable,
+        sleepable=bool(case.flags & FLAGS["sleepable"]) or PROGRAM_TYPES[case.type].sleepable, btf=case.btf,
     )  # fmt: skip
     functions = functions_of(spec, spec.programs[PROGRAM], setting.row) if case.functions else {}
     return check(raw.insns, setting, level=level, raw=raw, functions=functions)

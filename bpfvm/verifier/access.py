@@ -7,6 +7,7 @@ from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
 from bpfvm.tables.ctx import CONTEXTS, CtxField
 from bpfvm.tables.maps import FLAGS
+from bpfvm.verifier.objects import access_object
 from bpfvm.verifier.regs import (
     BUFFER,
     COMMON,
@@ -22,6 +23,7 @@ from bpfvm.verifier.regs import (
     SOCKETS,
     STACK,
     TCP,
+    UNTRUSTED,
     VALUE,
     XSK,
     Reg,
@@ -122,6 +124,8 @@ def _pointed(walk: Walk, at: int, reg: Reg, off: int, size: int, is_write: bool,
     if reg.null:
         walk.refuse(f"R{at} invalid mem access '{type_name(reg)}'")
     match reg.kind:
+        case "ptr_":
+            return access_object(walk, at, reg, off, size, is_write)
         case "ctx":
             return context(walk, at, reg, off, size, is_write, signed_load)
         case "map_value":
@@ -137,11 +141,15 @@ def _pointed(walk: Walk, at: int, reg: Reg, off: int, size: int, is_write: bool,
             _buffer(walk, at, reg, off, size)
         case kind if kind in SOCKETS:
             _socket(walk, at, reg, off, size, is_write)
-        case "map_ptr":
-            walk.undecided("loads from a map's own structure (BTF)")
         case _:
-            walk.refuse(f"R{at} invalid mem access '{type_name(reg)}'")
+            _other(walk, at, reg)
     return unknown()
+
+
+def _other(walk: Walk, at: int, reg: Reg) -> None:
+    if reg.kind == "map_ptr":
+        walk.undecided("loads from a map's own structure (BTF)")
+    walk.refuse(f"R{at} invalid mem access '{type_name(reg)}'")
 
 
 def _packet(walk: Walk, at: int, reg: Reg, off: int, size: int, is_write: bool) -> None:
@@ -157,7 +165,8 @@ def _memory(walk: Walk, at: int, reg: Reg, off: int, size: int, is_write: bool) 
         walk.refuse(f"write to change key R{at} not allowed")
     if is_write and "rdonly_" in reg.prefix:
         walk.refuse(f"R{at} cannot write into {type_name(reg)}")
-    check_region(walk, at, reg, off, size, _key_size(reg) if reg.kind == KEY else reg.size)
+    if UNTRUSTED not in reg.prefix:  # whose size nobody knows; a fault there reads zeros
+        check_region(walk, at, reg, off, size, _key_size(reg) if reg.kind == KEY else reg.size)
 
 
 def _key_size(reg: Reg) -> int:
@@ -223,7 +232,7 @@ def check_map_value(walk: Walk, at: int, reg: Reg, off: int, size: int, zero: bo
     """The bytes are in the value, and none of them is the kernel's."""
     assert reg.map is not None
     check_region(walk, at, reg, off, size, reg.map.spec.value_size, zero)
-    for place, length, name in reg.map.special:
+    for place, length, name, *_ in reg.map.record.fields:
         if reg.smin + off < place + length and place < reg.umax + off + size:
             walk.refuse(f"{name} cannot be accessed directly by load/store")
 

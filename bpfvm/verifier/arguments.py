@@ -27,6 +27,7 @@ from bpfvm.verifier.regs import (
     MEM,
     META,
     NOT_SET,
+    OBJECT,
     PACKET,
     PACKETS,
     SCALAR,
@@ -109,18 +110,26 @@ def check_arguments(walk: Walk, call: Call) -> None:
         reg = walk.source(number)
         if kind is Arg.ANY:
             continue
+        kind = _for_map(call, kind)
         if kind in _UNKNOWN:
             walk.undecided(_UNKNOWN[kind])
         if reg.kind in PACKETS and not (call.row.packet and may_touch_packet(walk, write=False)):
             walk.refuse("helper access to the packet is not allowed")
-        if not (kind in _OR_NULL and _is_null(reg)):
+        if not (kind in _OR_NULL and is_null(reg)):
             _check_kind(walk, number, kind, reg)
             _check_offset(walk, number, kind, reg)
         _references(walk, call, number, kind, reg)
         _check_one(walk, call, number, kind, kinds, fixed)
 
 
-def _is_null(reg: Reg) -> bool:
+def _for_map(call: Call, kind: Arg) -> Arg:
+    """The values of maps of sockets are sockets."""
+    sockets = call.map is not None and call.map.spec.type in ("sockmap", "sockhash")
+    return Arg.SOCK if sockets and kind is Arg.VALUE else kind
+
+
+def is_null(reg: Reg) -> bool:
+    """The number 0."""
     return reg.kind == SCALAR and not reg.m and not reg.v
 
 
@@ -138,13 +147,24 @@ def _check_offset(walk: Walk, at: int, kind: Arg, reg: Reg) -> None:
         if reg.off:
             walk.refuse(f"R{at} must have zero offset when passed to release func or trusted arg to kfunc")
         check_fixed(walk, at, reg, type_name(reg))
+    elif reg.kind == OBJECT:
+        _check_object(walk, at, reg)
     elif reg.kind not in (STACK, PACKET, META, KEY, VALUE, MEM, SCALAR):
         check_fixed(walk, at, reg, type_name(reg))
 
 
+def _check_object(walk: Walk, at: int, reg: Reg) -> None:
+    if reg.off < 0:
+        walk.refuse(f"negative offset {type_name(reg)} ptr R{at} off={reg.off} disallowed")
+    if reg.m or reg.v:
+        plain = reg.copy()
+        plain.off = 0
+        check_fixed(walk, at, plain, type_name(reg))
+
+
 def _references(walk: Walk, call: Call, at: int, kind: Arg, reg: Reg) -> None:
     if kind in RELEASING:
-        if not reg.ref and not _is_null(reg):
+        if not reg.ref and not is_null(reg):
             walk.refuse(f"R{at} must be referenced when passed to release function")
         call.given = at
     if reg.ref:
@@ -163,7 +183,7 @@ def _check_one(walk: Walk, call: Call, at: int, kind: Arg, kinds: tuple[Arg, ...
             check_memory(walk, at, call.map.spec.key_size, write=False)
             call.key = _constant_key(walk, call, reg)
         case Arg.VALUE | Arg.VALUE_OR_NULL | Arg.VALUE_OUT:
-            if kind is not Arg.VALUE_OR_NULL or not _is_null(reg):
+            if kind is not Arg.VALUE_OR_NULL or not is_null(reg):
                 assert call.map is not None
                 check_memory(
                     walk, at, call.map.spec.value_size, write=kind is Arg.VALUE_OUT, call=call, raw=kind in _RAW
@@ -231,7 +251,7 @@ def check_memory(
             else:
                 check_initialized(walk, at, reg.off, size, write=write, zero_size=zero)
         case _:
-            if zero and not size and _is_null(reg):
+            if zero and not size and is_null(reg):
                 return
             walk.refuse(f"R{at} type={type_name(reg)} expected=fp")
 

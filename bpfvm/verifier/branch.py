@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpfvm.isa.insn import Insn
 from bpfvm.verifier.compare import FLIPPED, OPPOSITE, outcome, refine
+from bpfvm.verifier.objects import record
 from bpfvm.verifier.precision import mark_precise
 from bpfvm.verifier.regs import (
     AT_END,
@@ -14,6 +15,7 @@ from bpfvm.verifier.regs import (
     MAP,
     MEM,
     META,
+    OBJECT,
     PACKET,
     SCALAR,
     SOCK,
@@ -29,7 +31,7 @@ from bpfvm.verifier.walk import BRANCHES, Waiting, Walk, put
 
 _LINKED = 6  # scalars of one id that are refined together
 _FARTHEST = 0xFFFF  # a packet's last byte
-_NEVER_NULL = frozenset({SOCK, TCP, VALUE, KEY, COMMON, MEM, MAP})
+_NEVER_NULL = frozenset({OBJECT, SOCK, TCP, VALUE, KEY, COMMON, MEM, MAP})
 Places = tuple[tuple[int, bool, int], ...]
 
 
@@ -193,13 +195,13 @@ def _pointers(walk: Walk, one: Insn, name: str, dst: Reg, src: Reg, other: State
             at = one.src if src.null else one.dst
             equal.regs[at] = not_null(equal.regs[at])
     if one.op.operand == "imm" and one.imm == 0 and name in ("jeq", "jne") and dst.null:
-        mark_null(walk.state, dst, name == "jne")
-        mark_null(other, dst, name == "jeq")
+        mark_null(walk, walk.state, dst, name == "jne")
+        mark_null(walk, other, dst, name == "jeq")
     elif one.op.operand == "src":
         _packet_end(walk, one, name, dst, src, other)
 
 
-def mark_null(state: State, reg: Reg, is_null: bool) -> None:
+def mark_null(walk: Walk, state: State, reg: Reg, is_null: bool) -> None:
     """All copies of a pointer that may be null: they are null, or they are not."""
     wanted = reg.id
     if is_null and reg.ref and reg.ref == wanted:
@@ -207,19 +209,19 @@ def mark_null(state: State, reg: Reg, is_null: bool) -> None:
     for depth, frame in enumerate(state.frames):
         for at, one in enumerate(frame.regs):
             if one.null and one.id == wanted:
-                frame.regs[at] = _settled(one, is_null)
+                frame.regs[at] = _settled(walk, one, is_null)
         for at, slot in list(frame.stack.items()):
             if slot.types[0] == SPILL and slot.reg.null and slot.reg.id == wanted:
-                put(state, depth, False, at, _settled(slot.reg, is_null))
+                put(state, depth, False, at, _settled(walk, slot.reg, is_null))
 
 
-def _settled(reg: Reg, is_null: bool) -> Reg:
+def _settled(walk: Walk, reg: Reg, is_null: bool) -> Reg:
     if is_null:
         new = number(0)
         new.precise = reg.precise
         return new
     new = not_null(reg)
-    if reg.map is None or reg.map.lock is None:
+    if record(walk, reg).lock is None:
         new.id = 0
     return new
 

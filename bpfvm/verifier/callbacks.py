@@ -51,6 +51,11 @@ def each(walk: Walk, start: int) -> None:
     _enter(walk, start, [given, key, value, walk.state.regs[3]])
 
 
+def compare(walk: Walk, start: int, node: Reg) -> None:
+    """bpf_rbtree_add: which of two nodes comes first."""
+    _enter(walk, start, [node, node])
+
+
 def _enter(walk: Walk, start: int, arguments: list[Reg]) -> None:
     other = push(walk, start)
     caller = other.frames[-1]

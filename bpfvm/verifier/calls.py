@@ -84,9 +84,18 @@ def _permitted(walk: Walk, one: Insn) -> Helper:
         walk.refuse("cannot call GPL-restricted function from non-GPL compatible program")
     if row.sleeps and not walk.setting.sleepable:
         walk.refuse("helper call might sleep in a non-sleepable prog")
+    if row.sleeps and (region := region_of(walk)):
+        walk.refuse(f"sleepable helper {call_name(row.id)} in {region} region")
     if row.name in _CALLBACKS:
         walk.undecided("callbacks")
     return row
+
+
+def region_of(walk: Walk) -> str:
+    """The section that is open here and in which nothing may sleep, or ""."""
+    if walk.state.rcu:
+        return "rcu_read_lock"
+    return "non-preemptible" if walk.state.preempt else ""
 
 
 def _release(walk: Walk, call: Call) -> None:
@@ -114,8 +123,7 @@ def _special(walk: Walk, call: Call) -> None:
             if call.map is not None and call.map.spec.type != "prog_array":
                 walk.refuse("expected prog array map for tail call")
             _note_index(walk, call)
-            if walk.state.refs:
-                leaked(walk, "tail_call")
+            leaked(walk, "tail_call")
             if len(walk.state.frames) > 1:
                 walk.undecided("tail calls in subprograms")
         case "get_local_storage":

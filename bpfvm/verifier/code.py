@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind
+from bpfvm.obj.btf_view import essential_name
 from bpfvm.tables.helpers import BY_ID
 from bpfvm.verifier.errors import Rejected
 
@@ -29,6 +30,7 @@ class Marks:
     """What is known of each instruction before the walk, by slot.
 
     prune: states are compared here. jump: how one came here is worth remembering. force: a state is always kept.
+    next: an iterator goes on here.
     successors: slots; a call goes on behind itself. scc: a number above 0 for each loop.
     """
 
@@ -36,6 +38,7 @@ class Marks:
     jump: list[bool]
     force: list[bool]
     calls_callback: list[bool]
+    next: list[bool]
     successors: list[tuple[int, ...]]
     scc: list[int] = field(default_factory=list)
     live: list[int] = field(default_factory=list)
@@ -121,10 +124,14 @@ def check_abnormal(code: Code) -> None:
                 raise Rejected("tail_call is not allowed in subprogs without BTF")
 
 
+def _flags(size: int) -> tuple[list[bool], list[bool], list[bool], list[bool], list[bool]]:
+    return [False] * size, [False] * size, [False] * size, [False] * size, [False] * size
+
+
 def mark(code: Code) -> Marks:
     """Where states are compared, and which instructions follow which. Rejected for what cannot be reached."""
     size = len(code)
-    marks = Marks([False] * size, [False] * size, [False] * size, [False] * size, [()] * size)
+    marks = Marks(*_flags(size), successors=[()] * size)
     for slot, one in code.each():
         marks.successors[slot] = _successors(code, slot, one)
         _mark_one(marks, code, slot, one)
@@ -158,6 +165,8 @@ def _mark_one(marks: Marks, code: Code, slot: int, one: Insn) -> None:
             marks.prune[slot] = marks.prune[target] = marks.jump[target] = True
         if name == "call":
             _mark_helper(marks, slot, one)
+        elif name == "call_kfunc":
+            _mark_kernel(marks, slot, essential_name(one.symbol or ""))
 
 
 def _mark_helper(marks: Marks, slot: int, one: Insn) -> None:
@@ -166,6 +175,13 @@ def _mark_helper(marks: Marks, slot: int, one: Insn) -> None:
         marks.prune[slot] = True
     if row is not None and row.name in CALLING:
         marks.prune[slot] = marks.jump[slot] = marks.force[slot] = marks.calls_callback[slot] = True
+
+
+def _mark_kernel(marks: Marks, slot: int, name: str) -> None:
+    if name == "bpf_rbtree_add_impl":
+        marks.prune[slot] = marks.jump[slot] = marks.force[slot] = marks.calls_callback[slot] = True
+    if name.startswith("bpf_iter_") and name.endswith("_next"):
+        marks.prune[slot] = marks.force[slot] = marks.next[slot] = True
 
 
 def _check_reached(code: Code, marks: Marks) -> None:

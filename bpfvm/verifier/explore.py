@@ -11,6 +11,7 @@ from bpfvm.verifier.alu import alu
 from bpfvm.verifier.branch import jump
 from bpfvm.verifier.calls import call_helper
 from bpfvm.verifier.errors import Rejected, Undecided
+from bpfvm.verifier.kfuncs import call_kernel
 from bpfvm.verifier.log import frame_text
 from bpfvm.verifier.packet_load import check_packet_load, load_packet
 from bpfvm.verifier.prune import visited
@@ -139,8 +140,10 @@ def _exit(walk: Walk, one: Insn) -> int | None:
 def _call(walk: Walk, one: Insn) -> int | None:
     if one.op.name == "call_local":
         return subprogram.enter(walk, one)
+    if one.op.name == "call_kfunc":
+        return call_kernel(walk, one)
     if one.op.name != "call":
-        walk.undecided("kernel functions (kfuncs)" if one.op.name == "call_kfunc" else "calls of an address")
+        walk.undecided("calls of an address")
     return call_helper(walk, one)
 
 
@@ -162,8 +165,6 @@ def _wide(walk: Walk, one: Insn) -> None:
         new.map = walk.setting.maps[walk.at]
         if name in ("lddw_map_value", "lddw_map_idx_value"):
             new.kind, new.off = VALUE, one.imm >> 32
-            if new.map.lock is not None:
-                new.id = walk.new_id()
         walk.set(one.dst, new)
     else:
         walk.undecided("variables and objects of the kernel (BTF)")

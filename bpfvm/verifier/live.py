@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
+from bpfvm.obj.btf_view import essential_name
 from bpfvm.tables.helpers import BY_ID
+from bpfvm.tables.kernel_functions import BY_NAME as KERNEL_FUNCTIONS
 from bpfvm.verifier.code import Code, Marks
 
 _CLOBBERED = 0b111111  # r0 to r5, by every call
@@ -41,6 +43,9 @@ def uses(one: Insn) -> tuple[int, int]:
 
 
 def _call_uses(one: Insn) -> int:
+    if one.op.name == "call_kfunc":
+        function = KERNEL_FUNCTIONS.get(essential_name(one.symbol or ""))
+        return _ARGUMENTS if function is None else ((1 << len(function.parameters)) - 1) << 1
     row = BY_ID.get(one.imm) if one.op.name == "call" else None
     return _ARGUMENTS if row is None else ((1 << len(row.args)) - 1) << 1
 

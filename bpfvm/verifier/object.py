@@ -12,7 +12,6 @@ from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_types import (
     GLOBAL,
     Array,
-    DataSec,
     DeclTag,
     Enum,
     Enum64,
@@ -23,36 +22,32 @@ from bpfvm.obj.btf_types import (
     Ptr,
     Struct,
     Union,
-    Var,
 )
+from bpfvm.obj.btf_view import TypeView
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.maps import FLAGS
 from bpfvm.tables.progs import BY_NAME, ProgramType
 from bpfvm.tables.sections import of_section
+from bpfvm.verifier.fields import NOTHING, record_of
 from bpfvm.verifier.functions import Argument, Function
 from bpfvm.verifier.regs import MapInfo
-from bpfvm.verifier.verdict import UNDECIDED, Verdict, check
+from bpfvm.verifier.verdict import REJECT, UNDECIDED, Verdict, check
 from bpfvm.verifier.walk import LIMIT, Setting
 
 _CPUS = 64  # that a kernel numbers, where the caller does not say
 _KCONFIG = ".kconfig"  # its values are the host's
-# Structures in map values that are the kernel's; what is done with them is known of the lock alone
-_SPECIAL = {
-    "bpf_spin_lock": 4, "bpf_res_spin_lock": 4, "bpf_timer": 16, "bpf_wq": 16, "bpf_list_head": 16, "bpf_list_node": 24,
-    "bpf_rb_root": 16, "bpf_rb_node": 32, "bpf_refcount": 4, "bpf_dynptr": 16, "bpf_task_work": 8,
-}  # fmt: skip
 _GPL = ("GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL")
 
 
 def verify(
     spec: ObjectSpec, program: str, *, level: int = 0, budget: int = LIMIT, cpus: int = _CPUS, kernel: str = "6.18",
-    resolved: bool = False,
+    resolved: bool = False, types: TypeView | None = None,
 ) -> Verdict:  # fmt: skip
     """The model's verdict on one program. UsageError for a program, LoadError for a map that the object does not have.
 
     level: of the log. budget: instructions to walk before giving up as undecided. cpus: that the kernel numbers.
     CO-RE relocations that are not resolved hold what the object's own types say. resolved: the values of .kconfig are
-    those of a kernel; else nothing is known of them.
+    those of a kernel; else nothing is known of them. types: a kernel's, by which its objects are typed.
     """
     if kernel != "6.18":
         raise UsageError(f"the model knows Linux 6.18, not {kernel}")
@@ -64,9 +59,13 @@ def verify(
     if why is not None:
         return Verdict(UNDECIDED, f"uses {why}", None, 0)
     same = section.program_type == row.name
+    if (catcher := _catcher(spec, one)) is not None:
+        if catcher not in {function.name for function in one.functions}:
+            return Verdict(REJECT, "exception callback type id not found in func_info", None, 0)
+        return Verdict(UNDECIDED, "uses a function that takes what is thrown", None, 0)
     setting = Setting(
         row, section.attach_type if same else None, maps_of(spec, one, resolved), gpl=spec.license in _GPL, cpus=cpus,
-        sleepable=row.sleepable or (same and section.sleepable),
+        sleepable=row.sleepable or (same and section.sleepable), btf=spec.btf, types=types,
     )  # fmt: skip
     return check(one.insns, setting, level=level, budget=budget, functions=functions_of(spec, one, row))
 
@@ -81,6 +80,16 @@ def _undecided(spec: ObjectSpec, one: ProgramSpec, row: ProgramType) -> str | No
     if row.btf_target or (row.context is None and row.name not in ("tracepoint", "syscall")):
         return f"arguments of {row.name} programs (BTF)"
     return None
+
+
+def _catcher(spec: ObjectSpec, one: ProgramSpec) -> str | None:
+    """The function that takes what the program throws, as a tag of the program's function names it."""
+    number = spec.btf.find(Func, one.name) if spec.btf is not None else None
+    if spec.btf is None or number is None:
+        return None
+    tags = (spec.btf[tag] for tag in range(1, len(spec.btf) + 1))
+    names = [tag.name for tag in tags if isinstance(tag, DeclTag) and tag.type == number and tag.component < 0]
+    return next((name.partition(":")[2] for name in names if name.startswith("exception_callback:")), None)
 
 
 def maps_of(spec: ObjectSpec, program: ProgramSpec, resolved: bool = False) -> dict[int, MapInfo]:
@@ -108,31 +117,9 @@ def _named(spec: ObjectSpec, program: ProgramSpec) -> Iterator[tuple[int, str]]:
 def _information(spec: ObjectSpec, one: MapSpec, resolved: bool) -> MapInfo:
     known = resolved or one.name != _KCONFIG
     frozen = one.initial if one.flags & FLAGS["rdonly_prog"] and known else None
-    fields = tuple(special_fields(spec.btf, one.value_type)) if spec.btf is not None and one.value_type else ()
-    lock = next((offset for offset, _, name in fields if name == "bpf_spin_lock"), None)
+    record = record_of(spec.btf, one.value_type) if spec.btf is not None and one.value_type else NOTHING
     inner = _information(spec, replace(one.inner, name=""), resolved) if one.inner is not None else None
-    return MapInfo(one, frozen, lock, fields, inner)
-
-
-def special_fields(btf: Btf, number: int, start: int = 0) -> Iterator[tuple[int, int, str]]:
-    """The kernel's own fields in a value: (offset, size, name)."""
-    kind = btf[btf.strip(number)] if number else None
-    if isinstance(kind, Struct | Union):
-        if kind.name in _SPECIAL:
-            yield start, _SPECIAL[kind.name], kind.name
-            return
-        for member in kind.members:
-            yield from special_fields(btf, member.type, start + member.offset // 8)
-    elif isinstance(kind, DataSec):
-        for place in kind.vars:
-            variable = btf[place.type]
-            if isinstance(variable, Var):
-                yield from special_fields(btf, variable.type, start + place.offset)
-    elif isinstance(kind, Array):
-        inner = list(special_fields(btf, kind.type, start))
-        size = btf.size_of(kind.type) if inner else 0
-        for at in range(kind.count if inner else 0):
-            yield from ((offset + at * size, length, name) for offset, length, name in inner)
+    return MapInfo(one, frozen, record, inner)
 
 
 def functions_of(spec: ObjectSpec, program: ProgramSpec, row: ProgramType) -> dict[int, Function]:

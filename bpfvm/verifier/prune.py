@@ -163,10 +163,10 @@ def equal(walk: Walk, old: State, new: State, how: str) -> bool:
     if len(old.frames) != len(new.frames) or old.calls() != new.calls():
         return False
     ids = Ids(walk.last_id)
-    if len(old.refs) != len(new.refs):
+    if len(old.refs) != len(new.refs) or (old.rcu, old.preempt) != (new.rcu, new.preempt):
         return False
     for mine, theirs in zip(old.refs, new.refs, strict=True):
-        if mine.kind != theirs.kind or not ids.match(mine.id << 7, theirs.id << 7):
+        if mine.kind != theirs.kind or mine.holder != theirs.holder or not ids.match(mine.id << 7, theirs.id << 7):
             return False
     for depth, (mine_frame, their_frame) in enumerate(zip(old.frames, new.frames, strict=True)):
         at = old.at if depth == len(old.frames) - 1 else old.frames[depth + 1].call
@@ -220,6 +220,7 @@ def _exact(old: Reg, new: Reg, ids: Ids) -> bool:
     return (
         old.kind == new.kind and old.null == new.null and old.prefix == new.prefix and old.off == new.off
         and old.range == new.range and old.map is new.map and old.size == new.size and old.func == new.func
+        and old.type == new.type and old.owned == new.owned and old.lent == new.lent
         and old.same_numbers == new.same_numbers
         and ids.match(old.id << 7 | old.added, new.id << 7 | new.added) and ids.match(old.ref << 7, new.ref << 7)
     )  # fmt: skip

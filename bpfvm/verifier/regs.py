@@ -10,10 +10,14 @@ from dataclasses import dataclass
 
 from bpfvm.core.bits import M32, M64, S32_MAX, S32_MIN, S64_MAX, S64_MIN, signed
 from bpfvm.obj.model import MapSpec
+from bpfvm.verifier.fields import NOTHING, Record
+from bpfvm.verifier.types import TypeRef
 
 NONE, SCALAR, CTX, STACK, MAP, VALUE, KEY = "none", "scalar", "ctx", "fp", "map_ptr", "map_value", "map_key"
 PACKET, META, END, FLOW, FUNC = "pkt", "pkt_meta", "pkt_end", "flow_keys", "func"
 SOCK, COMMON, TCP, XSK, BUFFER, MEM = "sock", "sock_common", "tcp_sock", "xdp_sock", "tp_buffer", "mem"
+OBJECT, DYNPTR = "ptr_", "dynptr_ptr"
+TRUSTED, RCU, UNTRUSTED, PER_CPU, READ_ONLY = "trusted_", "rcu_", "untrusted_", "percpu_", "rdonly_"
 
 SOCKETS = frozenset({SOCK, COMMON, TCP, XSK})
 PACKETS = frozenset({PACKET, META})
@@ -22,14 +26,18 @@ AT_END, BEYOND = -1, -2  # `range` of a packet pointer that was compared with th
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MapInfo:
-    """A map as the verifier sees it. frozen: its contents, where they cannot change. lock: where in a value a
-    bpf_spin_lock stands. special: other fields of a value that programs may not touch, (offset, size, name)."""
+    """A map as the verifier sees it. frozen: its contents, where they cannot change. record: the kernel's own fields in
+    a value. inner: of maps that hold maps."""
 
     spec: MapSpec
     frozen: bytes | None = None
-    lock: int | None = None
-    special: tuple[tuple[int, int, str], ...] = ()
+    record: Record = NOTHING
     inner: MapInfo | None = None
+
+    @property
+    def lock(self) -> int | None:
+        """Where in a value a bpf_spin_lock stands."""
+        return self.record.lock
 
 
 class Reg:
@@ -41,12 +49,14 @@ class Reg:
     id: equal in registers that hold the same number, packet pointers of the same variable part, and copies of a pointer
     that may be null. ref: the reference that the program must give back. range: bytes of packet that are known to be
     there. size: of memory. frame: whose stack. func: the function's first instruction. uid: which map it came from,
-    where two of one kind are to be told apart.
+    where two of one kind are to be told apart; of a dynptr or iterator, which one.
+    type: of an object. owned: the program allocated it. lent: it stands in a list or tree now, whose lock is held.
     """
 
     __slots__ = (
-        "added", "frame", "func", "id", "kind", "m", "map", "null", "off", "precise", "prefix", "range", "ref", "size",
-        "smax", "smax32", "smin", "smin32", "uid", "umax", "umax32", "umin", "umin32", "v",
+        "added", "frame", "func", "id", "kind", "lent", "m", "map", "null", "off", "owned", "precise", "prefix",
+        "range", "ref", "size", "smax", "smax32", "smin", "smin32", "type", "uid", "umax", "umax32", "umin", "umin32",
+        "v",
     )  # fmt: skip
 
     def __init__(self, kind: str = NONE, off: int = 0) -> None:
@@ -54,6 +64,8 @@ class Reg:
         self.id, self.added, self.ref, self.precise = 0, 0, 0, False
         self.range, self.size, self.frame, self.func, self.uid = 0, 0, 0, 0, 0
         self.map: MapInfo | None = None
+        self.type: TypeRef | None = None
+        self.owned = self.lent = False
         self.v = self.m = self.smin = self.smax = self.umin = self.umax = 0
         self.smin32 = self.smax32 = self.umin32 = self.umax32 = 0
 
@@ -63,7 +75,7 @@ class Reg:
         new.kind, new.null, new.prefix, new.off = self.kind, self.null, self.prefix, self.off
         new.id, new.added, new.ref, new.precise = self.id, self.added, self.ref, self.precise
         new.range, new.size, new.frame, new.func = self.range, self.size, self.frame, self.func
-        new.uid, new.map = self.uid, self.map
+        new.uid, new.map, new.type, new.owned, new.lent = self.uid, self.map, self.type, self.owned, self.lent
         self.give_number(new)
         return new
 
@@ -137,6 +149,8 @@ def pointer(kind: str, off: int = 0) -> Reg:
 def type_name(reg: Reg) -> str:
     """A kind as the kernel names it: "map_value_or_null"; "?" for a register that was never written."""
     name = "?" if reg.kind == NONE else reg.kind
+    if reg.kind == OBJECT:
+        return f"{reg.prefix}ptr_{'or_null_' if reg.null else ''}"
     return f"{reg.prefix}{name}{'_or_null' if reg.null else ''}"
 
 
@@ -145,7 +159,7 @@ def text(reg: Reg, frame: int = 0) -> str:
     mark = "P" if reg.precise else ""
     if reg.kind == SCALAR and not reg.m:
         return mark + _signed(signed(reg.v + (0 if reg.added else reg.off), 64), 64)
-    shown = mark + type_name(reg)
+    shown = mark + type_name(reg) + (reg.type.name if reg.type is not None else "")
     if reg.kind == STACK:
         shown += f"[{reg.frame}]" if reg.frame != frame else ""
         if not reg.m:
@@ -159,6 +173,8 @@ def _parts(reg: Reg) -> list[str]:
         parts.append(f"id={reg.id}{f'{reg.off:+d}' if reg.added else ''}")
     if reg.ref:
         parts.append(f"ref_obj_id={reg.ref}")
+    if reg.lent:
+        parts.append("non_own_ref")
     if reg.map is not None:
         spec = reg.map.spec
         name = [f"map={spec.name[:15]}"] if spec.name else []

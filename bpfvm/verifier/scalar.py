@@ -370,6 +370,7 @@ def _shift_known(src: Reg, bits: int) -> bool:
 def forget(reg: Reg) -> None:
     """The register becomes a number of which nothing is known."""
     reg.kind, reg.null, reg.prefix, reg.off, reg.id, reg.added, reg.ref = SCALAR, False, "", 0, 0, 0, 0
-    reg.map, reg.range, reg.size, reg.frame, reg.uid = None, 0, 0, 0, 0
+    reg.map, reg.type, reg.range, reg.size, reg.frame, reg.uid = None, None, 0, 0, 0, 0
+    reg.owned = reg.lent = False
     reg.v, reg.m = 0, M64
     reg.unbound()

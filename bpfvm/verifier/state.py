@@ -88,12 +88,12 @@ class State:
     """branches: paths through here that are not walked to their end. history: steps since `parent`'s point.
 
     first, last: instructions at which the steps begin and end. depth: branch points on the way.
-    unrolled: how often callbacks were entered.
+    unrolled: how often callbacks were entered. rcu, preempt: sections that are open.
     """
 
     __slots__ = (
         "at", "branches", "cleaned", "first", "frames", "history", "hits", "last", "may_goto", "misses", "parent",
-        "refs", "scc", "unrolled",
+        "preempt", "rcu", "refs", "scc", "unrolled",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -103,6 +103,7 @@ class State:
         self.branches, self.at, self.first, self.last = 1, 0, 0, -1
         self.history: list[Step] = []
         self.cleaned, self.hits, self.misses, self.unrolled, self.may_goto = False, 0, 0, 0, 0
+        self.rcu = self.preempt = 0
         self.scc: object = None
 
     @property
@@ -123,6 +124,7 @@ class State:
         new.history = self.history[:]
         new.cleaned, new.hits, new.misses = False, 0, 0
         new.unrolled, new.may_goto, new.scc = self.unrolled, self.may_goto, None
+        new.rcu, new.preempt = self.rcu, self.preempt
         return new
 
     def calls(self) -> StackKey:

@@ -72,9 +72,7 @@ def leave(walk: Walk) -> int | None:
     state = walk.state
     if len(state.frames) > 1:
         return _back(walk)
-    reg = walk.state.regs[0]
-    if state.refs:
-        leaked(walk, "BPF_EXIT instruction in main prog")
+    leaked(walk, "BPF_EXIT instruction in main prog")
     reg = walk.source(0)
     _check_result(walk, reg)
     walk.stack.leave(state.calls(), walk.at)
@@ -82,13 +80,24 @@ def leave(walk: Walk) -> int | None:
 
 
 def leaked(walk: Walk, what: str) -> None:
-    """References that were not given back."""
+    """References that were not given back, and sections that were not closed."""
     for ref in walk.state.refs:
         if ref.kind == "lock":
             walk.refuse(f"{what} cannot be used inside bpf_spin_lock-ed region")
     for ref in walk.state.refs:
         walk.say(f"Unreleased reference id={ref.id} alloc_insn={ref.at}")
-    walk.refuse(f"{what} would lead to reference leak")
+    if walk.state.refs:
+        walk.refuse(f"{what} would lead to reference leak")
+    if walk.state.rcu:
+        walk.refuse(f"{what} cannot be used inside bpf_rcu_read_lock-ed region")
+    if walk.state.preempt:
+        walk.refuse(f"{what} cannot be used inside bpf_preempt_disable-ed region")
+
+
+def check_thrown(walk: Walk) -> None:
+    """What is thrown and not caught is the program's result."""
+    if walk.setting.catcher is None and not walk.state.frame.entry:
+        _check_range(walk, 1)
 
 
 def _back(walk: Walk) -> int | None:
@@ -123,20 +132,24 @@ def _back(walk: Walk) -> int | None:
 
 def _check_result(walk: Walk, reg: Reg) -> None:
     """r0 at the program's end is in the range of its type; of a function that is verified by itself it is a number."""
-    if walk.state.frame.entry:
+    if walk.state.frame.entry and walk.state.frame.entry != walk.setting.catcher:
         if reg.kind != SCALAR:
             walk.refuse(f"At subprogram exit the register R0 is not a scalar value ({type_name(reg)})")
         return
-    limits = walk.setting.row.return_range(walk.setting.attach_type)
+    _check_range(walk, 0)
+
+
+def _check_range(walk: Walk, at: int) -> None:
+    limits, reg = walk.setting.row.return_range(walk.setting.attach_type), walk.state.regs[at]
     if limits is None:
         return
     low, high = limits
     if reg.kind != SCALAR:
-        walk.refuse(f"At program exit the register R0 is not a known value ({reg.kind})")
-    mark_precise(walk, 0)
+        walk.refuse(f"At program exit the register R{at} is not a known value ({type_name(reg)})")
+    mark_precise(walk, at)
     if reg.smin >= low and reg.smax <= high:
         return
-    walk.refuse(result_words(reg, limits, "At program exit the register R0"))
+    walk.refuse(result_words(reg, limits, f"At program exit the register R{at}"))
 
 
 def result_words(reg: Reg, limits: tuple[int, int], what: str) -> str:

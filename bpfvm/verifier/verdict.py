@@ -16,7 +16,7 @@ from bpfvm.verifier.log import Log, live_table
 from bpfvm.verifier.raw import Raw
 from bpfvm.verifier.state import entry_state
 from bpfvm.verifier.walk import LIMIT, Setting, Walk
-from bpfvm.verifier.wide import check_wide
+from bpfvm.verifier.wide import check_kernel_calls, check_wide
 
 ACCEPT, REJECT, UNDECIDED = "accept", "reject", "undecided"
 
@@ -47,11 +47,10 @@ def check(
     log = Log(level)
     walk: Walk | None = None
     try:
-        if any(one.op.name == "call_kfunc" for one in insns):
-            raise Undecided("uses kernel functions (kfuncs)")
         code = Code(insns, functions or {})
         if level & 2:
             log.lines += [f"func#{number} @{start}" for number, start in enumerate(code.starts)]
+        check_kernel_calls(code, setting)
         check_jumps(code)
         check_abnormal(code)
         check_wide(code, setting, raw.early if raw is not None else {})

@@ -9,9 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf_view import TypeView
 from bpfvm.tables.progs import ProgramType
 from bpfvm.verifier.code import Code, Marks
 from bpfvm.verifier.errors import Rejected, Undecided
+from bpfvm.verifier.fields import Record
 from bpfvm.verifier.log import Log, frame_text
 from bpfvm.verifier.loops import Loop
 from bpfvm.verifier.regs import NONE, NOT_SET, MapInfo, Reg
@@ -27,7 +30,8 @@ class Setting:
     """What a program is loaded as. maps: by the slot of the instruction that names one.
 
     gpl: its license is compatible. strict: BPF_F_STRICT_ALIGNMENT. sleepable: it may sleep. cpus: that the kernel
-    numbers (nr_cpu_ids).
+    numbers (nr_cpu_ids). btf: the program's types. types: the kernel's. catcher: the first instruction of the function
+    that takes what is thrown.
     """
 
     row: ProgramType
@@ -37,6 +41,9 @@ class Setting:
     strict: bool = False
     sleepable: bool = False
     cpus: int = 64
+    btf: Btf | None = None
+    types: TypeView | None = None
+    catcher: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ class Walk:
         self.inline: dict[int, tuple[bool, int]] = {}
         self.loops: dict[tuple[int, ...], Loop] = {}
         self.called: set[int] = set()  # functions that are verified by themselves
+        self.records: dict[int, Record] = {}  # the kernel's fields in structures of the program
 
     # Words
 

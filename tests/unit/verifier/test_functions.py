@@ -7,7 +7,8 @@ from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_types import GLOBAL, STATIC, SecVar
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.testing.datafile import helper_number
-from bpfvm.verifier.object import special_fields, verify
+from bpfvm.verifier.fields import Field, special_fields
+from bpfvm.verifier.object import verify
 
 CALLER = "call pc+2\nr0 = 1\nexit\n"  # the function begins at slot 3
 
@@ -54,5 +55,5 @@ def test_locks_in_data_sections_are_found() -> None:
     held = btf.add_struct("held", 16, [("count", word, 0), ("lock", lock, 8)])
     variable = btf.add_var("held", held)
     section = btf.add_datasec(".data", 24, [SecVar(variable, 8, 16)])
-    assert list(special_fields(btf, section)) == [(16, 4, "bpf_spin_lock")]
+    assert list(special_fields(btf, section)) == [Field(16, 4, "bpf_spin_lock")]
     assert MapSpec("m", "array", 4, 24, 1, value_type=section).value_type == section

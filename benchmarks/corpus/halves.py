@@ -19,8 +19,10 @@ from bpfvm.obj.model import ObjectSpec
 from bpfvm.program import Program, compile_object
 from bpfvm.run.backend import Backend, Loaded
 from bpfvm.tables.progs import BY_NAME
+from bpfvm.verifier.object import verify
 
 UNREADABLE = ("ringbuf", "perf_event_array", "prog_array", "hash_of_maps", "bloom_filter", "stack_trace")
+BUDGET = 20_000  # instructions that the model walks of a program
 CALLS = 48  # inputs of a function of numbers
 EDGES = (0, 1, 2, 3, 7, 100, 255, 365, 0x7FFF, 0xFFFF, 1 << 31, M32, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 
@@ -56,7 +58,7 @@ def programs(row: Row) -> list[Program]:
 
 
 def python_half(row: Row) -> ObjectSpec:
-    """What the compiler makes of it. Raises Refused."""
+    """What the compiler makes of it, and the model of the verifier takes. Raises Refused."""
     try:
         spec, _ = compile_object(programs(row))
     except CompileError as error:
@@ -65,6 +67,10 @@ def python_half(row: Row) -> ObjectSpec:
         raise Refused(first.code, f"{place}{first.message}", error.diags) from error
     except BpfvmError as error:
         raise Refused(type(error).__name__, str(error).splitlines()[0]) from error
+    for name in spec.programs:
+        found = verify(spec, name, budget=BUDGET)
+        if found.verdict == "reject":
+            raise Refused("the verifier", f"{name}: {found.message}")
     return spec
 
 

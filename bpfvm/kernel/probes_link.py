@@ -16,13 +16,21 @@ from pathlib import Path
 
 from bpfvm.core.errors import BpfvmError
 from bpfvm.kernel.answers import YES, Answer, absent, refused, running, unknown
+from bpfvm.kernel.attach.calls import (
+    LINK_CREATE,
+    PERF_NUMBERS,
+    PROG_ATTACH,
+    RAW_TRACEPOINT_OPEN,
+    Attach,
+    PerfEvent,
+    RawOpen,
+)
 from bpfvm.kernel.probes_map import create
 from bpfvm.kernel.sys import PROG_TEST_RUN, Fd, TestRun, address, bpf, error_name
 from bpfvm.obj.btf_types import Enum
 from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
 from bpfvm.tables.features import Feature
 
-PROG_ATTACH, RAW_TRACEPOINT_OPEN, LINK_CREATE = 8, 17, 28  # enum bpf_cmd
 _NO_FD, _NO_DEVICE = (1 << 32) - 1, (1 << 31) - 1
 _LOOPBACK, _HARDWARE_MODE = 1, 8  # ifindex of lo; XDP_FLAGS_HW_MODE, which lo never has
 _NO_FAMILY = 99  # a protocol family without netfilter hooks
@@ -30,12 +38,6 @@ _MOST_BATCH = 256  # TEST_XDP_MAX_BATCH
 _LIVE = 2  # BPF_F_TEST_XDP_LIVE_FRAMES
 _NOTHING = ctypes.create_string_buffer(b"bpfvm_no_such_thing")
 _ROOT = ctypes.create_string_buffer(b"/")  # a path that is no file to probe
-
-
-class Attach(ctypes.Structure):
-    """BPF_PROG_ATTACH."""
-
-    _fields_ = tuple((name, ctypes.c_uint32) for name in ("target_fd", "prog_fd", "attach_type", "flags"))
 
 
 class Link(ctypes.Structure):
@@ -51,12 +53,6 @@ class Counted(ctypes.Structure):
     """Two numbers of 32 bits in one word of a link's union: flags and cnt of kprobe_multi."""
 
     _fields_ = (("flags", ctypes.c_uint32), ("count", ctypes.c_uint32))
-
-
-class RawOpen(ctypes.Structure):
-    """BPF_RAW_TRACEPOINT_OPEN. name: an address."""
-
-    _fields_ = (("name", ctypes.c_uint64), ("prog_fd", ctypes.c_uint32), ("pad", ctypes.c_uint32))
 
 
 class Words(ctypes.Structure):
@@ -185,25 +181,10 @@ def named(feature: Feature, enum: str, name: str) -> Answer:
     return absent(f"the kernel's BTF has no {name} in enum {enum}", feature.config)
 
 
-# perf_event_open(2) by architecture: asm/unistd.h; the generic table (241) serves every architecture since 2012
-_PERF_NUMBERS = {"x86_64": 298, "i386": 336, "i686": 336, "aarch64": 241, "riscv64": 241, "riscv32": 241,
-                 "loongarch64": 241, "armv7l": 364, "armv8l": 364, "s390x": 331, "ppc64": 319,
-                 "ppc64le": 319}  # fmt: skip
 _DEVICES = Path("/sys/bus/event_source/devices")
 _HARDWARE, _SOFTWARE, _TRACEPOINT = 0, 1, 2  # enum perf_type_id
 _DISABLED, _NO_KERNEL = 1, 1 << 5 | 1 << 6  # bits of struct perf_event_attr: disabled; exclude_kernel, exclude_hv
 _NO_TRACEPOINT = 1 << 30
-
-
-class PerfEvent(ctypes.Structure):
-    """struct perf_event_attr up to config2, in its first published size (PERF_ATTR_SIZE_VER1)."""
-
-    _fields_ = (
-        ("type", ctypes.c_uint32), ("size", ctypes.c_uint32), ("config", ctypes.c_uint64), ("period", ctypes.c_uint64),
-        ("sample_type", ctypes.c_uint64), ("read_format", ctypes.c_uint64), ("flags", ctypes.c_uint64),
-        ("wakeup", ctypes.c_uint32), ("bp_type", ctypes.c_uint32), ("config1", ctypes.c_uint64),
-        ("config2", ctypes.c_uint64),
-    )  # fmt: skip
 
 
 def perf(feature: Feature, kind: str) -> Answer:
@@ -232,7 +213,7 @@ def _probe_device(feature: Feature, kind: str) -> Answer:
 
 def _event(feature: Feature, attr: PerfEvent, wanted: tuple[int, ...]) -> Answer:
     attr.size, attr.flags = ctypes.sizeof(attr), _DISABLED | _NO_KERNEL
-    number = _PERF_NUMBERS.get(platform.machine())
+    number = PERF_NUMBERS.get(platform.machine())
     if number is None:
         return unknown(f"the number of perf_event_open(2) is not known for {platform.machine()}")
     fd = _syscall()(number, ctypes.byref(attr), 0, -1, -1, 8)  # this process, any CPU; PERF_FLAG_FD_CLOEXEC

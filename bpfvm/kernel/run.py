@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
@@ -32,6 +33,9 @@ from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.ctx.packets import XDP_META
 from bpfvm.tables.progs import BY_NAME, ProgramType
 from bpfvm.tables.sections import of_section
+
+if TYPE_CHECKING:
+    from bpfvm.kernel.attach import Link
 
 # Measured on 6.18: XDP frames of 14 to 73152 bytes are taken (ETH_HLEN; with 4 KiB pages 3520 bytes in the first page
 # and 17 pages behind it), 13 give EINVAL, 73153 ENOMEM. Only the bytes of the first page lie between data and data_end.
@@ -85,6 +89,17 @@ class LoadedProgram:
     def spec(self) -> ProgramSpec:
         """The program as it was loaded."""
         return self._program
+
+    def attach(self, target: Any = None, **options: Any) -> Link:
+        """Attach it to what its type is for (bpfvm.kernel.attach.KINDS); the link detaches when it is closed.
+
+        target: an interface, a cgroup's folder, a function … ; what the section names need not be given. Raises
+        LoadError for a target that is not there, UsageError for an option that the kind does not have, Unavailable for
+        what this host does not have or allow.
+        """
+        from bpfvm.kernel.attach import attach
+
+        return attach(self._program, self._fd, target, **options)
 
     def run(self, given: Input) -> Result:
         """Run once, on CPU `cpu` where the program can tell.

@@ -7,3 +7,4 @@ gcc -O1 -nostdlib -static -fno-pic -no-pie -fno-stack-protector -fno-asynchronou
 "${CLANG:-clang-19}" -O2 -g -target bpf -mcpu=v3 -Wall -Werror "-I/usr/include/$(uname -m)-linux-gnu" \
     -fdebug-compilation-dir=. -c probe.c -o probe.o
 "${STRIP:-llvm-strip-19}" -g probe.o
+gcc -O1 -nostdlib -static-pie -o shop shop.c

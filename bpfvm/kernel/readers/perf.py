@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from bpfvm.core.errors import Unavailable
 from bpfvm.kernel import privilege
+from bpfvm.kernel.attach.calls import PERF_NUMBERS
 from bpfvm.kernel.host import BYTE_ORDER
 from bpfvm.kernel.readers.memory import PAGE, WRITE, fence
 from bpfvm.kernel.readers.span import Batch, Scattered, Span, Window
@@ -34,11 +35,6 @@ HEAD, TAIL, _OFFSET, _SIZE = (at // 8 for at in (1024, 1032, 1040, 1048))  # wor
 RECORD = struct.Struct("=IHH")  # type, misc, size
 _FEW = 4  # samples of one size that are worth a span of their own
 _LOT = 64  # samples that are taken one by one before their room is given back
-
-# __NR_perf_event_open of asm/unistd.h, by what uname says; the generic table has 241
-_NUMBERS = {
-    "x86_64": 298, "aarch64": 241, "riscv64": 241, "loongarch64": 241, "s390x": 331, "ppc64": 319, "ppc64le": 319,
-}  # fmt: skip
 
 
 class PerfBuffer:
@@ -200,12 +196,12 @@ def _open(cpu: int, read_format: int, wakeup: int) -> int:
 def _syscall() -> Callable[..., int]:
     """syscall(2) with the first argument bound."""
     machine = platform.machine()
-    if machine not in _NUMBERS or ctypes.sizeof(ctypes.c_void_p) != 8:
+    if machine not in PERF_NUMBERS or ctypes.sizeof(ctypes.c_void_p) != 8:
         raise Unavailable(f"the number of perf_event_open(2) is not known for {machine}")
     call = ctypes.CDLL(None, use_errno=True).syscall
     call.argtypes = (ctypes.c_long, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_ulong)
     call.restype = ctypes.c_long
-    return functools.partial(call, _NUMBERS[machine])
+    return functools.partial(call, PERF_NUMBERS[machine])
 
 
 def _refused(number: int) -> Unavailable:

@@ -46,10 +46,15 @@ def too_new(program: ProgramSpec, cpu: int) -> list[str]:
     return [one.op.name for one in program.insns if level_of(one) > cpu]
 
 
-def wrong(cpu: int, machine: str, every: int = 1, counts: Counter[str] | None = None) -> Iterator[str]:
-    """What differs between CPython and `machine`, function by function, every n-th input of each."""
+def wrong(
+    cpu: int, machine: str, every: int = 1, counts: Counter[str] | None = None, only: str | None = None
+) -> Iterator[str]:
+    """What differs between CPython and `machine`, function by function, every n-th input of each. only: the function of
+    this name."""
     counts = Counter() if counts is None else counts
     for function, inputs in cases():
+        if only is not None and getattr(function, "__name__", None) != only:
+            continue
         program = bpf.function(function)
         spec = compile_program(function, hooks.function(), record_faults=True, machine=Target(cpu)).spec
         yield from (f"{program.name}: v{cpu} has no {name}" for name in too_new(spec.programs[program.name], cpu)[:1])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bpfvm import Array, be16, bpf, s8, s16, s32, s64, u16, u32, u64
+from bpfvm import Array, be16, bpf, s8, s16, s32, s64, u8, u16, u32, u64
 
 M32, M64 = 2**32 - 1, 2**64 - 1
 backend_counts = Array(u64, 4)
 backend_narrow = Array(s32, 2)
+backend_bytes = Array(u8, 4)
 
 
 @bpf.func
@@ -109,6 +110,12 @@ def counted(a: u32, b: s32) -> u64:
     return u64(backend_counts[a & 3] + u64(backend_narrow[0]) + u64(backend_narrow[1]))
 
 
+def elements_of_bytes(a: u8, b: u16) -> u8:
+    """A store of one byte."""
+    backend_bytes[a & 3] = b
+    return u8(backend_bytes[a & 3])
+
+
 def truths(a: bool, b: bool) -> bool:
     """The sum of two truth values is a number, whose truth is asked for."""
     return a + b  # type: ignore[return-value]
@@ -134,6 +141,7 @@ CASES: list[tuple[Callable[..., Any], Sequence[tuple[int, ...]]]] = [
                        (127, M64 - 127, 5, 1 << 63), (M64 - 9, 32767, 1 << 31, 1 << 31)]),
     (swapped, [(0x0102_0304,), (0xFFFF_00FF,), (0x8000_0001,)]),
     (counted, [(0, 0), (1, 5), (2, M64), (3, M64 - 4), (M32, 2**31 - 1)]),
+    (elements_of_bytes, [(0, 1), (3, 255), (1, 0x1234)]),
     (truths, TRUTHS),
     (sum_of_truths, TRUTHS),
 ]  # fmt: skip

@@ -305,6 +305,25 @@ def extremes_of_classes(a: u64, b: u32) -> u64:
     return u64(min(a, b)) + u64(max(a, b)) // 2
 
 
+@case((3, 2), (15, 255), (0, 0))
+def extremes_of_the_second(a: u64, b: u8) -> u64:
+    """The second is the larger one always, an int whose difference does not wrap."""
+    return u64(1) if max(a & 15, b | 16) - 300 < 0 else u64(2)
+
+
+@case()
+def halves_and_wholes(a: u64, b: u64) -> u64:
+    """What is read as 32 bits and as 40, and a shift of which the low half is nothing."""
+    x = a * b
+    return (x & 0xFFFF_FFFF) + (x & 0xFF_FFFF_FFFF) + u32(a << 33)
+
+
+@case()
+def differences_both_ways(a: u32, b: u32) -> s64:
+    """a - b is not b - a."""
+    return (a - b) * 3 - (b - a) * 5
+
+
 @case()
 def rounded(a: s32, b: u64) -> s64:
     """round() of an integer is the integer."""

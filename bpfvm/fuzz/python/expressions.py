@@ -318,6 +318,12 @@ def index(w: Writer, count: int, depth: int) -> str:
 
 
 def _element(w: Writer, depth: int) -> Term | None:
+    """An item of an array, a map or a constant tuple, its index known when the program runs."""
+    if w.module.items and w.chance(0.3):
+        text, items = w.pick(w.module.items)
+        among = Interval(min(items), max(items))
+        fits = among.within(S64) or among.within(U64)
+        return Term(f"{text}[{index(w, len(items), depth)}]", "int", among) if fits else None
     if not w.tables:
         return None
     table = w.pick(w.tables)

@@ -106,7 +106,7 @@ def _array(w: Writer) -> bool:
     """A new array, of zeros or of items."""
     if not _room(w):
         return False
-    type, count, name = u8 if w.chance(0.3) else w.pick(PLAIN), w.pick((1, 2, 4, 8)), w.fresh("b")
+    type, count, name = u8 if w.chance(0.4) else w.pick(PLAIN), w.pick((1, 2, 4, 8)), w.fresh("b")
     w.line(f"{name} = {type.__name__}[{count}]()")
     if w.chance(0.6):
         place = w.fresh("i")
@@ -130,12 +130,19 @@ def _over_array(w: Writer) -> bool:
     ]  # fmt: skip
     if array.type is u8 and array.count > 1:
         data = bytes(w.rng.choice((0, 1, 65)) for _ in range(array.count - 1))
-        choices += [f"{to.__name__}(int({array.text}[:{array.count - 1}] == {data!r}))"] * 9
+        start = w.rng.randrange(array.count - 1)
+        order = w.pick(("big", "little"))
+        choices += [
+            f"{to.__name__}(int({array.text}[:{array.count - 1}] == {data!r}))",
+            f"{to.__name__}(int({array.text}[{start}:{start + 1}] {w.pick(('==', '!='))} {array.text}[-1:]))",
+            f"{to.__name__}(int.from_bytes({array.text}[{start}:{array.count}], {order!r}))",
+            f"{to.__name__}(int({array.text}[{start}:{start + 2}] in ({data[:2]!r}, b'AA')))",
+        ] * 4
     w.line(f"{w.bind(w.fresh(), to).text} = {w.pick(choices)}")
     return True
 
 
 OBJECTS = (
     Row("struct", 7, _struct), Row("field", 5, _stored), Row("method", 3, _method), Row("equal", 5, _equal),
-    Row("array", 4, _array), Row("over array", 4, _over_array),
+    Row("array", 6, _array), Row("over array", 8, _over_array),
 )  # fmt: skip

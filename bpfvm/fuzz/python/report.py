@@ -11,11 +11,11 @@ from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.fuzz.python.constructs import CONSTRUCTS, UNMADE
 from bpfvm.fuzz.python.run import Difference
 
-# IR operations that no function of the language becomes in this version, with the reason.
+# IR operations that no function of numbers, structs, arrays and packet fields becomes: what makes them, and where those
+# programs are compared
 UNUSED_OPS: Mapping[str, str] = {
-    "map_value": "faults are recorded behind the IR, and no map is read in place",
-    "update": "elements of arrays are stored to where they stand",
-    "helper": "no helper is called by name",
+    "update": "elements of hash maps that may be new: programs with maps, tests/programs and benchmarks/corpus",
+    "helper": "calls of helpers: programs with helpers, tests/programs and benchmarks/corpus",
 }
 
 
@@ -92,6 +92,7 @@ class Report:
             known = {name: counts[name] for name in table}
             least = sorted(known.items(), key=lambda row: row[1])[:6]
             lines.append(f"  {len(known)} {what}, the rarest {', '.join(f'{name} {count}' for name, count in least)}")
+        lines += [f"  made elsewhere: {name:<16} {why}" for name, why in (*UNUSED_OPS.items(), *UNMADE.items())]
         lines.append(f"  {len(self.differences)} differences")
         return "\n".join([*lines, *(f"  {one}" for one in self.differences)])
 

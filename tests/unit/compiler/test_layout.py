@@ -172,6 +172,7 @@ def test_a_jump_of_any_length_arrives(length: int, loop: bool, cpu: int) -> None
     """By stepping stones where 16 bits do not reach: what is walked is the way that the blocks tell."""
     insns, _ = layout(_long(length, loop), cpu)
     long = sum(one.op.name == "gotol" for one in insns)
+    assert all(-REACH <= one.off < REACH for one in insns), "a jump's offset has 16 bits"
     if abs(length - REACH) > 8:  # just below, distances may be taken a little too long
         assert bool(long) is (cpu == 4 and length > REACH), long
     at = {slot: one for slot, one in zip(slots(insns), insns, strict=False)}

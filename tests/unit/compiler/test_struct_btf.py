@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 
 from bpfvm import be16, bits, bpf, char, s8, struct, u8, u32, u64
+from bpfvm.compiler import compile_program
+from bpfvm.lang import hooks
 from bpfvm.obj.btf_types import Array, Int, Member, Struct, Typedef
 from bpfvm.obj.elf_read import parse_object
 from bpfvm.obj.elf_write import write_object
@@ -38,7 +40,9 @@ def makes(a: u32) -> u32:
 
 
 def test_btf_names_the_fields() -> None:
-    for spec in (makes.object, parse_object(write_object(makes.object))):
+    assert makes.function is not None
+    made = compile_program(makes.function, hooks.function()).spec
+    for spec in (made, parse_object(write_object(made))):
         btf = spec.btf
         assert btf is not None
         number = btf.find(Struct, "Record")
@@ -56,6 +60,11 @@ def test_btf_names_the_fields() -> None:
             ("places", 112, 0),
         ]
         assert _named(btf[record.members[0].type], "u64")
+        high = btf[record.members[3].type]
+        assert isinstance(high, Typedef)
+        signed = btf[high.type]
+        assert isinstance(signed, Int)
+        assert (signed.name, signed.size, signed.is_signed) == ("signed char", 1, True)
         ok, places = btf[record.members[4].type], btf[record.members[5].type]
         assert isinstance(ok, Int)
         assert (ok.name, ok.size, ok.is_bool) == ("_Bool", 1, True)

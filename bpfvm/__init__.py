@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bpfvm.decorators import bpf as bpf
     from bpfvm.lang.layout import bits as bits
     from bpfvm.lang.maps import Array as Array
+    from bpfvm.lang.maps import Counter as Counter
+    from bpfvm.lang.maps import Hash as Hash
     from bpfvm.lang.numbers import bswap16 as bswap16
     from bpfvm.lang.numbers import bswap32 as bswap32
     from bpfvm.lang.numbers import bswap64 as bswap64
@@ -84,7 +86,7 @@ _EXPORTS = {
          "ntoh64", "rol", "ror"), "bpfvm.lang.numbers",
     ),
     "Range": "bpfvm.lang.signature",
-    "Array": "bpfvm.lang.maps",
+    **dict.fromkeys(("Array", "Counter", "Hash"), "bpfvm.lang.maps"),
     "pkt": "bpfvm.lang.packet",
     **dict.fromkeys(("Object", "Program", "load", "session"), "bpfvm.program"),
     "Outcome": "bpfvm.run.outcome",

@@ -31,6 +31,7 @@ _ROWS: tuple[Code, ...] = (
     Code("E025", "a constant expression that raises"),
     Code("E030", "a value that may be None"),
     Code("E031", "a store where none can be"),
+    Code("E032", "an update of a key that may be missing"),
     Code("E037", "no such header, field or attribute"),
     Code("E040", "an exact value may not fit in 64 bits"),
     Code("E041", "u64 and s64 in one operation"),

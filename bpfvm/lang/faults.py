@@ -17,10 +17,14 @@ class LoopLimit(RuntimeError):
     line: int | None = None
 
 
+class MapError(OSError):
+    """A map has no room for what is stored in it, or cannot take it now."""
+
+
 # What a run in CPython may raise as the language defines it; the compiled program leaves by its fault exit with the
 # same kind at the same line. Anything else that a function raises is an error of the function.
 FAULTS: tuple[type[Exception], ...] = (
-    PacketError, IndexError, ZeroDivisionError, ValueError, AssertionError, LoopLimit,
+    PacketError, IndexError, KeyError, MapError, ZeroDivisionError, ValueError, AssertionError, LoopLimit,
 )  # fmt: skip
 
 # The hidden map of one u32 in which a program compiled with fault records notes the site of a fault, plus one.

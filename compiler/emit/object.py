@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bpfvm.compiler.emit import layouts
-from bpfvm.compiler.emit.functions import declare, storage
+from bpfvm.compiler.emit.functions import declare
 from bpfvm.compiler.ir.function import Function
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn
@@ -47,15 +47,8 @@ def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec 
 
 def map_spec(btf: Btf, name: str, declared: Map) -> MapSpec:
     """`declared` as an object holds it, its types added to `btf`."""
-    return MapSpec(
-        name,
-        declared.type,
-        declared.key.size,
-        declared.value.size,
-        declared.max_entries,
-        key_type=storage(btf, declared.key),
-        value_type=storage(btf, declared.value),
-    )
+    key, value = (0 if one is None else layouts.stored(btf, one) for one in (declared.key, declared.value))
+    return replace(declared.spec(name), key_type=key, value_type=value)
 
 
 def _program(code: Code, record: MapSpec | None) -> ProgramSpec:

@@ -17,7 +17,7 @@ from bpfvm.compiler.frontend.operation import Operation, finished
 from bpfvm.compiler.frontend.power import power
 from bpfvm.compiler.frontend.shift import shift
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Maybe, Number, Reference, Value
+from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Maybe, Nullable, Number, Reference, Value
 from bpfvm.lang.interval import Interval, abs_, add
 from bpfvm.lang.operators import BINARY_BY_NODE, UNARY_BY_NODE
 
@@ -61,8 +61,8 @@ def binary(f: Translation, node: ast.AST, op: ast.operator, left: Operand, right
 
 def _no_number(f: Translation, symbol: str, operand: Operand) -> Bad:
     value, place = operand
-    if isinstance(value, Maybe):
-        return f.may_be_none(place)
+    if isinstance(value, Maybe | Nullable):
+        return f.may_be_none(place, value)
     return f.error(
         "E022",
         f"`{symbol}` takes numbers, and `{f.quoted(place)}` is {value.described}",
@@ -171,8 +171,8 @@ def unary(f: Translation, node: ast.UnaryOp, op: ast.unaryop, value: Value) -> V
     if isinstance(value, Bad):
         return BAD
     row = UNARY_BY_NODE[type(op).__name__]
-    if isinstance(value, Maybe):
-        return f.may_be_none(node.operand)
+    if isinstance(value, Maybe | Nullable):
+        return f.may_be_none(node.operand, value)
     if not isinstance(value, Number):
         return f.error("E022", f"`{row.symbol}` takes a number, and `{f.quoted(node.operand)}` is {value.described}",
                        node.operand, help="use a number, or a field of it")  # fmt: skip

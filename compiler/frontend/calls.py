@@ -25,6 +25,7 @@ from bpfvm.compiler.frontend.types import (
     Bad,
     Maybe,
     Method,
+    Nullable,
     Number,
     Reference,
     Static,
@@ -132,8 +133,9 @@ def _with_numbers(
     numbers = [argument for argument in values if isinstance(argument, Number)]
     if len(numbers) < len(values):
         at = next(place for place, argument in enumerate(values) if not isinstance(argument, Number))
-        if isinstance(values[at], Maybe):
-            return f.may_be_none(given.nodes[at])
+        one = values[at]
+        if isinstance(one, Maybe | Nullable):
+            return f.may_be_none(given.nodes[at], one)
         text = f"`{name}` takes numbers, and `{f.quoted(given.nodes[at])}` is {values[at].described}"
         return f.error("E022", text, given.nodes[at], help="name a number")
     return compute([f.state.known(number) for number in numbers])

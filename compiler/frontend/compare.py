@@ -11,7 +11,19 @@ from bpfvm.compiler.frontend import constants, flow
 from bpfvm.compiler.frontend.ranges import COMPARISONS, Comparison, Pair
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BOOLEAN, Bad, Kind, Maybe, Nothing, Number, Reference, Static, Tuple, Value
+from bpfvm.compiler.frontend.types import (
+    BOOLEAN,
+    Bad,
+    Kind,
+    Maybe,
+    Nothing,
+    Nullable,
+    Number,
+    Reference,
+    Static,
+    Tuple,
+    Value,
+)
 from bpfvm.core.bits import S64_MAX
 from bpfvm.lang.interval import Interval
 
@@ -20,7 +32,7 @@ Branches: TypeAlias = tuple[list[End], list[End]]
 Operand: TypeAlias = tuple[Value, ast.expr]
 Known: TypeAlias = tuple[Number, ast.expr]
 
-_ZERO = Interval(0, 0)
+_ZERO, _ONE = Interval(0, 0), Interval(1, 1)
 
 
 def truth(f: Translation, value: Value, node: ast.expr) -> Branches:
@@ -35,6 +47,8 @@ def truth(f: Translation, value: Value, node: ast.expr) -> Branches:
             return unknown(f)
         case Reference():
             return _of_reference(f, value, node)
+        case Nullable():
+            return _of_nullable(f, value, node)
         case Number():
             return _nonzero(f, f.state.known(value), node)
         case Nothing():
@@ -65,6 +79,21 @@ def _of_reference(f: Translation, value: Reference, node: ast.expr) -> Branches:
         if method is not None:
             return truth(f, fields.operator(f, node, method, [value]), node)
     return decided(f, True)
+
+
+def is_there(f: Translation, value: Nullable) -> Branches:
+    """Branch on whether there is a value in memory: the very test that the kernel's verifier wants."""
+    there, none = f.split("ne", value.at.base, f.number(0))
+    there.state.facts[value.origin], none.state.facts[value.origin] = _ONE, _ZERO
+    return [there], [none]
+
+
+def _of_nullable(f: Translation, value: Nullable, node: ast.expr) -> Branches:
+    """Where there is a value, its truth."""
+    there, none = is_there(f, value)
+    flow.enter(f, there)
+    holds, fails = _of_reference(f, value.at, node)
+    return holds, [*none, *fails]
 
 
 def _some(f: Translation, value: Maybe, node: ast.expr) -> Branches:
@@ -104,6 +133,10 @@ def compare(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, rig
         return unknown(f)
     if isinstance(op, ast.Is | ast.IsNot):
         return _identity(f, isinstance(op, ast.Is), left, right)
+    for value, place in (left, right):
+        if isinstance(value, Nullable):
+            f.may_be_none(place, value)
+            return unknown(f)
     special = _of_values(f, node, op, left, right)
     if special is not None:
         return special
@@ -155,7 +188,7 @@ def optional(f: Translation, comparison: Comparison, left: Operand, right: Opera
     (maybe, place), (other, _) = (left, right) if isinstance(left[0], Maybe) else (right, left)
     assert isinstance(maybe, Maybe)
     if comparison.jump not in ("eq", "ne") or not isinstance(other, Number):
-        f.may_be_none(place)
+        f.may_be_none(place, maybe)
         return unknown(f)
     there, none = truth(f, f.state.known(maybe.there), place)
     flow.enter(f, there)
@@ -233,6 +266,9 @@ def _identity(f: Translation, wanted: bool, left: Operand, right: Operand) -> Br
     for (value, _), other in ((left, right), (right, left)):
         if isinstance(value, Nothing) and isinstance(other[0], Maybe):
             there, none = truth(f, f.state.known(other[0].there), other[1])
+            return (none, there) if wanted else (there, none)
+        if isinstance(value, Nothing) and isinstance(other[0], Nullable):
+            there, none = is_there(f, other[0])
             return (none, there) if wanted else (there, none)
         if isinstance(value, Nothing):
             return decided(f, isinstance(other[0], Nothing) is wanted)

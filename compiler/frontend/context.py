@@ -18,6 +18,7 @@ from bpfvm.compiler.frontend.types import (
     ContextValue,
     Kind,
     Maybe,
+    Nullable,
     Number,
     Value,
 )
@@ -184,8 +185,8 @@ def _write(f: Translation, field: CtxField, index: int, value: Value, source: as
     """Store a number mod 2**bits. W115 where that may change it."""
     if isinstance(value, Bad):
         return
-    if isinstance(value, Maybe):
-        f.may_be_none(source)
+    if isinstance(value, Maybe | Nullable):
+        f.may_be_none(source, value)
         return
     if not isinstance(value, Number):
         text = f"`{field.name}` of the context holds a number, and `{f.quoted(source)}` is {value.described}"
@@ -215,8 +216,8 @@ def _each(
     count = owner.field.count
     if isinstance(index, Bad):
         return ()
-    if isinstance(index, Maybe):
-        f.may_be_none(node.slice)
+    if isinstance(index, Maybe | Nullable):
+        f.may_be_none(node.slice, index)
         return ()
     if not isinstance(index, Number):
         f.error("E022", f"`{f.quoted(node.value)}` takes a number as its index", node.slice, help="[0]")

@@ -20,6 +20,7 @@ from bpfvm.compiler.frontend.types import (
     Growing,
     Maybe,
     Nothing,
+    Nullable,
     Number,
     Reference,
     Tuple,
@@ -28,6 +29,7 @@ from bpfvm.compiler.frontend.types import (
     constant,
     kinds_of,
     part,
+    placed,
     placeholder,
 )
 from bpfvm.compiler.ir.build import WORD
@@ -72,10 +74,11 @@ class _Phi:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """A value in memory that is another one on each way. made: what it is behind the join, but for its address."""
+    """A value in memory, or None, that is another one on each way. made: what it is behind the join, but for its
+    address."""
 
-    ways: tuple[Reference, ...]
-    made: Reference
+    ways: tuple[Reference | Nullable | Nothing, ...]
+    made: Reference | Nullable
 
 
 def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) -> Binding | None:
@@ -91,13 +94,23 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
         return results[0] if results else None
     states = [end.state for end in ends]
     names = dict.fromkeys(name for state in states for name in state.names)
-    columns = {name: _meet([known(state, state.names.get(name)) for state in states]) for name in names}
+    columns = {name: _column(states, [state.names.get(name) for state in states]) for name in names}
     result = _meet([known(*pair) for pair in zip(states, results, strict=True)]) if results else None
     phis = [phi for one in (*columns.values(), result) for phi in _phis(one)]
     made = dict(zip(map(id, phis), _merge(f, ends, phis), strict=True))
     bound: dict[str, Binding] = {name: _filled(one, made) for name, one in columns.items()}
     f.state = State(bound, _common_facts(states, _origins(bound.values())), _common_packet(states))
+    f.state.looked = {
+        key: one for key, one in states[0].looked.items() if all(one == x.looked.get(key) for x in states)
+    }
     return _filled(result, made) if result is not None else None
+
+
+def _column(states: Sequence[State], bound: Sequence[Binding | None]) -> Any:
+    """What one name is after the join. One value that may be None stays itself, whatever each way knows of it."""
+    first, column = bound[0], [known(*pair) for pair in zip(states, bound, strict=True)]
+    is_one = isinstance(first, Nullable) and all(one == first for one in bound)
+    return first if is_one and any(one != column[0] for one in column) else _meet(column)
 
 
 def _phis(one: Any) -> list[_Phi | _Places]:
@@ -112,7 +125,7 @@ def _phis(one: Any) -> list[_Phi | _Places]:
     return []
 
 
-def _filled(one: Any, made: Mapping[int, Number | Reference]) -> Any:
+def _filled(one: Any, made: Mapping[int, Number | Reference | Nullable]) -> Any:
     """The binding with its numbers, now that they are made."""
     match one:
         case _Phi() | _Places():
@@ -130,7 +143,7 @@ def known(state: State, bound: Binding | None) -> Binding:
         return Unbound(always=True)
     if isinstance(bound, Tuple):
         return Tuple(tuple(state.seen(one) for one in bound.items))
-    return state.seen(bound) if isinstance(bound, Number | Maybe) else bound
+    return state.seen(bound) if isinstance(bound, Number | Maybe | Nullable) else bound
 
 
 def met(column: Sequence[Binding]) -> Binding:
@@ -156,8 +169,8 @@ def _meet(column: Sequence[Binding]) -> Any:
     numbers = [one for one in column if isinstance(one, Number)]
     if len(numbers) == len(column):
         return _meet_numbers(numbers)
-    places = [one for one in column if isinstance(one, Reference)]
-    if len(places) == len(column) and len({(one.type, one.space) for one in places}) == 1:
+    places = [one for one in column if isinstance(one, Reference | Nullable | Nothing)]
+    if len(places) == len(column) and len({(one.type, one.space) for one in references(places)}) == 1:
         return _meet_places(places)
     tuples = [one for one in column if isinstance(one, Tuple)]
     if len(tuples) == len(column) and len({len(one.items) for one in tuples}) == 1:
@@ -167,12 +180,19 @@ def _meet(column: Sequence[Binding]) -> Any:
     return next((one for one in column if isinstance(one, Conflict)), None) or _conflict(column)
 
 
-def _meet_places(places: Sequence[Reference]) -> _Places:
-    objects = frozenset(number for one in places for number in one.objects)
-    align = min(aligned_to(one) for one in places)
-    fixed = any(one.fixed for one in places)
-    made = replace(places[0], objects=objects, align=align, fixed=fixed, offset=0, varies=True)
-    return _Places(tuple(places), made)
+def references(places: Sequence[Reference | Nullable | Nothing]) -> list[Reference]:
+    """Those that there are, or may be."""
+    return [one.at if isinstance(one, Nullable) else one for one in places if not isinstance(one, Nothing)]
+
+
+def _meet_places(places: Sequence[Reference | Nullable | Nothing]) -> _Places:
+    there = references(places)
+    objects = frozenset(number for one in there for number in one.objects)
+    align = min(aligned_to(one) for one in there)
+    fixed, shared = any(one.fixed for one in there), any(one.shared for one in there)
+    made = replace(there[0], objects=objects, align=align, fixed=fixed, shared=shared, offset=0, varies=True)
+    is_there = all(isinstance(one, Reference) for one in places)
+    return _Places(tuple(places), made if is_there else Nullable(made))
 
 
 def aligned_to(one: Reference) -> int:
@@ -221,7 +241,9 @@ def _union(numbers: Sequence[Number]) -> Interval:
     return bounded(range)
 
 
-def _merge(f: Translation, ends: Sequence[End], phis: Sequence[_Phi | _Places]) -> list[Number | Reference]:
+def _merge(
+    f: Translation, ends: Sequence[End], phis: Sequence[_Phi | _Places]
+) -> list[Number | Reference | Nullable]:  # fmt: skip
     """Lead all ways into one block that takes the phis' numbers and addresses."""
     ways = []
     for place, end in enumerate(ends):
@@ -232,19 +254,20 @@ def _merge(f: Translation, ends: Sequence[End], phis: Sequence[_Phi | _Places]) 
 
 
 def _word(f: Translation, phi: _Phi | _Places, place: int) -> Register:
-    return f.register(phi.numbers[place]) if isinstance(phi, _Phi) else f.pointer(phi.ways[place])
+    return f.register(phi.numbers[place]) if isinstance(phi, _Phi) else f.address(phi.ways[place])
 
 
 def _type(phi: _Phi | _Places) -> Type:
     if isinstance(phi, _Places):
-        return Ptr(phi.made.space)
+        is_nullable = isinstance(phi.made, Nullable)
+        return Ptr(references([phi.made])[0].space, nullable=is_nullable)
     range = _union(phi.numbers)
     return Word(range) if range.exact else WORD
 
 
-def _joined(f: Translation, phi: _Phi | _Places, register: Register) -> Number | Reference:
+def _joined(f: Translation, phi: _Phi | _Places, register: Register) -> Number | Reference | Nullable:
     if isinstance(phi, _Places):
-        return replace(phi.made, base=register, varies=False)
+        return placed(phi.made, register)
     return Number(kinds_of(phi.numbers), _union(phi.numbers), register, drift=_common_drift(f, phi.numbers))
 
 
@@ -270,6 +293,8 @@ def _origins(bindings: Iterable[Binding]) -> set[int]:
             found |= _origins(one.items)
         elif isinstance(one, Maybe):
             found |= {one.there.origin, one.number.origin}
+        elif isinstance(one, Nullable):
+            found.add(one.origin)
     return found
 
 

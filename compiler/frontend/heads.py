@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from bpfvm.compiler.frontend.state import Carried, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import Binding, Growing, Maybe, Number, Reference, part, placeholder
+from bpfvm.compiler.frontend.types import (
+    Binding,
+    Growing,
+    Maybe,
+    Nothing,
+    Nullable,
+    Number,
+    Reference,
+    part,
+    placed,
+    placeholder,
+)
 from bpfvm.compiler.ir.build import Block
 from bpfvm.compiler.ir.function import Branch, Goto
 from bpfvm.compiler.ir.types import Ptr, Word
@@ -57,10 +67,8 @@ def open(f: Translation, guesses: Mapping[str, Guess]) -> Heads:
         before, binding = f.state.names.get(name), guess.binding
         if isinstance(binding, Number) and isinstance(before, Number):
             names[name] = _head(f, block, carried, Carried(name, _number), (binding, guess.drift))
-        elif isinstance(binding, Reference) and isinstance(before, Reference) and binding.varies:
-            carried.append(Carried(name, None))
-            base = f.builder.param(block, Ptr(binding.space))
-            names[name] = replace(binding, base=base, offset=0, varies=False)
+        elif isinstance(binding, Reference | Nullable) and isinstance(before, Reference | Nullable | Nothing):
+            names[name] = _place_head(f, block, carried, name, binding)
         elif isinstance(binding, Maybe):
             names[name] = _optional_head(f, block, carried, name, binding)
         else:
@@ -69,7 +77,20 @@ def open(f: Translation, guesses: Mapping[str, Guess]) -> Heads:
     f.builder.goto(block, *words)
     f.builder.at(block)
     f.state.names.update(names)
+    f.state.looked.clear()  # what a later turn does may take it away
     return Heads(block, names, tuple(carried))
+
+
+def _place_head(
+    f: Translation, block: Block, carried: list[Carried], name: str, guess: Reference | Nullable
+) -> Reference | Nullable:  # fmt: skip
+    """A value in memory at a loop's head, or what may be one."""
+    at = guess.at if isinstance(guess, Nullable) else guess
+    if not at.varies:
+        return guess
+    carried.append(Carried(name, None))
+    base = f.builder.param(block, Ptr(at.space, nullable=isinstance(guess, Nullable)))
+    return placed(guess, base)
 
 
 def _optional_head(f: Translation, block: Block, carried: list[Carried], name: str, guess: Maybe) -> Binding:
@@ -146,8 +167,8 @@ def close(f: Translation, heads: Heads, spent: tuple[str, Span] | None = None) -
 def _carried(f: Translation, one: Carried) -> Register:
     """What a name takes along to the head of a loop; anything after an error."""
     binding = f.state.names[one.name]
-    if isinstance(binding, Reference):
-        return f.pointer(binding)
+    if isinstance(binding, Reference | Nullable | Nothing) and one.part is None:
+        return f.address(binding)
     number = one.part(binding) if one.part is not None else None
     return f.register(number) if number is not None else f.number(0)
 

@@ -29,6 +29,7 @@ from bpfvm.compiler.frontend.types import (
     Kinds,
     Maybe,
     Nothing,
+    Nullable,
     Number,
     Reference,
     kinds_of,
@@ -225,8 +226,9 @@ def _grown(trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, 
     if not (isinstance(before, Number) and isinstance(after, Number) and isinstance(guess.binding, Number)):
         if isinstance(after, Growing | Bad) or after == head:  # an error was said where it was made
             return guess
-        if isinstance(after, Reference) and isinstance(guess.binding, Reference) and _made_in(trial, after):
-            return Guess(Conflict(guess.binding, after, earlier=True), None)
+        place = guess.binding if isinstance(guess.binding, Reference | Nullable | Nothing) else None
+        if place is not None and isinstance(after, Reference | Nullable) and _made_in(trial, after):
+            return Guess(Conflict(place, after, earlier=True), None)
         met = flow.met([guess.binding, after])
         return Guess(met, None) if met != guess.binding else guess
     known, kinds = guess.binding.range, before.kinds | after.kinds | guess.binding.kinds
@@ -281,9 +283,10 @@ def _wrapped(kinds: Kinds, range: Interval) -> Interval:
     return range if only is None else range.meet(only) or only
 
 
-def _made_in(trial: _Trial, one: Reference) -> bool:
+def _made_in(trial: _Trial, one: Reference | Nullable) -> bool:
     """Whether it may lie in an object that the loop's body makes anew on each turn."""
-    return any(number >= trial.mark.slots for number in one.objects)
+    at = one.at if isinstance(one, Nullable) else one
+    return any(number >= trial.mark.slots for number in at.objects)
 
 
 def _fits(reach: Interval, kinds: Kinds) -> bool:

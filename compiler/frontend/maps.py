@@ -1,217 +1,348 @@
-"""Array maps: `m[i]`, `m[i] = v`, `m[i] += v`."""
+"""Maps with keys: `m[k]`, `m[k] = v`, `m[k] += v`, `k in m`, `del m[k]`."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from bpfvm.compiler.frontend import arith, heads
-from bpfvm.compiler.frontend.kinds import Mixed, result_kinds
+from bpfvm.compiler.frontend import arith, atomics, compare, construct, flow, heads, keys, lookups, memory, place
+from bpfvm.compiler.frontend.compare import Branches, Operand
+from bpfvm.compiler.frontend.keys import Key
+from bpfvm.compiler.frontend.place import Place
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import INT, MODULAR, Bad, Kinds, MapValue, Maybe, Number, Value
+from bpfvm.compiler.frontend.types import Bad, MapValue, Number, Reference, Value, constant
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.lang.interval import Interval
-from bpfvm.lang.maps import Array
-from bpfvm.lang.operators import BINARY_BY_NODE
+from bpfvm.lang.layout import Element, Layout, size_of
+from bpfvm.lang.maps import NOEXIST, Array, Hashed, Keyed
 from bpfvm.lang.types import Storage
-from bpfvm.obj.model import MapSpec
 
-# Updates that are one atomic operation on elements of these widths (include/uapi/linux/bpf.h, BPF_ATOMIC).
-ATOMIC: Mapping[type[ast.operator], str] = {
-    ast.Add: "add",
-    ast.Sub: "add",
-    ast.BitOr: "or",
-    ast.BitAnd: "and",
-    ast.BitXor: "xor",
-}
-_ATOMIC_BITS = (32, 64)
+_ABSENT = Ptr("map_value", nullable=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
-    """One element, looked up: `address` points to it."""
+class Asked:
+    """A map asked for a key. node: the text that asks."""
 
     map: MapValue
-    address: Register
+    key: Key
+    node: ast.AST
 
     @property
-    def type(self) -> Storage:
-        """How it is stored."""
-        return self.map.declared.value
+    def declared(self) -> Keyed:
+        """The map."""
+        assert isinstance(self.map.declared, Keyed), "asked has said so"
+        return self.map.declared
 
     @property
-    def kinds(self) -> Kinds:
-        """The kinds of a value read from it."""
-        return frozenset({MODULAR[self.type]}) if self.type.is_modular else INT
+    def value(self) -> Element:
+        """What stands under a key."""
+        kind: Element = self.declared.value
+        return kind
 
-
-def attribute(f: Translation, owner: MapValue, node: ast.Attribute) -> Value:
-    """`m.max_entries`."""
-    from bpfvm.compiler.frontend import names
-
-    if node.attr == "max_entries":
-        return names.captured(f, owner.declared.max_entries, f.quoted(node), node)
-    return names.attribute(f, owner, node)
+    def place(self, address: Register) -> Place:
+        """What stands at the address that a lookup gave."""
+        shared = not self.declared.is_per_cpu
+        at = Reference(self.value, "map_value", address, shared=shared)  # type: ignore[arg-type]
+        return Place(at, self.value, "the element")
 
 
 def item(f: Translation, owner: MapValue, index: Value, node: ast.Subscript) -> Value:
-    """`m[i]`."""
+    """`m[k]`."""
     if node is f.discarded:
         f.warn("W131", f"what `{f.quoted(node)}` looks up is not used", node, help="leave it out, or bind it to a name")
-    one = element(f, owner, index, node)
-    return load(f, one) if one is not None else Bad()
+    one = asked(f, owner, index, node, node.slice)
+    return read(f, one) if one is not None else Bad()
 
 
 def set_item(
     f: Translation, owner: MapValue, index: Value, target: ast.Subscript, assigned: Value, source: ast.expr
 ) -> None:  # fmt: skip
-    """`m[i] = assigned`."""
-    one = element(f, owner, index, target)
+    """`m[k] = assigned`."""
+    one = asked(f, owner, index, target, target.slice)
     if one is not None:
-        store(f, one, assigned, source)
+        write(f, one, assigned, source)
 
 
 def update(
     f: Translation, owner: MapValue, index: Value | None, node: ast.AugAssign, operand: Callable[[], Value]
 ) -> None:  # fmt: skip
-    """`m[i] op= v`: in CPython the element is read, then v evaluated, then stored. Atomic where it can be."""
+    """`m[k] op= v`."""
     target = node.target
     if index is None or not isinstance(target, ast.Subscript):
         f.error("E063", f"`{f.quoted(target)}` cannot be assigned to in this version", target, help="m[i] += 1")
         operand()
         return
-    one = element(f, owner, index, target)
-    if one is not None and _is_atomic(one, node.op):
+    one = asked(f, owner, index, target, target.slice)
+    if one is None:
+        operand()
+        return
+    if isinstance(one.declared, Array) or one.declared.default is None:
+        _update_there(f, one, node, operand)
+    else:
+        _update_default(f, one, node, operand)
+
+
+def _update_there(f: Translation, one: Asked, node: ast.AugAssign, operand: Callable[[], Value]) -> None:
+    """Where what is there is updated, or the program ends."""
+    is_sure = isinstance(one.declared, Array) or known(f, one) is not None
+    if not is_sure and isinstance(one.value, Storage):
+        _needs_key(f, one, node)
+        operand()
+        return
+    atomics.update(f, one.place(there(f, one)), node, operand)
+
+
+def _needs_key(f: Translation, one: Asked, node: ast.AugAssign) -> None:
+    owner, kind = one.map, type(one.declared).__name__
+    types = f"{one.declared.key.__name__}, {one.declared.value.__name__}"
+    counter = "" if one.declared.value.__name__ == "u64" else f", {one.declared.value.__name__}"
+    f.error(
+        "E032",
+        f"`{f.quoted(node)}` needs the key to exist already",
+        node,
+        why=f"`{owner.name} = {kind}({types})` has no default value: reading a missing key raises KeyError, "
+        "which would end the program before anything is counted",
+        help=f"{owner.name} = Counter({one.declared.key.__name__}{counter})          # = Hash({types}, default=0)",
+    )
+
+
+def _update_default(f: Translation, one: Asked, node: ast.AugAssign, operand: Callable[[], Value]) -> None:
+    """Where a missing key counts as a number: nothing is stored before v is there, as in CPython."""
+    kind, default = one.value, one.declared.default
+    assert isinstance(kind, Storage), "a default is a number"
+    assert default is not None, "asked of maps with a default"
+    shape = one.place(f.number(0))
+    if atomics.can_be(shape, node.op):
         mark, before = heads.mark(f), f.stores
         given = operand()
         if f.stores == before or not f.reachable:
-            fitting = _fitting(f, node, one, given)
-            if fitting is not None:
-                _update(f, one, node.op, fitting)
+            target = made(f, one, constant(default, atomics.kinds_of(kind)), one.node)
+            if one.declared.is_per_cpu:
+                old = place.read(f, target)
+                computed = arith.augmented(f, node, (old, node.target), (given, node.value))
+                place.write(f, target, computed, node)
+            else:
+                atomics.add(f, target, node, given)
             return
-        heads.rollback(f, mark)  # v has stored something, maybe into the element, whose old value is read before
-    old: Value = load(f, one) if one is not None else Bad()
+        heads.rollback(f, mark)
+    old = read(f, one)
     given = operand()
-    computed = arith.binary(f, node, node.op, (old, target), (given, node.value))
-    if one is not None:
-        store(f, one, computed, node)
+    write(f, one, arith.augmented(f, node, (old, node.target), (given, node.value)), node)
 
 
-def _fitting(f: Translation, node: ast.AugAssign, one: Element, operand: Value) -> Number | None:
-    """The operand of an atomic update, or None after the error that the plain operator would give."""
-    old = Number(one.kinds, one.type.range, f.number(0))
-    if isinstance(operand, Number):
-        try:
-            result_kinds(BINARY_BY_NODE[type(node.op).__name__].name, old.kinds, operand.kinds)
-            return operand
-        except Mixed:
-            pass
-    arith.binary(f, node, node.op, (old, node.target), (operand, node.value))
-    return None
+def made(f: Translation, one: Asked, default: Value, source: ast.AST) -> Place:
+    """What stands under a key, after `default` was stored where nothing did."""
+    address = lookup(f, one)
+    missing, present = f.split("eq", address, f.number(0))
+    f.resume(missing)
+    put(f, one, default, source, flags=NOEXIST)
+    again = lookup(f, one)
+    full(f, "eq", again, one)
+    ways = [one.place(address), one.place(again)]
+    assert isinstance(one.node, ast.expr), "a key stands in an expression"
+    joined = flow.join_values(f, [present, f.end()], [way.at for way in ways], one.node)
+    assert isinstance(joined, Reference), "two places of one type meet in one"
+    return replace(ways[0], at=joined)
 
 
-def element(f: Translation, owner: MapValue, index: Value, node: ast.Subscript) -> Element | None:
-    """`owner[index]`: test the index, look the element up. None after an error."""
-    if isinstance(index, Bad):
+def delete(f: Translation, owner: MapValue, index: Value, target: ast.Subscript) -> None:
+    """`del m[k]`."""
+    one = asked(f, owner, index, target, target.slice)
+    if one is None:
+        return
+    if not isinstance(one.declared, Hashed):
+        f.error("E022", f"an element of `{owner.name}` cannot be deleted: {type(one.declared).__name__} keeps all",
+                target, help=f"{f.quoted(target)} = 0")  # fmt: skip
+        return
+    result = remove(f, one)
+    f.fault_if("ne", result, f.number(0), "KeyError", f"{owner.name} has no such key", target)
+
+
+def contains(f: Translation, owner: MapValue, left: Operand, node: ast.expr) -> Branches:
+    """`k in m`."""
+    one = asked(f, owner, left[0], node, left[1])
+    return is_there(f, one) if one is not None else compare.unknown(f)
+
+
+# What stands under a key
+
+
+def asked(f: Translation, owner: MapValue, index: Value, node: ast.AST, source: ast.expr) -> Asked | None:
+    """The map with a key that it takes. source: the key's text. None after an error."""
+    if not isinstance(owner.declared, Keyed):
+        kind = type(owner.declared).__name__
+        if not isinstance(index, Bad):
+            f.error("E022", f"`{owner.name}` is {kind}, which has no items", node, help=owner.declared.usage)
         return None
-    if not isinstance(owner.declared, Array):
-        f.error(
-            "E063",
-            f"`{owner.name}` is {type(owner.declared).__name__}, and this version compiles Array alone",
-            node.value,
-            help=f"{owner.name} = Array(u64, 256)",
-        )
-        return None
-    if isinstance(index, Maybe):
-        f.may_be_none(node.slice)
-        return None
-    if not isinstance(index, Number):
-        f.error(
-            "E022",
-            f"`{owner.name}` takes a number as its index, `{f.quoted(node.slice)}` is {index.described}",
-            node.slice,
-            help=f"{owner.name}[i], with i from 0 to {owner.declared.max_entries - 1}",
-        )
-        return None
-    known = f.state.known(index)
-    return _looked_up(f, owner, known, node) if f.exact(known, node.slice) else None
+    if isinstance(owner.declared, Array) and isinstance(node, ast.Subscript) and isinstance(index, Number):
+        number = f.state.known(index)
+        if not f.exact(number, source):
+            return None
+        index = _inside(f, owner, number, node)
+    one = keys.key(f, owner, index, source)
+    return Asked(owner, one, node) if one is not None else None
 
 
-def _looked_up(f: Translation, owner: MapValue, index: Number, node: ast.Subscript) -> Element:
+def _inside(f: Translation, owner: MapValue, index: Number, node: ast.AST) -> Number:
+    """The index of an array, after the test that CPython's is."""
     count = owner.declared.max_entries
     inside = Interval(0, count - 1)
-    which = f"index {index.constant}" if index.constant is not None else "the index"
-    message = f"{which} is outside of {owner.name} ({count} entries)"
-    if not index.range.within(inside):
-        # one unsigned test: a negative index is past every count when it is read so
-        f.fault_if("uge", f.register(index), f.number(count), "IndexError", message, node)
-        if index.range.meet(inside) is not None:
-            f.state.learn(index, inside)
-    declared = owner.declared
-    spec = MapSpec(owner.name, declared.type, declared.key.size, declared.value.size, count)
-    return Element(owner, _lookup(f, spec, f.register(index), message, node))
+    if index.range.within(inside):
+        return index
+    # one unsigned test: a negative index is past every count when it is read so
+    f.fault_if("uge", f.register(index), f.number(count), "IndexError", _outside(owner, index), node)
+    if index.range.meet(inside) is not None:
+        f.state.learn(index, inside)
+        return f.state.known(index)
+    return constant(0)  # never reached
 
 
-def load(f: Translation, one: Element) -> Number:
-    """The element's value."""
-    storage = one.type
-    register = f.load(one.address, storage.bits)
-    if storage.is_signed and storage.bits < 64:
-        register = f.op(f"sext{storage.bits}", register)
-    return Number(one.kinds, storage.range, register)
+def _outside(owner: MapValue, index: Number | None) -> str:
+    number = index.constant if index is not None else None
+    which = f"index {number}" if number is not None else "the index"
+    return f"{which} is outside of {owner.name} ({owner.declared.max_entries} entries)"
 
 
-def store(f: Translation, one: Element, value: Value, place: ast.AST) -> None:
-    """`m[i] = value`: the value mod 2**bits. W115 where that may change it."""
+def lookup(f: Translation, one: Asked) -> Register:
+    """The address of what stands under a key, 0 where nothing does."""
+    declared = declare(f, one.map)
+    if one.key.word is not None:
+        return f.builder.op("lookup", declared, one.key.word, type=_ABSENT)
+    return f.builder.helper("map_lookup_elem", declared, keys.address(f, one.map, one.key, one.node), type=_ABSENT)
+
+
+def declare(f: Translation, owner: MapValue) -> Register:
+    """The map, as helpers take it."""
+    f.target.maps[owner.name] = owner.declared.spec(owner.name)
+    for kind in (owner.declared.key, owner.declared.value):
+        if isinstance(kind, Layout):
+            f.target.layouts[kind] = None
+    return f.builder.op("map", type=Ptr("map"), named=owner.name)
+
+
+def there(f: Translation, one: Asked) -> Register:
+    """The address of what stands under a key; KeyError, or of an array IndexError, where nothing does."""
+    found = known(f, one)
+    if found is not None:
+        return found
+    address = lookup(f, one)
+    if isinstance(one.declared, Array):
+        f.fault_if("eq", address, f.number(0), "IndexError", _outside(one.map, one.key.number), one.node)
+    else:
+        f.fault_if("eq", address, f.number(0), "KeyError", f"{one.map.name} has no such key", one.node)
+    return address
+
+
+def known(f: Translation, one: Asked) -> Register | None:
+    """The address of what stands under a key, where that was looked up before."""
+    return lookups.known(f, one.map.name, one.key.same)
+
+
+def is_there(f: Translation, one: Asked) -> Branches:
+    """Branch on whether anything stands under a key."""
+    found = known(f, one)
+    if found is not None:
+        return compare.decided(f, True)
+    address = lookup(f, one)
+    holds, fails = f.split("ne", address, f.number(0))
+    lookups.note(f, holds.state, one.map.name, one.key.same, address)
+    return [holds], [fails]
+
+
+def read(f: Translation, one: Asked) -> Value:
+    """`m[k]`: the number that stands there, or the struct or array itself."""
+    default = one.declared.default
+    if default is None or isinstance(one.declared, Array) or known(f, one) is not None:
+        return place.read(f, one.place(there(f, one)))
+    assert isinstance(one.value, Storage), "a default is a number"
+    missing = constant(one.value.unpack(one.value.pack(default)), atomics.kinds_of(one.value))
+    return found_or(f, one, missing)
+
+
+def found_or(f: Translation, one: Asked, missing: Value) -> Value:
+    """What stands under a key, `missing` where nothing does."""
+    address = lookup(f, one)
+    holds, fails = f.split("ne", address, f.number(0))
+    f.resume(holds)
+    value = place.read(f, one.place(address))
+    assert isinstance(one.node, ast.expr), "a value is that of an expression"
+    return flow.join_values(f, [f.end(), fails], [value, missing], one.node)
+
+
+def write(f: Translation, one: Asked, value: Value, source: ast.AST) -> None:
+    """`m[k] = value`: a copy."""
     if isinstance(value, Bad):
         return
-    if not isinstance(value, Number):
-        f.error(
-            "E022",
-            f"`{one.map.name}` holds {one.type!r}, and `{f.quoted(place)}` is {value.described}",
-            place,
-            help="store a number",
-        )
+    found = known(f, one)
+    if isinstance(one.declared, Array):
+        found = there(f, one)
+    if found is not None:
+        place.write(f, one.place(found), value, source)
         return
-    known, storage = f.state.known(value), one.type
-    if not known.range.within(storage.range):
-        text = f.quoted(place)
-        f.warn(
-            "W115",
-            f"`{text}` may not fit {storage!r}; the element keeps it mod 2**{storage.bits}",
-            place,
-            why=f"its value lies in {f.shown(known.range)}",
-            help=f"cut it knowingly: {_cut(f, place, storage)}",
-        )
-    f.store(one.address, f.register(known), storage.bits)
+    result = put(f, one, value, source)
+    if result is not None:
+        full(f, "ne", result, one)
 
 
-def _cut(f: Translation, place: ast.AST, storage: Storage) -> str:
-    if not isinstance(place, ast.AugAssign):
-        return f"{storage!r}({f.quoted(place)})"
-    row = BINARY_BY_NODE.get(type(place.op).__name__)  # `**` has none
-    target, symbol = f.quoted(place.target), row.symbol if row is not None else "**"
-    return f"{target} = {storage!r}({target} {symbol} {f.operand(place.value)})"
+def full(f: Translation, condition: str, result: Register, one: Asked) -> None:
+    """A fault where there was no room, or the kernel cannot take it now."""
+    text = f"{one.map.name} takes no more entries ({one.declared.max_entries})"
+    f.fault_if(condition, result, f.number(0), "MapError", text, one.node)
 
 
-def _is_atomic(one: Element, op: ast.operator) -> bool:
-    """Whether `m[i] op= v` is one atomic operation."""
-    return type(op) in ATOMIC and one.type.bits in _ATOMIC_BITS
+def put(f: Translation, one: Asked, value: Value, source: ast.AST, flags: int = 0) -> Register | None:
+    """Store a value under a key: 0 or a negative errno. None after an error."""
+    kind = one.value
+    given = source.value if isinstance(source, ast.AugAssign) else source
+    shape = one.place(f.number(0))
+    if isinstance(kind, Storage) and isinstance(value, Number):
+        place.check_fit(f, shape, value, source)
+        if one.key.word is not None and not flags and _is_plain(kind):
+            f.stores += 1
+            word = f.register(f.state.known(value))
+            lookups.forget(f, one.map.name)
+            return f.builder.op("update", declare(f, one.map), one.key.word, word)
+    assert isinstance(given, ast.expr), "a value comes from an expression"
+    made = _placed(f, one, value, given)
+    if made is None:
+        return None
+    return call(f, "map_update_elem", one, made, f.number(flags))
 
 
-def _update(f: Translation, one: Element, op: ast.operator, value: Number) -> None:
-    """`m[i] op= value`, atomically. Only the value's low bits matter: all of these are ring operations."""
-    register = f.register(f.state.known(value))
-    if isinstance(op, ast.Sub):
-        register = f.op("neg", register)
-    f.atomic(ATOMIC[type(op)], one.address, register, one.type.bits)
+def _is_plain(kind: Storage) -> bool:
+    """Whether a word's low bytes are the number as it is stored."""
+    return not kind.is_big and kind.range.hi > 1
 
 
-def _lookup(f: Translation, spec: MapSpec, key: Register, message: str, place: ast.AST) -> Register:
-    """The address of a map's value. The test for null is the verifier's; a null is an IndexError."""
-    f.target.maps[spec.name] = spec
-    declared = f.builder.op("map", type=Ptr("map"), named=spec.name)
-    address = f.builder.op("lookup", declared, key, type=Ptr("map_value", nullable=True))
-    f.fault_if("eq", address, f.number(0), "IndexError", message, place)
-    return address
+def _placed(f: Translation, one: Asked, value: Value, node: ast.expr) -> Register | None:
+    """The address of a value that is to be stored. None after an error."""
+    kind = one.value
+    if isinstance(kind, Layout) and isinstance(value, Reference) and value.type is kind and value.space != "ctx":
+        return f.pointer(value)
+    if isinstance(kind, Storage):
+        if not isinstance(value, Number):
+            memory.wrong(f, kind, value, node, "the element")
+            return None
+        slot = f.stack(f"value for {one.map.name}", size_of(kind), node)
+        memory.store(f, Reference(kind, "stack", slot), kind, value, node)  # type: ignore[arg-type]
+        return slot
+    made = construct.new(f, kind, node, f"value for {one.map.name}")
+    memory.assign(f, made, value, node, "the element")
+    return f.pointer(made)
+
+
+def call(f: Translation, helper: str, one: Asked, *arguments: Register) -> Register:
+    """r0 of a helper on a map and a key, which changes the map."""
+    f.stores += 1
+    declared = declare(f, one.map)
+    address = keys.address(f, one.map, one.key, one.node)
+    result = f.builder.helper(helper, declared, address, *arguments)
+    lookups.forget(f, one.map.name)
+    return result
+
+
+def remove(f: Translation, one: Asked) -> Register:
+    """Delete what stands under a key: 0 or a negative errno."""
+    return call(f, "map_delete_elem", one)

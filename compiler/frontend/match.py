@@ -21,6 +21,7 @@ from bpfvm.compiler.frontend.types import (
     NOTHING,
     Bad,
     Maybe,
+    Nullable,
     Number,
     Reference,
     Static,
@@ -75,6 +76,12 @@ def _pattern(f: Translation, pattern: ast.pattern, subject: Value, node: ast.exp
     """Where the subject matches, and where it does not. node: the subject's text."""
     if isinstance(subject, Bad):
         return compare.unknown(f)
+    subject = f.state.seen(subject) if isinstance(subject, Nullable) else subject
+    if isinstance(subject, Nullable) and isinstance(pattern, ast.MatchValue | ast.MatchClass | ast.MatchSequence):
+        there, none = compare.is_there(f, subject)
+        flow.enter(f, there)
+        holds, fails = _pattern(f, pattern, subject.at, node)
+        return holds, [*fails, *none]
     handler = PATTERNS.get(type(pattern))
     if handler is None:
         refuse(f, pattern)

@@ -24,6 +24,7 @@ from bpfvm.compiler.frontend.types import (
     Kind,
     Maybe,
     Nothing,
+    Nullable,
     Number,
     Range,
     Reference,
@@ -129,8 +130,8 @@ def _among(f: Translation, left: Operand, items: Sequence[Value], place: ast.exp
     wanted = left[0]
     if isinstance(wanted, Reference):
         return _equal_to_one(f, left, items, place)
-    if isinstance(wanted, Maybe):
-        f.may_be_none(left[1])
+    if isinstance(wanted, Maybe | Nullable):
+        f.may_be_none(left[1], wanted)
         return unknown(f)
     if not isinstance(wanted, Number):
         return _same(f, left, items, place)
@@ -211,8 +212,8 @@ def _same(f: Translation, left: Operand, items: Sequence[Value], place: ast.expr
 
 def _in_range(f: Translation, left: Operand, items: Range, place: ast.expr) -> Branches:
     number, node = left
-    if isinstance(number, Maybe):
-        f.may_be_none(node)
+    if isinstance(number, Maybe | Nullable):
+        f.may_be_none(node, number)
         return unknown(f)
     if not isinstance(number, Number):
         return decided(f, False)  # CPython compares with every number: never equal

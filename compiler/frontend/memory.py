@@ -10,7 +10,7 @@ from typing import Any
 from bpfvm.compiler.frontend import compare, flow
 from bpfvm.compiler.frontend.flow import aligned_to
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import BOOLEAN, INT, MODULAR, Bad, Number, Reference, Static, Value
+from bpfvm.compiler.frontend.types import BOOLEAN, INT, MODULAR, Bad, Nullable, Number, Reference, Static, Value
 from bpfvm.core.bits import M64, S32_MAX, S32_MIN, signed
 from bpfvm.lang.arrays import ArrayType, is_bytes
 from bpfvm.lang.interval import BOOL, of_bits
@@ -166,6 +166,9 @@ def assign(f: Translation, to: Reference, value: Value, node: ast.expr, what: st
 
 def wrong(f: Translation, kind: Any, value: Value, node: ast.expr, what: str) -> None:
     """E020: a value of another type than the place takes."""
+    if isinstance(value, Nullable):
+        f.may_be_none(node, value)
+        return
     if is_bytes(kind):
         text = 'store bytes: b"..." or another array of bytes'
     elif isinstance(kind, ArrayType):

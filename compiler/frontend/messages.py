@@ -10,7 +10,7 @@ import re
 
 from bpfvm.compiler.frontend.expr import value
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import Maybe, Number, Static, Value
+from bpfvm.compiler.frontend.types import Maybe, Nullable, Number, Static, Value
 
 _OF_NUMBERS = re.compile(r"(.?[<>=^])?[-+ ]?z?#?0?\d*[,_]?[bdoxX]?")
 
@@ -48,8 +48,8 @@ def _formatted(f: Translation, node: ast.FormattedValue) -> None:
 
 
 def _takes(f: Translation, shown: Value, text: str, node: ast.expr) -> bool:
-    if isinstance(shown, Maybe):
-        f.may_be_none(node)
+    if isinstance(shown, Maybe | Nullable):
+        f.may_be_none(node, shown)
         return True
     if isinstance(shown, Number):
         return _OF_NUMBERS.fullmatch(text) is not None

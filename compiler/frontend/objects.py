@@ -21,6 +21,7 @@ from bpfvm.compiler.frontend.types import (
     MapValue,
     Maybe,
     Nothing,
+    Nullable,
     Number,
     Range,
     Reference,
@@ -188,8 +189,8 @@ def range_of(f: Translation, node: ast.Call, values: Values, nodes: Nodes) -> Va
     """`range(stop)`, `range(start, stop)`, `range(start, stop, step)`."""
     numbers = []
     for one, place in zip(values, nodes, strict=True):
-        if isinstance(one, Maybe):
-            return f.may_be_none(place)
+        if isinstance(one, Maybe | Nullable):
+            return f.may_be_none(place, one)
         if not isinstance(one, Number):
             text = f"`range` takes numbers, and `{f.quoted(place)}` is {one.described}"
             return f.error("E022", text, place, help="range(16)")

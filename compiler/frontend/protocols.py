@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bpfvm.compiler.frontend import context, maps, packet
+from bpfvm.compiler.frontend import absent, context, mapcalls, maps, packet
 from bpfvm.compiler.frontend.compare import Branches, Operand
 from bpfvm.compiler.frontend.items import Span
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import ContextArray, ContextValue, MapValue, Value, View
+from bpfvm.compiler.frontend.types import ContextArray, ContextValue, MapValue, Nullable, Value, View
 
 Bind = Callable[[Value], None]
 Statements = Callable[[Sequence[ast.stmt]], None]
@@ -55,7 +55,27 @@ PROTOCOLS: Mapping[type, Protocol] = {
         update=context.update,
     ),
     ContextArray: Protocol(item=context.item, set_item=context.set_item, update=context.update, length=context.length),
-    MapValue: Protocol(attribute=maps.attribute, item=maps.item, set_item=maps.set_item, update=maps.update),
+    MapValue: Protocol(
+        attribute=mapcalls.attribute,
+        item=maps.item,
+        set_item=maps.set_item,
+        update=maps.update,
+        delete=maps.delete,
+        contains=maps.contains,
+    ),
+    Nullable: Protocol(
+        attribute=absent.attribute,
+        item=absent.item,
+        span=absent.item,
+        set_attribute=absent.set_attribute,
+        set_item=absent.set_item,
+        set_span=absent.set_item,
+        update=absent.update,
+        delete=absent.delete,
+        contains=absent.contains,
+        length=absent.length,
+        loop=absent.loop,
+    ),
     View: Protocol(attribute=packet.attribute, length=packet.length),
 }
 

@@ -19,7 +19,19 @@ from bpfvm.compiler.frontend.iterate import Items, Iterable
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, BOOLEAN, Bad, Growing, Kinds, Maybe, Number, Static, Value, constant
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    BOOLEAN,
+    Bad,
+    Growing,
+    Kinds,
+    Maybe,
+    Nullable,
+    Number,
+    Static,
+    Value,
+    constant,
+)
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.interval import Interval
 
@@ -188,8 +200,8 @@ class _Extreme:
     def look(self, one: Value, place: ast.expr) -> None:
         f = self.f
         if not isinstance(one, Number) or not f.exact(one, place):
-            if isinstance(one, Maybe):
-                f.may_be_none(place)
+            if isinstance(one, Maybe | Nullable):
+                f.may_be_none(place, one)
             elif not isinstance(one, Bad | Number):
                 text = f"`{f.quoted(self.reduction.node.func)}` compares numbers, and `{f.quoted(place)}` is "
                 f.error("E022", text + one.described, place, help="give it numbers")

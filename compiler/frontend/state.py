@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from bpfvm.compiler.frontend.types import NOTHING, Binding, Maybe, Number, Value
+from bpfvm.compiler.frontend.types import NOTHING, Binding, Maybe, Nullable, Number, Value
 from bpfvm.compiler.ir.function import Block
 from bpfvm.compiler.ir.types import Value as Register
 from bpfvm.core.diag import Diag
@@ -28,27 +28,33 @@ class PacketEnds:
 
 @dataclass(slots=True)
 class State:
-    """names: bindings of local names. facts: by Number.origin, what tests on the way here have shown.
+    """names: bindings of local names. facts: by origin, what tests on the way here have shown: of a number where it
+    lies, of a Nullable whether it is there, 0 or 1.
 
-    dead: control never comes here, but the rest of an expression does.
+    dead: control never comes here, but the rest of an expression does. looked: of lookups, what has been found, with
+    how much had happened by then.
     """
 
     names: dict[str, Binding] = field(default_factory=dict)
     facts: dict[int, Interval] = field(default_factory=dict)
     packet: PacketEnds | None = None
     dead: bool = False
+    looked: dict[tuple[str, object], tuple[Register, int]] = field(default_factory=dict)
 
     def copy(self) -> State:
-        return State(dict(self.names), dict(self.facts), self.packet, self.dead)
+        return State(dict(self.names), dict(self.facts), self.packet, self.dead, dict(self.looked))
 
     def known(self, number: Number) -> Number:
         """`number` with what tests have shown of it."""
         return number.within(self.facts.get(number.origin))
 
     def seen(self, value: Value) -> Value:
-        """`value` with what tests have shown of it: a number, or whether there is one."""
+        """`value` with what tests have shown of it: a number, or whether there is one, or a value in memory."""
         if isinstance(value, Number):
             return self.known(value)
+        if isinstance(value, Nullable):
+            known = self.facts.get(value.origin)
+            return value if known is None or known.constant is None else value.at if known.constant else NOTHING
         if not isinstance(value, Maybe):
             return value
         there = self.known(value.there)

@@ -21,6 +21,9 @@ from bpfvm.compiler.frontend.types import (
     INT,
     Bad,
     Kinds,
+    Maybe,
+    Nothing,
+    Nullable,
     Number,
     Reference,
     kind_names,
@@ -61,6 +64,7 @@ class Translation:
         self.calls = 0  # of functions, that were written out
         self.stores = 0  # into memory, or by what is called
         self.wasted = 0  # values of bodies of loops that were translated under a guess and taken back
+        self.absent: dict[int, ast.AST] = {}  # by origin, where a value that may be None comes from
         self.discarded: ast.expr | None = None  # the expression of a statement, whose value nobody reads
         self.facts: Final[Facts] = Conservative()
         self.outlined = Outlined()  # shared with the subprograms' own translations
@@ -143,17 +147,20 @@ class Translation:
 
         return sorted((self.outlined.diags | self.found).values(), key=place)
 
-    def may_be_none(self, node: ast.expr) -> Bad:
-        """E030."""
-        text = self.quoted(node)
+    def may_be_none(self, node: ast.expr, value: Maybe | Nullable) -> Bad:
+        """E030. value: what may be None."""
+        text, is_place = self.quoted(node), isinstance(value, Nullable)
+        source = self.absent.get(value.origin if isinstance(value, Nullable) else value.there.origin)
+        raised = "AttributeError or TypeError" if is_place else "TypeError"
         return self.error(
             "E030",
             f"`{text}` may be None here",
             node,
-            why="CPython would raise TypeError on the path on which it is None",
+            why=f"CPython would raise {raised} on the path on which it is None",
             help=f"test it first: if {text} is not None: ..."
             if isinstance(node, ast.Name)
             else f"bind it to a name and test that: x = {text}\nif x is not None: ...",
+            notes=[] if source is None else [(f"it comes from `{self.quoted(source)}`", source)],
         )
 
     def error(
@@ -354,6 +361,12 @@ class Translation:
     def pointer(self, one: Reference) -> Register:
         """The address of a value in memory."""
         return self.behind(one.base, self.number(one.offset)) if one.offset else one.base
+
+    def address(self, one: Reference | Nullable | Nothing) -> Register:
+        """The address of a value in memory, 0 for None."""
+        if isinstance(one, Nothing):
+            return self.builder.op("const", type=Ptr("map_value", nullable=True))
+        return one.at.base if isinstance(one, Nullable) else self.pointer(one)
 
     def atomic(self, name: str, address: Register, word: Register, bits: int) -> None:
         """One atomic operation on memory."""

@@ -152,7 +152,8 @@ class Reference:
     """A struct or an array in memory, at `offset` bytes from the address `base`.
 
     space: a name of ir.types.SPACES. align: what `base` is a multiple of. objects: the stack objects in which it may
-    lie. fixed: it can only be read. varies: at the head of a loop, it may be another one on each turn.
+    lie. fixed: it can only be read. shared: other CPUs may store there at the same time. varies: at the head of a loop,
+    it may be another one on each turn.
     """
 
     type: Layout
@@ -162,6 +163,7 @@ class Reference:
     align: int = 8
     objects: frozenset[int] = frozenset()
     fixed: bool = False
+    shared: bool = False
     varies: bool = False
 
     @property
@@ -172,6 +174,22 @@ class Reference:
     def part(self, kind: Any, offset: int) -> Reference:
         """What lies `offset` bytes further."""
         return replace(self, type=kind, offset=self.offset + offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Nullable:
+    """A value in memory, or None: the address is 0 where there is none.
+
+    at: the value, where there is one; its address is that of `base`. origin: equal for what is one value, as a
+    Number's: what a test says of one then holds for the other.
+    """
+
+    at: Reference
+    origin: int = field(default_factory=_origins.__next__, compare=False)
+
+    @property
+    def described(self) -> str:
+        return f"{self.at.described} or None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +293,7 @@ Value: TypeAlias = (
     | ContextArray
     | MapValue
     | Reference
+    | Nullable
     | Bound
     | Tuple
     | Range
@@ -355,6 +374,13 @@ def part(one: Binding, nothing: Number) -> tuple[Number, Number]:
     if isinstance(one, Maybe):
         return one.there, one.number
     return (constant(1, BOOLEAN), one) if isinstance(one, Number) else (constant(0, BOOLEAN), nothing)
+
+
+def placed(one: Reference | Nullable, base: Register) -> Reference | Nullable:
+    """A value that may be another one on each way, at the address that stands for all of them."""
+    if isinstance(one, Nullable):
+        return Nullable(replace(one.at, base=base, offset=0, varies=False))
+    return replace(one, base=base, offset=0, varies=False)
 
 
 @dataclass(frozen=True, slots=True)

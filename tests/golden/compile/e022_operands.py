@@ -12,8 +12,8 @@ def program(ctx):  # hook: xdp
     b = None * 2  #~ E022 `None` is None
     c = -hits  #~ E022 `-` takes a number
     if pkt.ip < 5:  #~ E022 `<` compares numbers
-        hits[None] = 1  #~ E022 takes a number as its index
-    hits[0] = pkt  #~ E022 holds u64
+        hits[None] = 1  #~ E020 key of `hits` must be `u32`
+    hits[0] = pkt  #~ E020 the element must be `u64`
     x, y = ctx.ingress_ifindex  #~ E022 cannot be unpacked
     z = len(pkt.ip)  #~ E022 a packet view of `ip` has no length
     return a + b + c + x + y + z + u64(hits) + ctx[3]  #~ E022 `u64` takes numbers #~ E022 context has no items

@@ -7,5 +7,5 @@ hits = Array(u64, 4)
 
 
 def program(ctx):
-    del hits[0]  #~ E022 `hits` is the map `hits`, of which nothing is deleted
+    del hits[0]  #~ E022 an element of `hits` cannot be deleted
     return XDP_PASS

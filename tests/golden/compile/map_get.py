@@ -7,7 +7,7 @@ hits = Array(u64, 4)
 
 
 def program(ctx):
-    seen = hits.get(0)  #~ E037 the map `hits` has no attribute `get`
+    seen = hits.has_key(0)  #~ E037 the map `hits` has no attribute `has_key`
     for key in hits.keys():  #~ E037 the map `hits` has no attribute `keys`
         pass
     return XDP_PASS

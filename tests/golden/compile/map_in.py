@@ -9,6 +9,6 @@ hits = Array(u64, 4)
 def program(ctx):
     for count in hits:  #~ E063 a `for` goes over ranges and tuples, and `hits`
         pass
-    if 3 in hits:  #~ E022 `in` looks into tuples, ranges and constants
+    if "tcp" in hits:  #~ E020 key of `hits` must be `u32`
         return XDP_DROP
     return XDP_PASS

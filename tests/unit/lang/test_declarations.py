@@ -8,7 +8,7 @@ import pytest
 
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.callee import callee
-from bpfvm.lang.maps import Array
+from bpfvm.lang.maps import Array, Hash
 from bpfvm.lang.packet import HEADERS, pkt
 from bpfvm.lang.signature import signature
 from bpfvm.lang.types import be16, s8, u8, u32, u64
@@ -28,7 +28,9 @@ def test_outside_of_a_run_maps_and_packets_say_so() -> None:
     ("make", "message"),
     [
         (lambda: Array(int, 4), "the value type must be a storage type"),
-        (lambda: Array(be16, 4), "in host order"),
+        (lambda: Hash(u32, str), "the value type must be a storage type"),
+        (lambda: Hash(int, u32), "the key type must be a storage type"),
+        (lambda: Hash(u32, u8[4], default=0), "a default is a number"),
         (lambda: Array(u64, 0), "max_entries must be from 1"),
         (lambda: Array(u64, 1 << 32), "max_entries must be from 1"),
         (lambda: len(Array(u64, 4)), "use .max_entries"),

@@ -1,0 +1,103 @@
+"""What all declared maps have: a type of the kernel's, types of keys and values, a size, a name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bpfvm.core.errors import UsageError
+from bpfvm.lang.active import Machine, machine
+from bpfvm.lang.faults import MapError
+from bpfvm.lang.layout import Bits, Element, size_of, stored_as, view
+from bpfvm.lang.memory import contents
+from bpfvm.lang.types import Storage
+from bpfvm.obj.model import MapSpec
+
+MAX_ENTRIES = (1 << 32) - 1  # max_entries is a u32 (union bpf_attr)
+NOEXIST = 1  # BPF_NOEXIST of map_update_elem: store under a new key alone
+
+__all__ = ["MAX_ENTRIES", "NOEXIST", "Map", "MapError", "Memory", "element"]
+
+
+class Map:
+    """A declared map. name: given, or taken from the variable under which the first program finds it.
+
+    key, value: how they lie in memory; None for types without. is_per_cpu: each CPU has values of its own.
+    """
+
+    type: str  # a row of tables.maps
+    flags = 0
+    is_per_cpu = False
+    usage = ""  # how it is used, for messages
+    key: Element | None = None
+    value: Element | None = None
+    max_entries: int
+    name: str | None
+
+    def __init__(self, max_entries: int, name: str | None = None) -> None:
+        if not isinstance(max_entries, int) or not 0 < max_entries <= MAX_ENTRIES:
+            raise UsageError(f"{type(self).__name__}: max_entries must be from 1 to {MAX_ENTRIES}, not {max_entries!r}")
+        self.max_entries, self.name = max_entries, name
+
+    @property
+    def called(self) -> str:
+        """Its name in messages."""
+        return self.name or "?"
+
+    def spec(self, name: str) -> MapSpec:
+        """The map as an object holds it, but for what its BTF says."""
+        key, value = (size_of(one) if one is not None else 0 for one in (self.key, self.value))
+        return MapSpec(name, self.type, key, value, self.max_entries, self.flags)
+
+    def __repr__(self) -> str:
+        kinds = [one.__name__ for one in (self.key, self.value) if one is not None]
+        return f"{type(self).__name__}({', '.join([*kinds, str(self.max_entries)])}, name={self.name!r})"
+
+    def __iter__(self) -> Any:
+        raise UsageError(f"map {self.called}: {type(self).__name__} is not iterated inside a program")
+
+    def __len__(self) -> int:
+        raise UsageError(f"map {self.called}: len() of a map is its capacity in BPF: use .max_entries")
+
+    def __bool__(self) -> bool:
+        return True
+
+    def _machine(self) -> Machine:
+        return machine(f"map {self.called}")
+
+
+class Memory:
+    """Memory of the machine that runs, sliced like a bytearray: what views of a map's values are views of."""
+
+    __slots__ = ("_on",)
+
+    def __init__(self, on: Machine) -> None:
+        self._on = on
+
+    def __getitem__(self, part: slice) -> bytes:
+        return self._on.load(part.start, part.stop - part.start)
+
+    def __setitem__(self, part: slice, data: bytes) -> None:
+        self._on.store(part.start, data)
+
+
+def element(owner: str, role: str, kind: Any) -> Element:
+    """The type of a key or of a value, as it was declared. UsageError for what cannot lie in memory."""
+    found = stored_as(kind)
+    if found is None or isinstance(found, Bits):
+        raise UsageError(
+            f"{owner}: the {role} type must be a storage type such as u64, an array such as char[16] or a struct, "
+            f"not {kind!r}"
+        )
+    return found
+
+
+def loaded(on: Machine, kind: Element, address: int) -> Any:
+    """The number at an address of a machine, or a live view of the struct or array there."""
+    if isinstance(kind, Storage):
+        return kind.unpack(on.load(address, kind.size))
+    return view(kind, Memory(on), address)
+
+
+def packed(kind: Element, value: Any) -> bytes:
+    """The bytes of a value: a number mod 2**bits, a struct or an array as it is."""
+    return kind.pack(value) if isinstance(kind, Storage) else contents(kind, value)

@@ -1,0 +1,170 @@
+"""Arrays and hashes: what `m[k]`, `m.get(k)`, `k in m`, `del m[k]` mean, as calls of the helpers that compiled code
+makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bpfvm.core.errors import UsageError
+from bpfvm.lang.active import Machine
+from bpfvm.lang.arrays import is_bytes
+from bpfvm.lang.faults import MapError
+from bpfvm.lang.layout import View, size_of
+from bpfvm.lang.maps.base import NOEXIST, Map, element, loaded, packed
+from bpfvm.lang.memory import contents
+from bpfvm.lang.types import Storage, u32, u64
+
+MOST = 10240  # entries of a map that says nothing of them
+_NONE: Any = object()
+
+
+class Keyed(Map):
+    """A map with keys and values.
+
+    m[k] is the number that stands there, or the struct or array itself: what is stored in that is in the map. default:
+    what a missing key counts as, None where it is a KeyError. `m[k] += n` is one atomic operation.
+    """
+
+    key: Any
+    value: Any
+    default: int | None = None
+
+    def __init__(self, key: Any, value: Any, max_entries: int, name: str | None = None) -> None:
+        made = type(self).__name__
+        self.key, self.value = element(made, "key", key), element(made, "value", value)
+        super().__init__(max_entries, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        on, data = self._machine(), self._key(key)
+        address = self._lookup(on, data)
+        if address:
+            return loaded(on, self.value, address)
+        if self.default is None:
+            raise KeyError(key)
+        return self.value.unpack(self.value.pack(self.default))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._store(self._machine(), self._key(key), packed(self.value, value), 0)
+
+    def __contains__(self, key: Any) -> bool:
+        return bool(self._lookup(self._machine(), self._key(key)))
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """What stands under `key`, `default` where nothing does."""
+        on = self._machine()
+        address = self._lookup(on, self._key(key))
+        return loaded(on, self.value, address) if address else default
+
+    def _lookup(self, on: Machine, key: bytes) -> int:
+        """The address of a value, 0 where there is none."""
+        return on.helper("map_lookup_elem", on.handle(self), on.place(key))
+
+    def _store(self, on: Machine, key: bytes, value: bytes, flags: int) -> None:
+        if on.helper("map_update_elem", on.handle(self), on.place(key), on.place(value), flags):
+            raise self._full()
+
+    def _full(self) -> MapError:
+        return MapError(f"{self.called} takes no more entries ({self.max_entries})")
+
+    def _key(self, key: Any) -> bytes:
+        """The bytes of a key. It is never cut: what does not fit is an error of the function."""
+        kind = self.key
+        if isinstance(kind, Storage):
+            if not isinstance(key, int):
+                raise TypeError(f"a key of {self.called} is a {kind.__name__}, not a {type(key).__name__}")
+            if not kind.min <= int(key) <= kind.max:
+                raise OverflowError(f"the key {int(key)} of {self.called} does not fit {kind.__name__}")
+            return kind.pack(key)
+        if is_bytes(kind) and len(bytes(key, "utf-8") if isinstance(key, str) else bytes(key)) > size_of(kind):
+            raise OverflowError(f"a key of {self.called} has {size_of(kind)} bytes")
+        return contents(kind, key)
+
+
+class Array(Keyed):
+    """BPF_MAP_TYPE_ARRAY: `max_entries` values under the indexes from 0, all 0 at first.
+
+    `m[i]` outside of them raises IndexError, a fault of the program. `m[i] += n` is one atomic operation. percpu: each
+    CPU has values of its own, and a program sees those of the CPU that it runs on.
+    """
+
+    def __init__(self, value: Any, max_entries: int, name: str | None = None, *, percpu: bool = False) -> None:
+        self.type, self.is_per_cpu = "percpu_array" if percpu else "array", percpu
+        super().__init__(u32, value, max_entries, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(self._index(key))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(self._index(key), value)
+
+    def _index(self, key: Any) -> int:
+        if not isinstance(key, int):
+            raise TypeError(f"the index of {self.name or 'an array'} must be an integer, not {type(key).__name__}")
+        if not 0 <= key < self.max_entries:
+            raise IndexError(f"index {int(key)} is outside of {self.name or 'the array'} ({self.max_entries} entries)")
+        return int(key)
+
+
+class Hashed(Keyed):
+    """A map whose keys come and go."""
+
+    def __delitem__(self, key: Any) -> None:
+        on, data = self._machine(), self._key(key)
+        if on.helper("map_delete_elem", on.handle(self), on.place(data)):
+            raise KeyError(key)
+
+    def pop(self, key: Any, default: Any = _NONE) -> Any:
+        """A copy of what stands under `key`, which is deleted; `default` where nothing does, KeyError without one."""
+        on, data = self._machine(), self._key(key)
+        address = self._lookup(on, data)
+        if not address:
+            if default is _NONE:
+                raise KeyError(key)
+            return default
+        found = loaded(on, self.value, address)
+        found = found.copy() if isinstance(found, View) else found
+        on.helper("map_delete_elem", on.handle(self), on.place(data))
+        return found
+
+    def setdefault(self, key: Any, default: Any) -> Any:
+        """What stands under `key`, after `default` was stored where nothing did."""
+        on, data = self._machine(), self._key(key)
+        address = self._lookup(on, data)
+        if not address:
+            value = packed(self.value, default)
+            on.helper("map_update_elem", on.handle(self), on.place(data), on.place(value), NOEXIST)
+            address = self._lookup(on, data)
+        if not address:
+            raise self._full()
+        return loaded(on, self.value, address)
+
+
+class Hash(Hashed):
+    """BPF_MAP_TYPE_HASH and its kin: values under keys that programs and user space store.
+
+    lru: the least recently used entries make room for new ones. percpu: each CPU has a value of its own. default: of
+    numbers, what a missing key counts as. What has no room is a MapError, a fault of the program.
+    """
+
+    def __init__(
+        self, key: Any, value: Any, max_entries: int = MOST, name: str | None = None, *, lru: bool = False,
+        percpu: bool = False, default: int | None = None,
+    ) -> None:  # fmt: skip
+        self.type = f"{'lru_' * lru}{'percpu_' * percpu}hash"
+        self.is_per_cpu, self.default = percpu, default
+        super().__init__(key, value, max_entries, name)
+        if default is not None and not (isinstance(self.value, Storage) and isinstance(default, int)):
+            raise UsageError(f"{type(self).__name__}: a default is a number, of a map of numbers")
+
+
+class Counter(Hash):
+    """A hash of numbers from 0: `c[k] += 1` counts, whether or not k was there."""
+
+    def __init__(
+        self, key: Any, value: Any = u64, max_entries: int = MOST, name: str | None = None, *, lru: bool = False,
+        percpu: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(key, value, max_entries, name, lru=lru, percpu=percpu, default=0)
+
+
+__all__ = ["MOST", "Array", "Counter", "Hash", "Hashed", "Keyed"]

@@ -1,0 +1,187 @@
+"""Hashes of structs and of numbers: elements that may be missing, live references, copies."""
+
+from __future__ import annotations
+
+from bpfvm import Counter, Hash, char, s64, struct, u8, u16, u32, u64
+from tests.contract.inputs import Corpus
+
+case = Corpus()
+CASES = case.cases
+
+
+@struct
+class Flow:
+    count: u64 = 0
+    last: u32 = 0
+    port: u16 = 0
+    name: char[6] = b""
+
+
+@struct
+class Pair:
+    left: u32
+    right: u8
+
+
+flows = Hash(u32, Flow, 16, name="flows")
+pairs = Hash(Pair, u32, 16, name="pairs")
+starts = Hash(u32, u64, 16, name="starts")
+hits = Counter(u8, max_entries=8, name="hits")
+names = Hash(char[4], s64, 16, name="names")
+
+
+@case((1, 5), (1, 6), (2, 7), (1, 8))
+def hash_live_reference(k: u32, x: u32) -> u64:
+    """What is stored in a found struct is in the map."""
+    v = flows.get(k)
+    if v is None:
+        flows[k] = Flow(count=1, last=x)
+        return 1
+    v.count += 1
+    v.last = x
+    return v.count * 100 + v.last
+
+
+@case((1, 5), (9, 6), (1, 7))
+def hash_truth(k: u32, x: u32) -> u64:
+    """A struct that is there is true, whatever is in it."""
+    v = flows.get(k)
+    if not v:
+        flows[k] = Flow(last=x)
+    if v:
+        return v.last + 1
+    return 7
+
+
+@case((1, 2), (1, 3), (4, 4), (4, 1))
+def hash_joined(k: u32, x: u32) -> u64:
+    """One of two elements, or none."""
+    flows[x] = Flow(count=x)
+    v = flows.get(k) if k > 2 else flows.get(x)
+    w = v
+    if v is not None:
+        w.count += 3
+        return v.count
+    return 99
+
+
+@case((0, 3), (1, 3), (5, 3), (7, 8))
+def hash_in_a_loop(k: u32, n: u8) -> u64:
+    """The last element that a loop finds."""
+    flows[k] = Flow(count=k)
+    best = None
+    for i in range(8):
+        v = flows.get(i)
+        if v is not None and v.count >= n:
+            best = v
+    if best is None:
+        return 1000
+    best.last += 1
+    return best.count + best.last
+
+
+def bumped(v: Flow | None, by: int) -> Flow | None:
+    """What may be None goes into a function and out of it."""
+    if v is None:
+        return None
+    v.count += by
+    return v
+
+
+@case((1, 2), (1, 3), (2, 3))
+def hash_through_a_function(k: u32, x: u32) -> u64:
+    """A reference that may be None as an argument and as a result."""
+    if k not in flows:
+        flows[k] = Flow(count=x)
+        return 0
+    found = bumped(flows.get(k), x)
+    if found is None:
+        return 1
+    return found.count
+
+
+@case((1, 2), (1, 2), (3, 2), (1, 9))
+def hash_key_of_a_struct(a: u32, b: u8) -> u64:
+    """Padding of a key counts for nothing."""
+    key = Pair(left=a, right=b)
+    old = pairs.get(key, 0)
+    pairs[Pair(left=a, right=b)] = old + 5
+    return old + pairs[key]
+
+
+@case((1, 10), (1, 30), (2, 5), (1, 60))
+def hash_times(k: u32, now: u32) -> u64:
+    """A number that is taken out."""
+    t0 = starts.pop(k, None)
+    if t0 is None:
+        starts[k] = now
+        return 0
+    return now - t0
+
+
+@case((1,), (2,), (1,), (3,))
+def hash_key_error(k: u32) -> u64:
+    """A missing key ends the program."""
+    if k == 2:
+        starts[1] = 5
+    return starts[k]
+
+
+@case((3,), (3,), (4,))
+def hash_delete(k: u32) -> u64:
+    """So does the deletion of one."""
+    if k not in starts:
+        starts[k] = 1
+        return 2
+    del starts[k]
+    del starts[k]
+    return 3
+
+
+@case(*((i,) for i in (1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1)))
+def hash_counter(k: u8) -> u64:
+    """A counter counts from 0, until there is no more room."""
+    hits[k] += 1
+    hits[k] += k
+    return hits[k] + hits[u8(k + 100)]
+
+
+@case((1, 0), (1, 5), (2, 1))
+def hash_counter_fault(k: u8, x: u8) -> u64:
+    """Nothing is counted where the number faults."""
+    hits[k] += 10 // x
+    hits[k] -= 1
+    hits[k] |= 64
+    hits[k] *= 3
+    return hits[k]
+
+
+@case((1,), (7,))
+def hash_names(k: u8) -> s64:
+    """Keys that are texts."""
+    names[b"get"] = k
+    names["put "] = -1
+    one = names.setdefault(b"GET ", k + 1)
+    names[b"GET "] = s64(names[b"GET "] + 1)
+    return s64(one + names[b"get"] + names[b"put "] + names["GET "])
+
+
+@case((1,), (2,), (1,))
+def hash_popped_struct(k: u32) -> u64:
+    """A struct that is taken out is a copy."""
+    old = flows.pop(k, None)
+    flows[k] = Flow(count=5, name=b"abcdefgh")
+    if old is None:
+        return flows[k].count
+    old.count += 1
+    return old.count * 10 + flows[k].count
+
+
+@case((1,), (2,), (1,))
+def hash_setdefault(k: u32) -> u64:
+    """An element that is made when it is missing."""
+    v = flows.setdefault(k, Flow(port=9))
+    v.count += 2
+    flows[k].count += 1
+    flows[k].port = 80
+    return v.count + v.port

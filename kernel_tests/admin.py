@@ -13,6 +13,7 @@ IDS = "opens maps by id"
 
 # file::test[parameters], with * in them -> what it does
 NEEDED = (
+    ("test_places.py::*", "makes network namespaces"),
     ("test_attach*.py::*", "makes network namespaces and reads tracefs"),
     ("test_capabilities.py::*", "becomes another user"),
     ("test_core.py::test_externs_are_bound_as_libbpf_does", "has libbpf list BTF by id"),

@@ -19,6 +19,7 @@ _FOR_ONE = """
     if r0 != {pid} goto out
 """
 _TEXT = """
+    r9 = {other}
     {filter}
     r2 = r10
     r2 += -4
@@ -28,24 +29,29 @@ _TEXT = """
     if r0 == 0 goto out
     r1 = 1
     lock *(u64 *)(r0 + 0) += r1
+    r9 = {value}
 out:
-    r0 = {value}
+    r0 = r9
     exit
 """
 
 
-def spec(section: str, value: int = 0, pid: int | None = None) -> ObjectSpec:
-    """A program of a section that counts its runs and returns `value`. pid: the process that counts, None for all."""
+def spec(section: str, value: int = 0, pid: int | None = None, other: int | None = None) -> ObjectSpec:
+    """A program of a section that counts its runs and returns `value`. pid: the process that counts, None for all.
+    other: what it returns for others."""
     kind = of_section(section).program_type
-    text = _TEXT.format(filter=_FOR_ONE.format(pid=pid) if pid is not None else "", value=value)
+    text = _TEXT.format(filter=_FOR_ONE.format(pid=pid) if pid is not None else "", value=value,
+                        other=value if other is None else other)  # fmt: skip
     program = ProgramSpec(NAME, section, kind, tuple(assemble(text)))
     return ObjectSpec({NAME: program}, {MAP: MapSpec(MAP, "array", 4, 8, 1)})
 
 
 @contextmanager
-def counting(section: str, value: int = 0, pid: int | None = None) -> Iterator[Installed]:
+def counting(
+    section: str, value: int = 0, pid: int | None = None, other: int | None = None
+) -> Iterator[Installed]:  # fmt: skip
     """The program in the kernel."""
-    with install(spec(section, value, pid)) as installed:
+    with install(spec(section, value, pid, other)) as installed:
         yield installed
 
 

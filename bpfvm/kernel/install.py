@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bpfvm.core.errors import LoadError, Unavailable, UsageError, VerifierReject
 from bpfvm.kernel.lacks import attempted
@@ -32,6 +32,9 @@ from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.progs import BY_NAME
 from bpfvm.tables.sections import of_section
 
+if TYPE_CHECKING:
+    from bpfvm.kernel.attach import Link
+
 Pin: TypeAlias = "str | os.PathLike[str] | Literal[False] | None"
 _BY_NAME = "by_name"
 
@@ -40,7 +43,7 @@ class Installed:
     """An object in the kernel. programs, maps: by name; pins: what was pinned. Close it, or use `with`.
 
     tables: of each table of functions for the kernel (struct_ops) the value that registers it when it is stored at key
-    0 of the map of its name: nobody did that yet.
+    0 of the map of its name, which `register` does.
 
     What is attached or pinned stays when it is closed. Runs of the programs do not tell events: the maps have readers.
     """
@@ -70,6 +73,24 @@ class Installed:
         for one in self.programs.values():
             one.close()
         self._opened.close()
+
+    def attach(self, *programs: str) -> Link:
+        """Attach programs to what their sections name, and register all tables, as one link. programs: names; without
+        any, all whose sections name what they are attached to.
+
+        Raises what `LoadedProgram.attach` raises, and nothing is attached then.
+        """
+        from bpfvm.kernel.attach import all_of
+
+        return all_of(self, programs)
+
+    def register(self, table: str) -> Link:
+        """Let the kernel use a table of functions, until the link is closed. UsageError for one that is not there."""
+        from bpfvm.kernel.attach.tables import register
+
+        if table not in self.tables:
+            raise UsageError(f"there is no table {table!r}; the tables are {', '.join(self.tables) or 'none'}")
+        return register(table, self.maps[table], self.tables[table])
 
     def unpin(self) -> None:
         """Remove the pins that this installation made; again does nothing."""

@@ -8,7 +8,7 @@ A target that stands in the section ("tp/sched/sched_switch", "uprobe/c:malloc")
 
 from __future__ import annotations
 
-from bpfvm.kernel.attach.kinds import KINDS, Kind, attach
+from bpfvm.kernel.attach.kinds import KINDS, Kind, all_of, attach
 from bpfvm.kernel.attach.link import Link
 
-__all__ = ["KINDS", "Kind", "Link", "attach"]
+__all__ = ["KINDS", "Kind", "Link", "all_of", "attach"]

@@ -70,4 +70,14 @@ def _no_event(file: str, name: str) -> None:
     remove_event(file, name)
 
 
-TASKS: Mapping[str, Callable[..., None]] = {"tc filter": _no_filter, "tracefs event": _no_event}
+def _no_table(number: int) -> None:
+    from bpfvm.kernel.attach.tables import unregister
+
+    unregister(number)
+
+
+TASKS: Mapping[str, Callable[..., None]] = {
+    "tc filter": _no_filter,
+    "tracefs event": _no_event,
+    "table of functions": _no_table,
+}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.kernel.attach import events, functions, interfaces, multi, networks, sockets, targets, tracing
@@ -14,6 +15,9 @@ from bpfvm.kernel.attach.place import Place
 from bpfvm.kernel.sys import Fd, switched_off
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.sections import of_section
+
+if TYPE_CHECKING:
+    from bpfvm.kernel.install import Installed
 
 _MULTI = ("trace_kprobe_multi", "trace_kprobe_session", "trace_uprobe_multi", "trace_uprobe_session")
 
@@ -143,6 +147,31 @@ def attach(program: ProgramSpec, fd: Fd, target: Any = None, **options: Any) -> 
         if error.errno == errno.EMFILE:
             raise Unavailable(f"{program.name}: this process has too many open files (EMFILE)") from None
         raise
+
+
+def all_of(installed: Installed, names: Sequence[str]) -> Link:
+    """Programs of an object, attached to what their sections name, and its tables registered: one link."""
+    programs = installed.programs
+    unknown = next((name for name in names if name not in programs), None)
+    if unknown is not None:
+        raise UsageError(f"there is no program {unknown!r}; the programs are {', '.join(programs) or 'none'}")
+    chosen = names or [name for name, one in programs.items() if _names_its_place(one.spec)]
+    tables = () if names else tuple(installed.tables)
+    if not chosen and not tables:
+        raise UsageError(
+            f"no section of {', '.join(programs)} names what it is attached to: use .attach(target) of each"
+        )
+    made = chain((programs[name].attach() for name in chosen), (installed.register(name) for name in tables))
+    return sockets.stacked(made, ", ".join((*chosen, *tables)))
+
+
+def _names_its_place(program: ProgramSpec) -> bool:
+    section = of_section(program.section)
+    try:
+        kind = kind_of(program)
+    except Unavailable:
+        return False
+    return bool(section.target) or (kind.optional and program.type != "struct_ops")
 
 
 def kind_of(program: ProgramSpec) -> Kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from bpfvm.core.bits import M32, M64, S32_MAX, S32_MIN, S64_MAX, S64_MIN, signed
@@ -35,11 +36,16 @@ _SIGNS = {"and": "&=", "or": "|=", "xor": "^=", "mul": "*=", "div": "/=", "mod":
           "arsh": "s>>=", "sdiv": "/=", "smod": "%=", "add": "+=", "sub": "-="}  # fmt: skip
 
 
+@functools.cache
+def _stem(name: str) -> str:
+    found = _STEM.fullmatch(name)
+    assert found is not None, name
+    return found[1]
+
+
 def alu(walk: Walk, one: Insn) -> None:
     """One arithmetic instruction."""
-    found = _STEM.fullmatch(one.op.name)
-    assert found is not None, one.op.name
-    name = found[1]
+    name = _stem(one.op.name)
     if name == "movs":
         _move_signed(walk, one)
     elif name == "mov":

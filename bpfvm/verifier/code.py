@@ -4,6 +4,7 @@ walk: subprograms, jumps, unreachable code, and what of it the walk relies on (w
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -74,7 +75,7 @@ class Code:
 
     def number(self, slot: int) -> int:
         """Which subprogram `slot` is in."""
-        return sum(start <= slot for start in self.starts) - 1
+        return bisect_right(self.starts, slot) - 1
 
     def end(self, number: int) -> int:
         """The slot behind a subprogram."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 from bpfvm.isa.insn import Insn
@@ -79,20 +80,26 @@ def _list(walk: Walk, fresh: bool) -> None:
 
 def _walk_one(walk: Walk) -> int | None:
     """Walk the instruction: the slot of the next one, or None where the path ends."""
-    one = walk.code.insn(walk.at)
-    if one.op.kind in _JUMPS:
-        walk.jumps += 1
-    words = walk.bad.get(walk.at)
-    if words is not None:
-        if one.op.kind is Kind.JUMP:
-            walk.source(one.dst)
-        if one.op.kind is Kind.PACKET:
-            check_packet_load(walk)
-        walk.refuse(words)
-    walk.stack.begin(walk.state.calls(), walk.at)
-    following = _HANDLERS[one.op.kind](walk, one)
+    at = walk.at
+    one = walk.code.insns[at]
+    assert one is not None, at
+    handler, jumps = _of(one.op.name, one.op.kind)
+    walk.jumps += jumps
+    if at in walk.bad:
+        _refuse_bad(walk, one)
+    walk.stack.begin(walk.state, at)
+    following = handler(walk, one)
     walk.stack.commit()
     return following
+
+
+def _refuse_bad(walk: Walk, one: Insn) -> None:
+    """A field is set that the instruction does not have."""
+    if one.op.kind is Kind.JUMP:
+        walk.source(one.dst)
+    if one.op.kind is Kind.PACKET:
+        check_packet_load(walk)
+    walk.refuse(walk.bad[walk.at])
 
 
 def _end_path(walk: Walk, state: State) -> None:
@@ -191,3 +198,9 @@ _HANDLERS: Mapping[Kind, Callable[[Walk, Insn], int | None]] = {
     Kind.IMM64: _straight(_wide),
     Kind.PACKET: _straight(load_packet),
 }
+
+
+@functools.cache
+def _of(name: str, kind: Kind) -> tuple[Callable[[Walk, Insn], int | None], bool]:
+    """What walks instructions of a row, and whether they count as jumps."""
+    return _HANDLERS[kind], kind in _JUMPS

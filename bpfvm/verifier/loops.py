@@ -45,6 +45,8 @@ def enter(walk: Walk, state: State) -> None:
 
 def is_open(walk: Walk, state: State) -> bool:
     """Whether what matters in the state is not all known yet."""
+    if not walk.edges:
+        return False
     key = _key(walk, state)
     loop = walk.loops.get(key) if key is not None else None
     return loop is not None and bool(loop.edges)
@@ -55,6 +57,7 @@ def add_edge(walk: Walk, old: State) -> None:
     key = _key(walk, old)
     if key is not None:
         walk.loops.setdefault(key, Loop()).edges.append((walk.state.copy(), walk.at, old))
+        walk.edges += 1
 
 
 def leave(walk: Walk, state: State) -> None:
@@ -77,6 +80,7 @@ def leave(walk: Walk, state: State) -> None:
         if now == before:
             break
         before = now
+    walk.edges -= len(loop.edges)
     loop.first, loop.edges = None, []
 
 

@@ -10,13 +10,17 @@ from collections.abc import Iterable
 
 from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn
-from bpfvm.isa.ops import Kind
+from bpfvm.isa.ops import OPS, Kind
 from bpfvm.verifier.log import frame_text, shown
 from bpfvm.verifier.regs import SCALAR, Reg
 from bpfvm.verifier.state import FP, SPILL, Slot, State, Step
 from bpfvm.verifier.walk import Walk, put
 
 _ARGUMENTS = 0b111110
+# Rows that matter only where what they set does
+_PLAIN = frozenset(
+    op.name for op in OPS if op.kind in (Kind.ALU, Kind.LOAD, Kind.LOAD_SX, Kind.LOAD_ACQUIRE, Kind.IMM64)
+)
 
 
 class _Lost(Exception):
@@ -32,7 +36,10 @@ class Wanted:
         self.slots = [0] * 16
 
     def empty(self) -> bool:
-        return not any(self.regs[: self.depth + 1]) and not any(self.slots[: self.depth + 1])
+        top = self.depth
+        if self.regs[top] or self.slots[top]:
+            return False
+        return not top or not (any(self.regs[:top]) or any(self.slots[:top]))
 
     def has(self, reg: int) -> bool:
         return bool(self.regs[self.depth] >> reg & 1)
@@ -140,7 +147,8 @@ def _through(walk: Walk, state: State, wanted: Wanted, last: int, subsequent: in
                     walk.log.add(
                         f"mark_precise: frame{wanted.depth}: {_masks(wanted, wanted.depth)} before {at}: {shown(one)}"
                     )
-                _back(walk, wanted, at, one, step, subsequent)
+                if one.op.name not in _PLAIN or wanted.has(one.dst) or (step is not None and step.linked):
+                    _back(walk, wanted, at, one, step, subsequent)
         skip = False
         if wanted.empty():
             return True

@@ -6,6 +6,8 @@ and keeps, so that both walk the same instructions.
 
 from __future__ import annotations
 
+import functools
+
 from bpfvm.core.bits import M64
 from bpfvm.verifier import loops
 from bpfvm.verifier.errors import Rejected
@@ -51,6 +53,19 @@ class Ids:
             return reg.id << 7 | reg.added
         self._made += 1
         return self._made << 7
+
+
+class _AnyIds(Ids):
+    """Ids that all match, for a look at one register alone."""
+
+    def match(self, old: int, new: int) -> bool:
+        return True
+
+    def match_scalars(self, old: Reg, new: Reg) -> bool:
+        return True
+
+
+_ANY_IDS = _AnyIds(0)
 
 
 def visited(walk: Walk) -> bool:
@@ -133,7 +148,7 @@ def _keep(walk: Walk, known: list[State]) -> None:
 def _clean(walk: Walk, known: list[State]) -> None:
     """Forget in finished states what nobody reads later."""
     for state in known:
-        if state.branches or state.cleaned or loops.is_open(walk, state):
+        if state.cleaned or state.branches or loops.is_open(walk, state):
             continue
         state.cleaned = True
         calls = state.calls()
@@ -148,11 +163,11 @@ def _clean(walk: Walk, known: list[State]) -> None:
 
 def _may_loop(old: State, new: State) -> bool:
     """The same registers, ids included: a quick look before the whole comparison."""
-    return all(_same(a, b) for a, b in zip(old.frame.regs, new.frame.regs, strict=True))
+    return all(a is b or _same(a, b) for a, b in zip(old.frames[-1].regs, new.frames[-1].regs, strict=True))
 
 
 def _same(a: Reg, b: Reg) -> bool:
-    return a is b or (
+    return (
         a.kind == b.kind and a.null == b.null and a.off == b.off and a.id == b.id and a.added == b.added
         and a.ref == b.ref and a.range == b.range and a.map is b.map and a.same_numbers == b.same_numbers
     )  # fmt: skip
@@ -160,35 +175,52 @@ def _same(a: Reg, b: Reg) -> bool:
 
 def equal(walk: Walk, old: State, new: State, how: str) -> bool:
     """Whether what holds from `old` on holds from `new` on."""
-    if len(old.frames) != len(new.frames) or old.calls() != new.calls():
+    first = old.unlike
+    if first >= 0 and not _reg_covers(old.frames[-1].regs[first], new.frames[-1].regs[first], _ANY_IDS, how):
+        return False  # what differed last time most often differs again
+    if len(old.frames) != len(new.frames) or len(old.refs) != len(new.refs):
+        return False
+    if any(mine.call != theirs.call for mine, theirs in zip(old.frames, new.frames, strict=True)):
         return False
     ids = Ids(walk.last_id)
-    if len(old.refs) != len(new.refs) or (old.rcu, old.preempt) != (new.rcu, new.preempt):
+    if (old.rcu, old.preempt) != (new.rcu, new.preempt):
         return False
     for mine, theirs in zip(old.refs, new.refs, strict=True):
         if mine.kind != theirs.kind or mine.holder != theirs.holder or not ids.match(mine.id << 7, theirs.id << 7):
             return False
     for depth, (mine_frame, their_frame) in enumerate(zip(old.frames, new.frames, strict=True)):
         at = old.at if depth == len(old.frames) - 1 else old.frames[depth + 1].call
-        if not _frames_equal(walk, mine_frame, their_frame, at, ids, how):
+        differs = _unlike(walk, mine_frame, their_frame, at, ids, how)
+        if differs is not None:
+            if depth == len(old.frames) - 1:
+                old.unlike = differs
             return False
     return True
 
 
-def _frames_equal(walk: Walk, old: Frame, new: Frame, at: int, ids: Ids, how: str) -> bool:
+@functools.cache
+def _numbers(mask: int) -> tuple[int, ...]:
+    """The registers of a mask."""
+    return tuple(number for number in range(11) if mask >> number & 1)
+
+
+def _unlike(walk: Walk, old: Frame, new: Frame, at: int, ids: Ids, how: str) -> int | None:
+    """The first register that is not covered, -1 where it is something else, None where the frame is."""
     if old.turns > new.turns:
-        return False
-    live = walk.marks.live[at]
-    for number in range(11):
-        if live >> number & 1 and not _reg_covers(old.regs[number], new.regs[number], ids, how):
-            return False
+        return -1
+    for number in _numbers(walk.marks.live[at]):
+        mine, theirs = old.regs[number], new.regs[number]
+        if mine is theirs and not mine.id and not mine.ref:
+            continue
+        if not _reg_covers(mine, theirs, ids, how):
+            return number
     for place in sorted(set(old.stack) | set(new.stack) if how != USUAL else old.stack):
         if 8 * place >= old.depth:
             break  # below what the old state's function had touched (6.18.44, measured)
         there = 8 * place < new.depth
         if not _slot_covers(old.stack.get(place, EMPTY), new.stack.get(place, EMPTY), ids, how, there):
-            return False
-    return True
+            return -1
+    return None
 
 
 def _reg_covers(old: Reg, new: Reg, ids: Ids, how: str) -> bool:

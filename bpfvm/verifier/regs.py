@@ -7,6 +7,7 @@ that states share registers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from bpfvm.core.bits import M32, M64, S32_MAX, S32_MIN, S64_MAX, S64_MIN, signed
 from bpfvm.obj.model import MapSpec
@@ -21,6 +22,7 @@ TRUSTED, RCU, UNTRUSTED, PER_CPU, READ_ONLY = "trusted_", "rcu_", "untrusted_", 
 
 SOCKETS = frozenset({SOCK, COMMON, TCP, XSK})
 PACKETS = frozenset({PACKET, META})
+Numbers: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int]  # a register's tnum and ranges
 AT_END, BEYOND = -1, -2  # `range` of a packet pointer that was compared with the end and is not before it
 
 
@@ -76,15 +78,10 @@ class Reg:
         new.id, new.added, new.ref, new.precise = self.id, self.added, self.ref, self.precise
         new.range, new.size, new.frame, new.func = self.range, self.size, self.frame, self.func
         new.uid, new.map, new.type, new.owned, new.lent = self.uid, self.map, self.type, self.owned, self.lent
-        self.give_number(new)
+        new.v, new.m = self.v, self.m
+        new.smin, new.smax, new.umin, new.umax = self.smin, self.smax, self.umin, self.umax
+        new.smin32, new.smax32, new.umin32, new.umax32 = self.smin32, self.smax32, self.umin32, self.umax32
         return new
-
-    def give_number(self, other: Reg) -> None:
-        """Copy the tnum and the ranges alone."""
-        other.v, other.m = self.v, self.m
-        other.smin, other.smax, other.umin, other.umax = self.smin, self.smax, self.umin, self.umax
-        other.smin32, other.smax32 = self.smin32, self.smax32
-        other.umin32, other.umax32 = self.umin32, self.umax32
 
     def __repr__(self) -> str:
         return f"<Reg {text(self)}>"
@@ -95,10 +92,15 @@ class Reg:
         return not self.m
 
     @property
-    def same_numbers(self) -> tuple[int, ...]:
+    def same_numbers(self) -> Numbers:
         """Tnum and ranges, to compare."""
         return (self.v, self.m, self.smin, self.smax, self.umin, self.umax,
                 self.smin32, self.smax32, self.umin32, self.umax32)  # fmt: skip
+
+    def take(self, numbers: Numbers) -> None:
+        """Set the tnum and the ranges, in the order of `same_numbers`."""
+        (self.v, self.m, self.smin, self.smax, self.umin, self.umax,
+         self.smin32, self.smax32, self.umin32, self.umax32) = numbers  # fmt: skip
 
     def known(self, value: int) -> None:
         """The number is `value`, 64 bits."""

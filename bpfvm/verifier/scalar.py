@@ -6,28 +6,41 @@ views says over to the others, as far as the kernel does (6.18): that decides wh
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 from bpfvm.core.bits import M32, M64, S32_MAX, S32_MIN, S64_MAX, S64_MIN, signed, swapped
 from bpfvm.verifier import tnum
-from bpfvm.verifier.regs import SCALAR, Reg
+from bpfvm.verifier.regs import SCALAR, Numbers, Reg
 
 _HIGH, _ROUNDS = M64 ^ M32, 3
 
 
 def sync(reg: Reg) -> None:
     """Let the tnum and the ranges tell one another what they know."""
+    reg.take(_synced(reg.same_numbers))
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _synced(numbers: Numbers) -> Numbers:
+    """Programs walk through the same numbers again and again."""
+    reg = Reg(SCALAR)
+    reg.take(numbers)
     _from_tnum32(reg)
     _from_tnum64(reg)
+    before = None
     for _ in range(_ROUNDS):
         _deduce32(reg)
         _deduce64(reg)
         _deduce_mixed(reg)
+        if before == (before := reg.same_numbers):
+            break  # nothing comes of a further round either
     whole = tnum.intersect((reg.v, reg.m), tnum.span(reg.umin, reg.umax))
     low = tnum.intersect(tnum.low32(whole), tnum.span(reg.umin32, reg.umax32))
     reg.v, reg.m = tnum.with_low32(whole, low)
     _from_tnum32(reg)
     _from_tnum64(reg)
+    return reg.same_numbers
 
 
 def _from_tnum32(reg: Reg) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bpfvm.verifier.code import Code, Marks
+from bpfvm.verifier.state import State
 
 Chain = tuple[int, ...]
+_ENTRY: Chain = (-1,)  # of a function that nothing has called
 
 
 @dataclass(slots=True)
@@ -41,11 +43,14 @@ class StackLiveness:
         self._written: dict[int, int] = {}
         self._read: dict[int, int] = {}
 
-    def begin(self, calls: Chain, at: int) -> None:
-        """The instruction `at` of the function that the calls lead to is walked next."""
-        self._now = self._instance(calls, at)
+    def begin(self, state: State, at: int) -> None:
+        """The instruction `at` is walked next, in the innermost frame of `state`."""
+        frames = state.frames
+        calls = _ENTRY if len(frames) == 1 else state.calls()
+        self._now = self._instances.get((calls, frames[-1].entry)) or self._instance(calls, at)
         self._at = at
-        self._written, self._read = {}, {}
+        if self._written or self._read:
+            self._written, self._read = {}, {}
 
     def read(self, frame: int, mask: int) -> None:
         self._read[frame] = self._read.get(frame, 0) | mask
@@ -63,14 +68,15 @@ class StackLiveness:
             if mask & ~known.get(self._at, 0):
                 known[self._at] = known.get(self._at, 0) | mask
                 now.stale = True
-        for frame in set(now.writes) | set(self._written):
-            table = now.writes.setdefault(frame, {})
+        for frame in self._written:
+            now.writes.setdefault(frame, {})
+        for frame, table in now.writes.items():
             mask = self._written.get(frame, 0)
             before = table.get(self._at)
             after = mask if before is None else before & mask
             if before != after:
                 table[self._at] = after
-                now.stale = True
+                now.stale |= bool(before or after)
 
     def leave(self, calls: Chain, at: int) -> None:
         """A function ends at `at`: its callers learn what it reads and writes of their frames."""
@@ -103,7 +109,7 @@ class StackLiveness:
 
     def _instance(self, calls: Chain, at: int) -> Instance:
         number = self._code.number(at)
-        key = calls, number
+        key = calls, self._code.starts[number]
         found = self._instances.get(key)
         if found is None:
             found = Instance(calls, self._code.starts[number], self._code.end(number))

@@ -88,12 +88,13 @@ class State:
     """branches: paths through here that are not walked to their end. history: steps since `parent`'s point.
 
     first, last: instructions at which the steps begin and end. depth: branch points on the way.
-    unrolled: how often callbacks were entered. rcu, preempt: sections that are open.
+    unrolled: how often callbacks were entered. rcu, preempt: sections that are open. unlike: of a state that was kept,
+    the register of the innermost frame that told it from the last one that it was compared with, -1 for none.
     """
 
     __slots__ = (
         "at", "branches", "cleaned", "first", "frames", "history", "hits", "last", "may_goto", "misses", "parent",
-        "preempt", "rcu", "refs", "scc", "unrolled",
+        "preempt", "rcu", "refs", "scc", "unlike", "unrolled",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -105,6 +106,7 @@ class State:
         self.cleaned, self.hits, self.misses, self.unrolled, self.may_goto = False, 0, 0, 0, 0
         self.rcu = self.preempt = 0
         self.scc: object = None
+        self.unlike = -1
 
     @property
     def frame(self) -> Frame:
@@ -123,8 +125,8 @@ class State:
         new.at, new.first, new.last = self.at, self.first, self.last
         new.history = self.history[:]
         new.cleaned, new.hits, new.misses = False, 0, 0
-        new.unrolled, new.may_goto, new.scc = self.unrolled, self.may_goto, None
         new.rcu, new.preempt = self.rcu, self.preempt
+        new.unrolled, new.may_goto, new.scc, new.unlike = self.unrolled, self.may_goto, None, -1
         return new
 
     def calls(self) -> StackKey:

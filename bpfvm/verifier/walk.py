@@ -80,6 +80,7 @@ class Walk:
         self.bad: Mapping[int, str] = {}  # words for instructions with fields that they do not have
         self.inline: dict[int, tuple[bool, int]] = {}
         self.loops: dict[tuple[int, ...], Loop] = {}
+        self.edges = 0  # of all loops
         self.called: set[int] = set()  # functions that are verified by themselves
         self.records: dict[int, Record] = {}  # the kernel's fields in structures of the program
 

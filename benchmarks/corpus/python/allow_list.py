@@ -14,7 +14,7 @@ class Flow:
     proto: u32
 
 
-allowed = Counter(Flow, 1024)
+allowed = Counter(Flow, max_entries=1024)
 
 
 @bpf.xdp(on_fault=XDP_DROP)

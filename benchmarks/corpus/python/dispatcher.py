@@ -6,7 +6,7 @@ ICMP, TCP, UDP = 1, 6, 17
 REDIRECT, CHARGEN = 5, 19
 
 stages = ProgArray(32)
-ports = Counter(u32, 4096)
+ports = Counter(u32, max_entries=4096)
 missed = Array(u64, 256)
 
 

@@ -4,15 +4,15 @@ from bpfvm import Array, Counter, bpf, pkt, u32, u64
 
 TCP, UDP = 6, 17
 
-denied = Counter(u32, 256)
+denied = Counter(u32, max_entries=256)
 volume = Array(u64, 256, percpu=True)
 
 
 @bpf.cgroup_skb("egress")
 def egress_ports(skb):
-    ip = pkt.ip
-    if ip.ver != 4:
+    if not pkt.is_ip:
         return 1
+    ip = pkt.ip
     volume[ip.proto] += skb.len
     if ip.proto not in (TCP, UDP):
         return 1

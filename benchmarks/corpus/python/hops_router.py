@@ -12,7 +12,7 @@ class Prefix:
 
 
 routes = LpmTrie(Prefix, u32, 256)
-taken = Counter(u32, 256)
+taken = Counter(u32, max_entries=256)
 
 
 @bpf.xdp

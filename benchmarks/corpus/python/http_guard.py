@@ -4,7 +4,7 @@ from bpfvm import XDP_DROP, XDP_PASS, Counter, bpf, char, pkt
 
 TCP = 6
 
-methods = Counter(char[4], 64)
+methods = Counter(char[4], max_entries=64)
 
 
 @bpf.xdp

@@ -16,13 +16,12 @@ received = Hash(Source, u64, 4096, lru=True, default=0)
 @bpf.cgroup_skb("ingress")
 def ingress_quota(skb):
     source = Source()
-    match pkt.ip.ver:
-        case 4:
-            source.address = pkt.ip.src.to_bytes(4, "big")
-        case 6:
-            source.address = pkt.ip6.src
-        case _:
-            return 1
+    if pkt.is_ip:
+        source.address = pkt.ip.src.to_bytes(4, "big")
+    elif pkt.is_ip6:
+        source.address = pkt.ip6.src
+    else:
+        return 1
     if received[source] > QUOTA:
         return 0
     received[source] += skb.len

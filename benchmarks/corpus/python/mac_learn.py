@@ -28,7 +28,7 @@ def mac_learn(ctx):
     port = ctx.ingress_ifindex
     vlan = 0
     if eth.type == ETH_VLAN:
-        vlan = pkt.vlan.id
+        vlan = pkt.vlan.vid
         port = u32(port * 8 + (vlan & 7))
     sender = Station(mac=eth.src, vlan=vlan)
     place = stations.get(sender)

@@ -13,7 +13,7 @@ class Key:
 
 
 start = Hash(u32, u64, 10240)
-counts = Counter(Key, 10240)
+counts = Counter(Key, max_entries=10240)
 stacks = StackTrace(1024)
 
 

@@ -5,7 +5,7 @@ from bpfvm import XDP_PASS, XDP_TX, Counter, bpf, pkt, u32
 
 ICMP, ECHO = 1, 8
 
-answered = Counter(u32, 1024)
+answered = Counter(u32, max_entries=1024)
 
 
 @bpf.xdp

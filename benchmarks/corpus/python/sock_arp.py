@@ -4,7 +4,7 @@ from bpfvm import Array, Counter, bpf, pkt, u16, u64
 
 ETH_ARP = 0x0806
 
-operations = Counter(u16, 64)
+operations = Counter(u16, max_entries=64)
 others = Array(u64, 1, percpu=True)
 
 

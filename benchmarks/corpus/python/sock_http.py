@@ -2,7 +2,7 @@
 
 from bpfvm import Counter, bpf, char, pkt
 
-methods = Counter(char[4], 64)
+methods = Counter(char[4], max_entries=64)
 
 
 @bpf.socket("lo")

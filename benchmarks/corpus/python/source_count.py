@@ -2,7 +2,7 @@
 
 from bpfvm import XDP_PASS, Counter, bpf, pkt, u32
 
-sources = Counter(u32, 4096)
+sources = Counter(u32, max_entries=4096)
 
 
 @bpf.xdp

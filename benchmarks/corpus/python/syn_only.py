@@ -5,7 +5,7 @@ from bpfvm import XDP_DROP, XDP_PASS, Counter, bpf, pkt, u16
 TCP = 6
 SYN, ACK = 2, 16
 
-services = Counter(u16, 256)
+services = Counter(u16, max_entries=256)
 
 
 @bpf.xdp

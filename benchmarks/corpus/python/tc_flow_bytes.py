@@ -10,7 +10,7 @@ class Pair:
     proto: u32
 
 
-volume = Counter(Pair, 4096, percpu=True)
+volume = Counter(Pair, max_entries=4096, percpu=True)
 
 
 @bpf.tc

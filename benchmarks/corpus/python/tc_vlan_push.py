@@ -11,7 +11,7 @@ class Sender:
 
 
 members = Hash(Sender, u16, 256)
-pushed = Counter(u16, 256)
+pushed = Counter(u16, max_entries=256)
 
 
 @bpf.tc

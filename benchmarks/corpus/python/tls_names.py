@@ -5,7 +5,7 @@ from bpfvm import Counter, bpf, pkt, u32
 TCP = 6
 HANDSHAKE, CLIENT_HELLO, SERVER_NAME = 22, 1, 0
 
-names = Counter(u32, 1024)
+names = Counter(u32, max_entries=1024)
 
 
 @bpf.socket("lo")

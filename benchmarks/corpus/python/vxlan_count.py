@@ -16,14 +16,13 @@ networks = Hash(u32, Usage, 1024)
 
 @bpf.xdp
 def vxlan_count(ctx):
-    ip = pkt.ip
-    if not pkt.is_ip or ip.proto != UDP or ip.udp.dport != 4789:
+    if not pkt.is_ip or pkt.ip.proto != UDP or pkt.ip.udp.dport != 4789:
         return XDP_PASS
-    vxlan = ip.udp.data
-    number = int.from_bytes(vxlan[4:8], "big") >> 8
-    if not vxlan[0] & 8:
+    vxlan = pkt.ip.udp.vxlan
+    vni = vxlan.vni
+    if not vxlan.flags & 8:
         return XDP_DROP
-    networks.setdefault(number, Usage())
-    networks[number].packets += 1
-    networks[number].bytes += len(pkt)
+    networks.setdefault(vni, Usage())
+    networks[vni].packets += 1
+    networks[vni].bytes += len(pkt)
     return XDP_PASS

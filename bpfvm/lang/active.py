@@ -35,6 +35,10 @@ class Machine(Protocol):
 
     def set_field(self, offset: int, size: int, value: int) -> None: ...
 
+    @property
+    def layer(self) -> str:
+        """The first header of the packet that the program sees: ProgramType.layer."""
+
     def packet_length(self) -> int: ...
 
     def packet_read(self, offset: int, size: int) -> bytes:
@@ -55,6 +59,12 @@ def machine(asked: str) -> Machine:
             'prog.check(...), and put the user half under `if __name__ == "__main__":`'
         )
     return current
+
+
+def layer() -> str:
+    """The first header of the packets of the machine that runs now, Ethernet outside of a run."""
+    current = _active.get()
+    return current.layer if current is not None else "eth"
 
 
 @contextmanager

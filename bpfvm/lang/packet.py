@@ -1,104 +1,168 @@
-"""Packet headers as tables, and `pkt`, the packet that the running program sees.
+"""`pkt`, the packet that the running program sees, and views of it: a header of lang.headers, or bytes, at a place.
 
-`pkt.ip.proto` is a chain: layers, then a field. A layer does not test that the packet holds that protocol; a field that
-lies past the packet's end raises PacketError, a fault of the program.
+`pkt.ip.proto` is a chain: layers, then a field. A layer does not test that the packet holds that protocol. What lies
+past the packet's end raises PacketError, a fault of the program: a field where it is read, a slice where it is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from bpfvm.lang.active import machine
-from bpfvm.lang.types import Storage, be16, be32, u8
+from bpfvm.lang.active import layer, machine
+from bpfvm.lang.arrays import array_of
+from bpfvm.lang.faults import PacketError
+from bpfvm.lang.headers import DATA, HEADERS, NAMED, PACKET, ROOTS, Header, Layer
+from bpfvm.lang.layout import Layout, size_of, view
+from bpfvm.lang.memory import contents, load, store
+from bpfvm.lang.structs import Member
+from bpfvm.lang.types import u8
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderField:
-    """One field. offset: bytes from the header's start. shift, bits: the field's part of the stored number."""
-
-    name: str
-    offset: int
-    type: Storage
-    shift: int = 0
-    bits: int = 0  # 0: the whole number
-
-    def extract(self, stored: int) -> int:
-        """The field's value in the stored number."""
-        return stored >> self.shift & ((1 << (self.bits or self.type.bits)) - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """One protocol header. layers: the headers that may follow, by name, with their distance from this one's start."""
-
-    name: str
-    fields: tuple[HeaderField, ...]
-    layers: Mapping[str, int]
-
-    def field(self, name: str) -> HeaderField | None:
-        """The field called `name`, or None."""
-        return next((one for one in self.fields if one.name == name), None)
-
-    @property
-    def names(self) -> str:
-        """What the header offers, for messages."""
-        layers = f"layers {' '.join(self.layers)}" if self.layers else ""
-        fields = f"fields {' '.join(one.name for one in self.fields)}" if self.fields else ""
-        return "; ".join(part for part in (layers, fields) if part)
-
-
-# RFC 894, RFC 791. `pkt` itself stands for the frame, whose first header is Ethernet.
-HEADERS: Mapping[str, Header] = {
-    "pkt": Header("pkt", (), {"eth": 0, "ip": 14}),
-    "eth": Header("eth", (HeaderField("type", 12, be16),), {"ip": 14}),
-    "ip": Header("ip", (
-        HeaderField("ver", 0, u8, shift=4, bits=4),
-        HeaderField("ihl", 0, u8, bits=4),
-        HeaderField("tos", 1, u8),
-        HeaderField("len", 2, be16),
-        HeaderField("id", 4, be16),
-        HeaderField("frag", 6, be16),
-        HeaderField("ttl", 8, u8),
-        HeaderField("proto", 9, u8),
-        HeaderField("csum", 10, be16),
-        HeaderField("src", 12, be32),
-        HeaderField("dst", 16, be32),
-    ), {}),
-}  # fmt: skip
-
-
-class View:
-    """A header at a place in the packet. Attributes are its fields and the layers behind it."""
-
-    __slots__ = ("_base", "_header")
-
-    def __init__(self, header: Header, base: int) -> None:
-        self._header, self._base = header, base
-
-    def __getattr__(self, name: str) -> Any:
-        header = self._header
-        if name in header.layers:
-            return View(HEADERS[name], self._base + header.layers[name])
-        field = header.field(name)
-        if field is None:
-            raise AttributeError(f"{header.name} has no layer or field {name!r}; it offers {header.names}")
-        data = machine(f"pkt.{header.name}.{name}").packet_read(self._base + field.offset, field.type.size)
-        return field.extract(field.type.unpack(data))
-
-
-class Packet(View):
-    """The whole packet: `len(pkt)` is its length in bytes."""
+class _Bytes:
+    """The packet as memory: what is sliced is read from the machine."""
 
     __slots__ = ()
 
+    def __getitem__(self, part: slice) -> bytes:
+        return machine("the packet").packet_read(part.start, part.stop - part.start)
+
+    def __setitem__(self, part: slice, data: bytes) -> None:
+        machine("the packet").packet_write(part.start, bytes(data))
+
+
+_BYTES = _Bytes()
+
+
+class View:
+    """A header, or bytes, at a place in the packet. Attributes are its fields, and the layers behind it.
+
+    `v[i]` is a byte, `v[a:b]` bytes of constant length, `v[a:]` what begins there; `len(v)` counts to the packet's end.
+    """
+
+    __slots__ = ("_base", "_header")
+    _header: Header
+    _base: int
+
+    def __init__(self, header: Header, base: int) -> None:
+        object.__setattr__(self, "_header", header)
+        object.__setattr__(self, "_base", base)
+
+    def __getattr__(self, name: str) -> Any:
+        header = self._header
+        layer = header.layers.get(name)
+        if layer is not None:
+            return View(HEADERS[layer.header], self._base + self._distance(layer))
+        member = header.field(name)
+        if member is not None:
+            return self._field(member)
+        test = header.test(name)
+        if test is not None:
+            return getattr(self, test.when) in test.values
+        raise AttributeError(f"{header.name} has no layer or field {name!r}; it offers {header.names}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        member = self._header.field(name)
+        if member is None:
+            raise AttributeError(f"{self._header.name} has no field {name!r} to store to; it has {self._header.names}")
+        at = self._base + member.offset
+        if member.bits:
+            if not isinstance(value, int):
+                raise TypeError(f"field {name} takes an integer, not {type(value).__name__}")
+            value = member.put(int(load(member.type, _BYTES, at, False)), value)
+        store(member.type, _BYTES, at, value)
+
+    def __getitem__(self, index: Any) -> Any:
+        if not isinstance(index, slice):
+            return self._read(_counted(index), 1)[0]
+        first = 0 if index.start is None else _counted(index.start)
+        if index.stop is None and index.step is None:
+            return View(HEADERS[DATA], self._base + first)
+        size = _length(index, first)
+        self._read(first, size)
+        return view(array_of(u8, size), _BYTES, self._base + first, fixed=True)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if not isinstance(index, slice):
+            store(u8, _BYTES, self._base + _counted(index), value)
+            return
+        first = 0 if index.start is None else _counted(index.start)
+        kind = array_of(u8, _length(index, first))
+        if isinstance(value, bytes) and len(value) != kind.sizeof:
+            raise ValueError(f"a slice of {kind.sizeof} bytes takes as many, and got {len(value)}")
+        _BYTES[self._base + first : self._base + first + kind.sizeof] = contents(kind, value)
+
+    def at(self, kind: Any, offset: int = 0) -> Any:
+        """What lies `offset` bytes behind the view's start: a struct or an array of type `kind`, all of which the
+        packet must hold; a header, where `kind` is the name of one."""
+        if isinstance(kind, str):
+            if kind not in NAMED:
+                raise TypeError(f"there is no header {kind!r}; there are {' '.join(NAMED)}")
+            return View(NAMED[kind], self._base + _counted(offset))
+        if not isinstance(kind, Layout):
+            raise TypeError(f"at() takes a struct, an array type or the name of a header, not {kind!r}")
+        self._read(_counted(offset), size_of(kind))
+        return view(kind, _BYTES, self._base + offset)
+
     def __len__(self) -> int:
-        return machine("len(pkt)").packet_length()
+        return max(machine("len(pkt)").packet_length() - self._base, 0)
 
     def __bool__(self) -> bool:
         return True
 
+    def __iter__(self) -> Any:
+        raise TypeError("a view of the packet has no end of its own: read bytes by an index, in a loop over a range")
 
-PACKET = "pkt"
-pkt = Packet(HEADERS[PACKET], 0)
+    def _distance(self, layer: Layer) -> int:
+        return layer.distance + sum(part.of(self._read(part.offset, 1)[0]) for part in layer.parts)
+
+    def _field(self, member: Member) -> Any:
+        at = self._base + member.offset
+        if isinstance(member.type, Layout):
+            self._read(member.offset, size_of(member.type))
+            return view(member.type, _BYTES, at)
+        asked = machine(f"pkt.{self._header.name}.{member.name}")
+        stored = member.type.unpack(asked.packet_read(at, member.type.size))
+        return member.part(stored) if member.bits else stored
+
+    def _read(self, offset: int, size: int) -> bytes:
+        return machine("the packet").packet_read(self._base + offset, size)
+
+
+class Packet(View):
+    """The whole packet: it begins with Ethernet, or with IP at hooks that see no link layer."""
+
+    __slots__ = ()
+
+    @property
+    def _header(self) -> Header:  # type: ignore[override]
+        return HEADERS[ROOTS[layer()]]
+
+    @property
+    def _base(self) -> int:  # type: ignore[override]
+        return 0
+
+    def __init__(self) -> None: ...
+
+
+def _counted(index: Any) -> int:
+    """An index of bytes: a view counts from its start only."""
+    if not isinstance(index, int):
+        raise TypeError(f"the index of a view must be an integer, not {type(index).__name__}")
+    if index < 0:
+        raise PacketError(f"{int(index)} is before the view's first byte")
+    return int(index)
+
+
+def _length(index: slice, first: int) -> int:
+    """Bytes of a slice with an end."""
+    if index.step is not None:
+        raise TypeError("a slice of a view has no step")
+    size = _counted(index.stop) - first
+    if size <= 0:
+        raise PacketError(f"the slice [{first}:{first + size}] has no bytes")
+    return size
+
+
+pkt = Packet()
+
+__all__ = ["PACKET", "Packet", "View", "pkt"]

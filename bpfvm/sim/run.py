@@ -60,7 +60,7 @@ class CPython(Emulator):
 
     def tier(self, system: System, table: Mapping[int, Helper]) -> Tier:
         """CPython, on `system`."""
-        return Function(system, table, self.budget, self.enter, self.handles)
+        return Function(system, table, self.budget, self.enter, self.handles, self.hook.program_type)
 
 
 class Loaded(machine.Loaded):

@@ -14,12 +14,15 @@ from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
+from bpfvm.emulator.contexts.frame import Frame
 from bpfvm.emulator.interp import Interpreter, poison
 from bpfvm.emulator.memory import Region
 from bpfvm.emulator.system import System
 from bpfvm.lang.faults import PacketError
+from bpfvm.lang.headers import FARTHEST
 from bpfvm.lang.signature import RESULT_OFFSET, WORD
 from bpfvm.tables.helpers import BY_NAME
+from bpfvm.tables.progs import ProgramType
 
 _SCRATCH = 1 << 16  # bytes for objects that helpers get the address of; the oldest make room
 
@@ -32,10 +35,10 @@ class Function(Interpreter):
 
     def __init__(
         self, system: System, table: Mapping[int, Helper], budget: int, enter: Callable[[Function], int],
-        handles: Callable[[], Mapping[int, int]],
+        handles: Callable[[], Mapping[int, int]], program_type: ProgramType,
     ) -> None:  # fmt: skip
         super().__init__(system, table, budget)
-        self._enter_function, self._handles = enter, handles
+        self._enter_function, self._handles, self._type = enter, handles, program_type
         self._scratch: Region | None = None
         self._used = 0
 
@@ -90,20 +93,27 @@ class Function(Interpreter):
     def set_field(self, offset: int, size: int, value: int) -> None:
         self._context().store(offset, size, value & mask(8 * size))
 
+    @property
+    def layer(self) -> str:
+        return self._type.layer or "eth"
+
     def packet_length(self) -> int:
         frame = self._context().frame
-        return frame.size if frame is not None else 0
+        if frame is None:
+            return 0
+        return frame.packet.size if self._type.name == "xdp" else frame.size
 
     def packet_read(self, offset: int, size: int) -> bytes:
-        frame = self._context().frame
-        if frame is None or offset < 0 or offset + size > frame.size:
-            length = self.packet_length()
-            raise PacketError(f"{size}-byte read at packet+{offset}, packet is {length} bytes")
-        return frame.read(offset, size)
+        return self._frame("read", offset, size).read(offset, size)
 
     def packet_write(self, offset: int, data: bytes) -> None:
+        self._frame("write", offset, len(data)).write(offset, data)
+
+    def _frame(self, verb: str, offset: int, size: int) -> Frame:
+        """The packet, which must hold these bytes where the program reaches them: at addresses, it is what lies in one
+        piece."""
         frame = self._context().frame
-        if frame is None or offset < 0 or offset + len(data) > frame.size:
-            length = self.packet_length()
-            raise PacketError(f"{len(data)}-byte write at packet+{offset}, packet is {length} bytes")
-        frame.write(offset, data)
+        length = 0 if frame is None else frame.packet.size if self._type.direct else frame.size
+        if frame is None or offset < 0 or offset + size > min(length, FARTHEST):
+            raise PacketError(f"{size}-byte {verb} at packet+{offset}, packet is {length} bytes")
+        return frame

@@ -19,6 +19,8 @@ class ProgramType:
     that the kernel does what it does without the program. returns: the least and the largest r0 that the verifier
     takes at exit, None where any number is good; an attach type may say otherwise (`return_range`).
     layer: the first header in the packet that the program sees ("eth", "ip"), None where it sees no packet of headers.
+    direct: packet bytes are loaded from addresses; else helpers fetch them. stores: they may be stored to as well
+    (may_access_direct_pkt_data).
     ld_abs: legacy packet loads (RFC 9669 5.5) are allowed. sleepable: the type is only taken with BPF_F_SLEEPABLE.
     test_run: the kernel since which BPF_PROG_TEST_RUN runs it, "" for never. needs: capabilities that loading takes;
     unprivileged: none where kernel.unprivileged_bpf_disabled is 0. btf_target: loads for one function or structure that
@@ -32,6 +34,8 @@ class ProgramType:
     fallback: int = 0
     returns: tuple[int, int] | None = None
     layer: str | None = None
+    direct: bool = False
+    stores: bool = False
     ld_abs: bool = False
     sleepable: bool = False
     test_run: str = ""
@@ -93,30 +97,35 @@ PROGRAM_TYPES: tuple[ProgramType, ...] = (
     ProgramType("socket_filter", 1, "__sk_buff", layer="eth", ld_abs=True, test_run="4.12", unprivileged=True,
                 since="3.19"),
     ProgramType("kprobe", 2, "pt_regs", needs=_TRACE_TYPE, since="4.1"),
-    ProgramType("sched_cls", 3, "__sk_buff", _TC, fallback=-1, layer="eth", ld_abs=True, test_run="4.12",
-                needs=_NET_TYPE, since="4.1"),
-    ProgramType("sched_act", 4, "__sk_buff", _TC, fallback=-1, layer="eth", ld_abs=True, test_run="4.12",
-                needs=_NET_TYPE, since="4.1"),
+    ProgramType("sched_cls", 3, "__sk_buff", _TC, fallback=-1, layer="eth", direct=True, stores=True,
+                ld_abs=True, test_run="4.12", needs=_NET_TYPE, since="4.1"),
+    ProgramType("sched_act", 4, "__sk_buff", _TC, fallback=-1, layer="eth", direct=True, stores=True,
+                ld_abs=True, test_run="4.12", needs=_NET_TYPE, since="4.1"),
     ProgramType("tracepoint", 5, None, needs=_TRACE_TYPE, since="4.7"),
-    ProgramType("xdp", 6, "xdp_md", _XDP, fallback=2, layer="eth", test_run="4.12", needs=_NET_TYPE, since="4.8"),
+    ProgramType("xdp", 6, "xdp_md", _XDP, fallback=2, layer="eth", direct=True, stores=True, test_run="4.12",
+                needs=_NET_TYPE, since="4.8"),
     ProgramType("perf_event", 7, "bpf_perf_event_data", needs=_TRACE_TYPE, since="4.9"),
     ProgramType("cgroup_skb", 8, "__sk_buff", fallback=1, returns=_ALLOW, layer="ip", test_run="4.12",
                 unprivileged=True, since="4.10"),
     ProgramType("cgroup_sock", 9, "bpf_sock", fallback=1, returns=_ALLOW, needs=_NET_TYPE, since="4.10"),
-    ProgramType("lwt_in", 10, "__sk_buff", _LWT, layer="ip", test_run="4.12", needs=_NET_TYPE, since="4.10"),
-    ProgramType("lwt_out", 11, "__sk_buff", _LWT, layer="ip", test_run="4.12", needs=_NET_TYPE, since="4.10"),
-    ProgramType("lwt_xmit", 12, "__sk_buff", _LWT_XMIT, layer="ip", test_run="4.12", needs=_NET_TYPE, since="4.10"),
+    ProgramType("lwt_in", 10, "__sk_buff", _LWT, layer="ip", direct=True, test_run="4.12", needs=_NET_TYPE,
+                since="4.10"),
+    ProgramType("lwt_out", 11, "__sk_buff", _LWT, layer="ip", direct=True, test_run="4.12", needs=_NET_TYPE,
+                since="4.10"),
+    ProgramType("lwt_xmit", 12, "__sk_buff", _LWT_XMIT, layer="ip", direct=True, stores=True, test_run="4.12",
+                needs=_NET_TYPE, since="4.10"),
     ProgramType("sock_ops", 13, "bpf_sock_ops", fallback=1, returns=_ALLOW, needs=_NET_TYPE, since="4.13"),
     ProgramType("sk_skb", 14, "__sk_buff", _SK, fallback=1, needs=_NET_TYPE, since="4.14"),
     ProgramType("cgroup_device", 15, "bpf_cgroup_dev_ctx", fallback=1, returns=_ALLOW, needs=_NET_TYPE, since="4.15"),
     ProgramType("sk_msg", 16, "sk_msg_md", _SK, fallback=1, needs=_NET_TYPE, since="4.17"),
     ProgramType("raw_tracepoint", 17, "bpf_raw_tracepoint_args", test_run="5.10", needs=_TRACE_TYPE, since="4.17"),
     ProgramType("cgroup_sock_addr", 18, "bpf_sock_addr", fallback=1, returns=_ALLOW, needs=_NET_TYPE, since="4.17"),
-    ProgramType("lwt_seg6local", 19, "__sk_buff", _LWT_XMIT, layer="ip", needs=_NET_TYPE, since="4.18"),
+    ProgramType("lwt_seg6local", 19, "__sk_buff", _LWT_XMIT, layer="ip", direct=True, needs=_NET_TYPE,
+                since="4.18"),
     ProgramType("lirc_mode2", 20, None, needs=_NET_TYPE, since="4.18"),
     ProgramType("sk_reuseport", 21, "sk_reuseport_md", _SK, fallback=1, since="4.19"),
-    ProgramType("flow_dissector", 22, "__sk_buff", _FLOW, fallback=129, layer="eth", test_run="5.1", needs=_NET_TYPE,
-                since="4.20"),
+    ProgramType("flow_dissector", 22, "__sk_buff", _FLOW, fallback=129, layer="eth", direct=True, test_run="5.1",
+                needs=_NET_TYPE, since="4.20"),
     ProgramType("cgroup_sysctl", 23, "bpf_sysctl", fallback=1, returns=_ALLOW, needs=_NET_TYPE, since="5.2"),
     ProgramType("raw_tracepoint_writable", 24, "bpf_raw_tracepoint_args", needs=_TRACE_TYPE, since="5.2"),
     ProgramType("cgroup_sockopt", 25, "bpf_sockopt", fallback=1, returns=_ALLOW, needs=_NET_TYPE, since="5.3"),

@@ -48,7 +48,10 @@ def _name(f: Translation, node: ast.Name) -> Value:
 
 
 def _attribute(f: Translation, node: ast.Attribute) -> Value:
-    owner = value(f, node.value)
+    return _attribute_of(f, value(f, node.value), node)
+
+
+def _attribute_of(f: Translation, owner: Value, node: ast.Attribute) -> Value:
     if isinstance(owner, Reference):
         return fields.attribute(f, owner, node)
     of_ours = protocols.of(owner).attribute
@@ -212,7 +215,16 @@ def branch(f: Translation, node: ast.expr) -> Branches:
             return _branch_bool(f, node)
         if isinstance(node, ast.Compare):
             return _branch_chain(f, node)
+        if isinstance(node, ast.Attribute):
+            return _branch_attribute(f, node)
     return compare.truth(f, value(f, node), node)
+
+
+def _branch_attribute(f: Translation, node: ast.Attribute) -> Branches:
+    owner = value(f, node.value)
+    of_ours = protocols.of(owner).test
+    branches = of_ours(f, owner, node) if of_ours is not None else None
+    return branches if branches is not None else compare.truth(f, _attribute_of(f, owner, node), node)
 
 
 def _branch_bool(f: Translation, node: ast.BoolOp) -> Branches:

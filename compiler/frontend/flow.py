@@ -26,6 +26,7 @@ from bpfvm.compiler.frontend.types import (
     Tuple,
     Unbound,
     Value,
+    View,
     constant,
     kinds_of,
     part,
@@ -67,9 +68,13 @@ def truth_value(f: Translation, branches: tuple[Sequence[End], Sequence[End]], n
 
 @dataclass(frozen=True, slots=True)
 class _Phi:
-    """A number that is another register on each way: what it is there, in the order of the ways."""
+    """A number that is another register on each way: what it is there, in the order of the ways.
+
+    added: what is to be added to each number's register, where that is not the number yet.
+    """
 
     numbers: tuple[Number, ...]
+    added: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,8 @@ def _phis(one: Any) -> list[_Phi | _Places]:
             return [phi for item in one.items for phi in _phis(item)]
         case Maybe():
             return [*_phis(one.there), *_phis(one.number)]
+        case View():
+            return _phis(one.moved)
     return []
 
 
@@ -134,6 +141,8 @@ def _filled(one: Any, made: Mapping[int, Number | Reference | Nullable]) -> Any:
             return Tuple(tuple(_filled(item, made) for item in one.items))
         case Maybe():
             return Maybe(_filled(one.there, made), _filled(one.number, made))
+        case View(moved=_Phi()):
+            return replace(one, moved=_filled(one.moved, made))
     return one
 
 
@@ -143,7 +152,7 @@ def known(state: State, bound: Binding | None) -> Binding:
         return Unbound(always=True)
     if isinstance(bound, Tuple):
         return Tuple(tuple(state.seen(one) for one in bound.items))
-    return state.seen(bound) if isinstance(bound, Number | Maybe | Nullable) else bound
+    return state.seen(bound) if isinstance(bound, Number | Maybe | Nullable | View) else bound
 
 
 def met(column: Sequence[Binding]) -> Binding:
@@ -172,6 +181,9 @@ def _meet(column: Sequence[Binding]) -> Any:
     places = [one for one in column if isinstance(one, Reference | Nullable | Nothing)]
     if len(places) == len(column) and len({(one.type, one.space) for one in references(places)}) == 1:
         return _meet_places(places)
+    views = [one for one in column if isinstance(one, View)]
+    if len(views) == len(column) and len({one.header for one in views}) == 1:
+        return _meet_views(views)
     tuples = [one for one in column if isinstance(one, Tuple)]
     if len(tuples) == len(column) and len({len(one.items) for one in tuples}) == 1:
         return _meet_tuples(tuples)
@@ -195,8 +207,23 @@ def _meet_places(places: Sequence[Reference | Nullable | Nothing]) -> _Places:
     return _Places(tuple(places), made if is_there else Nullable(made))
 
 
+def _meet_views(views: Sequence[View]) -> View:
+    """Views of one header at several places."""
+    first = views[0]
+    moved = [one.moved for one in views if one.moved is not None]
+    if len(moved) == len(views) and len({one.base for one in views}) == 1:
+        return View(first.header, first.base, _meet_numbers(moved))
+    met = _meet_numbers([one.place for one in views])
+    if isinstance(met, Number):
+        assert met.constant is not None, "places that are told by one number have one base"
+        return View(first.header, met.constant)
+    return View(first.header, 0, replace(met, added=tuple(one.base if one.moved else 0 for one in views)))
+
+
 def aligned_to(one: Reference) -> int:
-    """What the address of a value is a multiple of."""
+    """What the address of a value is a multiple of; any address is as good as another one in the packet."""
+    if one.space == "packet":
+        return one.align
     return min(one.align, one.offset & -one.offset) if one.offset else one.align
 
 
@@ -254,7 +281,10 @@ def _merge(
 
 
 def _word(f: Translation, phi: _Phi | _Places, place: int) -> Register:
-    return f.register(phi.numbers[place]) if isinstance(phi, _Phi) else f.address(phi.ways[place])
+    if isinstance(phi, _Places):
+        return f.address(phi.ways[place])
+    word = f.register(phi.numbers[place])
+    return f.op("add", word, f.number(phi.added[place])) if phi.added and phi.added[place] else word
 
 
 def _type(phi: _Phi | _Places) -> Type:
@@ -295,6 +325,8 @@ def _origins(bindings: Iterable[Binding]) -> set[int]:
             found |= {one.there.origin, one.number.origin}
         elif isinstance(one, Nullable):
             found.add(one.origin)
+        elif isinstance(one, View) and one.moved is not None:
+            found.add(one.moved.origin)
     return found
 
 
@@ -315,8 +347,14 @@ def _common_facts(states: Sequence[State], origins: set[int]) -> dict[int, Inter
 
 def _common_packet(states: Sequence[State]) -> PacketEnds | None:
     """The packet's addresses, where all ways have the same; the shortest of what they have proven."""
-    known = [state.packet for state in states]
-    first = known[0]
-    if first is None or any(one is None or one.data is not first.data for one in known):
+    known = [state.packet for state in states if state.packet is not None]
+    first = known[0] if known else None
+    if first is None or len(known) < len(states) or any(one.data is not first.data for one in known):
         return None
-    return min((one for one in known if one is not None), key=lambda one: one.proven)
+    windows = {}
+    for key, window in first.windows.items():
+        others = [one.windows.get(key) for one in known]
+        same = [one for one in others if one is not None and one.pointer is window.pointer]
+        if len(same) == len(known):
+            windows[key] = min(same, key=lambda one: one.proven)
+    return PacketEnds(first.data, first.end, windows)

@@ -14,6 +14,7 @@ from bpfvm.compiler.frontend.types import (
     Nullable,
     Number,
     Reference,
+    View,
     part,
     placed,
     placeholder,
@@ -69,6 +70,9 @@ def open(f: Translation, guesses: Mapping[str, Guess]) -> Heads:
             names[name] = _head(f, block, carried, Carried(name, _number), (binding, guess.drift))
         elif isinstance(binding, Reference | Nullable) and isinstance(before, Reference | Nullable | Nothing):
             names[name] = _place_head(f, block, carried, name, binding)
+        elif isinstance(binding, View) and isinstance(before, View):
+            head = _head(f, block, carried, Carried(name, None), (binding.place, guess.drift))
+            names[name] = View(binding.header, 0, head) if isinstance(head, Number) else head
         elif isinstance(binding, Maybe):
             names[name] = _optional_head(f, block, carried, name, binding)
         else:
@@ -117,6 +121,7 @@ def _head(
     outer: dict[int, Interval] = {}
     if drift is not None:
         before = f.state.names[one.name]
+        before = before.place if isinstance(before, View) else before
         if isinstance(before, Number):
             outer = {base: add(by, drift) for base, by in drifts(f, before).items()}
     head = Number(binding.kinds, binding.range, param, drift=outer)
@@ -159,6 +164,7 @@ def close(f: Translation, heads: Heads, spent: tuple[str, Span] | None = None) -
             back = [f.builder.op("forget", one, type=one.type) if one.op == "const" else one for one in back]
             f.builder.may_goto(heads.block, f.fault_block("LoopLimit", *spent), *back)
     for one in heads.names.values():
+        one = one.moved if isinstance(one, View) and one.moved is not None else one
         numbers = (one.there, one.number) if isinstance(one, Maybe) else (one,) if isinstance(one, Number) else ()
         f.bases -= {number.origin for number in numbers}
     f.leave()
@@ -169,6 +175,9 @@ def _carried(f: Translation, one: Carried) -> Register:
     binding = f.state.names[one.name]
     if isinstance(binding, Reference | Nullable | Nothing) and one.part is None:
         return f.address(binding)
+    if isinstance(binding, View):
+        word = f.register(binding.place)
+        return f.op("add", word, f.number(binding.base)) if binding.moved is not None and binding.base else word
     number = one.part(binding) if one.part is not None else None
     return f.register(number) if number is not None else f.number(0)
 

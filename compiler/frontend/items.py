@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
-from bpfvm.compiler.frontend import flow
+from bpfvm.compiler.frontend import flow, window
 from bpfvm.compiler.frontend.place import Place
 from bpfvm.compiler.frontend.scope import Unknown
 from bpfvm.compiler.frontend.state import End
@@ -48,7 +48,10 @@ def element(f: Translation, owner: Reference, kind: Element, index: Number, what
     else:
         distance = f.op("mul", register, f.number(step))
     align = min(owner.align, step & -step)
-    return Place(replace(owner, base=f.behind(owner.base, distance), align=align), kind, what)
+    base = f.behind(owner.base, distance)
+    if owner.space == "packet":
+        window.again(f, base, owner.offset + step)
+    return Place(replace(owner, base=base, align=align), kind, what)
 
 
 def inside(f: Translation, index: Number, part: tuple[int, int], node: ast.AST, what: str) -> Number:
@@ -152,6 +155,13 @@ def _bound(f: Translation, given: Value | None, default: int) -> Number | None:
     if given is None:
         return f.constant(default)
     return f.state.known(given) if isinstance(given, Number) else None
+
+
+def length(f: Translation, start: Value, stop: Value | None, node: ast.Slice) -> int | None:
+    """How many items a slice of something without an end of its own has, where that is one number always."""
+    if not (isinstance(start, Number) and isinstance(stop, Number)):
+        return None
+    return _length(f, f.state.known(start), f.state.known(stop), node, 0)
 
 
 def _length(f: Translation, start: Number, stop: Number, node: ast.Slice, whole: int) -> int | None:

@@ -22,6 +22,7 @@ from bpfvm.compiler.frontend.state import Ends, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import (
     BOOLEAN,
+    INT,
     Bad,
     Binding,
     Conflict,
@@ -32,12 +33,14 @@ from bpfvm.compiler.frontend.types import (
     Nullable,
     Number,
     Reference,
+    View,
     kinds_of,
     part,
     placeholder,
 )
 from bpfvm.core.bits import M8, M32, M64, S64_MAX, S64_MIN
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
+from bpfvm.lang.headers import FARTHEST
 from bpfvm.lang.interval import Interval, add
 
 _DRIFTS = 4  # guesses by drift, before only bounds count
@@ -226,23 +229,51 @@ def _grown(trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, 
     if not (isinstance(before, Number) and isinstance(after, Number) and isinstance(guess.binding, Number)):
         if isinstance(after, Growing | Bad) or after == head:  # an error was said where it was made
             return guess
+        moved = _moved(head, before, after, guess, turns, round)
+        if moved is not None:
+            return moved
         place = guess.binding if isinstance(guess.binding, Reference | Nullable | Nothing) else None
         if place is not None and isinstance(after, Reference | Nullable) and _made_in(trial, after):
             return Guess(Conflict(place, after, earlier=True), None)
         met = flow.met([guess.binding, after])
         return Guess(met, None) if met != guess.binding else guess
-    known, kinds = guess.binding.range, before.kinds | after.kinds | guess.binding.kinds
+    return _number(head, (before, after), guess, guess.binding, turns, round)
+
+
+def _moved(head: Binding, before: Binding, after: Binding, guess: Guess, turns: int, round: int) -> Guess | None:
+    """Views of one header: they move as numbers do, within what programs see of a packet. None for anything else."""
+    known = guess.binding
+    if not (
+        isinstance(head, View) and isinstance(before, View) and isinstance(after, View) and isinstance(known, View)
+    ):
+        return None
+    if len({one.header for one in (head, before, after, known)}) > 1:
+        return None
+    place = known.place
+    wider = _number(head.place, (before.place, after.place), guess, place, turns, round)
+    if wider is guess or not isinstance(wider.binding, Number):
+        return guess
+    range = wider.binding.range.meet(Interval(0, FARTHEST)) or place.range
+    return Guess(View(known.header, 0, Number(INT, range)), wider.drift)
+
+
+def _number(
+    head: Binding, ways: tuple[Number, Number], guess: Guess, binding: Number, turns: int, round: int
+) -> Guess:  # fmt: skip
+    """`guess`, of which `binding` is the number, where it covers what comes in and back by `ways`; else the next."""
+    before, after = ways
+    known, kinds = binding.range, before.kinds | after.kinds | binding.kinds
     bounds = before.range.union(after.range)
     drift = _drift(head, after, turns) if guess.drift is not None else None
     if drift is not None and guess.drift is not None:
         reach = add(before.range, drift)
         drifts = _fits(reach, kinds)
         covered = drifts and (bounds.within(known) or reach.within(known))
-        if covered and drift.within(guess.drift) and kinds == guess.binding.kinds:
+        if covered and drift.within(guess.drift) and kinds == binding.kinds:
             return guess
         if drifts and round < _DRIFTS:
             return Guess(Number(kinds, bounded(reach.union(known))), drift.union(guess.drift))
-    elif guess.drift is None and bounds.within(known) and kinds == guess.binding.kinds:
+    elif guess.drift is None and bounds.within(known) and kinds == binding.kinds:
         return guess
     wider = _wider(known, bounds, round - _DRIFTS)
     return Guess(Number(kinds, _wrapped(kinds, wider)), None)

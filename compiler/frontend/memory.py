@@ -65,6 +65,8 @@ def load_bits(f: Translation, one: Reference, member: Member) -> Number:
     storage = member.type
     assert isinstance(storage, Storage), "bits are those of numbers"
     word = get_word(f, one, storage.size)
+    if storage.is_big:
+        word = f.op(f"bswap{storage.bits}", word)
     range = of_bits(member.bits, storage.is_signed)
     if storage.is_signed:
         word = f.op("shl", word, f.number(_WORD - member.bits - member.shift))
@@ -102,7 +104,9 @@ def store_bits(f: Translation, one: Reference, member: Member, number: Number) -
     word = f.op("shl", word, f.number(member.shift)) if member.shift else word
     if member.bits < storage.bits:
         kept = get_word(f, one, storage.size)
+        kept = f.op(f"bswap{storage.bits}", kept) if storage.is_big else kept
         word = f.op("or", f.op("and", kept, f.number(M64 & ~(whole << member.shift))), word)
+    word = f.op(f"bswap{storage.bits}", word) if storage.is_big else word
     put_word(f, one, word, storage.size)
 
 

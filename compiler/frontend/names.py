@@ -29,9 +29,10 @@ from bpfvm.compiler.frontend.types import (
     View,
 )
 from bpfvm.lang.capture import MUTABLE
+from bpfvm.lang.headers import HEADERS, PACKET, ROOTS
 from bpfvm.lang.layout import View as Memory
 from bpfvm.lang.layout import align_of
-from bpfvm.lang.packet import PACKET, pkt
+from bpfvm.lang.packet import pkt
 
 
 def read(f: Translation, node: ast.Name) -> Value:
@@ -152,6 +153,8 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
         value = f.scope.value(found, name)
     except Unfit as error:
         return _unfit(f, name, error, node)
+    if isinstance(value, View) and f.hook.program_type.layer is not None and value.header.name in ROOTS.values():
+        return replace(value, header=HEADERS[ROOTS[f.hook.program_type.layer]])
     if isinstance(value, View) and f.hook.program_type.layer is None:
         return f.error(
             "E011",

@@ -175,7 +175,7 @@ def _text(f: Translation, value: Value, node: ast.expr) -> str | None:
 def _offers(value: Value, name: str) -> bool | None:
     match value:
         case View(header=header):
-            return name in header.layers or header.field(name) is not None
+            return name in header.offered or name == "at"
         case Static(object=found):
             return hasattr(found, name)
         case ContextValue() | Bad():

@@ -25,14 +25,15 @@ Statements = Callable[[Sequence[ast.stmt]], None]
 class Protocol:
     """One class of values; each function gets the translation and the value, then what the syntax brings.
 
-    attribute: `v.a`. item: `v[i]`, with i. span: `v[a:b]`. set_attribute: `v.a = x`, with x and the node that it came
-    from. set_item: `v[i] = x`, with i, x and its node. set_span: `v[a:b] = x`. update: `v.a op= x` and `v[i] op= x`,
-    with i or None, and a function that evaluates x, which happens after the old value is read. delete: `del v[i]`.
-    contains: `x in v`. truth: `bool(v)`, true without one. length: `len(v)`. loop: `for x in v`, with what binds an
-    item to the target and what translates a body.
+    attribute: `v.a`. test: branch on `v.a`, None where it is to be evaluated for that. item: `v[i]`, with i. span:
+    `v[a:b]`. set_attribute: `v.a = x`, with x and the node that it came from. set_item: `v[i] = x`, with i, x and its
+    node. set_span: `v[a:b] = x`. update: `v.a op= x` and `v[i] op= x`, with i or None, and a function that evaluates x,
+    which happens after the old value is read. delete: `del v[i]`. contains: `x in v`. truth: `bool(v)`, true without
+    one. length: `len(v)`. loop: `for x in v`, with what binds an item to the target and what translates a body.
     """
 
     attribute: Callable[[Translation, Any, ast.Attribute], Value] | None = None
+    test: Callable[[Translation, Any, ast.Attribute], Branches | None] | None = None
     item: Callable[[Translation, Any, Value, ast.Subscript], Value] | None = None
     span: Callable[[Translation, Any, Span, ast.Subscript], Value] | None = None
     set_attribute: Callable[[Translation, Any, ast.Attribute, Value, ast.expr], None] | None = None
@@ -76,7 +77,17 @@ PROTOCOLS: Mapping[type, Protocol] = {
         length=absent.length,
         loop=absent.loop,
     ),
-    View: Protocol(attribute=packet.attribute, length=packet.length),
+    View: Protocol(
+        attribute=packet.attribute,
+        test=packet.test,
+        item=packet.item,
+        span=packet.span,
+        set_attribute=packet.set_attribute,
+        set_item=packet.set_item,
+        set_span=packet.set_span,
+        update=packet.update,
+        length=packet.length,
+    ),
 }
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from bpfvm.compiler.frontend.types import NOTHING, Binding, Maybe, Nullable, Number, Value
+from bpfvm.compiler.frontend.types import NOTHING, Binding, Maybe, Nullable, Number, Value, View
 from bpfvm.compiler.ir.function import Block
 from bpfvm.compiler.ir.types import Value as Register
 from bpfvm.core.diag import Diag
@@ -19,11 +19,23 @@ Diags: TypeAlias = dict[tuple[str, str, Span], Diag]  # by code, message and pla
 
 @dataclass(frozen=True, slots=True)
 class PacketEnds:
-    """Addresses of the packet's first byte and of the byte behind its last; so many bytes are proven to be there."""
+    """Addresses of the packet's first byte and of the byte behind its last.
+
+    windows: what is known of addresses in it, by the origin of the number that was added to `data`, None for `data`.
+    """
 
     data: Register
     end: Register
+    windows: Mapping[int | None, Window] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Bytes from `pointer` on, of which so many are proven to be there. bound: what was added is no more than that."""
+
+    pointer: Register
     proven: int
+    bound: int
 
 
 @dataclass(slots=True)
@@ -55,6 +67,8 @@ class State:
         if isinstance(value, Nullable):
             known = self.facts.get(value.origin)
             return value if known is None or known.constant is None else value.at if known.constant else NOTHING
+        if isinstance(value, View) and value.moved is not None:
+            return replace(value, moved=self.known(value.moved))
         if not isinstance(value, Maybe):
             return value
         there = self.known(value.there)
@@ -89,7 +103,8 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What goes around a loop. name: of the binding. part: the number that it gives of it, None for a reference."""
+    """What goes around a loop. name: of the binding. part: the number that it gives of it, None for a reference or a
+    view."""
 
     name: str
     part: Callable[[Binding], Number | None] | None

@@ -97,7 +97,10 @@ def update(f: Translation, node: ast.AugAssign, target: ast.Attribute | ast.Subs
         if not isinstance(index, Bad):
             _refuse(f, owner, target)
     else:
-        index = value(f, target.slice) if isinstance(target, ast.Subscript) else NOTHING
+        index = NOTHING
+        if isinstance(target, ast.Subscript):
+            is_span = protocols.of(owner).set_span is not None and isinstance(target.slice, ast.Slice)
+            index = NOTHING if is_span else value(f, target.slice)
         of_ours(f, owner, None if isinstance(target, ast.Attribute) else index, node, lambda: value(f, node.value))
 
 

@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 from bpfvm.compiler.ir.types import Value as Register
 from bpfvm.core.span import Span
 from bpfvm.lang.arrays import ArrayType
-from bpfvm.lang.interval import S64, U64, Interval
+from bpfvm.lang.headers import ROOTS, Header
+from bpfvm.lang.interval import S64, U64, Interval, add
 from bpfvm.lang.layout import Layout
 from bpfvm.lang.maps import Map
-from bpfvm.lang.packet import Header
 from bpfvm.lang.types import Storage, s64, u64
 from bpfvm.tables.ctx import CtxField
 
@@ -103,14 +103,24 @@ class Maybe:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A packet header at a constant distance from the packet's start."""
+    """A header, or bytes, in the packet: `base` bytes from its start, and `moved` more that are known in a run only."""
 
     header: Header
     base: int
+    moved: Number | None = None
 
     @property
     def described(self) -> str:
-        return "the packet" if self.header.name == "pkt" else f"a packet view of `{self.header.name}`"
+        return "the packet" if self.header.name in ROOTS.values() else f"a packet view of `{self.header.name}`"
+
+    @property
+    def place(self) -> Number:
+        """How far it is from the packet's start; the register, where there is one, is that of `moved`."""
+        if self.moved is None or not self.base:
+            return self.moved or constant(self.base)
+        by = Interval(self.base, self.base)
+        drift = {self.moved.origin: by} | {origin: add(one, by) for origin, one in self.moved.drift.items()}
+        return Number(INT, add(self.moved.range, by), self.moved.register, drift=drift)
 
 
 @dataclass(frozen=True, slots=True)

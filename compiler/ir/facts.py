@@ -19,7 +19,7 @@ class Facts(Protocol):
 
 
 class Conservative:
-    """What every verifier since bounded loops came (5.3) knows: widths of loads, masks, shifts to the right."""
+    """What every verifier since bounded loops came (5.3) knows: widths of loads, masks, shifts."""
 
     def range(self, value: Value) -> Interval:
         return _range(value, _DEEP)
@@ -30,11 +30,14 @@ def _range(value: Value, depth: int) -> Interval:
         return Interval(value.imm, value.imm)
     if value.op in ("load8", "load16", "load32", "zext8", "zext16", "zext32"):
         return of_bits(int(value.op.lstrip("adeloxtz")), signed=False)
-    if not depth or value.op not in ("and", "lshr", "add"):
+    if not depth or value.op not in ("and", "lshr", "shl", "mul", "add"):
         return U64
     a, b = (_range(one, depth - 1) for one in value.args)
     if value.op == "and":
         return Interval(0, min(a.hi, b.hi))
     if value.op == "lshr":
         return Interval(a.lo >> b.lo, a.hi >> b.lo) if b.constant is not None and b.lo < 64 else U64
+    if value.op in ("shl", "mul"):
+        times = b.constant if value.op == "mul" else 1 << b.lo if b.constant is not None and b.lo < 64 else None
+        return Interval(a.lo * times, a.hi * times) if times is not None and a.hi * times <= M64 else U64
     return Interval(a.lo + b.lo, a.hi + b.hi) if a.hi + b.hi <= M64 else U64

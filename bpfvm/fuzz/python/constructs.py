@@ -19,9 +19,9 @@ from bpfvm.compiler.frontend.match import PATTERNS
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.reduce import REDUCERS
 from bpfvm.compiler.frontend.stmt import STATEMENTS
+from bpfvm.lang.headers import HEADERS
 from bpfvm.lang.operators import BINARY, UNARY
-from bpfvm.lang.packet import HEADERS
-from bpfvm.lang.types import SCALARS
+from bpfvm.lang.types import SCALARS, Storage
 
 Test = Callable[[ast.AST], bool]
 
@@ -106,6 +106,8 @@ _CLASSES: Mapping[type[ast.AST], tuple[str, ...]] = {
     one: (one.__name__,) for table in (STATEMENTS, EXPRESSIONS, PATTERNS) for one in table if one is not ast.UnaryOp
 }
 
+FIXED = ("eth", "ip")  # headers behind `pkt` whose fields are generated
+
 CONSTRUCTS: tuple[str, ...] = tuple(dict.fromkeys((
     *(name for names in _CLASSES.values() for name in names),
     *(f"{row.node} operator" for row in BINARY), "Pow operator",
@@ -120,5 +122,6 @@ CONSTRUCTS: tuple[str, ...] = tuple(dict.fromkeys((
     "call of a function", "call of a method", "argument by name", "closure", "guard",
     "If with else", "For with else", "While with else",
     *(f"parameter of {name}" for name in _ANNOTATIONS), *(f"result of {name}" for name in _ANNOTATIONS),
-    *(f"field pkt.{header.name}.{field.name}" for header in HEADERS.values() for field in header.fields),
+    *(f"field pkt.{name}.{field.name}" for name in FIXED for field in HEADERS[name].members
+      if isinstance(field.type, Storage)),
 )))  # fmt: skip

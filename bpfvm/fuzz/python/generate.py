@@ -12,16 +12,17 @@ import random
 
 from bpfvm.fuzz.python.case import Case, Given
 from bpfvm.fuzz.python.compound import body
-from bpfvm.fuzz.python.constructs import NUMBERS
+from bpfvm.fuzz.python.constructs import FIXED, NUMBERS
 from bpfvm.fuzz.python.expressions import wanted
 from bpfvm.fuzz.python.memory import declare
 from bpfvm.fuzz.python.numbers import constant, inside
 from bpfvm.fuzz.python.statements import leave
 from bpfvm.fuzz.python.term import DECLARED, PLAIN, Term, kind_of, range_of
 from bpfvm.fuzz.python.writer import Callee, Module, Name, Table, Writer
+from bpfvm.lang.headers import HEADERS
 from bpfvm.lang.interval import Interval, of_bits
-from bpfvm.lang.packet import HEADERS, HeaderField
-from bpfvm.lang.types import SCALARS
+from bpfvm.lang.structs import Member
+from bpfvm.lang.types import SCALARS, Storage
 
 INPUTS = 8
 _PACKETS = 0.06  # of the programs read a packet
@@ -57,8 +58,8 @@ def _scalars(rng: random.Random, name: str) -> Case:
 def _packets(rng: random.Random, name: str) -> Case:
     module = _module(rng)
     module.fields = (
-        *(Term(f"pkt.{header.name}.{one.name}", "int", _field_range(one))
-          for header in HEADERS.values() for one in header.fields),
+        *(Term(f"pkt.{name}.{one.name}", "int", _field_range(one))
+          for name in FIXED for one in HEADERS[name].members if isinstance(one.type, Storage)),
         Term("len(pkt)", "int", of_bits(32, signed=False)),
     )  # fmt: skip
     writer = Writer(module, int, rng.choice((2, 4, 8)))
@@ -71,8 +72,8 @@ def _packets(rng: random.Random, name: str) -> Case:
                  [(_packet(rng, module),) for _ in range(INPUTS)])  # fmt: skip
 
 
-def _field_range(field: HeaderField) -> Interval:
-    return of_bits(field.bits or field.type.bits, signed=False)
+def _field_range(field: Member) -> Interval:
+    return of_bits(field.bits or 8 * field.size, signed=False)
 
 
 def _packet(rng: random.Random, module: Module) -> bytes:

@@ -15,5 +15,5 @@ def program(ctx):  # hook: xdp
         hits[None] = 1  #~ E020 key of `hits` must be `u32`
     hits[0] = pkt  #~ E020 the element must be `u64`
     x, y = ctx.ingress_ifindex  #~ E022 cannot be unpacked
-    z = len(pkt.ip)  #~ E022 a packet view of `ip` has no length
+    z = len(ctx)  #~ E022 `ctx` is the program's context
     return a + b + c + x + y + z + u64(hits) + ctx[3]  #~ E022 `u64` takes numbers #~ E022 context has no items

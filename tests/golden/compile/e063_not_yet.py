@@ -11,7 +11,7 @@ def program(ctx):  # hook: xdp
     for i in hits:  #~ E063 goes over ranges and tuples
         i += 1
     a = c = 1
-    pkt.ip.ttl = 3  #~ E063 cannot be assigned to
+    hits.size = 3  #~ E063 cannot be assigned to
     print(f"{a}")  #~ E063 `print` #~ E063 an f-string
     match c:
         case int(real=3):  #~ E063 this class pattern

@@ -24,9 +24,10 @@ from bpfvm.lang import types as storage
 from bpfvm.lang.active import running
 from bpfvm.lang.callee import callee
 from bpfvm.lang.faults import FAULTS, RECORD, PacketError
+from bpfvm.lang.headers import HEADERS
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Array
-from bpfvm.lang.packet import HEADERS, pkt
+from bpfvm.lang.packet import pkt
 from bpfvm.lang.signature import signature
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ SMALL = (1, 2, 3, 4, 7, 8, 10, 16, 31, 32, 63, 64, 100)
 _numbers = count()
 
 
-FIELDS = [f"pkt.ip.{field.name}" for field in HEADERS["ip"].fields] + [
+FIELDS = [f"pkt.ip.{field.name}" for field in HEADERS["ip"].members] + [
     "pkt.eth.type",
     "len(pkt)",
     "ctx.ingress_ifindex",
@@ -420,6 +421,8 @@ class Simulated:
     def __init__(self, packet: bytes, maps: dict[str, list[bytes]]) -> None:
         self.packet, self.maps = packet, {name: list(values) for name, values in maps.items()}
         self.objects: list[bytes] = []
+
+    layer = "eth"
 
     def packet_length(self) -> int:
         return len(self.packet)

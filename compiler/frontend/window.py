@@ -1,0 +1,101 @@
+"""Bytes of the packet at addresses: each place is tested against the packet's end, once on each way.
+
+The kernel's verifier lets a program load behind an address only what a comparison of that very address with the end
+has shown to be there, and only where the number that was added to the packet's start has a bound. So an address is made
+once for each such number, and a window keeps what is known of it.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from bpfvm.compiler.frontend.state import PacketEnds, Window
+from bpfvm.compiler.frontend.translation import Register, Translation
+from bpfvm.compiler.frontend.types import Number, Reference, View
+from bpfvm.compiler.ir.types import Ptr
+from bpfvm.core.span import Span as TextSpan
+from bpfvm.lang.arrays import array_of
+from bpfvm.lang.headers import FARTHEST
+from bpfvm.lang.interval import Interval
+from bpfvm.lang.types import u8
+from bpfvm.tables.ctx import CONTEXTS
+
+_PACKET = Ptr("packet")
+
+
+def reach(f: Translation, view: View, part: tuple[int, int], verb: str, place: ast.AST | TextSpan) -> Reference:
+    """Bytes that the packet holds: PacketError at `place` where it does not.
+
+    part: the first, counted from the view's start, and how many. verb: "read" or "write", for messages.
+    """
+    offset, size = part
+    at = view.base + offset
+    where = f"packet+{at}" if view.moved is None else f"byte {offset} of {view.described}"
+    message = f"{size}-byte {verb} at {where}, past the packet's end"
+    kind = array_of(u8, size)
+    fixed = not f.hook.program_type.stores
+    if at + size > FARTHEST:
+        f.fault_if("eq", f.number(0), f.number(0), "PacketError", message, place)
+        return Reference(kind, "packet", ends(f).data, 0, fixed=fixed)
+    window = _window(f, view, at + size, message, place)
+    return Reference(kind, "packet", window.pointer, at, fixed=fixed)
+
+
+def _window(f: Translation, view: View, limit: int, message: str, place: ast.AST | TextSpan) -> Window:
+    """What is known of the view's address, of which `limit` bytes are there."""
+    packet = ends(f)
+    key = None if view.moved is None else view.moved.origin
+    window = packet.windows.get(key)
+    if window is None or window.bound + limit > FARTHEST:
+        window = _opened(f, packet, view.moved, FARTHEST - limit, message, place)
+    if window.proven < limit:
+        past = f.builder.op("add", window.pointer, f.number(limit), type=_PACKET)
+        f.fault_if("ugt", past, packet.end, "PacketError", message, place)
+        window = replace(window, proven=limit)
+    f.state.packet = replace(packet, windows={**packet.windows, key: window})
+    return window
+
+
+def _opened(
+    f: Translation, packet: PacketEnds, moved: Number | None, most: int, message: str, place: ast.AST | TextSpan
+) -> Window:  # fmt: skip
+    """The address of the packet's start plus a number, which is no more than `most`."""
+    if moved is None:
+        return Window(packet.data, 0, 0)
+    number = f.state.known(moved)
+    register = f.register(number)
+    bound = min(number.range.hi, most)
+    if number.range.lo < 0 or number.range.hi > most or f.facts.range(register).hi > bound:
+        f.fault_if("ugt", register, f.number(bound), "PacketError", message, place)
+        f.state.learn(moved, Interval(0, bound))
+    return Window(f.behind(packet.data, register), 0, bound)
+
+
+def again(f: Translation, pointer: Register, size: int) -> None:
+    """Show the verifier that bytes at an address are there, which it has forgotten: the address was just made of one
+    of which that is known, and an index inside of that."""
+    here = f.builder.span
+    assert here is not None, "instructions are those of an expression"
+    past = f.builder.op("add", pointer, f.number(size), type=_PACKET)
+    message = "an element past the packet's end"
+    f.fault_if("ugt", past, ends(f).end, "PacketError", message, TextSpan.of_line(here))
+
+
+def ends(f: Translation) -> PacketEnds:
+    """Where the packet starts and ends, loaded once on each way."""
+    if f.state.packet is None:
+        structure = CONTEXTS[f.hook.program_type.context or ""]
+        fields = {one.pointer: one for one in structure.fields if one.pointer}
+        data, end = (
+            f.builder.op(f"load{one.size * 8}", f.builder.ctx(), type=Ptr(space), imm=one.offset)
+            for space, one in ((space, fields[space]) for space in ("packet", "packet_end"))
+        )
+        f.state.packet = PacketEnds(data, end)
+    return f.state.packet
+
+
+def length(f: Translation) -> Register:
+    """Bytes from the packet's start to its end."""
+    packet = ends(f)
+    return f.op("sub", packet.end, packet.data)

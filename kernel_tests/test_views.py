@@ -1,0 +1,16 @@
+"""The kernel takes programs that look into packets by views, and they mean what they do in CPython."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.views import compare
+from tests.views import frames, programs
+
+
+@pytest.mark.parametrize("record", [True, False], ids=["recorded", "plain"])
+def test_views(record: bool) -> None:
+    found = compare(programs.XDP, list(frames.cut(7)), "kernel", record)
+    print(found)
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert found.counts["runs"] >= 3000

@@ -1,0 +1,28 @@
+"""Programs that look into packets by views mean what they do in CPython, on every emulator."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.views import compare
+from tests.engines import EMULATORS
+from tests.views import frames, programs
+
+ENGINES = [name for name in EMULATORS if name != "cpython"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_views(engine: str) -> None:
+    """Without records, as programs are loaded: a fault is seen by its value."""
+    found = compare(programs.XDP, list(frames.cut(11)), engine, record=False)
+    print(found)
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert found.counts["runs"] >= 2000
+    assert found.counts["faults"] >= 700
+
+
+def test_lines_of_faults() -> None:
+    found = compare(programs.XDP, list(frames.cut(5)), "interp")
+    print(found)
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert found.counts["faults"] >= 1500

@@ -1,0 +1,43 @@
+"""The programs of tests/views on one machine, compared with CPython on every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from bpfvm.compiler import compile_program
+from bpfvm.core.errors import BpfvmError
+from bpfvm.program import Program
+from bpfvm.run.backend import engine
+from bpfvm.run.compare import differences
+from bpfvm.run.session import Session
+from tests.contract.comparison import Comparison
+
+
+def compare(programs: Sequence[Program], frames: Sequence[bytes], machine: str, record: bool = True) -> Comparison:
+    """Every program on every frame. record: faults are compared by their places; else by what they do."""
+    found = Comparison()
+    for program in programs:
+        before = len(found.wrong)
+        try:
+            found.wrong += list(_wrong(found, program, frames, machine, record))
+        except BpfvmError as error:
+            found.wrong.append(f"{program.type.name} {program.name}: {error}")
+        found.counts["programs"] += len(found.wrong) == before
+    return found
+
+
+def _wrong(found: Comparison, program: Program, frames: Sequence[bytes], machine: str, record: bool) -> Iterator[str]:
+    assert program.function is not None, "it is made of a function"
+    assert program.hook is not None, "and for a hook"
+    spec = compile_program(program.function, program.hook, record_faults=record).spec
+    mine = Session(engine(machine), spec, program.name, program.signature)
+    with mine, program.session("cpython") as reference:
+        for frame in frames:
+            given = program.input((frame,))
+            want, got = reference.outcome(given), mine.outcome(given)
+            lines = differences("cpython", want if record else replace(want, fault=None), machine, got)
+            what = f"{program.type.name} {program.name}({len(frame)} bytes, {frame[:40].hex()})"
+            yield from (f"{what}: {line}" for line in lines)
+            found.counts["runs"] += 1
+            found.counts["faults"] += want.fault is not None

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from bpfvm.lang.numbers import rol as rol
     from bpfvm.lang.numbers import ror as ror
     from bpfvm.lang.packet import pkt as pkt
+    from bpfvm.lang.pointers import KernelPtr as KernelPtr
+    from bpfvm.lang.pointers import UserPtr as UserPtr
     from bpfvm.lang.signature import Range as Range
     from bpfvm.lang.structs import struct as struct
     from bpfvm.program import Object as Object
@@ -85,6 +87,7 @@ _EXPORTS = {
         ("bswap16", "bswap32", "bswap64", "hton", "hton16", "hton32", "hton64", "log2", "ntoh", "ntoh16", "ntoh32",
          "ntoh64", "rol", "ror"), "bpfvm.lang.numbers",
     ),
+    **dict.fromkeys(("KernelPtr", "UserPtr"), "bpfvm.lang.pointers"),
     "Range": "bpfvm.lang.signature",
     **dict.fromkeys(("Array", "Counter", "Hash"), "bpfvm.lang.maps"),
     "pkt": "bpfvm.lang.packet",

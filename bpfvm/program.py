@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Maps = Mapping[str, Mapping[Any, Any]]
 Answers = Mapping[str, Callable[..., Any]]
+Numbers = Mapping[str, int]  # fields of a context, or registers, by name
+Memory = Mapping[int, bytes]  # by address
 
 
 class Program:
@@ -137,22 +139,32 @@ class Program:
             return Session(self._cpython(), self.runnable, self.name, self.signature, maps, recorded=False)
         return Session(engine(engine_name, helpers, cpus), self.runnable, self.name, self.signature, maps)
 
-    def cpython(self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None) -> Outcome:
-        """Run the function itself in CPython, over simulated maps and packet."""
-        return self._run("cpython", given, maps, ctx)
+    def cpython(
+        self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,
+        memory: Memory | None = None,
+    ) -> Outcome:  # fmt: skip
+        """Run the function itself in CPython, over simulated maps and packet. regs, memory: as for `emulate`."""
+        return self._run("cpython", self.input(given, ctx, regs, memory), maps)
 
     def emulate(
-        self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None, engine: str = "auto",
-        helpers: Answers | None = None,
+        self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,
+        memory: Memory | None = None, engine: str = "auto", helpers: Answers | None = None,
     ) -> Outcome:  # fmt: skip
-        """Run the bytecode in an emulator tier: auto, interp or portable. helpers: as for `session`."""
-        return self._run(engine, given, maps, ctx, helpers)
+        """Run the bytecode in an emulator tier: auto, interp or portable. helpers: as for `session`.
+
+        regs: registers of a program on a probe, by name ("di", "parm1"). memory: what pointers can be read through,
+        bytes by address: below 2**47 of a process, above of the kernel.
+        """
+        return self._run(engine, self.input(given, ctx, regs, memory), maps, helpers)
 
     def kernel(self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None) -> Outcome:
         """Run it in the kernel by BPF_PROG_TEST_RUN. Raises Unavailable, with the reason, where that cannot be."""
-        return self._run("kernel", given, maps, ctx)
+        return self._run("kernel", self.input(given, ctx), maps)
 
-    def check(self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None) -> Outcome:
+    def check(
+        self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,
+        memory: Memory | None = None,
+    ) -> Outcome:  # fmt: skip
         """Run every machine that is available and compare. Returns the outcome, whose `engines` names them.
 
         Raises Mismatch with the differences unless all outcomes are equal, Unavailable when fewer than two machines
@@ -161,12 +173,13 @@ class Program:
         from bpfvm.run.backend import ENGINES
         from bpfvm.run.compare import report
 
+        inputs = self.input(given, ctx, regs, memory)
         outcomes: dict[str, Outcome] = {}
         missing: list[str] = []
         compared = self.function is not None and (self.hook is None or self.hook.ints == "exact")
         for name in (*(("cpython",) if compared else ()), *(row.name for row in ENGINES)):
             try:
-                outcomes[name] = self._run(name, given, maps, ctx)
+                outcomes[name] = self._run(name, inputs, maps)
             except Unavailable as error:
                 missing.append(str(error))
         if len(outcomes) < 2:
@@ -217,15 +230,40 @@ class Program:
 
         return verify(self.object, self.name, kernel=kernel, budget=budget, level=level)
 
-    def input(self, given: tuple[Any, ...], ctx: Mapping[str, int] | None = None) -> Input:
+    def input(
+        self, given: tuple[Any, ...], ctx: Numbers | None = None, regs: Numbers | None = None,
+        memory: Memory | None = None,
+    ) -> Input:  # fmt: skip
         """The machine's input for one packet, for the arguments of a function of scalars, or for a context."""
+        fields = {**(ctx or {}), **self._registers(regs or {})}
+        made = self._input(given, fields)
+        return replace(made, memory=_memory(self.name, memory)) if memory else made
+
+    def _registers(self, regs: Numbers) -> dict[str, int]:
+        """Registers by the names that the context has for them. UsageError for what is none."""
+        from bpfvm.tables.ctx import CONTEXTS
+
+        if not regs:
+            return {}
+        if self.type.context != "pt_regs":
+            raise UsageError(f"{self.name} is a {self.type.name} program: it sees no registers")
+        layout, found = CONTEXTS["pt_regs"], {}
+        for name, value in regs.items():
+            known = layout.field(name)
+            if known is None:
+                names = ", ".join(one.name for one in layout.fields)
+                raise UsageError(f"{self.name}: {name!r} is no register; they are {names}")
+            found[known.name] = int(value) & (1 << 64) - 1
+        return found
+
+    def _input(self, given: tuple[Any, ...], ctx: Numbers) -> Input:
         if self.signature is not None:
-            return Input(ctx=_arguments(self.name, self.signature, given), fields=ctx or {})
+            return Input(ctx=_arguments(self.name, self.signature, given), fields=ctx)
         if self.type.layer is None:
-            return self._context(given, ctx or {})
+            return self._context(given, ctx)
         if len(given) != 1:
             raise UsageError(f"{self.name} takes one packet, got {len(given)} arguments")
-        return Input(packet=self._bytes(given[0], "a packet"), fields=ctx or {})
+        return Input(packet=self._bytes(given[0], "a packet"), fields=ctx)
 
     def _bytes(self, given: Any, what: str) -> bytes:
         try:
@@ -250,11 +288,7 @@ class Program:
         data = self._bytes(given[0], "a context" if layout is None else "data")
         return Input(ctx=data, fields=fields) if layout is None else Input(packet=data, fields=fields)
 
-    def _run(
-        self, name: str, given: tuple[Any, ...], maps: Maps | None, ctx: Mapping[str, int] | None,
-        helpers: Answers | None = None,
-    ) -> Outcome:  # fmt: skip
-        inputs = self.input(given, ctx)
+    def _run(self, name: str, inputs: Input, maps: Maps | None, helpers: Answers | None = None) -> Outcome:
         with self.session(name, maps, helpers) as session:
             return session.outcome(inputs)
 
@@ -358,6 +392,19 @@ def _arguments(name: str, signed: Signature, given: tuple[Any, ...]) -> bytes:
             raise UsageError(f"{name}: {param} is declared to lie in {scalar.limits}, and {value} does not")
         context[at : at + 8] = word.to_bytes(8, "little")
     return bytes(context)
+
+
+def _memory(name: str, given: Memory) -> dict[int, bytes]:
+    """Memory by address. UsageError for what is none."""
+    found = {}
+    for address, data in given.items():
+        if not isinstance(address, int) or not 0 <= address < 1 << 64 or isinstance(data, int):
+            raise UsageError(f"{name}: memory is given as {{address: bytes}}, not {address!r}: {data!r:.40}")
+        try:
+            found[address] = bytes(data)
+        except TypeError:
+            raise UsageError(f"{name}: memory at {address:#x} is bytes, not {data!r:.40}") from None
+    return found
 
 
 def _shown(value: Any) -> str:

@@ -18,6 +18,7 @@ from bpfvm.core.machine import Entries, Input
 from bpfvm.emulator import state
 from bpfvm.emulator.answers import Answer
 from bpfvm.emulator.arguments import Helper
+from bpfvm.emulator.blocks import Blocks
 from bpfvm.emulator.code import Code, prepare
 from bpfvm.emulator.maps import MapStore, Source, create
 from bpfvm.emulator.memory import Arena, MapRegion, Pointer, Region
@@ -92,6 +93,7 @@ class System:
         self.kfuncs = kfuncs  # kernel functions that there are besides
         self.timers = Timers(self)
         self.process: UserMemory | None = None  # the process that programs on its probes see, None for none
+        self.given: Blocks | None = None  # memory that the input of this run gives
         self._codes: dict[str, Code] = {}
         for name in maps:
             self.make_map(name)
@@ -138,6 +140,7 @@ class System:
         if not 0 <= given.cpu < self.cpus:
             raise UsageError(f"the input is for CPU {given.cpu}, and the machine has {self.cpus}")
         self.cpu, self.now = given.cpu, given.clock
+        self.given = Blocks(given.memory) if given.memory else None
         self._seed, self._random = given.seed << 64 | given.clock, None  # packets do not draw the same numbers
         self.trace, self.events, self.lost, self.redirect, self.clones = [], {}, {}, None, []
         for one in self.sources:

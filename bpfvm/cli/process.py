@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,20 +15,6 @@ from bpfvm.tables.sections import of_section
 
 if TYPE_CHECKING:
     from bpfvm.emulator.system import UserMemory
-
-
-class Blocks:
-    """Memory of user space that files hold, by address."""
-
-    def __init__(self, blocks: Mapping[int, bytes]) -> None:
-        self._blocks = sorted(blocks.items())
-
-    def read_user(self, address: int, size: int) -> bytes | None:
-        """`size` bytes, None where no block holds all of them."""
-        for base, data in self._blocks:
-            if base <= address and address + size <= base + len(data):
-                return data[address - base : address - base + size]
-        return None
 
 
 def see(session: Session, memory: UserMemory) -> None:

@@ -20,6 +20,7 @@ from bpfvm.cli.report import Report, show
 from bpfvm.cli.trace import Trace
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input, Result
+from bpfvm.emulator.blocks import Blocks
 from bpfvm.obj.capture import Capture, open_capture
 from bpfvm.obj.pcapng_write import Writer, verdict_of
 from bpfvm.program import Program
@@ -169,7 +170,7 @@ class _Run:
         self.trace: Trace | None = None
         self.out: Writer | None = None
         if options.memory:
-            process.see(session, process.Blocks(inputs.blocks(options.memory)))
+            process.see(session, Blocks(inputs.blocks(options.memory)))
         if options.trace:
             self.trace = Trace(session)
 

@@ -30,7 +30,7 @@ _ROWS: tuple[Code, ...] = (
     Code("E024", "a return value where none can be given, or none where one is needed"),
     Code("E025", "a constant expression that raises"),
     Code("E030", "a value that may be None"),
-    Code("E031", "a store where none can be"),
+    Code("E031", "a store or a comparison in memory that is not the program's"),
     Code("E032", "an update of a key that may be missing"),
     Code("E037", "no such header, field or attribute"),
     Code("E040", "an exact value may not fit in 64 bits"),

@@ -66,6 +66,8 @@ class Input:
     cpu:    the virtual CPU that the run is on.
     registers: what r1 to r5 hold at the start, by number; else r1 points to the context and the others hold nothing.
             Only emulators can set them.
+    memory: bytes by address, which the program can read by probe-read helpers: below 2**47 of a process, above of the
+            kernel. Of emulators.
     """
 
     packet: bytes | None = None
@@ -75,6 +77,7 @@ class Input:
     seed: int = 0
     cpu: int = 0
     registers: Mapping[int, int] = field(default_factory=dict)
+    memory: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,8 @@ class LoadedProgram:
             raise Unavailable(f"engine kernel runs programs of type {', '.join(_RUNNERS)}, not {self._row.name}")
         if given.registers:
             raise Unavailable("engine kernel sets no registers: r1 points to the context, the others hold nothing")
+        if given.memory:
+            raise Unavailable("engine kernel has the memory that there is: none can be given")
         check_times(times, self._row.name)
         call = Call(self._fd, times)
         with on_cpu(given.cpu) if given.cpu or self._tells_cpus_apart else nullcontext():

@@ -16,6 +16,8 @@ class Machine(Protocol):
     Addresses are those of the machine; keys, values and structures lie there as in BPF memory.
     """
 
+    probe_faults: bool  # whether a pointer through which nothing can be read ends the program
+
     def handle(self, declared: Any) -> int:
         """What helpers take for a declared map."""
 

@@ -7,6 +7,10 @@ class PacketError(IndexError):
     """A read past the end of the packet."""
 
 
+class ProbeError(OSError):
+    """Memory behind a pointer that cannot be read, in a program that ends by it: `probe="fault"`."""
+
+
 LOOP_TURNS = 1 << 23  # of one loop, on every machine: what the kernel allows bpf_loop and may_goto
 
 
@@ -24,7 +28,7 @@ class MapError(OSError):
 # What a run in CPython may raise as the language defines it; the compiled program leaves by its fault exit with the
 # same kind at the same line. Anything else that a function raises is an error of the function.
 FAULTS: tuple[type[Exception], ...] = (
-    PacketError, IndexError, KeyError, MapError, ZeroDivisionError, ValueError, AssertionError, LoopLimit,
+    PacketError, IndexError, KeyError, MapError, ZeroDivisionError, ValueError, AssertionError, LoopLimit, ProbeError,
 )  # fmt: skip
 
 # The hidden map of one u32 in which a program compiled with fault records notes the site of a fault, plus one.

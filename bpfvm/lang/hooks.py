@@ -21,6 +21,7 @@ class Hook:
 
     ints: what becomes of exact integers that do not fit in 64 bits: "exact" (an error, E040) or "wrap" (they become s64
     numbers modulo 2**64, as in C, and not as in CPython).
+    probe: what a read through a pointer gives where nothing can be read: "zero", or a fault of the program, "fault".
     scalars: the function takes numbers and returns one (`@bpf.function`); its arguments and result stand in the
     context buffer, a u64 each: the result at 0, argument i at 8 * (i + 1).
     kind: a row's name in lang.kinds, "" for functions of scalars. targets: what the decorator was given, what it is to
@@ -34,6 +35,7 @@ class Hook:
     ints: str = "exact"
     kind: str = ""
     targets: tuple[str, ...] = ()
+    probe: str = "zero"
 
     @property
     def program_type(self) -> ProgramType:

@@ -27,6 +27,7 @@ def contents(kind: Any, value: Any) -> bytes:
     Arrays of bytes take others and constants: what is too long is cut, what is missing is zeros.
     """
     from bpfvm.lang.arrays import is_bytes
+    from bpfvm.lang.pointers import Pointer
 
     if isinstance(value, View) and type(value) is kind:
         return bytes(value)
@@ -34,4 +35,6 @@ def contents(kind: Any, value: Any) -> bytes:
         data = value.encode() if isinstance(value, str) else value
         if isinstance(data, bytes) or is_bytes(type(data)):
             return bytes(data)[: size_of(kind)].ljust(size_of(kind), b"\0")
+    if isinstance(value, Pointer) and (found := value._contents(kind)) is not None:
+        return found
     raise TypeError(f"{kind.__name__} is stored from a {type(value).__name__}")

@@ -18,6 +18,8 @@ from bpfvm.core.bits import M64, mask
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.callee import Callee
 from bpfvm.lang.interval import BOOL, S64, Interval
+from bpfvm.lang.kernel_types import KernelStruct
+from bpfvm.lang.pointers import pointer_to
 from bpfvm.lang.types import Storage, of_ctypes
 
 WORD = 8
@@ -177,6 +179,8 @@ def scalar_of(hint: Any) -> Scalar | None:
     Annotated[...] of these. None for anything else."""
     if isinstance(hint, Storage) or hint is bool or hint is int:
         return Scalar(hint)
+    if isinstance(hint, KernelStruct):
+        return Scalar(pointer_to("kernel", hint))
     storage = of_ctypes(hint)
     if storage is not None:
         return Scalar(storage)

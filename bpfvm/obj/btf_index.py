@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import sys
 import zlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from bpfvm.core.errors import LoadError
 from bpfvm.obj import btf_cache
 from bpfvm.obj.btf_cache import Table
 from bpfvm.obj.btf_codec import KINDS, MAX_VLEN, check_ids, decode_one, split, unknown_kind
 from bpfvm.obj.btf_file import read_btf
-from bpfvm.obj.btf_types import Int, Type
+from bpfvm.obj.btf_types import Enum, Enum64, Int, Type
 from bpfvm.obj.btf_view import POINTER_SIZE, TypeView, essential_name
 from bpfvm.obj.cursor import Bytes, Strings
 
@@ -89,6 +89,34 @@ class BtfIndex(TypeView):
             if essential_name(self.text(name)) == essential:
                 found.append(self._first + number)
         return found
+
+    def beginning(self, start: str) -> list[str]:
+        """Names that begin so, of whatever they are."""
+        first = start.encode(errors="surrogateescape")
+        return sorted(
+            {one.decode(errors="replace") for one in bytes(self.strings).split(b"\0") if one.startswith(first)}
+        )
+
+    def enumerator(self, name: str) -> int | None:
+        """The value of an enumerator, None where no enum has one of this name; of several the first."""
+        wanted = name.encode(errors="surrogateescape")
+        table, data = b"\0" + bytes(self.strings), bytes(self._part.data)
+        place = table.find(b"\0" + wanted + b"\0")
+        if place < 0 or not wanted:
+            return self.base.enumerator(name) if self.base is not None else None
+        word = (self._text_start + place).to_bytes(4, self._order)
+        at = data.find(word)
+        while at >= 0:
+            number = bisect_right(self._table.offsets, at) - 1
+            one = self[self._first + number] if at % 4 == 0 and number >= 0 else None
+            if isinstance(one, Enum | Enum64) and name in dict(one.values):
+                return dict(one.values)[name]
+            at = data.find(word, at + 1)
+        return None
+
+    @property
+    def _order(self) -> Literal["little", "big"]:
+        return "big" if self.endian == "big" else "little"
 
     @property
     def pointer_size(self) -> int:

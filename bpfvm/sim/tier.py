@@ -41,6 +41,7 @@ class Function(Interpreter):
         self._enter_function, self._handles, self._type = enter, handles, program_type
         self._scratch: Region | None = None
         self._used = 0
+        self.probe_faults = False
 
     def run(
         self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int = 0

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from bpfvm.compiler.ir.function import Function, Param
+from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.signature import RESULT_OFFSET, argument_offset
-from bpfvm.lang.types import Storage, s64, u64
+from bpfvm.lang.types import Storage, char, s64, u64
 from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_types import GLOBAL, STATIC
 from bpfvm.tables.progs import BY_NAME
@@ -30,9 +31,21 @@ _CONTEXT, _STATUS = "ctx", "status"
 
 
 def storage(btf: Btf, kind: Storage) -> int:
-    """A typedef of the storage type's own name over C's."""
+    """A typedef of the storage type's own name over C's; a pointer to what it points to."""
+    if isinstance(kind, PointerType):
+        return btf.add_ptr(_pointed(btf, kind.__target__))
     number = btf.add_int(C_NAMES[kind.bits, kind.is_signed], kind.size, is_signed=kind.is_signed)
     return btf.add_typedef(kind.__name__, number)
+
+
+def _pointed(btf: Btf, target: Any) -> int:
+    """What a pointer points to; void where C has no name for it."""
+    if target is char:
+        return btf.add_int("char", 1, is_signed=True)
+    if isinstance(target, Storage):
+        return storage(btf, target)
+    name = getattr(target, "__name__", "")
+    return btf.add_fwd(name, is_union=getattr(target, "__is_union__", False)) if name.isidentifier() else 0
 
 
 def declare(btf: Btf, function: Function) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bpfvm.compiler.emit import layouts
+from bpfvm.compiler.emit.core_types import CoreTypes
 from bpfvm.compiler.emit.functions import declare
 from bpfvm.compiler.ir.function import Function
 from bpfvm.core.machine import Location
-from bpfvm.isa.insn import Insn
+from bpfvm.isa.insn import Insn, slots
 from bpfvm.lang.maps import Map
 from bpfvm.obj.btf import Btf
-from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, StackObject
+from bpfvm.obj.model import CoreReloc, FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, StackObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,10 @@ class Code:
 def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec | None) -> ObjectSpec:
     """One object of several programs. record: the map of fault records, where programs keep them."""
     btf = Btf()
+    asked = {key: access for one in code for part in (one.function, *one.starts) for key, access in part.core.items()}
+    core = CoreTypes(btf, asked.values())
     maps = {name: map_spec(btf, name, one) for name, one in declared.items()}
-    programs = {one.function.name: _program(one, record) for one in code}
+    programs = {one.function.name: _program(one, record, core) for one in code}
     for one in {function: None for part in code for function in (part.function, *part.starts)}:
         declare(btf, one)
         layouts.declare(btf, one.layouts)
@@ -51,19 +54,34 @@ def map_spec(btf: Btf, name: str, declared: Map) -> MapSpec:
     return replace(declared.spec(name), key_type=key, value_type=value)
 
 
-def _program(code: Code, record: MapSpec | None) -> ProgramSpec:
+def _program(code: Code, record: MapSpec | None, types: CoreTypes) -> ProgramSpec:
     function = code.function
+    insns, core = _relocated(code, types)
     return ProgramSpec(
         function.name,
         function.section,
         function.type,
-        code.insns,
+        insns,
         code.lines,
         functions=tuple(FunctionSpec(one.name, slot, is_static=not one.is_global) for one, slot in code.starts.items()),
         fault_sites=tuple(function.fault_sites) if record is not None else (),
         stack=code.stack,
+        core=core,
         frames=code.frames,
     )
+
+
+def _relocated(code: Code, types: CoreTypes) -> tuple[tuple[Insn, ...], tuple[CoreReloc, ...]]:
+    """The instructions without the names of what they ask of the kernel's types, and what each asks."""
+    known = {key: one for part in (code.function, *code.starts) for key, one in part.core.items()}
+    insns, core = [], []
+    for slot, one in zip(slots(code.insns), code.insns, strict=False):
+        asked = known.get(one.symbol or "")
+        if asked is not None:
+            core.append(CoreReloc(slot, asked.kind, *types.place(asked)))
+            one = replace(one, symbol=None)
+        insns.append(one)
+    return tuple(insns), tuple(core)
 
 
 def _sources(code: Sequence[Code]) -> dict[tuple[str, int], str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bpfvm.compiler.frontend import arith, bits, constants, enums, flow, integers, objects, power
+from bpfvm.compiler.frontend import arith, bits, constants, enums, flow, integers, objects, pointers, power
 from bpfvm.compiler.frontend.cast import cast
 from bpfvm.compiler.frontend.compare import ordered, truth
 from bpfvm.compiler.frontend.ranges import COMPARISONS
@@ -33,6 +33,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
     constant,
 )
+from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.types import Storage, of_ctypes
 
 _CALLABLE = "call what can be: functions, casts (u32), abs, min, max, sum, any, all, divmod, int, bool, len"
@@ -63,6 +64,8 @@ def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
         f.error("E012", f"`{name}` is {callee.described}, which cannot be called", node.func, help=_CALLABLE)
         return None
     target = callee.object
+    if isinstance(target, PointerType):
+        return lambda f, node, given: pointers.made(f, node, target, given)
     if isinstance(target, Storage):
         return lambda f, node, given: _with_numbers(
             f, node, given, (0, 1), lambda numbers: cast(f, target, numbers[0] if numbers else constant(0))

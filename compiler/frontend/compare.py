@@ -19,6 +19,7 @@ from bpfvm.compiler.frontend.types import (
     Nothing,
     Nullable,
     Number,
+    Pointer,
     Reference,
     Static,
     Tuple,
@@ -137,6 +138,10 @@ def compare(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, rig
         if isinstance(value, Nullable):
             f.may_be_none(place, value)
             return unknown(f)
+    if isinstance(a, Pointer) or isinstance(b, Pointer):
+        from bpfvm.compiler.frontend import pointers
+
+        return pointers.equal(f, node, op, left, right)
     special = _of_values(f, node, op, left, right)
     if special is not None:
         return special

@@ -10,7 +10,18 @@ from typing import Any
 from bpfvm.compiler.frontend import compare, flow
 from bpfvm.compiler.frontend.flow import aligned_to
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import BOOLEAN, INT, MODULAR, Bad, Nullable, Number, Reference, Static, Value
+from bpfvm.compiler.frontend.types import (
+    BOOLEAN,
+    INT,
+    MODULAR,
+    Bad,
+    Nullable,
+    Number,
+    Pointer,
+    Reference,
+    Static,
+    Value,
+)
 from bpfvm.core.bits import M64, S32_MAX, S32_MIN, signed
 from bpfvm.lang.arrays import ArrayType, is_bytes
 from bpfvm.lang.interval import BOOL, of_bits
@@ -48,7 +59,11 @@ def _align(one: Reference) -> int:
 
 def load(f: Translation, one: Reference, storage: Storage) -> Number:
     """The number that stands at a place."""
-    word = get_word(f, one, storage.size)
+    return extended(f, get_word(f, one, storage.size), storage)
+
+
+def extended(f: Translation, word: Register, storage: Storage) -> Number:
+    """The number that a word is which was loaded from such storage."""
     if storage is bool8:
         some = f.op("or", word, f.op("neg", word))  # its top bit is set unless the byte is 0
         return Number(BOOLEAN, BOOL, f.typed(BOOL, f.op("lshr", some, f.number(_WORD - 1))))
@@ -155,6 +170,11 @@ def assign(f: Translation, to: Reference, value: Value, node: ast.expr, what: st
     if isinstance(value, Reference) and value.type is to.type:
         copy(f, to, value, size_of(to.type))
         return
+    if isinstance(value, Pointer):
+        from bpfvm.compiler.frontend import pointers  # which make what they read in memory
+
+        if pointers.assign(f, to, value, node):
+            return
     data = constant_bytes(value)
     if is_bytes(to.type) and data is not None:
         put(f, to, data[: size_of(to.type)].ljust(size_of(to.type), b"\0"))

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from bpfvm.compiler.frontend import fields, names, protocols
+from bpfvm.compiler.frontend import fields, names, pointers, protocols
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import (
     BOOLEAN,
@@ -23,6 +23,7 @@ from bpfvm.compiler.frontend.types import (
     Nothing,
     Nullable,
     Number,
+    Pointer,
     Range,
     Reference,
     Static,
@@ -74,7 +75,7 @@ def classes_of(value: Value) -> list[type] | None:
             return [type(value.object)]
         case MapValue():
             return [type(value.declared)]
-        case Reference(type=kind):
+        case Reference(type=kind) | Pointer(kind=kind):
             return [kind]
     return None
 
@@ -180,6 +181,8 @@ def _offers(value: Value, name: str) -> bool | None:
             return hasattr(found, name)
         case ContextValue() | Bad():
             return None
+        case Pointer():
+            return pointers.offers(value, name)
     classes: Sequence[type] = classes_of(value) or ()
     answers = {hasattr(one, name) for one in classes}
     return answers.pop() if len(answers) == 1 else None

@@ -13,6 +13,7 @@ from bpfvm.core.bits import S32_MAX
 from bpfvm.lang.interval import Interval, of_bits
 from bpfvm.lang.layout import Element, Layout
 from bpfvm.lang.operators import BINARY_BY_NODE
+from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.structs import Member, StructType
 from bpfvm.lang.types import Storage, bool8
 
@@ -72,6 +73,10 @@ def read(f: Translation, one: Place) -> Value:
         return replace(one.at, type=one.kind)
     if one.bits and one.member is not None:
         return memory.load_bits(f, one.at, one.member)
+    if isinstance(one.kind, PointerType):
+        from bpfvm.compiler.frontend import pointers
+
+        return pointers.load(f, one.at, one.kind)
     return memory.load(f, one.at, one.kind)
 
 
@@ -91,6 +96,10 @@ def write(f: Translation, one: Place, value: Value, node: ast.AST) -> None:
         )
     elif isinstance(one.kind, Layout):
         memory.assign(f, replace(one.at, type=one.kind), value, given, one.what)
+    elif isinstance(one.kind, PointerType):
+        from bpfvm.compiler.frontend import pointers
+
+        pointers.store(f, one.at, one.kind, value, given, one.what)
     elif not isinstance(value, Number):
         memory.wrong(f, one.kind, value, given, one.what)
     else:

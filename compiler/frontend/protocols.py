@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bpfvm.compiler.frontend import absent, context, mapcalls, maps, packet
+from bpfvm.compiler.frontend import absent, context, mapcalls, maps, packet, pointers
 from bpfvm.compiler.frontend.compare import Branches, Operand
 from bpfvm.compiler.frontend.items import Span
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import ContextArray, ContextValue, MapValue, Nullable, Value, View
+from bpfvm.compiler.frontend.types import ContextArray, ContextValue, MapValue, Nullable, Pointer, Value, View
 
 Bind = Callable[[Value], None]
 Statements = Callable[[Sequence[ast.stmt]], None]
@@ -76,6 +76,17 @@ PROTOCOLS: Mapping[type, Protocol] = {
         contains=absent.contains,
         length=absent.length,
         loop=absent.loop,
+    ),
+    Pointer: Protocol(
+        attribute=pointers.attribute,
+        item=pointers.item,
+        span=pointers.span,
+        truth=pointers.truth,
+        length=pointers.length,
+        set_attribute=pointers.set_attribute,
+        set_item=pointers.set_item,
+        set_span=pointers.set_span,
+        update=pointers.update,
     ),
     View: Protocol(
         attribute=packet.attribute,

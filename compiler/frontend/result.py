@@ -17,11 +17,13 @@ from bpfvm.compiler.frontend.types import (
     Maybe,
     Nothing,
     Number,
+    Pointer,
     Static,
     Value,
 )
 from bpfvm.core.span import Span
 from bpfvm.lang.interval import BOOL, Interval, of_bits
+from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.signature import RESULT_OFFSET, Scalar, Signature, argument_offset
 from bpfvm.lang.types import Storage, u16, u32, u64
 
@@ -43,9 +45,11 @@ def bind_scalars(f: Translation, signature: Signature, used: frozenset[str]) -> 
             f.state.names[name] = _argument(f, scalar, argument_offset(place))
 
 
-def _argument(f: Translation, scalar: Scalar, offset: int) -> Number:
+def _argument(f: Translation, scalar: Scalar, offset: int) -> Number | Pointer:
     """What Scalar.value makes of the word at `offset`: the number cut to its type."""
     kind = scalar.annotation
+    if isinstance(kind, PointerType):
+        return Pointer(kind, Number(INT, kind.range, context.load(f, offset, _WORD)))
     if kind is bool:
         word = context.load(f, offset, _WORD)
         some = f.op("or", word, f.op("neg", word))  # its top bit is set unless the word is 0

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 from bpfvm.compiler.frontend import constants, fields, items, place, tables
 from bpfvm.compiler.frontend.items import Span
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, Bad, Number, Reference, Static, Tuple, Value
+from bpfvm.compiler.frontend.types import BAD, Bad, Nothing, Number, Reference, Static, Tuple, Value
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.layout import Layout
+from bpfvm.lang.pointers import KernelPtr, UserPtr
 from bpfvm.lang.types import Storage
 
 
 def item(f: Translation, owner: Value, index: Value, node: ast.Subscript) -> Value | None:
     """`owner[index]`. None where this is none of the values that have items here."""
+    if isinstance(owner, Static) and any(owner.object is one for one in (UserPtr, KernelPtr)):
+        return _pointer_type(f, owner.object, index, node)
     if isinstance(owner, Static) and isinstance(owner.object, Storage | Layout):
         return _array_type(f, owner.object, index, node)
     if isinstance(owner, Tuple | Static) and isinstance(index, Number) and index.constant is None:
@@ -44,6 +48,17 @@ def _of_constant(f: Translation, owner: Static | Tuple, part: Span, node: ast.Su
     if isinstance(owner, Tuple):
         return Tuple(owner.items[ends[0] : ends[1]])
     return constants.computed(f, node, lambda: owner.object[ends[0] : ends[1]])
+
+
+def _pointer_type(f: Translation, kind: Any, target: Value, node: ast.Subscript) -> Value:
+    """`UserPtr[u32]`."""
+    text = f"`{f.quoted(node)}` points to a type, and `{f.quoted(node.slice)}` is {target.described}"
+    try:
+        if isinstance(target, Static | Nothing):
+            return Static(kind[None if isinstance(target, Nothing) else target.object])
+    except UsageError as error:
+        text = str(error)
+    return f.error("E022", text, node.slice, help=f"{kind.__name__}[u32]")
 
 
 def _array_type(f: Translation, element: Storage | Layout, index: Value, node: ast.Subscript) -> Value:

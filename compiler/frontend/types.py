@@ -16,6 +16,7 @@ from bpfvm.lang.headers import ROOTS, Header
 from bpfvm.lang.interval import S64, U64, Interval, add
 from bpfvm.lang.layout import Layout
 from bpfvm.lang.maps import Map
+from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.types import Storage, s64, u64
 from bpfvm.tables.ctx import CtxField
 
@@ -203,6 +204,28 @@ class Nullable:
 
 
 @dataclass(frozen=True, slots=True)
+class Pointer:
+    """A pointer into memory that the program does not load from, or a place there.
+
+    kind: the type of pointers to what is there. number: an address, and from there to the place: `path`, names of
+    fields from the kernel's struct `root` on, `offset` bytes as its types here say; and `beyond` bytes more.
+    trusted: the kernel's verifier knows the type of what it points to, so that it takes loads.
+    """
+
+    kind: PointerType
+    number: Number
+    root: Any = None
+    path: tuple[str, ...] = ()
+    offset: int = 0
+    beyond: int = 0
+    trusted: bool = False
+
+    @property
+    def described(self) -> str:
+        return f"a {self.kind.__name__}"
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """A method of a struct or an array, before it is called: a function, or the name of one that all have."""
 
@@ -304,6 +327,7 @@ Value: TypeAlias = (
     | MapValue
     | Reference
     | Nullable
+    | Pointer
     | Bound
     | Tuple
     | Range

@@ -66,6 +66,10 @@ class Builder:
         self.function.slots.append(Slot(name, size, align, source))
         return self.op("slot", type=Ptr("stack"), imm=len(self.function.slots) - 1)
 
+    def slot_of(self, number: int) -> Value:
+        """The address of a stack object that there is."""
+        return self.op("slot", type=Ptr("stack"), imm=number)
+
     def zero(self, slot: Value) -> None:
         """Store zeros to every byte of a stack object."""
         one = self.function.slots[slot.imm]

@@ -74,6 +74,8 @@ def _check_name(function: Function, block: Block, value: Value, named: str) -> N
         _fail(function, block, f"{value}: {value.op} names map {value.name!r}, which the function lacks")
     if named == "helper" and value.name not in HELPERS:
         _fail(function, block, f"{value}: there is no helper {value.name!r}")
+    if named == "core" and value.name not in function.core:
+        _fail(function, block, f"{value}: {value.op} names {value.name!r}, which the function does not ask for")
     if value.op == "slot" and not 0 <= value.imm < len(function.slots):
         _fail(function, block, f"{value}: stack object {value.imm} of {len(function.slots)}")
     if named != "function":

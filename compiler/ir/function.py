@@ -103,6 +103,27 @@ class Slot:
     source: Location | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CoreAccess:
+    """What an instruction asks of the kernel's types. kind: of bpfvm.obj.btf_ext.CORE_KINDS. struct: the name of a
+    struct. path: names of fields from it on, each in the one before. root: the struct's type, where it is known (a
+    lang.kernel_types.KernelStruct)."""
+
+    kind: str
+    struct: str
+    path: tuple[str, ...]
+    root: Any = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.struct}:{'.'.join(self.path)}"
+
+    @classmethod
+    def parse(cls, text: str) -> CoreAccess:
+        """The access that str() gives, without its type."""
+        kind, struct, path = text.split(":")
+        return cls(kind, struct, tuple(path.split(".")))
+
+
 def constants_map(name: str, data: bytes) -> MapSpec:
     """The data section `name` with the constants of one program: a map of one value, which programs may only read."""
     flags = FLAGS["rdonly_prog"] | FLAGS["mmapable"]
@@ -121,7 +142,7 @@ class Function:
     word that it then sets. is_global: it is verified by itself.
     maps: what the function's map operations name. slots: its stack objects. layouts: types of objects, for
     BTF. callees: what its calls name, and what
-    those call in turn: one dict for a program and all its subprograms.
+    those call in turn: one dict for a program and all its subprograms. core: what its CO-RE operations name.
     """
 
     name: str
@@ -136,6 +157,7 @@ class Function:
     slots: list[Slot] = field(default_factory=list)
     layouts: dict[Layout, None] = field(default_factory=dict)
     callees: dict[str, Function] = field(default_factory=dict)
+    core: dict[str, CoreAccess] = field(default_factory=dict)
     is_subprogram: bool = False
     params: tuple[Param, ...] = ()
     result: Any = None

@@ -19,7 +19,7 @@ MOST_ARGUMENTS = 5  # of a call: r1 to r5 (RFC 9669 section 2)
 class IrOp:
     """One row. args: the number of operands, None for up to MOST_ARGUMENTS. imm: whether it carries a number.
 
-    named: what its name is of, "map", "helper" or "function"; "" for none. pure: depends on its operands alone.
+    named: what its name is of, "map", "helper", "function" or "core"; "" for none. pure: depends on its operands alone.
     reads, writes: memory. insn: the ALU instruction that computes it, without its width and operand form. bits: of the
     access or of the conversion. cpu: the first level of lang.target that has it.
     """
@@ -63,6 +63,15 @@ def _memory() -> list[IrOp]:
     return rows
 
 
+def _core() -> list[IrOp]:
+    """What CO-RE decides when an object is loaded; imm is what it is by the types that the program is compiled with."""
+    return [
+        IrOp("core", 0, pure=True, imm=True, named="core"),  # a number
+        IrOp("core_add", 1, pure=True, imm=True, named="core"),  # the operand and so many bytes
+        *(IrOp(f"core_load{bits}", 1, reads=True, imm=True, named="core", bits=bits) for bits in (8, 16, 32, 64)),
+    ]
+
+
 def _conversions() -> list[IrOp]:
     rows = []
     for bits in (8, 16, 32):
@@ -102,6 +111,7 @@ _ROWS: tuple[IrOp, ...] = (
     IrOp("helper", None, reads=True, writes=True, named="helper"),  # a row of tables.helpers, its arguments as they are
     IrOp("call", None, reads=True, writes=True, named="function"),  # a subprogram: one of Function.callees
     *_memory(),
+    *_core(),
 )
 
 IR_OPS: Mapping[str, IrOp] = {row.name: row for row in _ROWS}

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from bpfvm.compiler.ir.function import (
     Block,
     Branch,
+    CoreAccess,
     FaultExit,
     Function,
     Goto,
@@ -189,6 +190,8 @@ class _Parser:
             raise LoadError(f"IR text: {line.strip()!r}: {row.name} has other operands")
         if row.named:
             value.name = words.pop(0)
+        if row.named == "core":
+            self.function.core[value.name] = CoreAccess.parse(value.name)
         if row.imm:
             value.imm = _number(words.pop())
         value.args = [self._use(word) for word in words]

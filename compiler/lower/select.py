@@ -149,6 +149,8 @@ class _Selector:
             self.unary(value)
         elif value.op.startswith(("load", "store", "atomic")):
             self.memory(value, row.bits)
+        elif value.op.startswith("core"):
+            self.core(value, row.bits)
         elif value.op == "forget":
             self.forget(value)
         elif value.op == "map_value":
@@ -171,6 +173,17 @@ class _Selector:
             return
         kind = "ldsx" if value in self.signed else "ldx"
         self.emit(f"{kind}{bits}", self.register(self.signed.get(value, value)), base, off)
+
+    def core(self, value: Value, bits: int) -> None:
+        """What CO-RE decides: the immediate or the offset of an instruction that names what it asks for."""
+        dst = self.register(value)
+        if value.op == "core":
+            self.emit("mov64_k", dst, imm=value.imm, symbol=value.name)
+        elif value.op == "core_add":
+            self.emit("mov64_x", dst, self.register(value.args[0]))
+            self.emit("add64_k", dst, imm=value.imm, symbol=value.name)
+        else:
+            self.emit(f"ldx{bits}", dst, self.register(value.args[0]), value.imm, symbol=value.name)
 
     def forget(self, value: Value) -> None:
         """The operand plus the difference of a pointer and itself, which the kernel's verifier does not compute."""

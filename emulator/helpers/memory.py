@@ -1,7 +1,8 @@
 """Helpers that read memory at any address: the arena's objects, and -EFAULT elsewhere.
 
 Kernel and user memory are one here, unless a process runs beside the programs (System.process): then user space is its
-memory. What is read is whole objects of the arena, past the end of a smaller one inside.
+memory. Memory that an input gives (System.given) is a process's below 2**47, and the kernel's above, beside the arena.
+What is read is whole objects of the arena, past the end of a smaller one inside.
 Errors are those of 6.18 on x86-64: what reads the kernel calls addresses of user space, and those that no pointer can
 be, out of range (-ERANGE), before it looks at the size.
 """
@@ -50,7 +51,7 @@ class Reader:
 
 
 class UserReader:
-    """The same of a process."""
+    """The same of a process, or of what an input gives."""
 
     def __init__(self, memory: UserMemory) -> None:
         self.peek = memory.read_user
@@ -75,6 +76,11 @@ class UserReader:
 
 def _reader(caller: Caller, address: int, kernel: bool, mixed: bool) -> Reader | UserReader:
     """What an address is read from."""
+    given = caller.system.given
+    if given is not None and (address >= USER_END or not kernel or mixed):
+        reader = UserReader(given)
+        if address < USER_END or reader.peek(address, 1) is not None:
+            return reader
     process = caller.system.process
     if process is None or (kernel and not mixed) or (mixed and process.read_user(address, 1) is None):
         return Reader(caller.system.arena)

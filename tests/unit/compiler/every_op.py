@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bpfvm.compiler.ir.build import WORD, Builder
-from bpfvm.compiler.ir.function import Function
+from bpfvm.compiler.ir.function import CoreAccess, Function
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Ptr, Value
+from bpfvm.lang.kernel_types import KernelStruct, struct_of
+from bpfvm.obj.btf import Btf
 from bpfvm.obj.model import MapSpec
 
 CELL = MapSpec("cell", "array", 4, 8, 1)
@@ -28,6 +30,7 @@ def every_op(cpu: int = 4) -> tuple[Function, dict[str, int]]:
             b.op("store64", ctx, b.op(name, *words[: row.args]), imm=places[name])
     _memory(b, words)
     _calls(b, words)
+    _core(b, ctx)
     owner = b.op("map", type=Ptr("map"), named=CELL.name)
     b.op("update", owner, b.const(0), words[0])
     found = b.op("lookup", owner, b.const(0), type=Ptr("map_value", nullable=True))
@@ -39,6 +42,22 @@ def every_op(cpu: int = 4) -> tuple[Function, dict[str, int]]:
     b.at(missing)
     b.ret(b.const(1))
     return function, places
+
+
+def _core(b: Builder, ctx: Value) -> None:
+    """What is asked of a kernel's types, where the context may be taken for a struct of its."""
+    asked = CoreAccess("field_byte_offset", "sample", ("word",), sample())
+    b.function.core[str(asked)] = asked
+    b.op("store64", ctx, b.op("core_add", b.op("core", imm=8, named=str(asked)), imm=8, named=str(asked)), imm=8)
+    for bits in (8, 16, 32, 64):
+        b.op(f"core_load{bits}", ctx, imm=8, named=str(asked))
+
+
+def sample() -> KernelStruct:
+    """A struct with a number at byte 8."""
+    btf = Btf()
+    word = btf.add_int("unsigned long long", 8)
+    return struct_of(btf, btf.add_struct("sample", 16, [("word", word, 8)]))
 
 
 def _calls(b: Builder, words: list[Value]) -> None:

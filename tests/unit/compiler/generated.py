@@ -418,6 +418,8 @@ def _place(function: types.FunctionType, error: Exception) -> tuple[str, int]:
 class Simulated:
     """What declarations ask while a function runs in CPython: a packet, and maps as lists of bytes."""
 
+    probe_faults = False
+
     def __init__(self, packet: bytes, maps: dict[str, list[bytes]]) -> None:
         self.packet, self.maps = packet, {name: list(values) for name, values in maps.items()}
         self.objects: list[bytes] = []

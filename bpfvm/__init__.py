@@ -72,6 +72,25 @@ if TYPE_CHECKING:
     XDP_PASS: int
     XDP_TX: int
     XDP_REDIRECT: int
+    TC_ACT_UNSPEC: int
+    TC_ACT_OK: int
+    TC_ACT_RECLASSIFY: int
+    TC_ACT_SHOT: int
+    TC_ACT_PIPE: int
+    TC_ACT_STOLEN: int
+    TC_ACT_QUEUED: int
+    TC_ACT_REPEAT: int
+    TC_ACT_REDIRECT: int
+    TC_ACT_TRAP: int
+    SK_DROP: int
+    SK_PASS: int
+    BPF_OK: int
+    BPF_DROP: int
+    BPF_REDIRECT: int
+    BPF_LWT_REROUTE: int
+    BPF_FLOW_DISSECTOR_CONTINUE: int
+    NF_DROP: int
+    NF_ACCEPT: int
 
 _EXPORTS = {
     **dict.fromkeys(("BpfvmError", "LoadError", "Mismatch", "StaleCapture", "Unavailable", "UsageError",
@@ -94,7 +113,12 @@ _EXPORTS = {
     **dict.fromkeys(("Object", "Program", "load", "session"), "bpfvm.program"),
     "Outcome": "bpfvm.run.outcome",
     "Running": "bpfvm.run.running",
-    **dict.fromkeys(("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"), "bpfvm.tables.progs"),
+    **dict.fromkeys(
+        ("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT", "TC_ACT_UNSPEC", "TC_ACT_OK",
+         "TC_ACT_RECLASSIFY", "TC_ACT_SHOT", "TC_ACT_PIPE", "TC_ACT_STOLEN", "TC_ACT_QUEUED", "TC_ACT_REPEAT",
+         "TC_ACT_REDIRECT", "TC_ACT_TRAP", "SK_DROP", "SK_PASS", "BPF_OK", "BPF_DROP", "BPF_REDIRECT",
+         "BPF_LWT_REROUTE", "BPF_FLOW_DISSECTOR_CONTINUE", "NF_DROP", "NF_ACCEPT"), "bpfvm.tables.progs",
+    ),
 }  # fmt: skip
 
 __all__ = sorted(_EXPORTS)

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+import bpfvm
 from bpfvm.core.errors import BpfvmError
 from bpfvm.emulator import INTERP
 from bpfvm.isa.insn import insn
@@ -94,3 +95,11 @@ def test_the_emulator_runs_a_type_or_says_in_one_line_that_it_does_not(row: prog
     assert said is None or (said.endswith(f", not {row.name}") and "\n" not in said)
     assert said is None or row.name not in ("xdp", "syscall")
     assert said is not None or row.number  # nobody runs "unspec"
+
+
+def test_all_names_of_results_are_exported() -> None:
+    """A program returns them by name, of every type that has names."""
+    names = {name: value for row in PROGRAM_TYPES for value, name in row.actions.items()}
+    assert len(names) >= 24
+    assert {name: getattr(bpfvm, name) for name in names} == names
+    assert names.keys() <= set(bpfvm.__all__)

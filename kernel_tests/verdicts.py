@@ -16,7 +16,7 @@ from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf
 from bpfvm.kernel.types import ObjectTypes, Records, pointer
 from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_index import BtfIndex
-from bpfvm.obj.btf_types import Func
+from bpfvm.obj.btf_types import Func, Struct, Typedef
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
@@ -25,7 +25,10 @@ from bpfvm.testing.verdicts import FLAGS, PROGRAM, VerdictCase, spec_of
 WORDS, EVERYTHING = 4, 2  # levels of the log: statistics and words alone, or every path
 _LOG = 1 << 24
 _STATISTICS = re.compile(r"(processed (\d+) insns.*|verification time .*|stack depth .*)")
-_PROGRESS = re.compile(r"Live regs|Validating \S+ func#\d+\.\.\.|Func#\d+ .*(?:assumed valid|safe for any args)")
+_PROGRESS = re.compile(
+    r"func '\w+' arg\d+ has btf_id|"
+    r"Live regs|Validating \S+ func#\d+\.\.\.|Func#\d+ .*(?:assumed valid|safe for any args)"
+)
 _INSN = re.compile(r"(\d+): (?:\([0-9a-f]{2}\) |BUG_)")
 _BUFFER = ctypes.create_string_buffer(_LOG)
 
@@ -109,6 +112,22 @@ def kernel_types() -> BtfIndex:
     return RunningKernel().types
 
 
+def _aim(attr: ProgLoad, case: VerdictCase) -> None:
+    """Tell what the program is loaded for."""
+    types = kernel_types()
+    table, _, member = case.target.partition(".")
+    if member:
+        number = types.find(Struct, table)
+        kind = types[number or 0]
+        assert isinstance(kind, Struct)
+        attr.expected_attach_type = next(at for at, one in enumerate(kind.members) if one.name == member)
+    elif case.attach_type == "trace_iter":
+        number = types.find(Func, f"bpf_iter_{case.target}")
+    else:
+        number = types.find(Typedef, f"btf_trace_{case.target}")
+    attr.attach_btf_id = number or 0
+
+
 def ask(case: VerdictCase, maps: Maps, level: int) -> Said:
     """Load the case's program with a log of this level, and close it."""
     known, records, btf = {one.name: one for one in case.maps}, Records(), 0
@@ -130,6 +149,8 @@ def ask(case: VerdictCase, maps: Maps, level: int) -> Said:
         expected_attach_type=ATTACH_TYPES[case.attach_type].number if case.attach_type else 0,
         log_level=level, log_size=_LOG, log_buf=address(_BUFFER),
     )  # fmt: skip
+    if case.target:
+        _aim(attr, case)
     if records.functions:
         attr.prog_btf_fd = records.btf
         attr.func_info, attr.func_info_rec_size = pointer(records.functions), records.function_size

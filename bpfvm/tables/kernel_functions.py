@@ -55,9 +55,9 @@ class KernelFunction:
     flags: frozenset[str]
     types: frozenset[str]
 
-    def may_call(self, program_type: str) -> bool:
-        """Whether programs of a type may call it."""
-        return not self.types or program_type in self.types
+    def may_call(self, program_type: str, attach_type: str | None = None) -> bool:
+        """Whether programs of a type, loaded for an attach type, may call it."""
+        return not self.types or not self.types.isdisjoint({program_type, f"{program_type}:{attach_type}"})
 
 
 def _parameter(text: str) -> Parameter:
@@ -195,7 +195,7 @@ _ROWS: tuple[tuple[str, str], ...] = (
      """),
     ("sched_cls", "bpf_sk_assign_tcp_reqsk: int(struct __sk_buff *s, struct sock *sk, struct bpf_tcp_req_attrs *attrs, "
                   "int attrs__sz) | trusted"),
-    ("tracing", "bpf_sock_destroy: int(struct sock_common *sock) | trusted"),
+    ("tracing:trace_iter", "bpf_sock_destroy: int(struct sock_common *sock) | trusted"),
     ("struct_ops",
      """
      tcp_reno_ssthresh: u32(struct sock *sk)

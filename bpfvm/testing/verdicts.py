@@ -16,7 +16,8 @@
     -- twin                         one line of asm, and the line that makes the program good, or nothing for none
     r0 = *(u8 *)(r2 +14) => r0 = 2
 
-`-- accept` in place of `reject` and `twin`: the kernel takes it. Optional: attach (an attach type), license, flags
+`-- accept` in place of `reject` and `twin`: the kernel takes it. Optional: attach (an attach type), target (what BTF
+tells), license, flags
 (of BPF_PROG_LOAD: strict, sleepable), and what BTF tells:
 
     -- functions                    the program and its functions in the order of their places, a line each: name,
@@ -43,18 +44,21 @@ from bpfvm.obj.btf import Btf
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 from bpfvm.testing.datafile import helper_number, read_maps
+from bpfvm.testing.kernel_types import kernel_types
 from bpfvm.testing.sections import Section, Sections, read_sections
 from bpfvm.testing.verdict_types import VerdictTypes
 from bpfvm.verifier.code import Code
 from bpfvm.verifier.object import functions_of, maps_of
 from bpfvm.verifier.raw import read
+from bpfvm.verifier.traced import iterator, member_of, tracepoint
 from bpfvm.verifier.verdict import Verdict, check
-from bpfvm.verifier.walk import Setting
+from bpfvm.verifier.walk import Setting, Traced
 
 SECTIONS: Mapping[str, str | None] = {
     "case": "a name",
     "type": None,
     "attach": None,
+    "target": None,
     "license": None,
     "flags": None,
     "maps": None,
@@ -76,6 +80,7 @@ _BECOMES = "=>"
 class VerdictCase:
     """One program. words: of the refusal, one line each; () for a program that is taken. insn: that is blamed.
 
+    target: the tracepoint, iterator, or member of a table (tcp_congestion_ops.init) that the program is loaded for.
     symbols: slot -> name of the map or kernel function that the instruction there refers to; `code` has 0 in its place.
     btf: of the functions, the program itself being the first, and of the maps' values; None where neither is told.
     """
@@ -93,6 +98,7 @@ class VerdictCase:
     flags: int = 0
     btf: Btf | None = None
     functions: tuple[FunctionSpec, ...] = ()
+    target: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -132,6 +138,7 @@ def _cases(raw: Sections, stem: str) -> Iterator[VerdictCase]:
         f"{stem}: {raw['case'].argument}", kind, b"", {}, place, maps=read_maps(raw["maps"]) if "maps" in raw else (),
         attach_type=raw["attach"].one()[1] if "attach" in raw else None,
         license=raw["license"].one()[1] if "license" in raw else "GPL", flags=_flags(raw),
+        target=raw["target"].one()[1] if "target" in raw else "",
     )  # fmt: skip
     case = _with_types(case, raw)
     words, insn = _refusal(raw)
@@ -232,9 +239,24 @@ def judged(case: VerdictCase, level: int = 0) -> Verdict:
         PROGRAM_TYPES[case.type], case.attach_type, maps_of(spec, spec.programs[PROGRAM]),
         gpl="GPL" in case.license, strict=bool(case.flags & FLAGS["strict"]),
         sleepable=bool(case.flags & FLAGS["sleepable"]) or PROGRAM_TYPES[case.type].sleepable, btf=case.btf,
+        types=kernel_types(), traced=_traced(case),
     )  # fmt: skip
     functions = functions_of(spec, spec.programs[PROGRAM], setting.row) if case.functions else {}
     return check(raw.insns, setting, level=level, raw=raw, functions=functions)
+
+
+def _traced(case: VerdictCase) -> Traced | None:
+    """What the program is loaded for, by the kernel's types that all builds have."""
+    if not case.target:
+        return None
+    table, _, member = case.target.partition(".")
+    if member:
+        found = member_of(kernel_types(), table, member)
+    else:
+        found = (iterator if case.attach_type == "trace_iter" else tracepoint)(case.target, kernel_types())
+    if isinstance(found, str):
+        raise LoadError(f"{case.place}: {found}")
+    return found
 
 
 def spec_of(case: VerdictCase) -> ObjectSpec:

@@ -18,6 +18,7 @@ from bpfvm.verifier.regs import (
     META,
     PACKET,
     PACKETS,
+    READ_ONLY,
     SCALAR,
     SOCK,
     SOCKETS,
@@ -36,6 +37,7 @@ from bpfvm.verifier.scalar import sign_extend, truncate
 from bpfvm.verifier.stack import FAR, variable
 from bpfvm.verifier.stack import read as read_stack
 from bpfvm.verifier.stack import write as write_stack
+from bpfvm.verifier.traced import argument
 from bpfvm.verifier.walk import Walk
 
 _READ_ONLY = frozenset({"lwt_in", "lwt_out", "lwt_seg6local", "sk_reuseport", "flow_dissector", "cgroup_skb"})
@@ -137,8 +139,8 @@ def _pointed(walk: Walk, at: int, reg: Reg, off: int, size: int, is_write: bool,
         case "flow_keys":
             if off < 0 or off + size > _FLOW_KEYS:
                 walk.refuse(f"invalid access to flow keys off={off} size={size}")
-        case "tp_buffer":
-            _buffer(walk, at, reg, off, size)
+        case "tp_buffer" | "buf":
+            _buffer(walk, at, reg, off, size, is_write)
         case kind if kind in SOCKETS:
             _socket(walk, at, reg, off, size, is_write)
         case _:
@@ -261,6 +263,8 @@ def check_fixed(walk: Walk, at: int, reg: Reg, name: str) -> None:
 def context(walk: Walk, at: int, reg: Reg, off: int, size: int, is_write: bool, signed_load: bool = False) -> Reg:
     """A field of the program's context."""
     check_fixed(walk, at, reg, "ctx")
+    if walk.setting.traced is not None:
+        return argument(walk, off, size, is_write)
     field = _context_field(walk, off, size, is_write, signed_load)
     if field is None or field.pointer is None:
         return unknown()
@@ -318,9 +322,12 @@ def _odd_socket(kind: str, off: int, size: int) -> bool:
     return off + size <= 112 and size == (8 if off in (80, 88) else 4)
 
 
-def _buffer(walk: Walk, at: int, reg: Reg, off: int, size: int) -> None:
+def _buffer(walk: Walk, at: int, reg: Reg, off: int, size: int, is_write: bool) -> None:
+    if is_write and READ_ONLY in reg.prefix:
+        walk.refuse(f"R{at} cannot write into {type_name(reg)}")
     if off < 0:
-        walk.refuse(f"R{at} invalid tracepoint buffer access: off={off}, size={size}")
+        name = "tracepoint" if reg.kind == BUFFER else "rdonly" if reg.prefix else "rdwr"
+        walk.refuse(f"R{at} invalid {name} buffer access: off={off}, size={size}")
     if reg.m or reg.v:
         walk.refuse(f"R{at} invalid variable buffer offset: off={off}, var_off={variable(reg)}")
 

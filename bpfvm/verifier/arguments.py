@@ -17,6 +17,7 @@ from bpfvm.verifier.access import (
     check_region,
     may_touch_packet,
 )
+from bpfvm.verifier.object_arguments import check_object
 from bpfvm.verifier.precision import Wanted, follow, mark_precise
 from bpfvm.verifier.regs import (
     COMMON,
@@ -73,11 +74,12 @@ KINDS: Mapping[Arg, tuple[str, ...]] = {
     Arg.SOCKET_OR_NULL: (SOCK,),
     Arg.RECORD_GIVEN: ("ringbuf_mem",),
     Arg.TEXT: (VALUE,),
+    **dict.fromkeys((Arg.BTF, Arg.BTF_OR_NULL), ("ptr_", "trusted_ptr_", "rcu_ptr_")),
+    Arg.PER_CPU_VAR: ("percpu_ptr_", "percpu_rcu_ptr_", "percpu_trusted_ptr_"),
 }  # fmt: skip
 
 _UNKNOWN: Mapping[Arg, str] = {
-    **dict.fromkeys((Arg.BTF, Arg.BTF_OR_NULL, Arg.BTF_GIVEN), "objects of the kernel (BTF)"),
-    Arg.PER_CPU_VAR: "per-CPU variables of the kernel (BTF)",
+    Arg.BTF_GIVEN: "kernel pointers in maps (kptr)",
     **dict.fromkeys((Arg.DYNPTR, Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT, Arg.DYNPTR_GIVEN), "dynptrs"),
     Arg.KPTR: "kernel pointers in maps (kptr)",
     Arg.TIMER: "timers",
@@ -117,6 +119,8 @@ def check_arguments(walk: Walk, call: Call) -> None:
             walk.refuse("helper access to the packet is not allowed")
         if not (kind in _OR_NULL and is_null(reg)):
             _check_kind(walk, number, kind, reg)
+            if reg.kind == OBJECT:
+                check_object(walk, call.row, number, kind, reg)
             _check_offset(walk, number, kind, reg)
         _references(walk, call, number, kind, reg)
         _check_one(walk, call, number, kind, kinds, fixed)
@@ -136,6 +140,8 @@ def is_null(reg: Reg) -> bool:
 def _check_kind(walk: Walk, at: int, kind: Arg, reg: Reg) -> None:
     wanted = KINDS[kind]
     name = type_name(reg)
+    if kind is Arg.BTF_OR_NULL:
+        name = name.replace("or_null_", "")
     if kind in _READ | {Arg.KEY, Arg.VALUE, Arg.VALUE_OR_NULL}:
         name = name.removeprefix("rdonly_")
     if name not in wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpfvm.isa.insn import Insn
 from bpfvm.verifier.compare import FLIPPED, OPPOSITE, outcome, refine
-from bpfvm.verifier.objects import record
+from bpfvm.verifier.objects import is_trusted, record
 from bpfvm.verifier.precision import mark_precise
 from bpfvm.verifier.regs import (
     AT_END,
@@ -20,6 +20,7 @@ from bpfvm.verifier.regs import (
     SCALAR,
     SOCK,
     TCP,
+    UNTRUSTED,
     VALUE,
     XSK,
     Reg,
@@ -31,7 +32,7 @@ from bpfvm.verifier.walk import BRANCHES, Waiting, Walk, put
 
 _LINKED = 6  # scalars of one id that are refined together
 _FARTHEST = 0xFFFF  # a packet's last byte
-_NEVER_NULL = frozenset({OBJECT, SOCK, TCP, VALUE, KEY, COMMON, MEM, MAP})
+_NEVER_NULL = frozenset({SOCK, TCP, VALUE, KEY, COMMON, MEM, MAP})
 Places = tuple[tuple[int, bool, int], ...]
 
 
@@ -78,10 +79,14 @@ def decided(name: str, dst: Reg, src: Reg, bits: int) -> bool | None:
         return _end_decided(name, dst, src)
     if dst.kind != SCALAR or src.kind != SCALAR:
         pointer, other = (dst, src) if src.kind == SCALAR and not src.m else (src, dst)
-        if other.kind != SCALAR or other.m or other.v or pointer.null or pointer.kind not in _NEVER_NULL:
+        if other.kind != SCALAR or other.m or other.v or pointer.null or not _never_null(pointer):
             return None
         return {"jeq": False, "jne": True}.get(name)
     return outcome(name, dst, src, bits)
+
+
+def _never_null(reg: Reg) -> bool:
+    return is_trusted(reg) if reg.kind == OBJECT else reg.kind in _NEVER_NULL and UNTRUSTED not in reg.prefix
 
 
 def _end_decided(name: str, dst: Reg, src: Reg) -> bool | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bpfvm.isa.insn import Insn
-from bpfvm.tables.helpers import BY_ID, Helper, Ret, allowed, call_name
+from bpfvm.tables.helpers import BY_ID, Helper, Ret, allowed, allowed_in_table, call_name
 from bpfvm.verifier import callbacks
 from bpfvm.verifier.arguments import Call, check_arguments
 from bpfvm.verifier.locks import lock, unlock
 from bpfvm.verifier.matrix import fits
+from bpfvm.verifier.object_arguments import returned
 from bpfvm.verifier.precision import mark_precise
 from bpfvm.verifier.regs import (
     COMMON,
@@ -15,10 +16,12 @@ from bpfvm.verifier.regs import (
     MEM,
     NONE,
     NOT_SET,
+    OBJECT,
     PACKETS,
     SCALAR,
     SOCK,
     TCP,
+    TRUSTED,
     VALUE,
     Reg,
     pointer,
@@ -73,7 +76,11 @@ def _permitted(walk: Walk, one: Insn) -> Helper:
     if row is None:
         walk.refuse(f"invalid func {call_name(one.imm)}")
     name = walk.setting.row.name
-    may = allowed(row.name, name, walk.setting.attach_type)
+    traced = walk.setting.traced
+    if name == "struct_ops" and traced is not None:
+        may = allowed_in_table(row.name, traced.table, traced.name)
+    else:
+        may = allowed(row.name, name, walk.setting.attach_type)
     if may is None:
         walk.undecided(f"helpers in a {name} program")
     if not may:
@@ -148,7 +155,7 @@ def _note_index(walk: Walk, call: Call) -> None:
 
 _KINDS = {
     Ret.SOCKET_OR_NULL: SOCK, Ret.SOCK_COMMON_OR_NULL: COMMON, Ret.TCP_SOCK_OR_NULL: TCP, Ret.RECORD_OR_NULL: MEM,
-    Ret.VALUE: VALUE, Ret.VALUE_OR_NULL: VALUE,
+    Ret.VALUE: VALUE, Ret.VALUE_OR_NULL: VALUE, Ret.BTF: OBJECT, Ret.BTF_OR_NULL: OBJECT,
 }  # fmt: skip
 
 
@@ -162,16 +169,18 @@ def _result(walk: Walk, call: Call) -> None:
         return
     kind = _KINDS.get(ret)
     if kind is None:
-        walk.undecided("dynptrs" if ret is Ret.DYNPTR_MEM_OR_NULL else "objects of the kernel (BTF)")
+        walk.undecided("dynptrs" if ret is Ret.DYNPTR_MEM_OR_NULL else "variables of the kernel (BTF)")
     new = pointer(kind)
-    new.null = ret is not Ret.VALUE
+    new.null = ret not in (Ret.VALUE, Ret.BTF)
+    if kind == OBJECT:
+        new.type, new.prefix = returned(walk, row), TRUSTED if row.name == "get_current_task_btf" else ""
     if kind == VALUE:
         _value(walk, call, new)
     if kind == MEM:
         new.prefix, new.size = "ringbuf_", call.size
     if new.null:
         new.id = walk.new_id()
-    if row.name in _CASTS and call.ref:
+    if (row.name in _CASTS or row.name.startswith("skc_to_")) and call.ref:
         new.ref = call.ref
     elif row.acquires or (
         row.name == "map_lookup_elem" and call.map is not None and call.map.spec.type in ("sockmap", "sockhash")

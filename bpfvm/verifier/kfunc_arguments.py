@@ -205,7 +205,7 @@ def _check_object_offset(walk: Walk, at: int, reg: Reg, zero: bool) -> None:
 
 def _check_trust(walk: Walk, given: Given, at: int, reg: Reg, trusted: bool) -> None:
     flags = given.row.flags
-    if (not trusted and "rcu" not in flags) or is_trusted(walk, reg):
+    if (not trusted and "rcu" not in flags) or is_trusted(reg):
         return
     if "rcu" not in flags:
         walk.refuse(f"R{at} must be referenced or trusted")
@@ -289,20 +289,24 @@ def _object(walk: Walk, given: Given, at: int, parameter: Parameter, reg: Reg) -
     wanted, name = parameter.struct or "", _SOCKETS.get(reg.kind, "")
     if reg.type is not None:
         name = reg.type.name
-    if not _is_one(reg, name, wanted):
+    good, words = _is_one(reg, name, wanted)
+    if not good:
+        if words:
+            walk.say(words)
         walk.refuse(
             f"kernel function {given.row.name} args#{at - 1} expected pointer to STRUCT {wanted} but R{at} has a "
             f"pointer to STRUCT {name}"
         )
 
 
-def _is_one(reg: Reg, name: str, wanted: str) -> bool:
+def _is_one(reg: Reg, name: str, wanted: str) -> tuple[bool, str]:
+    """Whether the structure begins with the one that is wanted; and words of a look for it."""
     if name == wanted and not reg.off:
-        return True
+        return True, ""
     if reg.type is None or not reg.type.kernel:
-        return wanted in _BEGIN.get(name, ())
+        return wanted in _BEGIN.get(name, ()), ""
     number = reg.type.view.find(Struct, wanted)
-    return number is not None and begins_with(reg.type.view, reg.type.number, reg.off, number)
+    return (False, "") if number is None else begins_with(reg.type.view, reg.type.number, reg.off, number)
 
 
 _BEGIN = {"sock": ("sock_common",), "tcp_sock": ("sock", "sock_common")}  # structures, and those they begin with

@@ -42,7 +42,7 @@ def call_kernel(walk: Walk, one: Insn) -> int | None:
     """Walk a call of a kernel function: the slot behind it, or None where the path ends."""
     row = row_of(walk, one)
     _check_held(walk, row)
-    if not row.may_call(walk.setting.row.name):
+    if not row.may_call(walk.setting.row.name, walk.setting.attach_type):
         walk.refuse(f"calling kernel function {row.name} is not allowed")
     if row.name.startswith("bpf_xdp_metadata_rx_"):
         walk.undecided("kernel functions of a device's metadata")

@@ -31,6 +31,7 @@ from bpfvm.tables.sections import of_section
 from bpfvm.verifier.fields import NOTHING, record_of
 from bpfvm.verifier.functions import Argument, Function
 from bpfvm.verifier.regs import MapInfo
+from bpfvm.verifier.traced import traced_of
 from bpfvm.verifier.verdict import REJECT, UNDECIDED, Verdict, check
 from bpfvm.verifier.walk import LIMIT, Setting
 
@@ -55,17 +56,20 @@ def verify(
     if one is None:
         raise UsageError(f"there is no program {program!r}; the programs are {', '.join(spec.programs) or 'none'}")
     row, section = BY_NAME[one.type], of_section(one.section)
-    why = _undecided(spec, one, row)
+    same = section.program_type == row.name
+    why, traced = _undecided(spec, one, row), None
+    if why is None and row.btf_target:
+        found = traced_of(spec, one, section, types) if same else f"a {row.name} program without its target"
+        why, traced = (found, None) if isinstance(found, str) else (None, found)
     if why is not None:
         return Verdict(UNDECIDED, f"uses {why}", None, 0)
-    same = section.program_type == row.name
     if (catcher := _catcher(spec, one)) is not None:
         if catcher not in {function.name for function in one.functions}:
             return Verdict(REJECT, "exception callback type id not found in func_info", None, 0)
         return Verdict(UNDECIDED, "uses a function that takes what is thrown", None, 0)
     setting = Setting(
         row, section.attach_type if same else None, maps_of(spec, one, resolved), gpl=spec.license in _GPL, cpus=cpus,
-        sleepable=row.sleepable or (same and section.sleepable), btf=spec.btf, types=types,
+        sleepable=row.sleepable or (same and section.sleepable), btf=spec.btf, types=types, traced=traced,
     )  # fmt: skip
     return check(one.insns, setting, level=level, budget=budget, functions=functions_of(spec, one, row))
 
@@ -77,7 +81,7 @@ def _undecided(spec: ObjectSpec, one: ProgramSpec, row: ProgramType) -> str | No
         raise LoadError(f"{one.name}: a program needs at least one instruction, and this one has none")
     if spec.endian != "little":
         return "the other byte order"
-    if row.btf_target or (row.context is None and row.name not in ("tracepoint", "syscall")):
+    if row.context is None and not row.btf_target and row.name not in ("tracepoint", "syscall"):
         return f"arguments of {row.name} programs (BTF)"
     return None
 

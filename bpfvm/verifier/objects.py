@@ -3,6 +3,9 @@ which pointers are to be trusted."""
 
 from __future__ import annotations
 
+from bpfvm.obj.btf_types import Struct
+from bpfvm.obj.btf_view import TypeView
+from bpfvm.tables.traced import TCP_WRITES
 from bpfvm.verifier.fields import NOTHING, Record, record_of
 from bpfvm.verifier.regs import (
     COMMON,
@@ -45,11 +48,11 @@ def record(walk: Walk, reg: Reg) -> Record:
     return known
 
 
-def is_trusted(walk: Walk, reg: Reg) -> bool:
+def is_trusted(reg: Reg) -> bool:
     """Whether the object is there for as long as the program runs, or the reference is held."""
     if reg.ref:
         return True
-    return TRUSTED in reg.prefix if reg.kind == OBJECT else reg.kind in _SOCKETS
+    return reg.prefix == TRUSTED if reg.kind == OBJECT else reg.kind in _SOCKETS
 
 
 def in_rcu(walk: Walk) -> bool:
@@ -93,11 +96,33 @@ def _check_fields(walk: Walk, reg: Reg, off: int, size: int) -> None:
 
 def _check_write(walk: Walk, reg: Reg, off: int, size: int) -> None:
     """Programs write to few members of the kernel's own objects."""
-    if walk.setting.row.name == "struct_ops":
-        walk.undecided("writes to the kernel's objects")
+    traced = walk.setting.traced
+    if traced is not None and traced.table == "tcp_congestion_ops":
+        _check_tcp_write(walk, reg, off, size)
+        return
     if walk.setting.row.name in ("sched_cls", "xdp") and reg.type is not None and reg.type.name.startswith("nf_conn"):
         walk.undecided("writes to the kernel's objects")
     walk.refuse("only read is supported")
+
+
+def _check_tcp_write(walk: Walk, reg: Reg, off: int, size: int) -> None:
+    assert reg.type is not None
+    for structure, name, length in TCP_WRITES:
+        start, whole = _place(reg.type.view, structure, name)
+        if start == off or (length == 0 and start < off < start + whole and name == "icsk_ca_priv"):
+            end = start + (length or whole)
+            if off + size > end:
+                walk.refuse(f"write access at off {off} with size {size} beyond the member of tcp_sock ended at {end}")
+            return
+    walk.refuse(f"no write support to {reg.type.name} at off {off}")
+
+
+def _place(view: TypeView, structure: str, name: str) -> tuple[int, int]:
+    """Where a member stands, and its size; -1 for one that there is not."""
+    number = view.find(Struct, structure)
+    kind = view[number] if number is not None else None
+    members = kind.members if isinstance(kind, Struct) else ()
+    return next(((one.offset // 8, view.size_of(one.type)) for one in members if one.name == name), (-1, 0))
 
 
 def _followed(walk: Walk, reg: Reg, found: Found) -> Reg:
@@ -120,13 +145,13 @@ def _trust(walk: Walk, reg: Reg, found: Found) -> tuple[str, bool]:
     """Prefix of a pointer that was loaded from an object, and whether it may be null."""
     if UNTRUSTED in reg.prefix:
         return UNTRUSTED, False
-    if not reg.ref and TRUSTED not in reg.prefix and RCU not in reg.prefix:
-        return "", False
+    loose = UNTRUSTED if found.in_union else ""
+    if not reg.ref and reg.prefix not in (TRUSTED, RCU):
+        return loose, False
     assert reg.type is not None
-    parent = getattr(reg.type.view[found.parent], "name", "")
-    safe = SAFE.get((parent, found.member), "")
+    safe = SAFE.get((reg.type.name, found.member), "")
     if safe.startswith(TRUSTED):
         return TRUSTED, safe.endswith("null")
     if not in_rcu(walk) or reg.null:
         return UNTRUSTED, False
-    return (RCU, safe.endswith("null")) if safe else ("", False)
+    return (RCU, safe.endswith("null")) if safe else (loose, False)

@@ -17,7 +17,7 @@ from bpfvm.verifier.types import TypeRef
 NONE, SCALAR, CTX, STACK, MAP, VALUE, KEY = "none", "scalar", "ctx", "fp", "map_ptr", "map_value", "map_key"
 PACKET, META, END, FLOW, FUNC = "pkt", "pkt_meta", "pkt_end", "flow_keys", "func"
 SOCK, COMMON, TCP, XSK, BUFFER, MEM = "sock", "sock_common", "tcp_sock", "xdp_sock", "tp_buffer", "mem"
-OBJECT, DYNPTR = "ptr_", "dynptr_ptr"
+OBJECT, DYNPTR, BUF = "ptr_", "dynptr_ptr", "buf"
 TRUSTED, RCU, UNTRUSTED, PER_CPU, READ_ONLY = "trusted_", "rcu_", "untrusted_", "percpu_", "rdonly_"
 
 SOCKETS = frozenset({SOCK, COMMON, TCP, XSK})

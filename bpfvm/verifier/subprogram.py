@@ -73,6 +73,9 @@ def leave(walk: Walk) -> int | None:
     if len(state.frames) > 1:
         return _back(walk)
     leaked(walk, "BPF_EXIT instruction in main prog")
+    if walk.setting.traced is not None and walk.setting.traced.is_void and not state.frame.entry:
+        walk.stack.leave(state.calls(), walk.at)
+        return None
     reg = walk.source(0)
     _check_result(walk, reg)
     walk.stack.leave(state.calls(), walk.at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bpfvm.obj.btf_types import Array, Enum, Enum64, Fwd, Int, Member, Ptr, Struct, Union
 from bpfvm.obj.btf_view import TypeView
@@ -37,12 +37,12 @@ class TypeRef:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What is at an offset. target: of a pointer, a structure's id, 0 where it points to something else. words: why
-    nothing is to be read there. member: its name. parent: the structure that it is a member of."""
+    nothing is to be read there. member: its name. in_union: it is one of several that it may be."""
 
     target: int | None = None
     words: str = ""
     member: str = ""
-    parent: int = 0
+    in_union: bool = False
 
 
 def member_at(view: TypeView, number: int, off: int, size: int) -> Found:
@@ -67,7 +67,7 @@ def _past(view: TypeView, number: int, whole: Struct | Union, off: int, size: in
     kind = view[view.strip(last.type)] if last is not None and view.strip(last.type) else None
     if last is not None and isinstance(kind, Array) and kind.count == 0 and off >= last.offset // 8:
         return _element(view, kind, off - last.offset // 8, size)
-    return Found(words=f"access beyond struct {whole.name} at off {off} size {size}")
+    return Found(words=f"access beyond struct {_name(whole)} at off {off} size {size}")
 
 
 def _element(view: TypeView, kind: Array, off: int, size: int) -> Found:
@@ -85,7 +85,7 @@ def _inside(view: TypeView, number: int, off: int, size: int) -> Found | tuple[i
         start = member.offset // 8
         if member.bits:
             if start <= off < -(-(member.offset + member.bits) // 8):
-                return Found(member=member.name, parent=number)
+                return Found(member=member.name)
             continue
         if off + size <= start and isinstance(kind, Struct):
             break
@@ -96,7 +96,7 @@ def _inside(view: TypeView, number: int, off: int, size: int) -> Found | tuple[i
         found = _member(view, number, member, off, size)
         if found is not None:
             return found
-    return Found(words=f"struct {kind.name} doesn't have field at offset {off}")
+    return Found(words=f"struct {_name(kind)} doesn't have field at offset {off}")
 
 
 def _member(view: TypeView, number: int, member: Member, off: int, size: int) -> Found | tuple[int, int] | None:
@@ -112,7 +112,7 @@ def _member(view: TypeView, number: int, member: Member, off: int, size: int) ->
         return _pointer(view, member, target, where, size, number)
     if where + size > length or not isinstance(target, Int | Enum | Enum64 | None):
         return None
-    return Found(member=member.name, parent=number)
+    return Found(member=member.name)
 
 
 def _element_of(view: TypeView, number: int, length: int) -> tuple[int, int]:
@@ -131,11 +131,11 @@ def _structure(
     assert isinstance(target, Struct | Union)
     if isinstance(kind, Union):
         found = member_at(view, inner, where, size)
-        return None if found.words else found
+        return None if found.words else replace(found, in_union=True)
     if where + size > target.size:
         end = member.offset // 8 + _length(view, member)
         return Found(
-            words=f"access beyond the end of member {member.name} (mend:{end}) in struct {kind.name} with off {off} "
+            words=f"access beyond the end of member {member.name} (mend:{end}) in struct {_name(kind)} with off {off} "
             f"size {size}"
         )
     return inner, where
@@ -148,39 +148,62 @@ def _length(view: TypeView, member: Member) -> int:
 
 def _pointer(view: TypeView, member: Member, kind: Ptr, where: int, size: int, parent: int) -> Found:
     if size != view.pointer_size or where:
-        start, name = member.offset // 8, getattr(view[parent], "name", "")
+        start, name = member.offset // 8, getattr(view[parent], "name", "") or "(anon)"
         return Found(
             words=f"cannot access ptr member {member.name} with moff {start} in struct {name} with off {start + where} "
             f"size {size}"
         )
     target = view.strip(kind.type) if kind.type else 0
     inner = view[target] if target else None
-    return Found(target if isinstance(inner, Struct) else 0, member=member.name, parent=parent)
+    return Found(
+        target if isinstance(inner, Struct) else 0, member=member.name, in_union=isinstance(view[parent], Union)
+    )
 
 
-def begins_with(view: TypeView, number: int, off: int, wanted: int) -> bool:
-    """Whether structure `number` has a `wanted` at `off`: itself, or one inside."""
+def begins_with(view: TypeView, number: int, off: int, wanted: int) -> tuple[bool, str]:
+    """Whether structure `number` has a `wanted` at `off`: itself, or one that stands there; and words of a look."""
+    if number == wanted and not off:
+        return True, ""
     for _ in range(_DEPTH):
-        if number == wanted and not off:
-            return True
+        number, words = _beginning(view, number, off)
+        if not number or number == wanted:
+            return number == wanted, words
+        off = 0
+    return False, ""
+
+
+def _beginning(view: TypeView, number: int, off: int) -> tuple[int, str]:
+    """The structure that begins at `off` in another; 0, and why, where none does."""
+    for _ in range(_DEPTH):
         kind = view[number]
         if not isinstance(kind, Struct | Union):
-            return False
-        for member in kind.members:
-            inner = view.strip(member.type)
-            start = member.offset // 8
-            target = view[inner] if inner else None
-            length = _length(view, member)
-            if start <= off < start + length:
-                while isinstance(target, Array):
-                    inner = view.strip(target.type)
-                    target = view[inner]
-                    if not (length := view.size_of(inner)):
-                        return False
-                if not isinstance(target, Struct | Union):
-                    return False
-                number, off = inner, (off - start) % length
-                break
-        else:
-            return False
-    return False
+            return 0, ""
+        if off >= kind.size:
+            return 0, f"access beyond struct {_name(kind)} at off {off} size 1"
+        member = _covering(view, kind, off)
+        if member is None:
+            return 0, f"struct {_name(kind)} doesn't have field at offset {off}"
+        inner, length = _element_of(view, member.type, _length(view, member))
+        target, start = view[inner] if inner else None, member.offset // 8
+        if isinstance(target, Ptr):
+            return 0, _pointer(view, member, target, off - start, 1, number).words
+        if not isinstance(target, Struct | Union):
+            return 0, ""
+        off = (off - start) % length if length else 0
+        if not off:
+            return inner, ""
+        number = inner
+    return 0, ""
+
+
+def _covering(view: TypeView, kind: Struct | Union, off: int) -> Member | None:
+    """The first member that holds the byte at `off`."""
+    for member in kind.members:
+        start, length = member.offset // 8, _length(view, member)
+        if start <= off < start + length:
+            return member
+    return None
+
+
+def _name(kind: Struct | Union) -> str:
+    return kind.name or "(anon)"

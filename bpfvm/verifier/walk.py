@@ -26,11 +26,27 @@ BRANCHES = 8192  # that wait to be walked
 
 
 @dataclass(frozen=True, slots=True)
+class Traced:
+    """What a program is loaded for that the kernel's types tell: a tracepoint, an iterator, or a member of a table.
+
+    table: "tracepoint", "iterator", or the structure that the member stands in. name: of it. params: ids of types.
+    is_void: it returns nothing.
+    """
+
+    table: str
+    name: str
+    types: TypeView
+    params: tuple[int, ...]
+    is_void: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """What a program is loaded as. maps: by the slot of the instruction that names one.
 
     gpl: its license is compatible. strict: BPF_F_STRICT_ALIGNMENT. sleepable: it may sleep. cpus: that the kernel
-    numbers (nr_cpu_ids). btf: the program's types. types: the kernel's. catcher: the first instruction of the function
+    numbers (nr_cpu_ids). btf: the program's types. types: the kernel's. traced: of
+    programs whose context is a list of arguments. catcher: the first instruction of the function
     that takes what is thrown.
     """
 
@@ -44,6 +60,7 @@ class Setting:
     btf: Btf | None = None
     types: TypeView | None = None
     catcher: int | None = None
+    traced: Traced | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bpfvm.tables.helpers import maps, packets, sockets, system, tracing
-from bpfvm.tables.helpers.allowed import allowed
+from bpfvm.tables.helpers.allowed import allowed, allowed_in_table
 from bpfvm.tables.helpers.row import Arg, Helper, Ret
 
-__all__ = ["BY_ID", "BY_NAME", "HELPERS", "THEMES", "Arg", "Helper", "Ret", "allowed", "call_name"]
+__all__ = ["BY_ID", "BY_NAME", "HELPERS", "THEMES", "Arg", "Helper", "Ret", "allowed", "allowed_in_table",
+           "call_name"]  # fmt: skip
 
 THEMES: Mapping[str, tuple[Helper, ...]] = {
     "maps": maps.ROWS,

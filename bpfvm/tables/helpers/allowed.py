@@ -142,6 +142,22 @@ _ROWS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 
+# Of tables of functions, what was measured: beside what any program may call. Of "release" not the last two
+_OF_TABLES = {
+    "tcp_congestion_ops": frozenset({"sk_storage_get", "sk_storage_delete", "tcp_send_ack", "ktime_get_coarse_ns",
+                                     "setsockopt", "getsockopt"}),
+}  # fmt: skip
+
+
+def allowed_in_table(helper: str, table: str, member: str) -> bool | None:
+    """Whether programs for a member of a table of functions may call the helper; None where it is not known."""
+    if table not in _OF_TABLES:
+        return None
+    if member == "release" and helper in ("setsockopt", "getsockopt"):
+        return False
+    return helper in _OF_TABLES[table] or helper in _ROWS[0][1].split()
+
+
 def allowed(helper: str, program_type: str, attach_type: str | None = None) -> bool | None:
     """Whether programs of the type, loaded for the attach type, may call the helper; None where it is not known.
 

@@ -26,8 +26,15 @@ if TYPE_CHECKING:
     from bpfvm.decorators import bpf as bpf
     from bpfvm.lang.layout import bits as bits
     from bpfvm.lang.maps import Array as Array
+    from bpfvm.lang.maps import Bloom as Bloom
     from bpfvm.lang.maps import Counter as Counter
     from bpfvm.lang.maps import Hash as Hash
+    from bpfvm.lang.maps import Histogram as Histogram
+    from bpfvm.lang.maps import LpmTrie as LpmTrie
+    from bpfvm.lang.maps import Queue as Queue
+    from bpfvm.lang.maps import Stack as Stack
+    from bpfvm.lang.maps import ip4prefix as ip4prefix
+    from bpfvm.lang.maps import ip6prefix as ip6prefix
     from bpfvm.lang.numbers import bswap16 as bswap16
     from bpfvm.lang.numbers import bswap32 as bswap32
     from bpfvm.lang.numbers import bswap64 as bswap64
@@ -108,7 +115,9 @@ _EXPORTS = {
     ),
     **dict.fromkeys(("KernelPtr", "UserPtr"), "bpfvm.lang.pointers"),
     "Range": "bpfvm.lang.signature",
-    **dict.fromkeys(("Array", "Counter", "Hash"), "bpfvm.lang.maps"),
+    **dict.fromkeys(("Array", "Bloom", "Counter", "Hash", "Histogram", "LpmTrie", "Queue", "Stack", "ip4prefix",
+                     "ip6prefix"),
+                    "bpfvm.lang.maps"),
     "pkt": "bpfvm.lang.packet",
     **dict.fromkeys(("Object", "Program", "load", "session"), "bpfvm.program"),
     "Outcome": "bpfvm.run.outcome",

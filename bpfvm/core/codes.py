@@ -57,6 +57,7 @@ _ROWS: tuple[Code, ...] = (
     Code("W111", "the truth of a value that may be None"),
     Code("W112", "a call that is computed once, when the program is compiled"),
     Code("W113", "a captured object that may change"),
+    Code("W114", "an update that is not atomic"),
     Code("W115", "a store that may cut the value"),
     Code("W130", "a comparison that is always true or always false"),
     Code("W131", "a lookup whose result is not used"),

@@ -40,6 +40,12 @@ _FULL = f"{_ACCESS} rdonly_prog wronly_prog"
 _PER_CPU = "rdonly wronly rdonly_prog wronly_prog"
 
 
+_SLEEPABLE = frozenset(
+    "hash lru_hash array percpu_hash percpu_array lru_percpu_hash array_of_maps hash_of_maps ringbuf user_ringbuf "  # noqa: SIM905
+    "inode_storage sk_storage task_storage cgrp_storage queue stack arena insn_array".split()
+)
+
+
 @dataclass(frozen=True, slots=True)
 class MapType:
     """name: the uapi name in lower case without BPF_MAP_TYPE_; aliases: other names of the same number.
@@ -69,6 +75,11 @@ class MapType:
     inner: bool = False
     btf: bool = False
     aliases: tuple[str, ...] = ()
+
+    @property
+    def sleepable(self) -> bool:
+        """Whether programs that may sleep can use it (check_map_prog_compatibility of kernel/bpf/verifier.c)."""
+        return self.name in _SLEEPABLE
 
     @property
     def key_size(self) -> int | None:

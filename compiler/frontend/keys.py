@@ -12,7 +12,7 @@ from bpfvm.lang.arrays import is_bytes
 from bpfvm.lang.layout import Layout, size_of
 from bpfvm.lang.types import Storage, bool8
 
-_STARTS = ("stack", "packet", "map_value")  # spaces whose addresses helpers take (verifier.c, map_key_value_types)
+READABLE = ("stack", "packet", "map_value")  # spaces whose addresses helpers take (verifier.c, map_key_value_types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _number(f: Translation, owner: MapValue, kind: Storage, index: Value, node: 
 
 def _readable(f: Translation, one: Reference, node: ast.expr) -> Reference:
     """Where a helper can read it."""
-    return one if one.space in _STARTS else construct.copied(f, one, node)
+    return one if one.space in READABLE else construct.copied(f, one, node)
 
 
 def _text(f: Translation, owner: MapValue, kind: Layout, data: bytes, node: ast.expr) -> Key | None:

@@ -1,4 +1,4 @@
-"""Attributes of maps: `m.max_entries`, and methods, `m.get(k)`, `m.pop(k, None)`, `m.setdefault(k, v)`."""
+"""Attributes of maps: `m.max_entries`, and methods, of each class of maps its own."""
 
 from __future__ import annotations
 
@@ -7,24 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bpfvm.compiler.frontend import construct, flow, maps, names, place
+from bpfvm.compiler.frontend import histogram, keyed, names, queues
 from bpfvm.compiler.frontend.calls import Arguments
-from bpfvm.compiler.frontend.maps import Asked
-from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import (
-    BAD,
-    NOTHING,
-    Bad,
-    Callee,
-    MapValue,
-    Maybe,
-    Nothing,
-    Nullable,
-    Reference,
-    Value,
-)
-from bpfvm.lang.layout import Layout
-from bpfvm.lang.maps import Hashed, Keyed
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.types import Bad, Callee, MapValue, Value
+from bpfvm.lang.maps import Bloom, Hashed, Histogram, Keyed, Queue
 
 Call = Callable[[Translation, MapValue, ast.Call, list[Value], list[ast.expr]], Value]
 
@@ -72,61 +59,15 @@ def _wrong(f: Translation, node: ast.Call, method: Method) -> Bad:
                    help=f"{name}({', '.join(method.names)})")  # fmt: skip
 
 
-def _get(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
-    """`m.get(k)`, `m.get(k, default)`."""
-    one = maps.asked(f, owner, values[0], node, nodes[0])
-    if one is None:
-        return BAD
-    default = values[1] if len(values) > 1 else NOTHING
-    found = maps.known(f, one)
-    if found is not None:
-        return place.read(f, one.place(found))
-    if isinstance(one.value, Layout) and isinstance(default, Nothing):
-        return noted(f, Nullable(one.place(maps.lookup(f, one)).at), node)
-    return noted(f, maps.found_or(f, one, default), node)
-
-
-def noted(f: Translation, value: Value, node: ast.AST) -> Value:
-    """The value; where it may be None, with where it comes from."""
-    if isinstance(value, Nullable):
-        f.absent[value.origin] = node
-    elif isinstance(value, Maybe):
-        f.absent[value.there.origin] = node
-    return value
-
-
-def _pop(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
-    """`m.pop(k)`, `m.pop(k, default)`: a copy of what stood there."""
-    one = maps.asked(f, owner, values[0], node, nodes[0])
-    if one is None:
-        return BAD
-    if len(values) == 1:
-        return _taken(f, one, node, maps.there(f, one))
-    address = maps.lookup(f, one)
-    there, missing = f.split("ne", address, f.number(0))
-    f.resume(there)
-    found = _taken(f, one, node, address)
-    return noted(f, flow.join_values(f, [f.end(), missing], [found, values[1]], node), node)
-
-
-def _taken(f: Translation, one: Asked, node: ast.Call, address: Register) -> Value:
-    value = place.read(f, one.place(address))
-    if isinstance(value, Reference):
-        value = construct.copied(f, value, node)
-    maps.remove(f, one)
-    return value
-
-
-def _setdefault(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
-    """`m.setdefault(k, v)`."""
-    one = maps.asked(f, owner, values[0], node, nodes[0])
-    if one is None or isinstance(values[1], Bad):
-        return BAD
-    return place.read(f, maps.made(f, one, values[1], nodes[1]))
-
-
 METHODS: Mapping[str, tuple[Method, ...]] = {
-    "get": (Method(Keyed, ("key", "default"), 1, _get),),
-    "pop": (Method(Hashed, ("key", "default"), 1, _pop),),
-    "setdefault": (Method(Hashed, ("key", "default"), 2, _setdefault),),
+    "add": (
+        Method(Histogram, ("value",), 1, histogram.add),
+        Method(Bloom, ("value",), 1, queues.push),
+        Method(Keyed, ("key", "number"), 2, keyed.add),
+    ),
+    "get": (Method(Keyed, ("key", "default"), 1, keyed.get),),
+    "peek": (Method(Queue, (), 0, queues.peek),),
+    "pop": (Method(Hashed, ("key", "default"), 1, keyed.pop), Method(Queue, (), 0, queues.pop)),
+    "push": (Method(Queue, ("value",), 1, queues.push),),
+    "setdefault": (Method(Hashed, ("key", "default"), 2, keyed.setdefault),),
 }

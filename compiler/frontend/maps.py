@@ -15,8 +15,9 @@ from bpfvm.compiler.frontend.types import Bad, MapValue, Number, Reference, Valu
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.lang.interval import Interval
 from bpfvm.lang.layout import Element, Layout, size_of
-from bpfvm.lang.maps import NOEXIST, Array, Hashed, Keyed
+from bpfvm.lang.maps import NOEXIST, Array, Bloom, Hashed, Keyed, LpmTrie
 from bpfvm.lang.types import Storage
+from bpfvm.tables.maps import BY_NAME
 
 _ABSENT = Ptr("map_value", nullable=True)
 
@@ -40,6 +41,11 @@ class Asked:
         """What stands under a key."""
         kind: Element = self.declared.value
         return kind
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether what is found stands under the key itself, and not under a prefix of it."""
+        return not isinstance(self.declared, LpmTrie)
 
     def place(self, address: Register) -> Place:
         """What stands at the address that a lookup gave."""
@@ -139,7 +145,7 @@ def made(f: Translation, one: Asked, default: Value, source: ast.AST) -> Place:
     f.resume(missing)
     put(f, one, default, source, flags=NOEXIST)
     again = lookup(f, one)
-    full(f, "eq", again, one)
+    full(f, "eq", again, one.map, one.node)
     ways = [one.place(address), one.place(again)]
     assert isinstance(one.node, ast.expr), "a key stands in an expression"
     joined = flow.join_values(f, [present, f.end()], [way.at for way in ways], one.node)
@@ -162,6 +168,10 @@ def delete(f: Translation, owner: MapValue, index: Value, target: ast.Subscript)
 
 def contains(f: Translation, owner: MapValue, left: Operand, node: ast.expr) -> Branches:
     """`k in m`."""
+    from bpfvm.compiler.frontend import queues  # which stores values as maps do
+
+    if isinstance(owner.declared, Bloom):
+        return queues.contains(f, owner, left, node)
     one = asked(f, owner, left[0], node, left[1])
     return is_there(f, one) if one is not None else compare.unknown(f)
 
@@ -207,14 +217,23 @@ def _outside(owner: MapValue, index: Number | None) -> str:
 
 def lookup(f: Translation, one: Asked) -> Register:
     """The address of what stands under a key, 0 where nothing does."""
-    declared = declare(f, one.map)
+    declared = declare(f, one.map, one.node)
     if one.key.word is not None:
         return f.builder.op("lookup", declared, one.key.word, type=_ABSENT)
     return f.builder.helper("map_lookup_elem", declared, keys.address(f, one.map, one.key, one.node), type=_ABSENT)
 
 
-def declare(f: Translation, owner: MapValue) -> Register:
-    """The map, as helpers take it."""
+def declare(f: Translation, owner: MapValue, node: ast.AST) -> Register:
+    """The map, as helpers take it. E011 where the kernel keeps it from such programs."""
+    type_name = owner.declared.type
+    if f.hook.type == "syscall" and not BY_NAME[type_name].sleepable:
+        f.error(
+            "E011",
+            f"`{owner.name}` is {type(owner.declared).__name__}, which a function of numbers cannot use",
+            node,
+            why=f"the kernel runs it as a program that may sleep, and keeps maps of type {type_name} from those",
+            help="compile the function for another hook: @bpf.xdp",
+        )
     f.target.maps[owner.name] = owner.declared.spec(owner.name)
     for kind in (owner.declared.key, owner.declared.value):
         if isinstance(kind, Layout):
@@ -237,7 +256,7 @@ def there(f: Translation, one: Asked) -> Register:
 
 def known(f: Translation, one: Asked) -> Register | None:
     """The address of what stands under a key, where that was looked up before."""
-    return lookups.known(f, one.map.name, one.key.same)
+    return lookups.known(f, one.map.name, one.key.same) if one.is_exact else None
 
 
 def is_there(f: Translation, one: Asked) -> Branches:
@@ -283,29 +302,25 @@ def write(f: Translation, one: Asked, value: Value, source: ast.AST) -> None:
         return
     result = put(f, one, value, source)
     if result is not None:
-        full(f, "ne", result, one)
+        full(f, "ne", result, one.map, one.node)
 
 
-def full(f: Translation, condition: str, result: Register, one: Asked) -> None:
+def full(f: Translation, condition: str, result: Register, owner: MapValue, node: ast.AST) -> None:
     """A fault where there was no room, or the kernel cannot take it now."""
-    text = f"{one.map.name} takes no more entries ({one.declared.max_entries})"
-    f.fault_if(condition, result, f.number(0), "MapError", text, one.node)
+    text = f"{owner.name} takes no more entries ({owner.declared.max_entries})"
+    f.fault_if(condition, result, f.number(0), "MapError", text, node)
 
 
 def put(f: Translation, one: Asked, value: Value, source: ast.AST, flags: int = 0) -> Register | None:
     """Store a value under a key: 0 or a negative errno. None after an error."""
     kind = one.value
-    given = source.value if isinstance(source, ast.AugAssign) else source
-    shape = one.place(f.number(0))
-    if isinstance(kind, Storage) and isinstance(value, Number):
-        place.check_fit(f, shape, value, source)
-        if one.key.word is not None and not flags and _is_plain(kind):
-            f.stores += 1
-            word = f.register(f.state.known(value))
-            lookups.forget(f, one.map.name)
-            return f.builder.op("update", declare(f, one.map), one.key.word, word)
-    assert isinstance(given, ast.expr), "a value comes from an expression"
-    made = _placed(f, one, value, given)
+    word = one.key.word if isinstance(kind, Storage) and _is_plain(kind) else None
+    if word is not None and isinstance(value, Number) and not flags:
+        place.check_fit(f, one.place(f.number(0)), value, source)
+        f.stores += 1
+        lookups.forget(f, one.map.name)
+        return f.builder.op("update", declare(f, one.map, one.node), word, f.register(f.state.known(value)))
+    made = placed(f, one.map, value, source)
     if made is None:
         return None
     return call(f, "map_update_elem", one, made, f.number(flags))
@@ -316,27 +331,32 @@ def _is_plain(kind: Storage) -> bool:
     return not kind.is_big and kind.range.hi > 1
 
 
-def _placed(f: Translation, one: Asked, value: Value, node: ast.expr) -> Register | None:
-    """The address of a value that is to be stored. None after an error."""
-    kind = one.value
-    if isinstance(kind, Layout) and isinstance(value, Reference) and value.type is kind and value.space != "ctx":
-        return f.pointer(value)
+def placed(f: Translation, owner: MapValue, value: Value, source: ast.AST) -> Register | None:
+    """The address of a value that a helper is to store. source: where it comes from. None after an error."""
+    kind, node = owner.declared.value, source.value if isinstance(source, ast.AugAssign) else source
+    assert isinstance(node, ast.expr), "a value comes from an expression"
+    if isinstance(value, Bad):
+        return None
     if isinstance(kind, Storage):
         if not isinstance(value, Number):
             memory.wrong(f, kind, value, node, "the element")
             return None
-        slot = f.stack(f"value for {one.map.name}", size_of(kind), node)
-        memory.store(f, Reference(kind, "stack", slot), kind, value, node)  # type: ignore[arg-type]
-        return slot
-    made = construct.new(f, kind, node, f"value for {one.map.name}")
+        at = Reference(kind, "stack", f.stack(f"value for {owner.name}", size_of(kind), node))  # type: ignore[arg-type]
+        place.check_fit(f, Place(at, kind, "the element"), value, source)
+        memory.store(f, at, kind, value, node)
+        return at.base
+    assert kind is not None, "asked of maps with values"
+    if isinstance(value, Reference) and value.type is kind and value.space in keys.READABLE:
+        return f.pointer(value)
+    made = construct.new(f, kind, node, f"value for {owner.name}")
     memory.assign(f, made, value, node, "the element")
-    return f.pointer(made)
+    return made.base
 
 
 def call(f: Translation, helper: str, one: Asked, *arguments: Register) -> Register:
     """r0 of a helper on a map and a key, which changes the map."""
     f.stores += 1
-    declared = declare(f, one.map)
+    declared = declare(f, one.map, one.node)
     address = keys.address(f, one.map, one.key, one.node)
     result = f.builder.helper(helper, declared, address, *arguments)
     lookups.forget(f, one.map.name)

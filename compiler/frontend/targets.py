@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from bpfvm.compiler.frontend import arith, fields, items, memory, names, place, protocols
+from bpfvm.compiler.frontend import arith, atomics, fields, items, memory, names, place, protocols
 from bpfvm.compiler.frontend.expr import bounds, value
 from bpfvm.compiler.frontend.place import Place
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import NOTHING, Bad, Reference, Value
+from bpfvm.compiler.frontend.types import NOTHING, Bad, Nullable, Reference, Value
 
 
 def place_of(f: Translation, owner: Reference, target: ast.Subscript) -> Place | None:
@@ -115,11 +115,34 @@ def _update_memory(
             place.no_field(f, owner, target)
     else:
         one = place_of(f, owner, target)
+    if one is not None and one.at.shared and atomics.can_be(one, node.op):
+        if not _is_named(f, target.value):
+            atomics.update(f, one, node, lambda: value(f, node.value))
+            return
+        _warn_not_atomic(f, node, target)
     old: Value = place.read(f, one) if one is not None else Bad()
     operand = value(f, node.value)
     computed = arith.augmented(f, node, (old, target), (operand, node.value))
     if one is not None:
         place.write(f, one, computed, node)
+
+
+def _is_named(f: Translation, node: ast.expr) -> bool:
+    """Whether it is part of what a name of the function stands for, and not of what is looked up here."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return isinstance(node, ast.Name) and isinstance(f.state.names.get(f.frame.own(node.id)), Reference | Nullable)
+
+
+def _warn_not_atomic(f: Translation, node: ast.AugAssign, target: ast.Attribute | ast.Subscript) -> None:
+    part = f".{target.attr}" if isinstance(target, ast.Attribute) else "[...]"
+    f.warn(
+        "W114",
+        f"`{f.quoted(node)}` is not atomic: another CPU may store there between its load and its store",
+        node,
+        why=f"`{f.quoted(target.value)}` is a name for memory that all CPUs share",
+        help=f"name the element itself: m[k]{part} {f.quoted(node).removeprefix(f.quoted(target)).strip()}",
+    )
 
 
 def delete(f: Translation, node: ast.Delete, target: ast.expr) -> None:

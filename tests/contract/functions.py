@@ -26,12 +26,17 @@ def programs() -> tuple[tuple[Program, Sequence[tuple[Any, ...]]], ...]:
     found: list[tuple[Program, Sequence[tuple[Any, ...]]]] = []
     for path in sorted((ROOT / "tests/programs").glob("*.py")):
         cases = import_module(f"tests.programs.{path.stem}").CASES
-        found += [(bpf.function(function), inputs) for function, inputs in cases]
+        found += [(program_of(function), inputs) for function, inputs in cases]
     packets = [(frame,) for frame in frames() if len(frame) >= LEAST]
     for path in sorted((ROOT / "examples").glob("*.py")):
         names = vars(import_module(f"examples.{path.stem}")).values()
         found += [(one, packets) for one in names if isinstance(one, Program)]
     return tuple(found)
+
+
+def program_of(function: Any) -> Program:
+    """A function of numbers, or the program that it is made to be already."""
+    return function if isinstance(function, Program) else bpf.function(function)
 
 
 def compare(name: str) -> Comparison:

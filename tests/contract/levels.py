@@ -8,7 +8,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bpfvm import bpf
 from bpfvm.compiler import compile_program
 from bpfvm.core.errors import BpfvmError
 from bpfvm.isa.insn import Insn
@@ -19,6 +18,7 @@ from bpfvm.run.backend import engine
 from bpfvm.run.compare import differences
 from bpfvm.run.session import Session
 from tests.contract.comparison import Comparison
+from tests.contract.functions import program_of
 
 FOLDER = Path(__file__).resolve().parents[1] / "programs"
 Case = tuple[Callable[..., Any], Sequence[tuple[int, ...]]]
@@ -55,8 +55,10 @@ def wrong(
     for function, inputs in cases():
         if only is not None and getattr(function, "__name__", None) != only:
             continue
-        program = bpf.function(function)
-        spec = compile_program(function, hooks.function(), record_faults=True, machine=Target(cpu)).spec
+        program = program_of(function)
+        hook = program.hook or hooks.function()
+        target = program.callee.target if program.callee is not None else function
+        spec = compile_program(target, hook, record_faults=True, machine=Target(cpu)).spec
         yield from (f"{program.name}: v{cpu} has no {name}" for name in too_new(spec.programs[program.name], cpu)[:1])
         try:
             with (

@@ -55,6 +55,10 @@ class Keyed(Map):
         address = self._lookup(on, self._key(key))
         return loaded(on, self.value, address) if address else default
 
+    def add(self, key: Any, number: int) -> None:
+        """`m[key] += number`."""
+        self[key] += number
+
     def _lookup(self, on: Machine, key: bytes) -> int:
         """The address of a value, 0 where there is none."""
         return on.helper("map_lookup_elem", on.handle(self), on.place(key))

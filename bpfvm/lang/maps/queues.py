@@ -1,0 +1,72 @@
+"""Maps without keys: queues, stacks and bloom filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bpfvm.lang.active import Machine
+from bpfvm.lang.layout import View, size_of
+from bpfvm.lang.maps.base import Map, MapError, element, loaded, packed
+
+
+class Pushed(Map):
+    """A map of values alone."""
+
+    value: Any
+
+    def __init__(self, value: Any, max_entries: int, name: str | None = None) -> None:
+        self.value = element(type(self).__name__, "value", value)
+        super().__init__(max_entries, name)
+
+    def _push(self, value: Any) -> None:
+        on = self._machine()
+        if on.helper("map_push_elem", on.handle(self), on.place(packed(self.value, value)), 0):
+            raise MapError(f"{self.called} takes no more entries ({self.max_entries})")
+
+
+class Queue(Pushed):
+    """BPF_MAP_TYPE_QUEUE: first in, first out. `push` into a full one is a MapError, `pop` of an empty one None."""
+
+    type = "queue"
+    usage = "q.push(v), q.pop(), q.peek()"
+
+    def push(self, value: Any) -> None:
+        """Add a value."""
+        self._push(value)
+
+    def pop(self) -> Any:
+        """Take the next value out: a copy, or None."""
+        return self._next("map_pop_elem")
+
+    def peek(self) -> Any:
+        """A copy of the next value, or None."""
+        return self._next("map_peek_elem")
+
+    def _next(self, helper: str) -> Any:
+        on: Machine = self._machine()
+        place = on.place(bytes(size_of(self.value)))
+        if on.helper(helper, on.handle(self), place):
+            return None
+        found = loaded(on, self.value, place)
+        return found.copy() if isinstance(found, View) else found
+
+
+class Stack(Queue):
+    """BPF_MAP_TYPE_STACK: last in, first out."""
+
+    type = "stack"
+
+
+class Bloom(Pushed):
+    """BPF_MAP_TYPE_BLOOM_FILTER: `v in b` is true of what was added, and seldom of anything else."""
+
+    type = "bloom_filter"
+    usage = "b.add(v), v in b"
+
+    def add(self, value: Any) -> None:
+        """Add a value."""
+        self._push(value)
+
+    def __contains__(self, value: Any) -> bool:
+        on = self._machine()
+        return not on.helper("map_peek_elem", on.handle(self), on.place(packed(self.value, value)))

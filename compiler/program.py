@@ -43,7 +43,7 @@ def compile_programs(
     machine: Target = DEFAULT,
 ) -> Compiled:
     """Compile several programs into one object, as `compile_program` does one. Programs share maps by their names."""
-    translated = _translated(programs, machine)
+    translated = _translated(programs, machine, record_faults)
     maps: dict[str, Map] = {}
     for one in translated:
         for known, declared in one.maps.items():
@@ -62,13 +62,15 @@ def compile_programs(
     return Compiled(spec, warnings, maps, captured, functions)
 
 
-def _translated(programs: Sequence[tuple[Callable[..., Any], Hook]], machine: Target) -> list[Translated]:
+def _translated(
+    programs: Sequence[tuple[Callable[..., Any], Hook]], machine: Target, recorded: bool
+) -> list[Translated]:  # fmt: skip
     """The IR of all of them. Raises CompileError with what is wrong in any; what they share is said once."""
     found: list[Translated] = []
     wrong: list[Diag] = []
     for one, hook in programs:
         try:
-            found.append(translate(callee(one), hook, machine=machine))
+            found.append(translate(callee(one), hook, machine=machine, recorded=recorded))
         except CompileError as error:
             wrong += error.diags
     if wrong:
@@ -91,7 +93,7 @@ def compile_program(
     dump: gets each pass's name and the IR's text after it. machine: the instructions to use. A map without a name takes
     that of its variable.
     """
-    translated = translate(callee(target), hook, name, machine)
+    translated = translate(callee(target), hook, name, machine, record_faults)
     spec = compile_functions([translated.function], translated.maps, record_faults, dump, machine)
     for known, declared in translated.maps.items():
         declared.name = declared.name or known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.views import compare
+from tests.contract.views import GROUPS, compare
 from tests.views import frames, programs
 
 
@@ -14,3 +14,13 @@ def test_views(record: bool) -> None:
     print(found)
     assert not found.wrong, "\n".join(found.wrong[:20])
     assert found.counts["runs"] >= 3000
+
+
+@pytest.mark.parametrize("record", [True, False], ids=["recorded", "plain"])
+@pytest.mark.parametrize("group", GROUPS)
+def test_other_hooks(group: str, record: bool) -> None:
+    programs, frames = GROUPS[group]
+    found = compare(programs, frames(23), "kernel", record)
+    print(found)
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert found.counts["runs"] >= 500

@@ -21,6 +21,7 @@ from bpfvm.emulator.system import System
 from bpfvm.lang.faults import PacketError
 from bpfvm.lang.headers import FARTHEST
 from bpfvm.lang.signature import RESULT_OFFSET, WORD
+from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.helpers import BY_NAME
 from bpfvm.tables.progs import ProgramType
 
@@ -102,7 +103,8 @@ class Function(Interpreter):
         frame = self._context().frame
         if frame is None:
             return 0
-        return frame.packet.size if self._type.name == "xdp" else frame.size
+        tells = CONTEXTS[self._type.context or ""].open("len", False, self._type.name, None) is not None
+        return frame.size if tells else frame.packet.size
 
     def packet_read(self, offset: int, size: int) -> bytes:
         return self._frame("read", offset, size).read(offset, size)

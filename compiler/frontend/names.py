@@ -153,9 +153,11 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
         value = f.scope.value(found, name)
     except Unfit as error:
         return _unfit(f, name, error, node)
-    if isinstance(value, View) and f.hook.program_type.layer is not None and value.header.name in ROOTS.values():
-        return replace(value, header=HEADERS[ROOTS[f.hook.program_type.layer]])
-    if isinstance(value, View) and f.hook.program_type.layer is None:
+    row = f.hook.program_type
+    sees = row.layer is not None and (row.direct or row.context == "__sk_buff")
+    if isinstance(value, View) and sees and value.header.name in ROOTS.values():
+        return replace(value, header=HEADERS[ROOTS[row.layer or ""]])
+    if isinstance(value, View) and not sees:
         return f.error(
             "E011",
             f"`{name}` has no packet here: a {f.hook.type} program sees none",

@@ -6,7 +6,7 @@ import ast
 import difflib
 from dataclasses import replace
 
-from bpfvm.compiler.frontend import arith, context, flow, items, memory
+from bpfvm.compiler.frontend import arith, context, fetch, flow, items, memory, window
 from bpfvm.compiler.frontend import place as places
 from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.compare import Branches, ordered
@@ -16,8 +16,6 @@ from bpfvm.compiler.frontend.place import Place
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Callee, Number, Reference, Static, Value, View, constant
-from bpfvm.compiler.frontend.window import length as packet_length
-from bpfvm.compiler.frontend.window import reach
 from bpfvm.core.span import Span as TextSpan
 from bpfvm.lang.arrays import array_of
 from bpfvm.lang.headers import DATA, FARTHEST, HEADERS, NAMED, ROOTS, Layer, Part
@@ -33,11 +31,6 @@ _LENGTH = of_bits(32, signed=False)
 _INSIDE = Interval(0, FARTHEST)
 
 
-def root(f: Translation) -> View:
-    """`pkt`, as the hook sees it."""
-    return View(HEADERS[ROOTS[f.hook.program_type.layer or "eth"]], 0)
-
-
 def attribute(f: Translation, view: View, node: ast.Attribute) -> Value:
     """`pkt.ip`, a header; `pkt.ip.proto`, a number; `pkt.ip.is_tcp`, a bool; `pkt.at`, to be called."""
     header = view.header
@@ -45,7 +38,7 @@ def attribute(f: Translation, view: View, node: ast.Attribute) -> Value:
         return _layer(f, view, header.layers[node.attr], node)
     member = header.field(node.attr)
     if member is not None:
-        return places.read(f, _field(f, view, member, "read", node))
+        return _read(f, view, member, node)
     if header.test(node.attr) is not None:
         return flow.truth_value(f, test(f, view, node) or ([], []), node)
     if node.attr == "at":
@@ -59,8 +52,7 @@ def test(f: Translation, view: View, node: ast.Attribute) -> Branches | None:
     member = view.header.field(layer.when) if layer is not None else None
     if layer is None or member is None:
         return None
-    number = places.read(f, _field(f, view, member, "read", node))
-    assert isinstance(number, Number), "what tells a layer is a number"
+    number = _number(f, view, member, f.last_name(node))
     holds, fails = [], [f.end()]
     for one in layer.values:
         flow.enter(f, fails)
@@ -92,8 +84,8 @@ def _layer(f: Translation, view: View, layer: Layer, node: ast.Attribute) -> Vie
 
 def _part(f: Translation, view: View, part: Part, where: TextSpan) -> Number:
     """What one byte of the header tells of a distance: masked where it stands, so that one shift makes it."""
-    byte = reach(f, view, (part.offset, 1), "read", where)
-    word = f.load(byte.base, 8, byte.offset)
+    byte = _number(f, view, Member("", part.offset, u8), where)
+    word = f.register(byte)
     left = (part.scale.bit_length() - 1) - part.shift
     if part.mask != 0xFF:
         word = f.op("and", word, f.number(part.mask << part.shift))
@@ -103,9 +95,44 @@ def _part(f: Translation, view: View, part: Part, where: TextSpan) -> Number:
     return Number(INT, range, f.typed(range, word))
 
 
-def _field(f: Translation, view: View, member: Member, verb: str, node: ast.Attribute) -> Place:
-    """A field's place, which the packet holds."""
-    at = reach(f, view, (member.offset, member.size), verb, f.last_name(node))
+def _read(f: Translation, view: View, member: Member, node: ast.Attribute) -> Value:
+    """A field's value."""
+    where = f.last_name(node)
+    if isinstance(member.type, Storage):
+        return _number(f, view, member, where)
+    return replace(_reached(f, view, (member.offset, member.size), "read", where), type=member.type)
+
+
+def _number(f: Translation, view: View, member: Member, where: ast.AST | TextSpan) -> Number:
+    """A number of the packet."""
+    part = (member.offset, member.size)
+    if not f.hook.program_type.direct and fetch.is_legacy(f, member.size):
+        return fetch.number(f, view, view.base + member.offset, member, _message(view, part, "read"), where)
+    how = window.reach if f.hook.program_type.direct else fetch.reach
+    at = how(f, view, view.base + member.offset, member.size, _message(view, part, "read"), where)
+    found = places.read(f, Place(at, member.type, "", member))
+    assert isinstance(found, Number), "asked of numbers"
+    return found
+
+
+def _reached(
+    f: Translation, view: View, part: tuple[int, int], verb: str, where: ast.AST | TextSpan
+) -> Reference:  # fmt: skip
+    """Bytes that names may keep. part: the first, counted from the view's start, and how many. PacketError where the
+    packet does not hold them."""
+    how = window.reach if f.hook.program_type.direct else fetch.kept
+    return how(f, view, view.base + part[0], part[1], _message(view, part, verb), where)
+
+
+def _message(view: View, part: tuple[int, int], verb: str) -> str:
+    offset, size = part
+    where = f"packet+{view.base + offset}" if view.moved is None else f"byte {offset} of {view.described}"
+    return f"{size}-byte {verb} at {where}, past the packet's end"
+
+
+def _field(f: Translation, view: View, member: Member, node: ast.Attribute) -> Place:
+    """A field's place, to be stored to."""
+    at = _reached(f, view, (member.offset, member.size), "write", f.last_name(node))
     return Place(at, member.type, f"field `{member.name}` of {view.header.name}", member)
 
 
@@ -171,15 +198,16 @@ def _index(f: Translation, view: View, index: Value, node: ast.expr, where: ast.
 
 def item(f: Translation, view: View, index: Value, node: ast.Subscript) -> Value:
     """`v[i]`: a byte."""
-    place = _byte(f, view, index, node, "read")
-    return places.read(f, place) if place is not None else BAD
+    there = _index(f, view, index, node.slice, node)
+    return BAD if there is None else _number(f, there, Member("", 0, u8), node)
 
 
-def _byte(f: Translation, view: View, index: Value, node: ast.Subscript, verb: str) -> Place | None:
+def _byte(f: Translation, view: View, index: Value, node: ast.Subscript) -> Place | None:
+    """The place of `v[i]`, to be stored to."""
     there = _index(f, view, index, node.slice, node)
     if there is None:
         return None
-    return Place(reach(f, there, (0, 1), verb, node), u8, f"a byte of {view.described}")
+    return Place(_reached(f, there, (0, 1), "write", node), u8, f"a byte of {view.described}")
 
 
 def span(f: Translation, view: View, bounds: Span, node: ast.Subscript) -> Value:
@@ -213,7 +241,7 @@ def _bytes(f: Translation, view: View, bounds: Span, node: ast.Subscript, verb: 
         )
         return None
     there = _index(f, view, start, where.lower or where, node)
-    return None if there is None else reach(f, there, (0, size), verb, node)
+    return None if there is None else _reached(f, there, (0, size), verb, node)
 
 
 def length(f: Translation, view: View, node: ast.Call) -> Value:
@@ -231,10 +259,10 @@ def length(f: Translation, view: View, node: ast.Call) -> Value:
 
 
 def _length(f: Translation) -> Number:
-    """Of the whole packet: what lies in one piece for xdp, else what the context says."""
+    """Of the whole packet: what the context says, or what lies in one piece where it says nothing."""
     structure = CONTEXTS[f.hook.program_type.context or ""]
-    field = structure.field("len")
-    word = packet_length(f) if field is None else context.load(f, field.offset, 8 * field.size)
+    field = structure.open("len", False, f.hook.type, f.hook.attach_type)
+    word = window.length(f) if field is None else context.load(f, field.offset, 8 * field.size)
     return Number(INT, _LENGTH, f.typed(_LENGTH, word))
 
 
@@ -258,7 +286,7 @@ def _at(f: Translation, view: View, node: ast.Call, given: Arguments) -> Value:
     if header is not None:
         return _inside(f, replace(there, header=header), node)
     assert isinstance(target, Layout), "it is a header or a type"
-    return replace(reach(f, there, (0, size_of(target)), "read", node), type=target)
+    return replace(_reached(f, there, (0, size_of(target)), "read", node), type=target)
 
 
 def set_attribute(f: Translation, view: View, node: ast.Attribute, value: Value, source: ast.expr) -> None:
@@ -267,7 +295,7 @@ def set_attribute(f: Translation, view: View, node: ast.Attribute, value: Value,
     if member is None:
         _no_place(f, view, node)
     elif _stores(f, node):
-        places.write(f, _field(f, view, member, "write", node), value, source)
+        places.write(f, _field(f, view, member, node), value, source)
 
 
 def _no_place(f: Translation, view: View, node: ast.Attribute) -> None:
@@ -298,7 +326,7 @@ def set_item(
     """`v[i] = 3`."""
     if not _stores(f, node):
         return
-    place = _byte(f, view, index, node, "write")
+    place = _byte(f, view, index, node)
     if place is not None:
         places.write(f, place, value, source)
 
@@ -333,14 +361,14 @@ def update(f: Translation, view: View, index: Value | None, node: ast.AugAssign,
         if member is None:
             _no_place(f, view, target)
         elif isinstance(member.type, Storage) and _stores(f, target):
-            _updated(f, _field(f, view, member, "read", target), node, operand)
+            _updated(f, _field(f, view, member, target), node, operand)
         elif not isinstance(member.type, Storage):
             f.error("E022", f"`{f.quoted(target)}` is {array_of(u8, member.size).__name__}, no number", target,
                     help=f"{f.quoted(target)}[0] += 1")  # fmt: skip
     elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice):
         f.error("E022", f"`{f.quoted(target)}` is bytes, no number", target, help=f"{f.operand(target.value)}[0] += 1")
     elif isinstance(target, ast.Subscript) and index is not None and _stores(f, target):
-        place = _byte(f, view, index, target, "read")
+        place = _byte(f, view, index, target)
         if place is not None:
             _updated(f, place, node, operand)
 

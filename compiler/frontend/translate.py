@@ -43,14 +43,17 @@ class Translated:
 
 
 def translate(
-    callee: Callee, hook: Hook, name: str | None = None, machine: Target = DEFAULT
+    callee: Callee, hook: Hook, name: str | None = None, machine: Target = DEFAULT, recorded: bool = False
 ) -> Translated:  # fmt: skip
-    """The IR of a function. Raises CompileError with every error of the function, in the order of its source."""
+    """The IR of a function. recorded: it will be noted which fault ended a run.
+
+    Raises CompileError with every error of the function, in the order of its source.
+    """
     with room(callee.function):
-        return _translate(callee, hook, name, machine)
+        return _translate(callee, hook, name, machine, recorded)
 
 
-def _translate(callee: Callee, hook: Hook, name: str | None, machine: Target) -> Translated:
+def _translate(callee: Callee, hook: Hook, name: str | None, machine: Target, recorded: bool) -> Translated:
     function = callee.function
     located = locate(function)
     scope = Scope.of(function)
@@ -62,7 +65,7 @@ def _translate(callee: Callee, hook: Hook, name: str | None, machine: Target) ->
         result_offset=RESULT_OFFSET if hook.scalars else None,
         source=located.source.location(located.node),
     )
-    f = Translation(Frame(function, located.source, scope), hook, target, machine, _body)
+    f = Translation(Frame(function, located.source, scope), hook, target, machine, _body, recorded)
     head = located.head
     _bind(f, callee, head)
     declared = parameters.declared(f, callee, located.node, head) if hook.scalars else None

@@ -51,13 +51,16 @@ class Translation:
     """Everything that the translation of one program shares. Expressions append at the builder's current block."""
 
     def __init__(
-        self, program: Frame, hook: Hook, target: Function, machine: Target, body: Callable[[Translation, Body], None]
+        self, program: Frame, hook: Hook, target: Function, machine: Target, body: Callable[[Translation, Body], None],
+        recorded: bool = False,
     ) -> None:  # fmt: skip
-        """target: where the code goes. machine: what it may rely on. body: translates the body of a function."""
+        """target: where the code goes. machine: what it may rely on. body: translates the body of a function.
+        recorded: it will be noted which fault ended a run."""
         self.frames: Final = [program]  # functions around this point, the innermost last
         self.hook: Final = hook
         self.target: Final = target
         self.machine: Final = machine
+        self.recorded: Final = recorded
         self.body: Final = partial(body, self)
         self.functions: Final = {program.function: None}  # all that were translated
         self.told: Final[set[int]] = set()  # ids of captured objects that a warning was given of
@@ -81,7 +84,7 @@ class Translation:
 
     def inner(self, frame: Frame, target: Function) -> Translation:
         """The translation of a subprogram that is called here."""
-        made = Translation(frame, self.hook, target, self.machine, self.body.func)
+        made = Translation(frame, self.hook, target, self.machine, self.body.func, self.recorded)
         made.outlined = self.outlined
         made.callers = (*self.callers, *(one.function for one in self.frames))
         return made

@@ -24,19 +24,12 @@ from bpfvm.tables.ctx import CONTEXTS
 _PACKET = Ptr("packet")
 
 
-def reach(f: Translation, view: View, part: tuple[int, int], verb: str, place: ast.AST | TextSpan) -> Reference:
-    """Bytes that the packet holds: PacketError at `place` where it does not.
-
-    part: the first, counted from the view's start, and how many. verb: "read" or "write", for messages.
-    """
-    offset, size = part
-    at = view.base + offset
-    where = f"packet+{at}" if view.moved is None else f"byte {offset} of {view.described}"
-    message = f"{size}-byte {verb} at {where}, past the packet's end"
+def reach(f: Translation, view: View, at: int, size: int, message: str, place: ast.AST | TextSpan) -> Reference:
+    """Bytes from `at` behind the packet's start, and what the view has moved, on: PacketError where there are less."""
     kind = array_of(u8, size)
     fixed = not f.hook.program_type.stores
     if at + size > FARTHEST:
-        f.fault_if("eq", f.number(0), f.number(0), "PacketError", message, place)
+        never(f, message, place)
         return Reference(kind, "packet", ends(f).data, 0, fixed=fixed)
     window = _window(f, view, at + size, message, place)
     return Reference(kind, "packet", window.pointer, at, fixed=fixed)
@@ -70,6 +63,11 @@ def _opened(
         f.fault_if("ugt", register, f.number(bound), "PacketError", message, place)
         f.state.learn(moved, Interval(0, bound))
     return Window(f.behind(packet.data, register), 0, bound)
+
+
+def never(f: Translation, message: str, place: ast.AST | TextSpan) -> None:
+    """What follows is a fault always. It is translated nevertheless, and pruned."""
+    f.fault_if("eq", f.number(0), f.number(0), "PacketError", message, place)
 
 
 def again(f: Translation, pointer: Register, size: int) -> None:

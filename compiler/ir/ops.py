@@ -72,6 +72,12 @@ def _core() -> list[IrOp]:
     ]
 
 
+def _legacy() -> list[IrOp]:
+    """A number of the packet behind an skb, big-endian, at imm plus the operand, where there is one. Past the packet's
+    end it ends the program with 0 (RFC 9669 section 5.5)."""
+    return [IrOp(f"skb{bits}", None, reads=True, writes=True, imm=True, bits=bits) for bits in (8, 16, 32)]
+
+
 def _conversions() -> list[IrOp]:
     rows = []
     for bits in (8, 16, 32):
@@ -112,6 +118,7 @@ _ROWS: tuple[IrOp, ...] = (
     IrOp("call", None, reads=True, writes=True, named="function"),  # a subprogram: one of Function.callees
     *_memory(),
     *_core(),
+    *_legacy(),
 )
 
 IR_OPS: Mapping[str, IrOp] = {row.name: row for row in _ROWS}

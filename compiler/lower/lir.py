@@ -64,6 +64,8 @@ class Lir:
             return set(range(1, self.src + 1))
         if kind is Kind.EXIT:
             return {R0}
+        if kind is Kind.PACKET:  # the context, which is not among its operands
+            return {R6, self.src} if src else {R6}
         if dst:
             return {self.dst, self.src} if src else {self.dst}
         return {self.src} if src else set()
@@ -71,7 +73,7 @@ class Lir:
     def defs(self) -> set[Reg]:
         """Registers that it writes, those that a call destroys included."""
         kind = _READS[self.op][2]
-        if kind is Kind.CALL:
+        if kind in (Kind.CALL, Kind.PACKET):
             return set(CLOBBERED)
         return {self.dst} if kind in _WRITES else set()
 

@@ -12,7 +12,7 @@ from bpfvm.compiler.ir.graph import loop_depths
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS
 from bpfvm.compiler.ir.types import Ptr, Value, Word
 from bpfvm.compiler.lower.copies import sequence
-from bpfvm.compiler.lower.lir import R0, R1, R2, R3, R4, R10, Lir, LirBlock, LirFunction, Reg
+from bpfvm.compiler.lower.lir import R0, R1, R2, R3, R4, R6, R10, Lir, LirBlock, LirFunction, Reg
 from bpfvm.compiler.lower.narrow import clears, low_halves, signed_loads
 from bpfvm.core.bits import M32, M64, S32_MAX, S32_MIN, signed
 from bpfvm.core.machine import Location
@@ -151,6 +151,8 @@ class _Selector:
             self.memory(value, row.bits)
         elif value.op.startswith("core"):
             self.core(value, row.bits)
+        elif value.op.startswith("skb"):
+            self.legacy_load(value, row.bits)
         elif value.op == "forget":
             self.forget(value)
         elif value.op == "map_value":
@@ -184,6 +186,13 @@ class _Selector:
             self.emit("add64_k", dst, imm=value.imm, symbol=value.name)
         else:
             self.emit(f"ldx{bits}", dst, self.register(value.args[0]), value.imm, symbol=value.name)
+
+    def legacy_load(self, value: Value, bits: int) -> None:
+        """It takes the context in r6, gives its result in r0, and clobbers registers as a call does."""
+        index = [self.register(one) for one in value.args]
+        self.emit("mov64_x", R6, self.context)
+        self.emit(f"ldind{bits}" if index else f"ldabs{bits}", src=index[0] if index else 0, imm=value.imm)
+        self.emit("mov64_x", self.register(value), R0)
 
     def forget(self, value: Value) -> None:
         """The operand plus the difference of a pointer and itself, which the kernel's verifier does not compute."""

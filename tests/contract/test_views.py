@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.views import compare
+from tests.contract.views import GROUPS, compare
 from tests.engines import EMULATORS
 from tests.views import frames, programs
 
@@ -26,3 +26,15 @@ def test_lines_of_faults() -> None:
     print(found)
     assert not found.wrong, "\n".join(found.wrong[:20])
     assert found.counts["faults"] >= 1500
+
+
+@pytest.mark.parametrize("record", [True, False], ids=["recorded", "plain"])
+@pytest.mark.parametrize("group", GROUPS)
+def test_other_hooks(group: str, record: bool) -> None:
+    """Bytes at addresses, by a helper, by legacy loads; from Ethernet and from IP on."""
+    programs, frames = GROUPS[group]
+    found = compare(programs, frames(31), "portable", record)
+    print(found)
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert found.counts["runs"] >= 500
+    assert found.counts["faults"] >= 150

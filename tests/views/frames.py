@@ -76,3 +76,12 @@ def cut(every: int = 1) -> Iterator[bytes]:
         lengths = range(14, len(frame), every) if every > 1 else range(len(frame))
         yield from (frame[:size] for size in lengths)
         yield frame
+
+
+def inner(every: int = 1) -> Iterator[bytes]:
+    """What stands behind Ethernet in frames of IP, cut in the same way, from a whole header on."""
+    for frame in whole():
+        if frame[12:14] in (b"\x08\x00", b"\x86\xdd"):
+            packet = frame[14:]
+            yield from (packet[:size] for size in range(20 if packet[0] >> 4 == 4 else 40, len(packet), every))
+            yield packet

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bpfvm import Array, be16, be32, bpf, pkt, struct, u8, u32, u64
+from bpfvm.lang.hooks import hook
+from bpfvm.program import Program
 
 qtypes = Array(u64, 256)
 seen = Array(u32, 16)
@@ -222,4 +224,24 @@ def bytes_written(ctx: Any) -> int:
 
 WRITERS = (fields_written, swapped, bytes_written)
 
+answers = Array(u64, 1)
+
+
+def noted(function: Any) -> Any:
+    """The function as one whose result the kernel takes of any program."""
+
+    def program(ctx: Any) -> int:
+        answers[0] = function(ctx)
+        return 1
+
+    program.__name__ = function.__name__
+    return program
+
+
 XDP = tuple(bpf.xdp(one) for one in (*READERS, *WRITERS))
+TC = tuple(bpf.tc(one) for one in (*READERS, *WRITERS))
+SOCKET = tuple(bpf.socket(one) for one in READERS)
+# what does not name Ethernet
+_INNER = (dns, dns_while, http, starts, ipv4, ipv6, transports, extensions, tunnels, anywhere, structs, summed, lengths)
+CGROUP = tuple(bpf.cgroup_skb(noted(one)) for one in _INNER)
+LWT = tuple(Program.of_function(noted(one), hook(kind)) for kind in ("lwt_in", "lwt_xmit") for one in _INNER)

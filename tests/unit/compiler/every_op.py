@@ -14,10 +14,10 @@ CELL = MapSpec("cell", "array", 4, 8, 1)
 ARGUMENTS = 2
 
 
-def every_op(cpu: int = 4) -> tuple[Function, dict[str, int]]:
+def every_op(cpu: int = 4, packet: bool = False) -> tuple[Function, dict[str, int]]:
     """The function, and the offset in its context at which the result of each pure operation is stored.
 
-    cpu: the level of lang.target whose operations it has.
+    cpu: the level of lang.target whose operations it has. packet: those too that only programs behind an skb may use.
     """
     function = Function("every", "syscall", "syscall", 0, maps={CELL.name: CELL})
     b = Builder(function)
@@ -31,6 +31,9 @@ def every_op(cpu: int = 4) -> tuple[Function, dict[str, int]]:
     _memory(b, words)
     _calls(b, words)
     _core(b, ctx)
+    for bits in (8, 16, 32) if packet else ():
+        b.op(f"skb{bits}", imm=12)
+        b.op(f"skb{bits}", words[0], imm=14)
     owner = b.op("map", type=Ptr("map"), named=CELL.name)
     b.op("update", owner, b.const(0), words[0])
     found = b.op("lookup", owner, b.const(0), type=Ptr("map_value", nullable=True))

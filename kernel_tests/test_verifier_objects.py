@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from bpfvm.core.errors import BpfvmError, VerifierReject
+from bpfvm.core.machine import Location
+from bpfvm.isa.asm import assemble
 from bpfvm.kernel.attr import inform
 from bpfvm.kernel.install import install
 from bpfvm.kernel.names import adapted
 from bpfvm.kernel.rejection import read_log
 from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.program import Program
 from bpfvm.verifier.object import verify
 from kernel_tests import debian
 from kernel_tests.libbpf_driver import STACK_BYTES, UNSIZED
@@ -137,3 +140,25 @@ def test_objects_that_debian_ships() -> None:
     except debian.Unavailable as reason:
         pytest.skip(str(reason))
     report(compare(shipped), 150)
+
+
+UNCHECKED = """
+    r2 = *(u32 *)(r1 +0)
+    r0 = *(u8 *)(r2 +14)
+    exit
+"""
+
+
+def test_a_refusal_of_the_kernel_is_explained() -> None:
+    """Where the model refuses the same, for the same reason; the kernel's words stand first."""
+    program = ProgramSpec(
+        "p", "xdp", "xdp", tuple(assemble(UNCHECKED)), {0: Location("p.py", 7), 1: Location("p.py", 8)}
+    )
+    with pytest.raises(VerifierReject) as refused:
+        Program("p", "xdp", ObjectSpec({"p": program}, {})).kernel(bytes(64))
+    lines = str(refused.value).splitlines()
+    assert lines[0].startswith("invalid access to packet, off=14 size=1")
+    assert lines[1] == "Verification failed: Memory bounds: packet"
+    assert refused.value.explanation == "\n".join(lines[1:])
+    assert "At:           p.py:8, instruction 1" in refused.value.explanation
+    assert "Holds:        R2 holds a pointer to the packet; no byte is known to be there" in refused.value.explanation

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from bpfvm.cli import target
+from bpfvm.cli.walking import Walking
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.run.listing import printable
 
@@ -36,7 +38,13 @@ the instructions that were walked. The status is 1 where one is rejected.
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
 @click.option("--program", metavar="NAME", help="Only this program, by function or section name.")
 @click.option("--kernel", default="6.18", metavar="VERSION", show_default=True, help="The kernel that is modelled.")
-@click.option("--budget", default=1_000_000, metavar="N", help="Instructions to walk before giving up as undecided.")
+@click.option(
+    "--budget",
+    type=click.IntRange(1),
+    default=1_000_000,
+    metavar="N",
+    help="Instructions to walk before giving up as undecided.",
+)
 @click.option("--log", "level", type=click.IntRange(0, 2), default=0, metavar="LEVEL", help="The kernel's log: 1, 2.")
 @click.option("--costs", is_flag=True, help="How often each source line was walked, the dearest first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
@@ -51,7 +59,8 @@ def command(
         chosen = target.programs(target_name, arguments)
     documents = []
     for one in chosen:
-        document = _judge(one.object, one.name, kernel, budget, level)
+        with Walking(one.name, budget) as walking:
+            document = _judge(one.object, one.name, kernel, budget, level, walking.step)
         documents.append(document)
         if not as_json:
             click.echo(_text(document, costs))
@@ -62,14 +71,16 @@ def command(
     return int(any(document["verdict"] == "reject" for document in documents))
 
 
-def _judge(spec: ObjectSpec, name: str, kernel: str, budget: int, level: int) -> dict[str, Any]:
+def _judge(
+    spec: ObjectSpec, name: str, kernel: str, budget: int, level: int, progress: Callable[[int, int], None]
+) -> dict[str, Any]:
     from bpfvm.verifier.explain import explain
     from bpfvm.verifier.object import verify
 
     program = spec.programs[name]
-    verdict = verify(spec, name, kernel=kernel, budget=budget, level=level)
+    verdict = verify(spec, name, kernel=kernel, budget=budget, level=level, progress=progress)
     source = program.source_of(verdict.insn) if verdict.insn is not None else None
-    explained = explain(spec, name, verdict)
+    explained = explain(spec, name, verdict, progress)
     lines = Counter[str]()
     for slot, count in enumerate(verdict.visits):
         place = program.source_of(slot)

@@ -37,13 +37,16 @@ class LoadError(BpfvmError):
 
 
 class VerifierReject(BpfvmError):
-    """A verifier refused the program. `log` keeps its whole text."""
+    """A verifier refused the program. `log` keeps its whole text.
+
+    explanation: what the model of the verifier says of it, behind the first line of the error; "" for nothing.
+    """
 
     __module__ = "bpfvm"
 
-    def __init__(self, message: str, log: str = "") -> None:
+    def __init__(self, message: str, log: str = "", explanation: str = "") -> None:
         super().__init__(message)
-        self.log = log
+        self.log, self.explanation = log, explanation
 
 
 class Mismatch(BpfvmError):

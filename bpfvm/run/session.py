@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bpfvm.core.errors import Unavailable, UsageError
+from bpfvm.core.errors import Unavailable, UsageError, VerifierReject
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.lang.faults import RECORD
 from bpfvm.lang.signature import Signature
@@ -17,6 +17,7 @@ from bpfvm.obj.values import decode_entries, encode_entries
 from bpfvm.run.backend import Backend
 from bpfvm.run.mapview import MapView
 from bpfvm.run.outcome import Outcome, action_name, value_of
+from bpfvm.run.refusal import explained
 from bpfvm.tables.progs import BY_NAME, ProgramType
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ class Session:
         self.program: ProgramSpec = spec.programs[program]
         self.type: ProgramType = BY_NAME[self.program.type]
         self._recorded = recorded and bool(self.program.fault_sites) and RECORD in spec.maps_of(program)
-        self._loaded = backend.load(spec, program, _given_maps(spec, maps or {}))
+        try:
+            self._loaded = backend.load(spec, program, _given_maps(spec, maps or {}))
+        except VerifierReject as refused:
+            raise explained(spec, program, refused) from None
 
     def __enter__(self) -> Session:
         return self

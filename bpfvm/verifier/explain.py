@@ -3,6 +3,7 @@
 Verification failed: Invalid access: map value that may be null
 Reason:       R0 may be null here: bpf_map_lookup_elem gives null where the key is not in the map.
 At:           prog.c:12 `return *value;`, instruction 9: r0 = *(u64 *)(r0 +0)
+Holds:        R0 holds a pointer to a map value of counts, 8 bytes, or null
 Causal path:  prog.c:10, prog.c:11, prog.c:12
               R0 comes from instruction 6: call bpf_map_lookup_elem#1 (prog.c:10)
 Suggestion:   compare the pointer with null and leave before this access (checked: the model takes the program then)
@@ -14,26 +15,31 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bpfvm.isa.disasm import text as insn_text
-from bpfvm.isa.insn import Insn, slots
+from bpfvm.isa.insn import Insn
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
-from bpfvm.tables.helpers import call_name
-from bpfvm.verifier.live import uses
+from bpfvm.tables.ctx import CONTEXTS
+from bpfvm.tables.progs import BY_NAME
 from bpfvm.verifier.object import verify
+from bpfvm.verifier.origin import blamed, by_slot, origin, shown, taken
 from bpfvm.verifier.reasons import reason_of
 from bpfvm.verifier.repair import repairs
 from bpfvm.verifier.verdict import ACCEPT, REJECT, Verdict
+from bpfvm.verifier.walk import Progress
+from bpfvm.verifier.words import held
 
 _STEP = re.compile(r"(?:.*goto pc[+-]\d+)?(\d+): \([0-9a-f]{2}\) ")
-_REGISTER = re.compile(r"\bR(\d+)\b")
-_SHOWN = 8  # source lines of the path, and instructions that a register came by
+_INSN = re.compile(r"\binsn (?:from )?(\d+)")
+_CONTEXT = re.compile(r"invalid bpf_context access off=(-?\d+) size=(\d+)")
+_REPAIRS = 200_000  # instructions walked to try repairs
+_SHOWN = 8  # source lines of the path
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """title, reason: why it is refused. at: the place. path: source lines, or instructions, on the way, the last ones.
-    origin: the instructions that made the register that is blamed, the last first. suggestion: what to do, checked: the
-    model takes the program then, or comes farther.
+    """title, reason: why it is refused. at: the place. held: what the register that is blamed holds there.
+
+    path: source lines, or instructions, on the way, the last ones. origin: the instructions that made what the register
+    holds, the last first. suggestion: what to do, checked: the model takes the program then, or comes farther.
     """
 
     title: str
@@ -43,10 +49,13 @@ class Explanation:
     origin: tuple[str, ...]
     suggestion: str
     checked: str = ""
+    held: str = ""
 
     def __str__(self) -> str:
         indent = "\n" + " " * 14
         lines = [f"Verification failed: {self.title}", f"Reason:       {self.reason}", f"At:           {self.at}"]
+        if self.held:
+            lines.append(f"Holds:        {self.held}")
         if self.path or self.origin:
             lines.append(f"Causal path:  {indent.join([*([', '.join(self.path)] if self.path else []), *self.origin])}")
         if self.suggestion:
@@ -54,20 +63,44 @@ class Explanation:
         return "\n".join(lines)
 
 
-def explain(spec: ObjectSpec, name: str, verdict: Verdict) -> Explanation | None:
+def explain(spec: ObjectSpec, name: str, verdict: Verdict, progress: Progress | None = None) -> Explanation | None:
     """Why a program is refused; None for a verdict that is none. The program is walked again, for its path."""
     if verdict.verdict != REJECT:
         return None
     program = spec.programs[name]
-    again = verify(spec, name, level=1, budget=max(verdict.processed, 1))
+    again = verify(spec, name, level=1, budget=max(verdict.processed, 1), progress=progress)
     steps = [int(found[1]) for line in again.log if (found := _STEP.match(line))]
     row = reason_of(verdict.message)
-    blamed = _REGISTER.search(verdict.message)
-    origin = _origin(program, steps, int(blamed[1])) if blamed is not None else ()
+    slot = verdict.insn if verdict.insn is not None else _named(verdict.message)
+    one = by_slot(program).get(slot) if slot is not None else None
+    register = blamed(verdict.message, one, verdict.regs)
+    origins = taken(program, verdict.message) if register is None else origin(program, steps, register)
     return Explanation(
-        row.title, f"{row.reason} The kernel says: {verdict.message}", place(program, verdict.insn, spec),
-        tuple(_path(program, steps)), tuple(origin), row.suggestion, _checked(spec, name, verdict),
+        row.title, f"{row.reason}{_fields(program, verdict.message, one)} The kernel says: {verdict.message}",
+        place(program, slot, spec), tuple(_path(program, steps)), tuple(origins), row.suggestion,
+        _checked(spec, name, verdict, progress), _held(verdict, register),
     )  # fmt: skip
+
+
+def _named(message: str) -> int | None:
+    """The instruction that the words themselves name."""
+    found = _INSN.search(message)
+    return int(found[1]) if found is not None else None
+
+
+def _fields(program: ProgramSpec, message: str, one: Insn | None) -> str:
+    """The fields of the context where the access was, with their widths."""
+    found = _CONTEXT.search(message)
+    row = BY_NAME[program.type]
+    if found is None or row.context is None or one is None:
+        return ""
+    off, size = int(found[1]), int(found[2])
+    layout = CONTEXTS[row.context]
+    near = [field for field in layout.fields if field.offset < off + size and off < field.end]
+    if not near:
+        return f" struct {row.context} has no field at {off}: it ends at {layout.size}."
+    names = dict.fromkeys(f"{field.name}, {field.size} bytes at {field.offset}" for field in near)
+    return f" Of struct {row.context} there are: {'; '.join(names)}."
 
 
 def place(program: ProgramSpec, slot: int | None, spec: ObjectSpec) -> str:
@@ -75,23 +108,14 @@ def place(program: ProgramSpec, slot: int | None, spec: ObjectSpec) -> str:
     if slot is None:
         return f"the whole program {program.name}"
     words = [f"instruction {slot}"]
-    one = _at(program, slot)
+    one = by_slot(program).get(slot)
     if one is not None:
-        words[0] += f": {_shown(one)}"
+        words[0] += f": {shown(one)}"
     source = program.source_of(slot)
     if source is not None:
         line = spec.sources.get((source.file, source.line), "").strip()
         words.insert(0, f"{source} `{line}`" if line else str(source))
     return ", ".join(words)
-
-
-def _at(program: ProgramSpec, slot: int) -> Insn | None:
-    at = slots(program.insns)
-    return program.insns[at.index(slot)] if slot in at[:-1] else None
-
-
-def _shown(one: Insn) -> str:
-    return insn_text(one, helper=call_name)
 
 
 def _path(program: ProgramSpec, steps: Sequence[int]) -> list[str]:
@@ -105,36 +129,22 @@ def _path(program: ProgramSpec, steps: Sequence[int]) -> list[str]:
     return ["…", *lines[-_SHOWN:]] if len(lines) > _SHOWN else lines
 
 
-def _origin(program: ProgramSpec, steps: Sequence[int], register: int) -> list[str]:
-    """The instructions on the path that made what the register holds, the last first; through moves and arithmetic."""
-    found: list[str] = []
-    wanted, depth = register, 0
-    for slot in reversed(steps[:-1]):
-        one = _at(program, slot)
-        if one is None or len(found) >= _SHOWN:
-            break
-        depth += (one.op.name == "exit") - (one.op.name == "call_local")
-        if depth:
-            continue
-        read, written = uses(one)
-        if not written >> wanted & 1:
-            continue
-        source = program.source_of(slot)
-        words = f"R{wanted} comes from instruction {slot}: {_shown(one)}"
-        found.append(f"{words} ({source})" if source is not None else words)
-        if one.op.name.startswith("mov") and one.op.operand == "src":
-            wanted = one.src
-        elif not read >> wanted & 1:
-            break
-    return found
+def _held(verdict: Verdict, register: int | None) -> str:
+    if register is None or register >= len(verdict.regs):
+        return ""
+    return f"R{register} holds {held(verdict.regs[register])}"
 
 
-def _checked(spec: ObjectSpec, name: str, verdict: Verdict) -> str:
+def _checked(spec: ObjectSpec, name: str, verdict: Verdict, progress: Progress | None) -> str:
     """Whether a repair of the instructions themselves helps: it was tried on the model."""
+    left, farther = _REPAIRS, ""
     for words, changed in repairs(spec, name, verdict):
-        after = verify(changed, name, budget=max(4 * verdict.processed, 10_000))
+        if left <= 0:
+            break
+        after = verify(changed, name, budget=min(max(4 * verdict.processed, 10_000), left), progress=progress)
+        left -= after.processed
         if after.verdict == ACCEPT:
             return f"checked: with {words} the model takes the program"
-        if after.processed > verdict.processed and after.message != verdict.message:
-            return f"checked: with {words} the model gets past this place"
-    return ""
+        if not farther and after.processed > verdict.processed and after.message != verdict.message:
+            farther = f"checked: with {words} the model gets past this place"
+    return farther

@@ -18,7 +18,7 @@ from bpfvm.verifier.packet_load import check_packet_load, load_packet
 from bpfvm.verifier.prune import visited
 from bpfvm.verifier.regs import FUNC, MAP, VALUE, number, pointer
 from bpfvm.verifier.state import State
-from bpfvm.verifier.walk import LIMIT, Walk
+from bpfvm.verifier.walk import EVERY, LIMIT, Walk
 
 _JUMPS = frozenset({Kind.JUMP, Kind.GOTO, Kind.MAY_GOTO, Kind.CALL, Kind.EXIT})
 
@@ -60,12 +60,21 @@ def explore(walk: Walk, state: State, start: int) -> None:
 def _count(walk: Walk) -> None:
     walk.processed += 1
     walk.visits[walk.at] += 1
+    if walk.processed > walk.pause:
+        _pause(walk)
+
+
+def _pause(walk: Walk) -> None:
+    """Keep to the limits, tell the progress, and say when to do so next."""
     if walk.processed > LIMIT:
         words = f"BPF program is too large. Processed {walk.processed} insn"
         walk.say(words)
         raise Rejected(words, walk.before)
     if walk.processed > walk.budget:
         raise Undecided(f"after {walk.budget} instructions")
+    if walk.progress is not None:
+        walk.progress(walk.processed - 1, len(walk.waiting))
+    walk.pause = min(walk.processed + EVERY - 1, walk.budget, LIMIT)
 
 
 def _list(walk: Walk, fresh: bool) -> None:

@@ -33,7 +33,7 @@ from bpfvm.verifier.functions import Argument, Function
 from bpfvm.verifier.regs import MapInfo
 from bpfvm.verifier.traced import traced_of
 from bpfvm.verifier.verdict import REJECT, UNDECIDED, Verdict, check
-from bpfvm.verifier.walk import LIMIT, Setting
+from bpfvm.verifier.walk import LIMIT, Progress, Setting
 
 _CPUS = 64  # that a kernel numbers, where the caller does not say
 _KCONFIG = ".kconfig"  # its values are the host's
@@ -42,13 +42,14 @@ _GPL = ("GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/
 
 def verify(
     spec: ObjectSpec, program: str, *, level: int = 0, budget: int = LIMIT, cpus: int = _CPUS, kernel: str = "6.18",
-    resolved: bool = False, types: TypeView | None = None,
+    resolved: bool = False, types: TypeView | None = None, progress: Progress | None = None,
 ) -> Verdict:  # fmt: skip
     """The model's verdict on one program. UsageError for a program, LoadError for a map that the object does not have.
 
     level: of the log. budget: instructions to walk before giving up as undecided. cpus: that the kernel numbers.
     CO-RE relocations that are not resolved hold what the object's own types say. resolved: the values of .kconfig are
-    those of a kernel; else nothing is known of them. types: a kernel's, by which its objects are typed.
+    those of a kernel; else nothing is known of them. types: a kernel's, by which its objects are typed. progress: see
+    `check`.
     """
     if kernel != "6.18":
         raise UsageError(f"the model knows Linux 6.18, not {kernel}")
@@ -71,7 +72,8 @@ def verify(
         row, section.attach_type if same else None, maps_of(spec, one, resolved), gpl=spec.license in _GPL, cpus=cpus,
         sleepable=row.sleepable or (same and section.sleepable), btf=spec.btf, types=types, traced=traced,
     )  # fmt: skip
-    return check(one.insns, setting, level=level, budget=budget, functions=functions_of(spec, one, row))
+    functions = functions_of(spec, one, row)
+    return check(one.insns, setting, level=level, budget=budget, functions=functions, progress=progress)
 
 
 def _undecided(spec: ObjectSpec, one: ProgramSpec, row: ProgramType) -> str | None:

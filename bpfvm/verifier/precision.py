@@ -17,6 +17,7 @@ from bpfvm.verifier.state import FP, SPILL, Slot, State, Step
 from bpfvm.verifier.walk import Walk, put
 
 _ARGUMENTS = 0b111110
+_NOTHING = frozenset(op.name for op in OPS if op.kind is Kind.GOTO or (op.kind is Kind.JUMP and op.operand == "imm"))
 # Rows that matter only where what they set does
 _PLAIN = frozenset(
     op.name for op in OPS if op.kind in (Kind.ALU, Kind.LOAD, Kind.LOAD_SX, Kind.LOAD_ACQUIRE, Kind.IMM64)
@@ -138,19 +139,23 @@ def _function_entry(state: State, wanted: Wanted) -> bool:
 def _through(walk: Walk, state: State, wanted: Wanted, last: int, subsequent: int, skip: bool) -> bool:
     """Back through the steps of one state. True where nothing is left to follow."""
     history, left, at = state.history, len(state.history), last
+    insns, detailed = walk.code.insns, walk.log.level & 2
     while True:
         if not skip:
             step = history[left - 1] if left and history[left - 1].at == at else None
-            one = walk.code.insns[at] if at < len(walk.code) else None
+            one = insns[at] if at < len(insns) else None
             if one is not None:
-                if walk.log.level & 2:
+                if detailed:
                     walk.log.add(
                         f"mark_precise: frame{wanted.depth}: {_masks(wanted, wanted.depth)} before {at}: {shown(one)}"
                     )
-                if one.op.name not in _PLAIN or wanted.has(one.dst) or (step is not None and step.linked):
+                name = one.op.name
+                if (step is not None and step.linked) or (
+                    name not in _NOTHING and (name not in _PLAIN or wanted.regs[wanted.depth] >> one.dst & 1)
+                ):
                     _back(walk, wanted, at, one, step, subsequent)
         skip = False
-        if wanted.empty():
+        if not wanted.regs[wanted.depth] and wanted.empty():
             return True
         subsequent = at
         if at == state.first and (left == 0 or (left == 1 and history[0].at == at)):

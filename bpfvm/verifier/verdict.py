@@ -14,8 +14,9 @@ from bpfvm.verifier.functions import Function, entry_of
 from bpfvm.verifier.live import live_registers, loops
 from bpfvm.verifier.log import Log, live_table
 from bpfvm.verifier.raw import Raw
+from bpfvm.verifier.regs import Reg
 from bpfvm.verifier.state import entry_state
-from bpfvm.verifier.walk import LIMIT, Setting, Walk
+from bpfvm.verifier.walk import LIMIT, Progress, Setting, Walk
 from bpfvm.verifier.wide import check_kernel_calls, check_wide
 
 ACCEPT, REJECT, UNDECIDED = "accept", "reject", "undecided"
@@ -25,7 +26,7 @@ ACCEPT, REJECT, UNDECIDED = "accept", "reject", "undecided"
 class Verdict:
     """verdict: accept, reject or undecided. message: the kernel's words of a rejection, its lines joined by "; ", or
     why nothing is decided. insn: the slot that is blamed. processed: instructions that were walked. log: its lines.
-    visits: how often each slot was walked."""
+    visits: how often each slot was walked. regs: of the innermost frame, where the program was refused."""
 
     verdict: str
     message: str
@@ -34,15 +35,17 @@ class Verdict:
     log: tuple[str, ...] = ()
     visits: tuple[int, ...] = ()
     states: int = 0
+    regs: tuple[Reg, ...] = ()
 
 
 def check(
     insns: Sequence[Insn], setting: Setting, *, level: int = 0, budget: int = LIMIT,
-    functions: Mapping[int, Function] | None = None, raw: Raw | None = None,
+    functions: Mapping[int, Function] | None = None, raw: Raw | None = None, progress: Progress | None = None,
 ) -> Verdict:  # fmt: skip
     """The verdict on a program's instructions. level: of the log. budget: instructions to walk before giving up.
 
     functions: by their first slots, where BTF tells them. raw: what is wrong with bytes that `insns` were read from.
+    progress: told now and then how many instructions were walked, and how many branches wait.
     """
     log = Log(level)
     walk: Walk | None = None
@@ -59,7 +62,7 @@ def check(
         marks.live = live_registers(code, marks)
         if level & 2:
             log.lines += live_table(code.each(), marks.live, marks.scc)
-        walk = Walk(code, marks, setting, log, budget)
+        walk = Walk(code, marks, setting, log, budget, progress)
         walk.bad = raw.bad if raw is not None else {}
         explore(walk, entry_state(), 0)
         _functions(walk)
@@ -91,4 +94,5 @@ def _functions(walk: Walk) -> None:
 def _verdict(verdict: str, message: str, at: int | None, walk: Walk | None, log: Log) -> Verdict:
     processed = walk.processed if walk is not None else 0
     visits = tuple(walk.visits) if walk is not None else ()
-    return Verdict(verdict, message, at, processed, tuple(log.lines), visits, walk.states if walk else 0)
+    regs = tuple(walk.state.regs) if walk is not None and verdict == REJECT and walk.state.frames else ()
+    return Verdict(verdict, message, at, processed, tuple(log.lines), visits, walk.states if walk else 0, regs)

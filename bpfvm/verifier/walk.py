@@ -5,9 +5,9 @@ Functions of the other modules take it as their first argument; `explore` moves 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_view import TypeView
@@ -23,6 +23,8 @@ from bpfvm.verifier.state import FP, State, Step
 
 LIMIT = 1_000_000  # instructions that are walked
 BRANCHES = 8192  # that wait to be walked
+EVERY = 2048  # instructions walked between words on the progress
+Progress: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,12 @@ class Waiting:
 class Walk:
     """at: the instruction that is walked. before: the one before it on this path. processed: how many were walked."""
 
-    def __init__(self, code: Code, marks: Marks, setting: Setting, log: Log, budget: int) -> None:
+    def __init__(
+        self, code: Code, marks: Marks, setting: Setting, log: Log, budget: int, progress: Progress | None = None
+    ) -> None:
         self.code, self.marks, self.setting, self.log, self.budget = code, marks, setting, log, budget
+        self.progress = progress
+        self.pause = 0  # instructions walked, when to look at limits and tell the progress
         self.state = State()
         self.at, self.before = 0, -1
         self.processed, self.jumps = 0, 0

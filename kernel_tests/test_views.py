@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.contract.parsers import parsed
 from tests.contract.views import GROUPS, compare
 from tests.views import frames, programs
 
@@ -24,3 +25,11 @@ def test_other_hooks(group: str, record: bool) -> None:
     print(found)
     assert not found.wrong, "\n".join(found.wrong[:20])
     assert found.counts["runs"] >= 500
+
+
+@pytest.mark.parametrize("record", [True, False], ids=["recorded", "plain"])
+def test_parsers(record: bool) -> None:
+    found = parsed("kernel", record)
+    print(found)
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert found.counts["runs"] >= 250

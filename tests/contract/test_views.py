@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.contract.parsers import parsed
 from tests.contract.views import GROUPS, compare
 from tests.engines import EMULATORS
-from tests.views import frames, programs
+from tests.views import frames, parsers, programs
 
 ENGINES = [name for name in EMULATORS if name != "cpython"]
 
@@ -38,3 +39,22 @@ def test_other_hooks(group: str, record: bool) -> None:
     assert not found.wrong, "\n".join(found.wrong[:20])
     assert found.counts["runs"] >= 500
     assert found.counts["faults"] >= 150
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_parsers(engine: str) -> None:
+    found = parsed(engine, record=engine == "interp")
+    print(found)
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert found.counts["runs"] >= 200
+
+
+def test_what_parsers_count() -> None:
+    with parsers.dns.session("interp") as session, parsers.http.session("interp") as answers:
+        for frame in frames.whole():
+            session.run(parsers.dns.input((frame,)))
+            answers.run(parsers.http.input((frame,), {"ingress_ifindex": 1}))
+        types = {kind: n for kind, n in session.maps()["qtypes"].items() if n}
+        words = dict(answers.maps()["methods"])
+    assert types == {28: 2}
+    assert words == {"GET ": 1, "POST": 1}

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/seeds.md"
-ROWS = range(30, 68)
+ROWS = (*range(30, 68), *range(100, 116), 117)
 FUNCTIONS = 330  # of tests/programs, that every machine runs
 _NEVER_RUN = {"skip", "xfail"}
 
@@ -29,8 +29,9 @@ def rows(text: str) -> dict[str, tuple[list[str], str]]:
 
 @cache
 def programs() -> dict[str, int]:
-    """The functions of tests/programs, each with the number of its inputs."""
-    found = {}
+    """The functions of tests/programs and tests/views, each with the number of its inputs."""
+    views, frames = import_module("tests.views.programs"), import_module("tests.views.frames")
+    found = {f"views.{one.name}": len(list(frames.whole())) for one in views.XDP}
     for path in sorted((ROOT / "tests/programs").glob("*.py")):
         for function, inputs in import_module(f"tests.programs.{path.stem}").CASES:
             found[f"{path.stem}.{getattr(function, '__name__', function)}"] = len(inputs)

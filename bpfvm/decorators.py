@@ -27,7 +27,8 @@ class Decorator:
 
     What stands in parentheses is what the program is made for: targets, or a word in place of one. on_fault: the value
     after a fault, and of a program that ends without a return. ints="wrap": exact integers that do not fit in 64 bits
-    wrap, as in C; CPython is then not compared. sleepable, frags, writable: loaded so, where the kind has that.
+    wrap, as in C; CPython is then not compared. ints="checked": they end the run by OverflowError. sleepable, frags,
+    writable: loaded so, where the kind has that.
     """
 
     def __init__(self, kind: Kind) -> None:

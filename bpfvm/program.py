@@ -171,12 +171,12 @@ class Program:
         could run it.
         """
         from bpfvm.run.backend import ENGINES
-        from bpfvm.run.compare import report
+        from bpfvm.run.compare import comparable, report
 
         inputs = self.input(given, ctx, regs, memory)
         outcomes: dict[str, Outcome] = {}
         missing: list[str] = []
-        compared = self.function is not None and (self.hook is None or self.hook.ints == "exact")
+        compared = self.function is not None and (self.hook is None or self.hook.ints != "wrap")
         for name in (*(("cpython",) if compared else ()), *(row.name for row in ENGINES)):
             try:
                 outcomes[name] = self._run(name, inputs, maps)
@@ -184,6 +184,7 @@ class Program:
                 missing.append(str(error))
         if len(outcomes) < 2:
             raise Unavailable(f"{self.name}: there is nothing to compare: {'; '.join(missing)}")
+        outcomes = comparable(outcomes)
         kind = self.signature.result.annotation.__name__ if self.signature is not None else ""
         different = report(f"{self.place}{self.name}({', '.join(map(_shown, given))})", outcomes, kind)
         if different is not None:

@@ -21,6 +21,9 @@ class LoopLimit(RuntimeError):
     line: int | None = None
 
 
+OVERFLOW = "an exact integer does not fit in s64"  # an OverflowError of ints="checked"; CPython goes on there
+
+
 class MapError(OSError):
     """A map has no room for what is stored in it, or cannot take it now."""
 

@@ -12,15 +12,15 @@ from bpfvm.lang.kinds import BY_NAME as KINDS
 from bpfvm.tables import sections
 from bpfvm.tables.progs import BY_NAME, ProgramType
 
-INTS = ("exact", "wrap")
+INTS = ("exact", "wrap", "checked")
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
     """type: a row's name in tables.progs. section: of the ELF object. on_fault: the value after a fault or no return.
 
-    ints: what becomes of exact integers that do not fit in 64 bits: "exact" (an error, E040) or "wrap" (they become s64
-    numbers modulo 2**64, as in C, and not as in CPython).
+    ints: what becomes of exact integers that do not fit in 64 bits: "exact" (an error, E040), "wrap" (they become s64
+    numbers modulo 2**64, as in C, and not as in CPython) or "checked" (a fault, OverflowError, where CPython goes on).
     probe: what a read through a pointer gives where nothing can be read: "zero", or a fault of the program, "fault".
     scalars: the function takes numbers and returns one (`@bpf.function`); its arguments and result stand in the
     context buffer, a u64 each: the result at 0, argument i at 8 * (i + 1).

@@ -10,6 +10,7 @@ import ast
 from dataclasses import replace
 from typing import TypeAlias
 
+from bpfvm.compiler.frontend import checked
 from bpfvm.compiler.frontend.divide import divide
 from bpfvm.compiler.frontend.heads import drifts
 from bpfvm.compiler.frontend.kinds import Mixed, result_kinds, settled, unary_kinds
@@ -18,7 +19,7 @@ from bpfvm.compiler.frontend.power import power
 from bpfvm.compiler.frontend.shift import shift
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Maybe, Nullable, Number, Reference, Value
-from bpfvm.lang.interval import Interval, abs_, add
+from bpfvm.lang.interval import S64, Interval, abs_, add
 from bpfvm.lang.operators import BINARY_BY_NODE, UNARY_BY_NODE
 
 Operand: TypeAlias = tuple[Value, ast.expr]
@@ -182,6 +183,9 @@ def unary(f: Translation, node: ast.UnaryOp, op: ast.unaryop, value: Value) -> V
     known = number.constant
     exact = row.range(number.range) if known is None else Interval(row.exact(known), row.exact(known))
     kinds = unary_kinds(number.kinds)
+    if checked.needed(f, kinds, exact, node, number):
+        number = checked.narrowed(f, number, row.range(S64), node)
+        exact = row.range(number.range)
     range = settled(kinds, exact, f.hook.ints == "wrap")
     if range is None:
         return f.disagreement(node, kinds, exact)
@@ -219,6 +223,9 @@ def absolute(f: Translation, node: ast.Call, number: Number) -> Value:
         return BAD
     kinds = unary_kinds(number.kinds)
     exact = abs_(number.range)
+    if checked.needed(f, kinds, exact, node, number):
+        number = checked.narrowed(f, number, Interval(-S64.hi, S64.hi), node)
+        exact = abs_(number.range)
     range = settled(kinds, exact, f.hook.ints == "wrap")
     if range is None:
         return f.disagreement(node, kinds, exact)

@@ -9,6 +9,7 @@ from typing import Any
 from bpfvm.compiler.frontend import (
     arith,
     calls,
+    checked,
     compare,
     constants,
     construct,
@@ -27,6 +28,7 @@ from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Bound, Callee, Method, Reference, Static, Tuple, Value
+from bpfvm.lang.types import Storage
 
 
 def value(f: Translation, node: ast.expr) -> Value:
@@ -85,6 +87,8 @@ def _slice(f: Translation, node: ast.Slice) -> Value:
 
 
 def _binary(f: Translation, node: ast.BinOp) -> Value:
+    if f.hook.ints == "checked":
+        checked.spare_masked(f, node)
     left = value(f, node.left)
     right = value(f, node.right)
     computed = constants.operation(f, node, node.op, left, right)
@@ -164,6 +168,8 @@ def _call(f: Translation, node: ast.Call) -> Value:
     if functions.is_function(callee) and not constants.is_foldable(callee):
         values = [one for argument in node.args for one in _arguments(f, argument)]
         return functions.call(f, node, callee, (values, _named_arguments(f, node)))
+    if f.hook.ints == "checked" and isinstance(callee, Static) and isinstance(callee.object, Storage):
+        checked.spare(f, *node.args)
     handler: calls.Handler | None
     handler = callee.call if isinstance(callee, Callee) else calls.handler_of(f, node, callee)
     pairs, named = _given(f, node)

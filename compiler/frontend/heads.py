@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bpfvm.compiler.frontend import checked
 from bpfvm.compiler.frontend.state import Carried, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
@@ -151,18 +152,20 @@ def forget(f: Translation, mark: Mark, heads: Heads) -> None:
     f.builder.goto(heads.block, *made)
 
 
-def close(f: Translation, heads: Heads, spent: tuple[str, Span] | None = None) -> None:
+def close(f: Translation, heads: Heads, place: Span, spent: str | None = None) -> None:
     """Go back to the head, where control comes to the end of a turn; what follows here is never reached.
 
-    spent: go back by may_goto, and say this, there, where the kernel ends the loop.
+    place: the loop's. spent: go back by may_goto, and say this where the kernel ends the loop.
     """
     if f.reachable:
+        for name in dict.fromkeys(one.name for one in heads.carried):
+            checked.carried(f, name, heads.names[name], place)
         back = [_carried(f, one) for one in heads.carried]
         if spent is None or not f.machine.may_goto:
             f.builder.goto(heads.block, *back)
         else:
             back = [f.builder.op("forget", one, type=one.type) if one.op == "const" else one for one in back]
-            f.builder.may_goto(heads.block, f.fault_block("LoopLimit", *spent), *back)
+            f.builder.may_goto(heads.block, f.fault_block("LoopLimit", spent, place), *back)
     for one in heads.names.values():
         one = one.moved if isinstance(one, View) and one.moved is not None else one
         numbers = (one.there, one.number) if isinstance(one, Maybe) else (one,) if isinstance(one, Number) else ()

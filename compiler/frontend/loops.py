@@ -16,7 +16,7 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bpfvm.compiler.frontend import flow, heads
+from bpfvm.compiler.frontend import checked, flow, heads
 from bpfvm.compiler.frontend.ranges import ANY, bounded
 from bpfvm.compiler.frontend.state import Ends, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Translation
@@ -95,16 +95,17 @@ _WASTE, _WASTE_FOR_EACH = 30_000, 6
 
 def run(f: Translation, body: Body) -> Ends:
     """Translate a loop at the point reached; the ends that leave it."""
-    before = {name: flow.known(f.state, f.state.names.get(name)) for name in body.names}
+    before: Mapping[str, Binding] = {name: flow.known(f.state, f.state.names.get(name)) for name in body.names}
     guess: Guesses = {name: _first(one, body.known.get(name)) for name, one in before.items()}
     round = 0
     while True:
         trial = _trial(f, body, guess)
-        grown = {name: _grown(trial, name, before[name], guess[name], body.turns, round) for name in guess}
+        grown = {name: _grown(f, trial, name, before[name], guess[name], body.turns, round) for name in guess}
         if all(grown[name] is guess[name] for name in guess) or _wasteful(f):
             break
         heads.rollback(f, trial.mark)
         guess, round = grown, round + 1
+        before = _entered(f, body, before, guess)
     if _wasteful(f):
         _too_often(f, body)
     trial, is_followed = _followed(f, body, before, guess, trial)
@@ -115,14 +116,14 @@ def run(f: Translation, body: Body) -> Ends:
     inside = size + f.work - work
     if _walked(body.walk, inside, ways):
         f.work = work + body.walk * inside - size
-        heads.close(f, trial.heads)
+        heads.close(f, trial.heads, f.head(body.node))
     else:
         f.work = work + _PATIENCE * inside - size
         here = f.end() if f.reachable else None
         heads.forget(f, trial.mark, trial.heads)
         if here is not None:
             f.resume(here)
-        heads.close(f, trial.heads, ("the loop has used up the kernel's patience", f.head(body.node)))
+        heads.close(f, trial.heads, f.head(body.node), "the loop has used up the kernel's patience")
     walked = f.work - work + size
     if walked > _COSTLY and not f.loops:
         f.warn(
@@ -180,7 +181,7 @@ def _tightened(f: Translation, body: Body, before: Mapping[str, Binding], guess:
         return held
     heads.rollback(f, held.mark)
     trial = _trial(f, body, tighter)
-    if all(_grown(trial, name, before[name], tighter[name], body.turns, 0) is tighter[name] for name in guess):
+    if all(_grown(f, trial, name, before[name], tighter[name], body.turns, 0) is tighter[name] for name in guess):
         return trial
     heads.rollback(f, trial.mark)
     return _trial(f, body, guess)
@@ -219,7 +220,20 @@ def _joined(trial: _Trial, name: str, known: Binding) -> Binding | None:
     return None if isinstance(after, Growing | Bad) else flow.met([known, after])
 
 
-def _grown(trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, round: int) -> Guess:
+def _entered(
+    f: Translation, body: Body, before: Mapping[str, Binding], guess: Guesses
+) -> Mapping[str, Binding]:  # fmt: skip
+    """What names are before the loop, after the tests of those that it holds as s64 (ints="checked")."""
+    if f.hook.ints != "checked":
+        return before
+    for name, one in guess.items():
+        checked.carried(f, name, one.binding, f.head(body.node))
+    return {name: flow.known(f.state, f.state.names.get(name)) for name in before}
+
+
+def _grown(
+    f: Translation, trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, round: int
+) -> Guess:  # fmt: skip
     """`guess` where it covers what came back, else the next one."""
     if trial.after is None:
         return guess
@@ -229,7 +243,7 @@ def _grown(trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, 
     if not (isinstance(before, Number) and isinstance(after, Number) and isinstance(guess.binding, Number)):
         if isinstance(after, Growing | Bad) or after == head:  # an error was said where it was made
             return guess
-        moved = _moved(head, before, after, guess, turns, round)
+        moved = _moved(f, head, (before, after), guess, turns, round)
         if moved is not None:
             return moved
         place = guess.binding if isinstance(guess.binding, Reference | Nullable | Nothing) else None
@@ -237,12 +251,14 @@ def _grown(trial: _Trial, name: str, before: Binding, guess: Guess, turns: int, 
             return Guess(Conflict(place, after, earlier=True), None)
         met = flow.met([guess.binding, after])
         return Guess(met, None) if met != guess.binding else guess
-    return _number(head, (before, after), guess, guess.binding, turns, round)
+    return _number(f, head, (before, after), guess, guess.binding, turns, round)
 
 
-def _moved(head: Binding, before: Binding, after: Binding, guess: Guess, turns: int, round: int) -> Guess | None:
+def _moved(
+    f: Translation, head: Binding, ways: tuple[Binding, Binding], guess: Guess, turns: int, round: int
+) -> Guess | None:  # fmt: skip
     """Views of one header: they move as numbers do, within what programs see of a packet. None for anything else."""
-    known = guess.binding
+    (before, after), known = ways, guess.binding
     if not (
         isinstance(head, View) and isinstance(before, View) and isinstance(after, View) and isinstance(known, View)
     ):
@@ -250,7 +266,7 @@ def _moved(head: Binding, before: Binding, after: Binding, guess: Guess, turns: 
     if len({one.header for one in (head, before, after, known)}) > 1:
         return None
     place = known.place
-    wider = _number(head.place, (before.place, after.place), guess, place, turns, round)
+    wider = _number(f, head.place, (before.place, after.place), guess, place, turns, round)
     if wider is guess or not isinstance(wider.binding, Number):
         return guess
     range = wider.binding.range.meet(Interval(0, FARTHEST)) or place.range
@@ -258,12 +274,12 @@ def _moved(head: Binding, before: Binding, after: Binding, guess: Guess, turns: 
 
 
 def _number(
-    head: Binding, ways: tuple[Number, Number], guess: Guess, binding: Number, turns: int, round: int
+    f: Translation, head: Binding, ways: tuple[Number, Number], guess: Guess, binding: Number, turns: int, round: int
 ) -> Guess:  # fmt: skip
     """`guess`, of which `binding` is the number, where it covers what comes in and back by `ways`; else the next."""
     before, after = ways
     known, kinds = binding.range, before.kinds | after.kinds | binding.kinds
-    bounds = before.range.union(after.range)
+    bounds = checked.clipped(f, kinds, before.range.union(after.range))
     drift = _drift(head, after, turns) if guess.drift is not None else None
     if drift is not None and guess.drift is not None:
         reach = add(before.range, drift)
@@ -276,7 +292,7 @@ def _number(
     elif guess.drift is None and bounds.within(known) and kinds == binding.kinds:
         return guess
     wider = _wider(known, bounds, round - _DRIFTS)
-    return Guess(Number(kinds, _wrapped(kinds, wider)), None)
+    return Guess(Number(kinds, checked.clipped(f, kinds, _wrapped(kinds, wider))), None)
 
 
 def _is_optional(*bindings: Binding) -> bool:

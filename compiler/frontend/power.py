@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from bpfvm.compiler.frontend import ranges
+from bpfvm.compiler.frontend import checked, ranges
 from bpfvm.compiler.frontend.kinds import settled, unary_kinds
 from bpfvm.compiler.frontend.operation import Operation
 from bpfvm.compiler.frontend.shift import shift
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Number, Value
+from bpfvm.lang.interval import S64
 from bpfvm.lang.operators import BINARY_BY_NODE
 
 _LARGEST_EXPONENT = 64
@@ -25,9 +26,13 @@ def power(f: Translation, node: ast.AST, base: tuple[Number, ast.expr], exponent
     known = b.constant
     if known is None or not 0 <= known <= _LARGEST_EXPONENT:
         return _exponent(f, node, b, b_node)
-    range = settled(kinds, ranges.power(a.range, known), f.hook.ints == "wrap")
+    exact = ranges.power(a.range, known)
+    if checked.needed(f, kinds, exact, node, a):
+        a = checked.narrowed(f, a, checked.fitting_power(known), node)
+        exact = ranges.power(a.range, known).meet(S64) or S64
+    range = settled(kinds, exact, f.hook.ints == "wrap")
     if range is None:
-        return f.disagreement(node, kinds, ranges.power(a.range, known))
+        return f.disagreement(node, kinds, exact)
     if range.constant is not None:
         return Number(kinds, range)
     return Number(kinds, range, _multiplied(f, f.register(a), known))

@@ -131,6 +131,11 @@ def fall_off(f: Translation, place: Span) -> None:
     f.ret(f.number(f.hook.on_fault))
 
 
+def is_cut(f: Translation) -> bool:
+    """Whether the program's result is taken modulo its declared type."""
+    return f.frame.returns is not None and isinstance(f.frame.returns.annotation, Storage)
+
+
 def _number(f: Translation, number: Number, place: ast.expr) -> None:
     """The result, mod what it is declared as, and mod 2**32 where the hook reads it. `int` is exact, so it must fit."""
     scalar = f.frame.returns

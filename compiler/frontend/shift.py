@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfvm.compiler.frontend import checked
 from bpfvm.compiler.frontend.operation import Operation, finished
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, Value
@@ -11,6 +12,7 @@ from bpfvm.lang.interval import Interval
 # An exact `1 << n` of a larger count is a number that nobody means; u64 and s64 answer 0 at once instead.
 LARGEST_COUNT = 4096
 _WIDTH = 64
+_COUNTS = Interval(0, _WIDTH - 1)
 _NEGATIVE = "negative shift count"
 
 
@@ -20,9 +22,12 @@ def shift(f: Translation, op: Operation) -> Value:
     if not f.exact(op.b, op.right) or (right and not f.exact(op.a, op.left)):
         return BAD
     wraps = all(kind.wraps for kind in op.kinds) or f.hook.ints == "wrap"
-    if not right and not wraps and op.b.range.hi > LARGEST_COUNT:
+    checks = f.hook.ints == "checked" and not right and not wraps and op.node not in f.spared
+    if not right and not wraps and not checks and op.b.range.hi > LARGEST_COUNT:
         return _unbounded(f, op)
     tested = _not_negative(f, op)
+    if checks and tested.b.constant is None:
+        tested = tested.narrowed(b=checked.narrowed(f, tested.b, _COUNTS, op.node).range)
     # past the width the count makes no difference: to `>>`, and to a result that wraps
     least = min(tested.b.range.lo, _WIDTH) if right or wraps else tested.b.range.lo
     most = min(tested.b.range.hi, _WIDTH) if right or wraps else tested.b.range.hi

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import annotate, arith, flow, iterate, match, names, result, targets
+from bpfvm.compiler.frontend import annotate, arith, checked, flow, iterate, match, names, result, targets
 from bpfvm.compiler.frontend.expr import branch, value
 from bpfvm.compiler.frontend.messages import spoken
 from bpfvm.compiler.frontend.state import End
@@ -179,6 +179,8 @@ def _raise(f: Translation, node: ast.Raise) -> None:
 
 
 def _return(f: Translation, node: ast.Return) -> None:
+    if f.hook.ints == "checked" and node.value is not None and result.is_cut(f):
+        checked.spare(f, node.value)
     given = value(f, node.value) if node.value is not None else None
     result.leave(f, node, given, node.value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bpfvm.compiler.frontend import parameters, result, stmt
@@ -47,9 +47,16 @@ def translate(
 ) -> Translated:  # fmt: skip
     """The IR of a function. recorded: it will be noted which fault ended a run.
 
-    Raises CompileError with every error of the function, in the order of its source.
+    One that compiles without tests of what fits in 64 bits gets none by ints="checked". Raises CompileError with every
+    error of the function, in the order of its source.
     """
     with room(callee.function):
+        if hook.ints == "checked":
+            try:
+                return _translate(callee, replace(hook, ints="exact"), name, machine, recorded)
+            except CompileError as error:
+                if not any(one.code == "E040" for one in error.diags):
+                    raise
         return _translate(callee, hook, name, machine, recorded)
 
 

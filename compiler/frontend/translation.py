@@ -66,6 +66,7 @@ class Translation:
         self.told: Final[set[int]] = set()  # ids of captured objects that a warning was given of
         self.calls = 0  # of functions, that were written out
         self.stores = 0  # into memory, or by what is called
+        self.spared: set[ast.AST] = set()  # what only gives its low bits, which ints="checked" does not test
         self.wasted = 0  # values of bodies of loops that were translated under a guess and taken back
         self.absent: dict[int, ast.AST] = {}  # by origin, where a value that may be None comes from
         self.discarded: ast.expr | None = None  # the expression of a statement, whose value nobody reads

@@ -48,7 +48,8 @@ def _scalars(rng: random.Random, name: str) -> Case:
         module.names["k"] = writer.names["k"] = Name("k", int, Interval(-5, 1 << 40), fixed=True)
     _write(writer, params)
     head = f"def f({', '.join(f'{one}: {type.__name__}' for one, type in params)}) -> {writer.result.__name__}:"
-    lines = ["@bpf.function", head, *writer.lines]
+    ints = '(ints="checked")' if module.daring and rng.random() < 0.5 else ""
+    lines = [f"@bpf.function{ints}", head, *writer.lines]
     if closed:
         lines = ["def made(k):", *(f"    {line}" for line in lines), "    return f",
                  f"f = made({inside(rng, Interval(-5, 1 << 40))})"]  # fmt: skip

@@ -136,8 +136,10 @@ class _Decorators:
     def __init__(self, taken: list[Any]) -> None:
         self._taken = taken
 
-    def function(self, function: Any) -> Any:
+    def function(self, function: Any = None, **_: Any) -> Any:
         """`@bpf.function`."""
+        if function is None:
+            return self.function
         self._taken.append(function)
         return function
 
@@ -149,7 +151,7 @@ class _Decorators:
 
     def xdp(self, function: Any = None, **_: Any) -> Any:
         """`@bpf.xdp`: its packet is not made here, so that it ends at once."""
-        return self.function(function) if function is not None else self.function
+        return self.function(function)
 
 
 def kind(text: str, diag: Diag) -> str:

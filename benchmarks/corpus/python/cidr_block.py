@@ -1,15 +1,8 @@
 """Sources by the longest prefix of a trie: its value is the verdict, and counted."""
 
-from bpfvm import XDP_PASS, Array, LpmTrie, be32, bpf, pkt, struct, u32, u64
+from bpfvm import XDP_PASS, Array, LpmTrie, bpf, ip4prefix, pkt, u32, u64
 
-
-@struct
-class Prefix:
-    bits: u32
-    address: be32
-
-
-networks = LpmTrie(Prefix, u32, 1024)
+networks = LpmTrie(ip4prefix, u32, 1024)
 verdicts = Array(u64, 4)
 
 
@@ -17,6 +10,6 @@ verdicts = Array(u64, 4)
 def cidr_block(ctx):
     if not pkt.is_ip:
         return XDP_PASS
-    verdict = networks.get(Prefix(bits=32, address=pkt.ip.src), XDP_PASS)
+    verdict = networks.get(ip4prefix(address=pkt.ip.src), XDP_PASS)
     verdicts[verdict] += 1
     return verdict

@@ -12,6 +12,6 @@ def first_seen(ctx):
         return XDP_PASS
     source = pkt.ip.src
     if source not in known:
-        known.push(source)
+        known.add(source)
         fresh.push(source)
     return XDP_PASS

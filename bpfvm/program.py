@@ -13,7 +13,9 @@ from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
 from bpfvm.lang.callee import Callee, callee
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.signature import Signature, argument_offset, signature
+from bpfvm.lang.layout import Layout
+from bpfvm.lang.pointers import Pointer
+from bpfvm.lang.signature import WORD, Signature, argument_offset, signature
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.progs import BY_NAME
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from bpfvm.compiler import Compiled
     from bpfvm.core.diag import Diag
     from bpfvm.kernel.install import Installed
+    from bpfvm.lang.arguments import Arguments
     from bpfvm.run.backend import Backend
     from bpfvm.run.outcome import Outcome
     from bpfvm.run.running import Running
@@ -257,11 +260,42 @@ class Program:
             found[known.name] = int(value) & (1 << 64) - 1
         return found
 
+    @cached_property
+    def arguments(self) -> Arguments | None:
+        """What the parameters of a program on a probe, a tracepoint or a kernel function stand for; None for others."""
+        from bpfvm.lang.arguments import declared
+
+        return declared(self.callee, self.hook) if self.callee is not None and self.hook is not None else None
+
+    def _declared(self, given: tuple[Any, ...], fields: Numbers) -> Input | None:
+        """The input in which the parameters are these numbers; None where it is given otherwise."""
+        known = self.arguments
+        if known is None or known.problems or any(not isinstance(one, int | Pointer) for one in given):
+            return None
+        if given and len(given) != len(known.params):
+            wanted = ", ".join(one.name for one in known.params)
+            raise UsageError(f"{self.name} takes ({wanted}), got {len(given)} arguments")
+        numbers = [one.value if isinstance(one, Pointer) else int(one) for one in given or (0,) * len(known.params)]
+        if self.type.context is None:
+            if any(isinstance(one.type, Layout) for one in known.params) and given:
+                return None
+            return Input(ctx=known.context(numbers), fields=fields)
+        from bpfvm.tables.ctx import CONTEXTS
+
+        words = known.context(numbers)
+        rows = CONTEXTS[self.type.context].fields
+        named: dict[str, int] = {}
+        for one in rows:
+            for at in range(one.count if one.pointer is None and one.size == WORD else 0):
+                named.setdefault(one.name if one.count == 1 else f"{one.name}[{at}]", one.offset + at * WORD)
+        found = {name: int.from_bytes(words[at : at + WORD], "little") for name, at in named.items()}
+        return Input(fields={**{name: value for name, value in found.items() if value}, **fields})
+
     def _input(self, given: tuple[Any, ...], ctx: Numbers) -> Input:
         if self.signature is not None:
             return Input(ctx=_arguments(self.name, self.signature, given), fields=ctx)
         if self.type.layer is None:
-            return self._context(given, ctx)
+            return self._declared(given, ctx) or self._context(given, ctx)
         if len(given) != 1:
             raise UsageError(f"{self.name} takes one packet, got {len(given)} arguments")
         return Input(packet=self._bytes(given[0], "a packet"), fields=ctx)

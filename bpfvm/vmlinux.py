@@ -17,36 +17,11 @@ from functools import cached_property
 from opcode import opmap
 from typing import TYPE_CHECKING, Any
 
-from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
+from bpfvm.core.errors import BpfvmError, UsageError
+from bpfvm.lang.kernel_btf import KERNEL
 
 if TYPE_CHECKING:
     from bpfvm.obj.btf_index import BtfIndex
-
-RUNNING = "/sys/kernel/btf/vmlinux"
-VARIABLE = "BPFVM_BTF"
-
-
-class _Kernel:
-    """The types of one kernel, read at the first question."""
-
-    def __init__(self) -> None:
-        self.path = ""
-        self.opened: dict[str, BtfIndex] = {}  # by path; types are the same objects as long as the process lives
-
-    @property
-    def types(self) -> BtfIndex:
-        """The BTF in use. Unavailable where there is none."""
-        from bpfvm.obj.btf_index import open_index
-
-        path = self.path or os.environ.get(VARIABLE) or RUNNING
-        if path not in self.opened:
-            if path == RUNNING and not os.path.exists(path):
-                raise Unavailable(
-                    f"this machine has no {RUNNING}; name a file with a kernel's BTF: {VARIABLE}=vmlinux.btf, or "
-                    "bpfvm.vmlinux.load(path)"
-                )
-            self.opened[path] = open_index(path)
-        return self.opened[path]
 
 
 class _Enumerators:
@@ -72,7 +47,7 @@ class _Enumerators:
         return "<enumerators of the kernel>"
 
 
-_kernel = _Kernel()
+_kernel = KERNEL
 enum: Any = _Enumerators()
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.memory import Arena, Pointer, Region
+
+if TYPE_CHECKING:
+    from bpfvm.emulator.system import System
 
 
 def resolve(arena: Arena, address: int) -> Pointer:
@@ -14,6 +19,16 @@ def resolve(arena: Arena, address: int) -> Pointer:
         raise Stop("access", f"access at address {address:#x}, which is {what}")
     offset = address - region.base
     return Pointer(region, offset) if region.within is None else region.within(offset)
+
+
+def kernel_word(system: System, address: int, size: int) -> int | None:
+    """What a load through a pointer into the kernel's own memory gives: what the input says is there, and zeros where
+    nothing is, as the kernel makes of a load that faults (BPF_PROBE_MEM). None for programs without such pointers, and
+    for addresses of the emulator's own objects."""
+    if not system.walks or system.arena.find(address) is not None:
+        return None
+    data = system.given.read_user(address, size) if system.given is not None else None
+    return int.from_bytes(data, "little") if data is not None else 0
 
 
 def place(pointer: Pointer, off: int, size: int, write: bool) -> tuple[Region, int]:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bpfvm.core.bits import M64, mask, signed
-from bpfvm.emulator.access import aligned, place, resolve
+from bpfvm.emulator.access import aligned, kernel_word, place, resolve
 from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code, Step
@@ -158,7 +158,7 @@ class Interpreter:
                         slot = step.target
                 elif kind is load:
                     a = registers[src]
-                    registers[dst] = self._load(step, a if a.__class__ is Pointer else self._address(src))
+                    registers[dst] = self._load(step, a) if a.__class__ is Pointer else self._load_at(step)
                 elif kind is store:
                     a = registers[dst]
                     if src is not None:
@@ -340,6 +340,15 @@ class Interpreter:
         """What a register points to; a plain number is looked up."""
         value = self._known(register)
         return value if isinstance(value, Pointer) else resolve(self.arena, value)
+
+    def _load_at(self, step: Step) -> Operand:
+        """A load at a plain number."""
+        value = self._known(step.src)
+        if isinstance(value, int):
+            found = kernel_word(self.system, value + step.off & M64, step.size)
+            if found is not None:
+                return found
+        return self._load(step, self._address(step.src))
 
     def _load(self, step: Step, pointer: Pointer) -> Operand:
         region, at, size = pointer.region, pointer.offset + step.off, step.size

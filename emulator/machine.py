@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from bpfvm.emulator.coverage import Coverage
 
 
+_WALKS = ("tracing", "lsm", "struct_ops")  # types of programs whose arguments are the kernel's objects
+
+
 class Tier(Protocol):
     """What runs programs: emulator.interp.Interpreter and emulator.portable.runtime.Runtime.
 
@@ -90,6 +93,7 @@ class Loaded:
         chosen = spec.programs[program]
         check_names(spec, backend.answers)
         self.system = System(spec, (*spec.maps_of(program), *given), backend.cpus, backend.answers, builtin)
+        self.system.walks = chosen.type in _WALKS
         self.code = self.system.code(program)
         self.tier = backend.tier(self.system, helpers.table(chosen.type, backend.answers))
         self.budget = backend.budget

@@ -93,6 +93,7 @@ class System:
         self.kfuncs = kfuncs  # kernel functions that there are besides
         self.timers = Timers(self)
         self.process: UserMemory | None = None  # the process that programs on its probes see, None for none
+        self.walks = False  # whether programs have pointers to the kernel's objects, which they may load through
         self.given: Blocks | None = None  # memory that the input of this run gives
         self._codes: dict[str, Code] = {}
         for name in maps:

@@ -83,6 +83,10 @@ class _Made:
             ("next_comm", text, 40), ("next_pid", self.s32, 56),
         ])  # fmt: skip
         task = b.add_ptr(self.task)
+        b.add_struct("trace_event_raw_sched_process_exec", 24, [
+            ("ent", entry, 0), ("__data_loc_filename", self.u32, 8), ("pid", self.s32, 12), ("old_pid", self.s32, 16),
+            ("__data", b.add_array(self.char, 0), 20),
+        ])  # fmt: skip
         self._trace("sched_wakeup", [("", self.void), ("p", task)])
         self._trace("sched_wakeup_new", [("", self.void), ("p", task)])
         self._trace("sched_switch", [("", self.void), ("preempt", self.bool), ("prev", task), ("next", task),
@@ -104,6 +108,7 @@ class _Made:
             self._function(name, self.s32, [("sk", sock), ("uaddr", address), ("addr_len", self.s32)])
         buffer = b.add_ptr(b.add_struct("sk_buff", 16, [("len", self.u32, 8)]))
         self._function("tcp_rcv_state_process", self.s32, [("sk", sock), ("skb", buffer)])
+        self._function("bpf_lsm_file_open", self.s32, [("file", b.add_ptr(b.add_struct("file", 8, [])))])
         task = b.add_ptr(self.task)
         self._function("finish_task_switch", task, [("prev", task)])
 

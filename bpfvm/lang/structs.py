@@ -15,7 +15,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform, overload
 
@@ -180,6 +180,14 @@ def _made(cls: type, members: Mapping[str, Member], defaults: Mapping[str, Any],
         except TypeError as error:
             raise UsageError(f"struct {cls.__name__}: the default of {name}: {error}") from None
     made.__image__ = bytes(image)
+    return made
+
+
+def of_members(name: str, members: Iterable[Member]) -> StructType:
+    """A struct that is told member by member, of something that is laid out already."""
+    found = {one.name: one for one in members}
+    size = max(one.offset + one.size for one in found.values())
+    made: StructType = _made(type(name, (), {}), found, {}, (-(-size // 8) * 8, 8))
     return made
 
 

@@ -22,6 +22,7 @@ from bpfvm.emulator.machine import Emulator, Tier
 from bpfvm.emulator.system import System
 from bpfvm.lang import capture
 from bpfvm.lang.active import running
+from bpfvm.lang.arguments import declared
 from bpfvm.lang.callee import Callee
 from bpfvm.lang.capture import Capture
 from bpfvm.lang.faults import FAULTS, LoopLimit
@@ -69,6 +70,7 @@ class Loaded(machine.Loaded):
     def __init__(self, backend: CPython, spec: ObjectSpec, program: str, given: Mapping[str, Entries]) -> None:
         self._callee, self._hook = backend.callee, backend.hook
         self._captured, self._codes = backend.captured, backend.codes
+        self._declared = declared(backend.callee, backend.hook)
         self._signature: Signature | None = signature(backend.callee) if backend.hook.scalars else None
         # classes of exceptions that the function itself raises, as the compiler found them
         self._raised = {site.kind for one in spec.programs.values() for site in one.fault_sites}
@@ -93,10 +95,10 @@ class Loaded(machine.Loaded):
 
     def _enter(self, tier: Function) -> int:
         """Call the function on the context of `tier`: r0."""
-        arguments = self._arguments(tier)
+        tier.probe_faults = self._hook.probe == "fault"
         try:
             with running(tier), self._implied(), limited(self._codes, self._limited):
-                value = self._callee.call(arguments)
+                value = self._callee.call(self._arguments(tier))
         except Exception as error:
             if isinstance(error, Stop) or (not isinstance(error, FAULTS) and type(error).__name__ not in self._raised):
                 raise
@@ -122,6 +124,10 @@ class Loaded(machine.Loaded):
             del space[PACKET]
 
     def _arguments(self, tier: Function) -> dict[str, Any]:
+        if self._declared is not None:
+            assert tier.context is not None, "a program runs"
+            words, base = tier.arguments(), tier.context.region.base
+            return {one.name: one.value(words, base) for one in self._declared.params}
         if self._signature is None:
             return dict.fromkeys(self._callee.parameters[:1], Context(self._hook))
         words = tier.arguments()

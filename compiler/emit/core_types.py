@@ -22,6 +22,17 @@ from bpfvm.obj.btf_types import Member, Struct, Union
 _Tree: TypeAlias = "dict[str, _Tree]"  # names of fields, and of those inside of each
 
 
+def _sorted(kind: Any, tree: _Tree) -> _Tree:
+    """In the order in which the fields lie, which the kernel wants of BTF."""
+    while isinstance(kind, ArrayType | KernelArray):
+        kind = kind.__element__
+    if not isinstance(kind, KernelStruct):
+        return tree
+    fields = kind.fields
+    order = sorted(tree, key=lambda name: (fields[name].offset * 8 + fields[name].shift, name))
+    return {name: _sorted(fields[name].type, tree[name]) for name in order}
+
+
 class CoreTypes:
     """The structs that some accesses start from, added to `btf`."""
 
@@ -31,6 +42,8 @@ class CoreTypes:
         self._roots: dict[str, KernelStruct] = {}
         for one in accesses:
             self._note(one)
+        for name, root in self._roots.items():
+            self._trees[name] = _sorted(root, self._trees[name])
         self._ids = {name: self._struct(root, self._trees[name]) for name, root in self._roots.items()}
 
     def _note(self, one: CoreAccess) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bpfvm.compiler.frontend import parameters, result, stmt
+from bpfvm.compiler.frontend import arguments, parameters, result, stmt
 from bpfvm.compiler.frontend.depth import room
 from bpfvm.compiler.frontend.expr import value
 from bpfvm.compiler.frontend.frame import Frame
@@ -18,7 +18,10 @@ from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.ir.function import Function, Param
 from bpfvm.compiler.ir.graph import order
 from bpfvm.core.diag import CompileError, Diag
+from bpfvm.core.errors import Unavailable
 from bpfvm.core.span import Span
+from bpfvm.lang.arguments import Arguments, Problem
+from bpfvm.lang.arguments import declared as declared_of
 from bpfvm.lang.callee import Callee
 from bpfvm.lang.capture import Capture
 from bpfvm.lang.hooks import Hook
@@ -76,8 +79,11 @@ def _translate(callee: Callee, hook: Hook, name: str | None, machine: Target, re
     head = located.head
     _bind(f, callee, head)
     declared = parameters.declared(f, callee, located.node, head) if hook.scalars else None
+    given = _arguments(f, callee, located.node, head)
     if not hook.scalars:
-        _context(f, callee, located.node, head)
+        _context(f, callee, located.node, head, given is not None)
+    if given is not None:
+        arguments.bind(f, given, _named(located.node))
     if not f.diags:
         _program(f, located.node, declared, head)
     if any(one.severity == "error" for one in f.diags):
@@ -101,12 +107,28 @@ def _bind(f: Translation, callee: Callee, head: Span) -> None:
             f.error("E045", f"`{name}` cannot be a constant of a BPF program: {error}", head)
 
 
-def _context(f: Translation, callee: Callee, node: ast.FunctionDef | ast.Lambda, head: Span) -> None:
-    """Bind the parameter of a program with a context structure."""
-    function, arguments = callee.function, node.args
-    plain = [one for one in arguments.args if one.arg not in callee.bound]
-    extra = [*arguments.posonlyargs, *arguments.kwonlyargs, *plain[1:], arguments.vararg, arguments.kwarg]
-    wrong = next((one for one in (*extra, *arguments.defaults) if one is not None), None)
+def _arguments(
+    f: Translation, callee: Callee, node: ast.FunctionDef | ast.Lambda, head: Span
+) -> Arguments | None:  # fmt: skip
+    """What the parameters stand for, where they are no context. E014 for those that have no meaning."""
+    try:
+        found = declared_of(callee, f.hook)
+    except Unavailable as error:
+        found = Arguments(problems=(Problem("", str(error)),))
+    if found is not None:
+        arguments.refuse(f, found, node, head)
+    return found
+
+
+def _context(
+    f: Translation, callee: Callee, node: ast.FunctionDef | ast.Lambda, head: Span, declares: bool
+) -> None:  # fmt: skip
+    """Bind the parameter of a program with a context structure. declares: its parameters are arguments instead."""
+    function, written = callee.function, node.args
+    plain = [one for one in written.args if one.arg not in callee.bound]
+    beside = () if declares else plain[1:]
+    extra = [*written.posonlyargs, *written.kwonlyargs, *beside, written.vararg, written.kwarg]
+    wrong = next((one for one in (*extra, *written.defaults) if one is not None), None)
     if wrong is not None:
         f.error(
             "E014",
@@ -115,7 +137,7 @@ def _context(f: Translation, callee: Callee, node: ast.FunctionDef | ast.Lambda,
             help=f"def {_name(function)}(ctx):",
         )
         return
-    first = plain[0] if plain else None
+    first = plain[0] if plain and not declares else None
     if first is not None and function.__annotations__.get(first.arg, Any) not in (Any, "Any", "typing.Any"):
         f.error(
             "E014",

@@ -27,11 +27,12 @@ MAX_BUFFER = 1 << 16  # of a plain context; BPF_PROG_TEST_RUN takes the same (me
 SKB = "__sk_buff"
 _IP, _IPV6 = swapped(IP), swapped(IPV6)
 PACKETS = ("packet", "packet_end", "packet_meta")
-# The program types whose contexts are made here: of the others, arguments are kernel objects or come from a traced task
+# The program types whose contexts are made here: of the others, arguments come from a traced task
 RUNS = (
     "xdp", "socket_filter", "sched_cls", "sched_act", "cgroup_skb", "lwt_in", "lwt_out", "lwt_xmit", "lwt_seg6local",
     "sk_skb", "flow_dissector", "sk_msg", "sk_lookup", "cgroup_sock", "cgroup_sock_addr", "sock_ops", "cgroup_sockopt",
     "cgroup_sysctl", "cgroup_device", "sk_reuseport", "syscall", "kprobe", "tracepoint", "perf_event", "raw_tracepoint",
+    "tracing", "lsm",
 )  # fmt: skip
 _PAIR, _TRIPLE, _HALF, _WORD = struct.Struct("<II"), struct.Struct("<III"), struct.Struct("<H"), struct.Struct("<I")
 _NO_KEYS = struct.pack("<HHHBBBB", ETH, ETH, 0, 0, 0, 0, 0)  # struct bpf_flow_keys up to n_proto

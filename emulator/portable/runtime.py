@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from bpfvm.core.bits import M64
-from bpfvm.emulator.access import aligned, place, resolve
+from bpfvm.emulator.access import aligned, kernel_word, place, resolve
 from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
@@ -197,6 +197,9 @@ class Runtime:
         at = address + off
         page = self._pages.get(at >> 16)
         if page is None or not page[0] <= at <= page[1] - size:
+            found = kernel_word(self.system, at & M64, size)
+            if found is not None:
+                return found
             pointer = self._resolved(address & M64)
             if self.context is not None and self.context.holds(pointer.region):
                 value = self.context.load(pointer.offset + off, size)

@@ -9,12 +9,13 @@ from bpfvm.tables.ctx.field import Context, CtxField
 _X86_64 = "r15 r14 r13 r12 bp bx r11 r10 r9 r8 ax cx dx si di orig_ax ip cs flags sp ss"
 _ARM64 = (*(f"x{number}" for number in range(31)), "sp", "pc", "pstate")
 
-# The calling conventions (System V AMD64 psABI, AAPCS64), under the names of libbpf's PT_REGS_* macros
+# The calling conventions (System V AMD64 psABI, AAPCS64), under the names of libbpf's PT_REGS_* macros; but `ret` is
+# what a function returns, which those call rc, and not where it returns to
 _X86_64_ROLES = {
     "parm1": "di", "parm2": "si", "parm3": "dx", "parm4": "cx", "parm5": "r8", "parm6": "r9",
-    "ret": "sp", "rc": "ax", "fp": "bp", "pc": "ip",
+    "ret": "ax", "rc": "ax", "fp": "bp", "pc": "ip",
 }  # fmt: skip
-_ARM64_ROLES = {**{f"parm{number + 1}": f"x{number}" for number in range(8)}, "ret": "x30", "rc": "x0", "fp": "x29"}
+_ARM64_ROLES = {**{f"parm{number + 1}": f"x{number}" for number in range(8)}, "ret": "x0", "rc": "x0", "fp": "x29"}
 _X86_64_LONG = {
     f"r{name}": name for name in ("bp", "bx", "ax", "cx", "dx", "si", "di", "ip", "sp")
 } | {"orig_rax": "orig_ax", "eflags": "flags"}  # fmt: skip

@@ -113,10 +113,10 @@ def test_the_object_holds_what_is_asked_for() -> None:
     assert number is not None
     (common,) = spec.btf[number].members  # type: ignore[union-attr]
     names = [one.name for one in spec.btf[common.type].members]  # type: ignore[union-attr]
-    assert names == ["skc_state", "skc_v6_daddr", "skc_daddr", "skc_dport", "skc_num"]
+    assert names == ["skc_daddr", "skc_dport", "skc_num", "skc_state", "skc_v6_daddr"]
     asked = [(one.kind, one.access) for one in spec.programs["unions"].core]
     assert asked == [
-        ("field_byte_offset", access) for access in ("0:0:0", "0:0:1:0:0", "0:0:2", "0:0:3", "0:0:4", "0:0:1:0:1")
+        ("field_byte_offset", access) for access in ("0:0:3", "0:0:4:0:1", "0:0:0", "0:0:1", "0:0:2", "0:0:4:0:0")
     ]
 
 

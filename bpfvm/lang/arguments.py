@@ -1,0 +1,277 @@
+"""What the parameters of programs on probes, tracepoints and kernel functions stand for: places in the context.
+
+    kprobe, uprobe              def f(sk: sock, n: s32)            the function's arguments in order, by registers
+    kretprobe, uretprobe        def f(ret: u64)                    what it returns
+    fentry, tp_btf, lsm, ...    def f(next, prev: task_struct)     arguments by their names in BTF, in any order
+    fexit, fmod_ret             def f(sk, ret)                     and what the function returns
+    tracepoint, syscall         def f(filename: UserPtr[char])     fields by their names, in any order
+
+A single parameter that is none of these, and has no annotation, is the context itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bpfvm.core.errors import Unavailable, UsageError
+from bpfvm.lang.callee import Callee
+from bpfvm.lang.formats import EventField, of_event
+from bpfvm.lang.hooks import Hook
+from bpfvm.lang.kernel_btf import KERNEL
+from bpfvm.lang.kernel_types import KernelStruct, type_of
+from bpfvm.lang.layout import Layout, size_of, view
+from bpfvm.lang.pointers import PointerType, pointer_to
+from bpfvm.lang.signature import evaluated, scalar_of
+from bpfvm.lang.structs import Member, StructType, of_members
+from bpfvm.lang.types import Storage, bool8, char, u64
+from bpfvm.obj.btf_types import Func, FuncProto, Typedef
+from bpfvm.tables.ctx import CONTEXTS
+from bpfvm.tables.sections import of_section
+
+RETURN = "ret"
+_WORD = 8
+_REGISTERS = 6  # arguments that are passed in registers (System V AMD64 psABI 3.2.3)
+_BTF = ("tracing", "lsm")
+BUFFER = 512  # bytes of a context that is given by fields
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One parameter. type: a storage type, a pointer type, or a layout that lies in the context. offset: bytes.
+
+    word: it stands in a whole word of the context, of which the type's bytes count. located: the type is that of a text
+    whose place the u32 there tells. trusted: the verifier knows the type of what it points to.
+    """
+
+    name: str
+    type: Any
+    offset: int
+    word: bool = False
+    located: bool = False
+    trusted: bool = False
+
+    def value(self, context: bytes, base: int) -> Any:
+        """What the parameter is in CPython, of the context's bytes; base: their address."""
+        kind, at = self.type, self.offset
+        if self.located:
+            start = int.from_bytes(context[at : at + 4], "little") & 0xFFFF
+            return pointer_to("kernel", char)(base + start)
+        if isinstance(kind, Layout):
+            return view(kind, context, at, True)
+        return kind.unpack(context[at : at + size_of(kind)])
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a parameter. name: "" for all of the function."""
+
+    name: str
+    text: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The parameters of a program, in order. problems: why they have no meaning."""
+
+    params: tuple[Argument, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    def context(self, given: Sequence[int]) -> bytes:
+        """The bytes of a context in which the parameters are these numbers."""
+        size = max((one.offset + max(size_of(one.type), _WORD) for one in self.params), default=0)
+        out = bytearray(max(size, _WORD * _REGISTERS))
+        for one, number in zip(self.params, given, strict=True):
+            width = _WORD if one.word else size_of(one.type)
+            out[one.offset : one.offset + width] = (int(number) & (1 << 8 * width) - 1).to_bytes(width, "little")
+        return bytes(out)
+
+
+def declared(callee: Callee, hook: Hook) -> Arguments | None:
+    """What the parameters of a function stand for. None where it takes the context, or nothing."""
+    names = callee.parameters
+    if not names or hook.scalars:
+        return None
+    hints = callee.function.__annotations__
+    alone = names[0] if len(names) == 1 and names[0] not in hints else None
+    if hook.type == "kprobe":
+        return _of_registers(callee, hook) if alone is None or (alone == RETURN and _returns(hook)) else None
+    if hook.type in (*_BTF, "raw_tracepoint"):
+        return _by_name(callee, hook, alone, _of_btf)
+    return _by_name(callee, hook, alone, _of_fields) if hook.type == "tracepoint" else None
+
+
+def _returns(hook: Hook) -> bool:
+    return of_section(hook.section).returns
+
+
+def _typed(callee: Callee, name: str) -> Any:
+    """The type that an annotation names, None without one. UsageError for what is none of an argument."""
+    if name not in callee.function.__annotations__:
+        return None
+    hint = evaluated(callee.function, name)[name]
+    scalar = scalar_of(hint)
+    if scalar is not None:
+        return scalar.annotation if isinstance(scalar.annotation, Storage) else bool8 if hint is bool else u64
+    if isinstance(hint, StructType):
+        return hint
+    raise UsageError(f"parameter {name} has no type of an argument, but {hint!r}: u32, UserPtr[char], task_struct")
+
+
+def _of_registers(callee: Callee, hook: Hook) -> Arguments:
+    problems: list[Problem] = []
+    params: list[Argument] = []
+    if of_section(hook.section).name.partition("/")[0].startswith("usdt"):
+        return Arguments(problems=(Problem("", "the arguments of a USDT probe are not read in this version"),))
+    layout = CONTEXTS["pt_regs"]
+    for at, name in enumerate(callee.parameters):
+        try:
+            kind = _typed(callee, name)
+        except UsageError as error:
+            problems.append(Problem(name, str(error)))
+            continue
+        role = f"parm{at + 1}"
+        if _returns(hook):
+            role = RETURN
+            if name != RETURN:
+                text = f"parameter {name}: when a function returns, its arguments are gone, and there is only `ret`"
+                problems.append(Problem(name, text, f"def {callee.function.__name__}(ret: u64):"))
+                continue
+        if at >= _REGISTERS:
+            problems.append(Problem(name, f"parameter {name}: {_REGISTERS} arguments are passed in registers"))
+        elif kind is None or isinstance(kind, Layout):
+            text = f"parameter {name} needs the type that the function has for it"
+            problems.append(Problem(name, text, f"{name}: u64, or {name}: UserPtr[char]"))
+        else:
+            register = layout.field(role)
+            assert register is not None, "the table has these roles"
+            params.append(Argument(name, kind, register.offset, word=True))
+    return Arguments(tuple(params), tuple(problems))
+
+
+def _by_name(callee: Callee, hook: Hook, alone: str | None, places: Any) -> Arguments | None:
+    """Parameters that have their places by name."""
+    single = callee.parameters[0] if len(callee.parameters) == 1 else None
+    try:
+        if hook.type == "tracepoint" and single is not None and isinstance(_typed(callee, single), StructType):
+            return Arguments((Argument(single, _typed(callee, single), 0),))
+        known: list[Mapping[str, Argument]] = list(places(hook))
+    except (Unavailable, UsageError) as error:
+        return None if alone is not None else Arguments(problems=(Problem("", str(error)),))
+    if not known:
+        text = (
+            f"the program of section {hook.section!r} names nothing that it is for, so its parameters have no meaning"
+        )
+        return None if alone is not None else Arguments(problems=(Problem("", text),))
+    if alone is not None and alone not in known[0]:
+        return _whole(hook, alone, known) if hook.type == "tracepoint" else None
+    problems: list[Problem] = []
+    params: list[Argument] = []
+    for name in callee.parameters:
+        found = [one.get(name) for one in known]
+        first = found[0]
+        if first is None or any(one is None or one.offset != first.offset for one in found):
+            problems.append(_unknown(name, known[0]))
+            continue
+        try:
+            kind = _typed(callee, name)
+        except UsageError as error:
+            problems.append(Problem(name, str(error)))
+            continue
+        params.append(first if kind is None else _as(first, kind))
+    return Arguments(tuple(params), tuple(problems))
+
+
+def _whole(hook: Hook, name: str, known: Sequence[Mapping[str, Argument]]) -> Arguments | None:
+    """All fields of an event as one value, where the events have the same; but for texts that lie behind them."""
+    fields = [{key: one for key, one in row.items() if not one.located} for row in known]
+    if any(row != fields[0] for row in fields) or not fields[0]:
+        return None
+    members = [Member(one.name, one.offset, one.type) for one in fields[0].values()]
+    event = next(name for _, name in _events(hook))
+    return Arguments((Argument(name, of_members(event, members), 0),))
+
+
+def _unknown(name: str, known: Mapping[str, Argument]) -> Problem:
+    near = difflib.get_close_matches(name, known, 1)
+    offered = " ".join(known) or "nothing"
+    return Problem(name, f"there is no argument or field {name!r}", f"did you mean {near[0]}?" if near else
+                   f"there is {offered}")  # fmt: skip
+
+
+def _as(one: Argument, kind: Any) -> Argument:
+    """With the type of its annotation."""
+    same = isinstance(kind, PointerType) and kind is one.type
+    return replace(one, type=kind, trusted=one.trusted and same, located=one.located and isinstance(kind, PointerType))
+
+
+def _of_fields(hook: Hook) -> Iterator[dict[str, Argument]]:
+    """By the events that the program is for."""
+    for category, event in _events(hook):
+        yield {name: _field(one) for name, one in of_event(category, event).items()}
+
+
+def _events(hook: Hook) -> Iterator[tuple[str, str]]:
+    target = of_section(hook.section).target
+    if hook.kind in ("syscall", "syscall_exit"):
+        way = "enter" if hook.kind == "syscall" else "exit"
+        yield from (("syscalls", f"sys_{way}_{one}") for one in hook.targets)
+    elif hook.targets:
+        for one in hook.targets:
+            category, _, name = one.replace("/", ":").partition(":")
+            yield category, name
+    elif target:
+        category, _, name = target.partition("/")
+        yield category, name
+
+
+def _field(one: EventField) -> Argument:
+    kind = pointer_to("kernel", char) if one.located else one.type
+    is_word = isinstance(kind, Storage) and kind is u64
+    return Argument(one.name, kind, one.offset, word=is_word, located=one.located)
+
+
+def _of_btf(hook: Hook) -> Iterator[dict[str, Argument]]:
+    """By the prototypes of the functions or tracepoints that the program is for."""
+    targets = [one.replace("/", ":").rpartition(":")[2] for one in hook.targets] or [of_section(hook.section).target]
+    for name in targets:
+        if name:
+            yield _prototype(hook, name)
+
+
+def _prototype(hook: Hook, name: str) -> dict[str, Argument]:
+    types = KERNEL.types
+    traced = hook.type == "raw_tracepoint" or hook.attach_type == "trace_raw_tp"
+    function = f"bpf_lsm_{name}" if hook.type == "lsm" else name
+    numbers = [types.find(Func, one) for one in ((f"__bpf_trace_{name}", f"__traceiter_{name}") if traced else
+                                                 (function,))]  # fmt: skip
+    number = next((one for one in numbers if one is not None), None)
+    if number is None:
+        what = "tracepoint" if traced else "function"
+        known = types.find(Typedef, f"btf_trace_{name}") if traced else None
+        text = "names no arguments of it" if known is not None else f"has no {what} {name!r}"
+        raise UsageError(f"the kernel's BTF {text}")
+    of_function: Any = types[number]
+    proto: Any = types[of_function.type]
+    assert isinstance(proto, FuncProto), "a function has a prototype"
+    params = proto.params[1:] if traced else proto.params
+    found = {}
+    for at, (param, kind) in enumerate(params):
+        found[param] = _of_type(hook, param, type_of(types, kind), _WORD * at)
+    if hook.attach_type in ("trace_fexit", "modify_return") and proto.returns:
+        found[RETURN] = _of_type(hook, RETURN, type_of(types, proto.returns), _WORD * len(params))
+    return found
+
+
+def _of_type(hook: Hook, name: str, kind: Any, offset: int) -> Argument:
+    """An argument of a type of the kernel's; of one that is no number or pointer, its word."""
+    kind = kind if isinstance(kind, Storage) else u64
+    target = kind.__target__ if isinstance(kind, PointerType) else None
+    trusted = hook.type in _BTF and isinstance(target, KernelStruct) and target.__whole__
+    return Argument(name, kind, offset, word=True, trusted=trusted)
+
+
+__all__ = ["Argument", "Arguments", "Problem", "declared"]

@@ -27,8 +27,9 @@ class Decorator:
 
     What stands in parentheses is what the program is made for: targets, or a word in place of one. on_fault: the value
     after a fault, and of a program that ends without a return. ints="wrap": exact integers that do not fit in 64 bits
-    wrap, as in C; CPython is then not compared. ints="checked": they end the run by OverflowError. sleepable, frags,
-    writable: loaded so, where the kind has that.
+    wrap, as in C; CPython is then not compared. ints="checked": they end the run by OverflowError. probe="fault": a
+    pointer through which nothing can be read ends the program, where it would give zeros. sleepable, frags, writable:
+    loaded so, where the kind has that.
     """
 
     def __init__(self, kind: Kind) -> None:
@@ -40,15 +41,17 @@ class Decorator:
     def __call__(self, target: Any, function: Function, /, *attaching: Any) -> Program: ...
     @overload
     def __call__(
-        self, *targets: str, on_fault: int | None = None, ints: str = "exact", sleepable: bool = False,
-        frags: bool = False, writable: bool = False,
+        self, *targets: str, on_fault: int | None = None, ints: str = "exact", probe: str = "zero",
+        sleepable: bool = False, frags: bool = False, writable: bool = False,
     ) -> Callable[[Function], Program]: ...  # fmt: skip
 
-    def __call__(self, *given: Any, on_fault: int | None = None, ints: str = "exact", **options: bool) -> Any:
+    def __call__(
+        self, *given: Any, on_fault: int | None = None, ints: str = "exact", probe: str = "zero", **options: bool
+    ) -> Any:  # fmt: skip
         """The program of a function, or the decorator for the targets. UsageError for what the kind does not take."""
         wrong = next((one for one in options if one not in OPTIONS), None)
         if wrong is not None:
-            raise UsageError(f"bpf.{self.kind.name} has no argument {wrong!r}; it takes on_fault, ints")
+            raise UsageError(f"bpf.{self.kind.name} has no argument {wrong!r}; it takes on_fault, ints, probe")
         if len(given) > 1 and callable(given[1]):
             raise self._attached(given[0])
         bare = len(given) == 1 and not isinstance(given[0], str)
@@ -57,7 +60,7 @@ class Decorator:
         if wrong is not None:
             raise UsageError(f"bpf.{self.kind.name} takes targets as texts, not {wrong!r:.80}: {self.kind.example}")
         chosen = tuple(one for one, is_set in options.items() if is_set)
-        hook = hooks.hook(self.kind.name, targets, on_fault=on_fault, ints=ints, options=chosen)
+        hook = hooks.hook(self.kind.name, targets, on_fault=on_fault, ints=ints, options=chosen, probe=probe)
         return _decorate(hook, given[0] if bare else None)
 
     def _attached(self, target: Any) -> Exception:
@@ -126,11 +129,11 @@ class Bpf:
     @overload
     def function(self, function: Function) -> Program: ...
     @overload
-    def function(self, *, ints: str) -> Callable[[Function], Program]: ...
+    def function(self, *, ints: str = "exact", probe: str = "zero") -> Callable[[Function], Program]: ...
 
-    def function(self, function: Function | None = None, *, ints: str = "exact") -> Any:
-        """A program of a plain function of scalars: `def f(a: u32, b: u64) -> u64`. ints: as for `xdp`."""
-        return _decorate(hooks.function(ints), function)
+    def function(self, function: Function | None = None, *, ints: str = "exact", probe: str = "zero") -> Any:
+        """A program of a plain function of scalars: `def f(a: u32, b: u64) -> u64`. ints, probe: as for `xdp`."""
+        return _decorate(hooks.function(ints, probe), function)
 
     def func(self, function: F) -> F:
         """A function that programs call, compiled once for all calls: a subprogram, verified with its callers. Its

@@ -275,7 +275,7 @@ class Program:
         if given and len(given) != len(known.params):
             wanted = ", ".join(one.name for one in known.params)
             raise UsageError(f"{self.name} takes ({wanted}), got {len(given)} arguments")
-        numbers = [one.value if isinstance(one, Pointer) else int(one) for one in given or (0,) * len(known.params)]
+        numbers = [one._address if isinstance(one, Pointer) else int(one) for one in given or (0,) * len(known.params)]
         if self.type.context is None:
             if any(isinstance(one.type, Layout) for one in known.params) and given:
                 return None

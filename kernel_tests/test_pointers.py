@@ -69,6 +69,11 @@ def trusted(next: task_struct, prev, preempt):
     if next.real_parent == prev:
         out[3] = next.group_leader.start_time
 
+@bpf.tp_btf("sched_pi_setprio")
+def nullable(tsk, pi_task):
+    if pi_task:
+        out[0] = tsk.pid + pi_task.pid
+
 @bpf.raw_tracepoint("sched_switch")
 def probed(next: task_struct):
     out[0] = next.real_parent.tgid + next.in_execve
@@ -103,7 +108,7 @@ def test_the_kernels_own_structs() -> None:
     for name, one in programs.items():
         with install(one.object) as installed:
             assert name in installed.programs
-    assert len(programs) == 6
+    assert len(programs) == 7
 
 
 @pytest.mark.needs("tp_btf", "probe_read_kernel")

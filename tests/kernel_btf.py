@@ -91,6 +91,7 @@ class _Made:
         self._trace("sched_wakeup_new", [("", self.void), ("p", task)])
         self._trace("sched_switch", [("", self.void), ("preempt", self.bool), ("prev", task), ("next", task),
                                      ("prev_state", self.u32)])  # fmt: skip
+        self._trace("sched_pi_setprio", [("", self.void), ("tsk", task), ("pi_task", task)])
         self._trace("block_rq_issue", [("", self.void), ("rq", b.add_ptr(self.request))])
         self._trace("block_rq_complete", [("", self.void), ("rq", b.add_ptr(self.request)), ("error", self.u8),
                                           ("nr_bytes", self.u32)])  # fmt: skip

@@ -30,6 +30,7 @@ from bpfvm.lang.types import Storage, bool8, char, u64
 from bpfvm.obj.btf_types import Func, FuncProto, Typedef
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.sections import of_section
+from bpfvm.tables.traced import NULLABLE
 
 RETURN = "ret"
 _WORD = 8
@@ -43,7 +44,8 @@ class Argument:
     """One parameter. type: a storage type, a pointer type, or a layout that lies in the context. offset: bytes.
 
     word: it stands in a whole word of the context, of which the type's bytes count. located: the type is that of a text
-    whose place the u32 there tells. trusted: the verifier knows the type of what it points to.
+    whose place the u32 there tells. trusted: the verifier knows the type of what it points to. nullable: and that it
+    may be null, so that it takes no arithmetic with it.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Argument:
     word: bool = False
     located: bool = False
     trusted: bool = False
+    nullable: bool = False
 
     def value(self, context: bytes, base: int) -> Any:
         """What the parameter is in CPython, of the context's bytes; base: their address."""
@@ -261,6 +264,8 @@ def _prototype(hook: Hook, name: str) -> dict[str, Argument]:
     found = {}
     for at, (param, kind) in enumerate(params):
         found[param] = _of_type(hook, param, type_of(types, kind), _WORD * at)
+        if hook.type == "tracing" and (name, at) in NULLABLE:
+            found[param] = replace(found[param], trusted=False, nullable=True)
     if hook.attach_type in ("trace_fexit", "modify_return") and proto.returns:
         found[RETURN] = _of_type(hook, RETURN, type_of(types, proto.returns), _WORD * len(params))
     return found

@@ -13,6 +13,7 @@ from bpfvm.tables import sections
 from bpfvm.tables.progs import BY_NAME, ProgramType
 
 INTS = ("exact", "wrap", "checked")
+PROBES = ("zero", "fault")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Hook:
 
 def hook(
     kind: str, targets: tuple[str, ...] = (), *, on_fault: int | None = None, ints: str = "exact",
-    options: tuple[str, ...] = (),
+    options: tuple[str, ...] = (), probe: str = "zero",
 ) -> Hook:  # fmt: skip
     """The hook of a decorator, a row's name in lang.kinds. UsageError for what the row does not take."""
     row = KINDS[kind]
@@ -63,7 +64,8 @@ def hook(
     type = sections.of_section(section).program_type
     usual = row.on_fault if row.on_fault is not None else BY_NAME[type].fallback
     attached = tuple(one for one in targets if one not in row.words)
-    made = Hook(type, section, usual if on_fault is None else on_fault, False, _known(ints), kind, attached)
+    chosen = usual if on_fault is None else on_fault
+    made = Hook(type, section, chosen, False, _known("ints", ints), kind, attached, _known("probe", probe))
     lies = made.returns
     if lies is not None and not lies[0] <= made.on_fault <= lies[1]:
         raise UsageError(f"bpf.{kind}: on_fault={on_fault}, and the kernel takes results from {lies[0]} to {lies[1]}")
@@ -77,12 +79,13 @@ def xdp(on_fault: int | None = None, ints: str = "exact") -> Hook:
     return hook("xdp", on_fault=on_fault, ints=ints)
 
 
-def function(ints: str = "exact") -> Hook:
+def function(ints: str = "exact", probe: str = "zero") -> Hook:
     """The hook of `@bpf.function`: a SYSCALL program, which the kernel can run without attaching it."""
-    return Hook("syscall", "syscall", 0, scalars=True, ints=_known(ints))
+    return Hook("syscall", "syscall", 0, scalars=True, ints=_known("ints", ints), probe=_known("probe", probe))
 
 
-def _known(ints: str) -> str:
-    if ints not in INTS:
-        raise UsageError(f"ints={ints!r}: there are {', '.join(map(repr, INTS))} in this version")
-    return ints
+def _known(option: str, value: str) -> str:
+    known = INTS if option == "ints" else PROBES
+    if value not in known:
+        raise UsageError(f"{option}={value!r}: there are {', '.join(map(repr, known))} in this version")
+    return value

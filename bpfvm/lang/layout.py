@@ -36,6 +36,16 @@ class Layout(type):
         return array_of(cls, length)
 
 
+class Own:
+    """A struct in its own annotations, before it is made: what a pointer to it points to."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __repr__(self) -> str:
+        return self.__name__
+
+
 Element: TypeAlias = "Storage | Layout"
 
 

@@ -17,7 +17,7 @@ from bpfvm.lang.active import Machine, machine
 from bpfvm.lang.arrays import ArrayType, array_of, is_bytes
 from bpfvm.lang.faults import ProbeError
 from bpfvm.lang.kernel_types import KernelArray, KernelStruct, Opaque
-from bpfvm.lang.layout import Layout, size_of, view
+from bpfvm.lang.layout import Layout, Own, size_of, view
 from bpfvm.lang.structs import StructType
 from bpfvm.lang.types import Storage, char
 
@@ -44,7 +44,7 @@ class PointerType(Storage):
     def __call__(cls, value: Any = 0) -> Any:
         """The pointer to an address, or to where another pointer points."""
         if isinstance(value, Pointer):
-            value = value.value
+            value = value._address
         elif not isinstance(value, int):
             raise TypeError(f"{cls.__name__} takes an address, not {type(value).__name__}")
         return cls._made(int(value) & M64)
@@ -59,7 +59,7 @@ class PointerType(Storage):
         """As it is stored. TypeError for anything but a pointer of the same kind of memory."""
         if not isinstance(value, Pointer) or type(value).__space__ != cls.__space__:
             raise TypeError(f"{cls.__name__} is stored from a {type(value).__name__}")
-        return value.value.to_bytes(cls.size, "little")
+        return value._address.to_bytes(cls.size, "little")
 
     def wrap(cls, number: int) -> int:
         return number & M64
@@ -76,13 +76,13 @@ class Pointer(metaclass=PointerType, bits=POINTER_BITS):
 
     @property
     def value(self) -> int:
-        """The address, a plain number."""
-        return self._address
+        """The address, a plain number. AttributeError where what is there has a field of this name."""
+        return _own(self, "value")
 
     @property
     def addr(self) -> int:
-        """The address, a plain number."""
-        return self._address
+        """The address, a plain number, as `value`."""
+        return _own(self, "addr")
 
     def __bool__(self) -> bool:
         return self._address != 0
@@ -133,12 +133,14 @@ class Pointer(metaclass=PointerType, bits=POINTER_BITS):
 
     def str(self, size: int) -> Any:
         """The text that is there, at most `size` bytes with its zero, as char[size]."""
+        _own(self, "str")
         kind = array_of(char, size)
         cls: Any = type(self)
         return view(kind, bytearray(_text(cls.__space__, self._address, size)), 0, True)
 
     def copy(self) -> Any:
         """All that is there: a struct, an array or a number."""
+        _own(self, "copy")
         cls: Any = type(self)
         kind = cls.__target__
         if not isinstance(kind, Storage | Layout):
@@ -207,7 +209,7 @@ _BASES: dict[str, Any] = {"user": _User, "kernel": _Kernel}
 def pointer_to(space: str, target: Any) -> Any:
     """The type of pointers to `target`, None for what is not known. UsageError for what no pointer type has."""
     kind = None if target in (None, type(None)) else char if target in (str, bytes) else target
-    if kind is not None and not isinstance(kind, Storage | Layout | KernelStruct | KernelArray | Opaque):
+    if kind is not None and not isinstance(kind, Storage | Layout | KernelStruct | KernelArray | Opaque | Own):
         from bpfvm.lang.layout import stored_as
 
         stored = stored_as(kind)
@@ -223,6 +225,15 @@ def pointer_to(space: str, target: Any) -> Any:
         names = {"__slots__": (), "__space__": space, "__target__": kind, "__module__": __name__}
         _made[space, kind] = PointerType(name, (base,), names, bits=POINTER_BITS)
     return _made[space, kind]
+
+
+def resolve(own: Own, made: Layout) -> None:
+    """Let the pointers that a struct has to itself point to what it is now."""
+    for space in SPACES:
+        one = _made.pop((space, own), None)
+        if one is not None:
+            one.__target__, one.__name__ = made, f"{_BASES[space].__name__}[{made.__name__}]"
+            _made[space, made] = one
 
 
 def fields_of(target: Any) -> Mapping[str, Any]:
@@ -287,6 +298,14 @@ def _span(cls: PointerType, address: int, element: Any, length: int | None, item
     return view(
         kind, bytearray(fetch(cls.__space__, (address + start * size_of(element)) & M64, size_of(kind))), 0, True
     )
+
+
+def _own(pointer: Pointer, name: str) -> int:
+    """The address, where `name` is not also that of a field."""
+    cls: Any = type(pointer)
+    if name in fields_of(cls.__target__):
+        raise AttributeError(f"{name} is a field of {cls.__target__.__name__} and a name of pointers: [{name!r}]")
+    return pointer._address
 
 
 def _none(pointer: Pointer, name: str) -> Any:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform, overload
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.layout import MOST_BYTES, Bits, Element, Layout, View, align_of, image_of, size_of, stored_as, view
+from bpfvm.lang.layout import MOST_BYTES, Bits, Element, Layout, Own, View, align_of, image_of, size_of, stored_as, view
 from bpfvm.lang.memory import load, store
 from bpfvm.lang.types import Storage
 
@@ -147,16 +147,20 @@ def struct(cls: type | None = None, *, packed: bool = False) -> Any:
 
 def _struct(cls: type, packed: bool, around: Mapping[str, Any]) -> Any:
     from bpfvm.lang.convert import ctypes_members, defaults_of, is_ctypes
+    from bpfvm.lang.pointers import resolve
 
+    own = Own(cls.__name__)
     if is_ctypes(cls):
         members, size, align = ctypes_members(cls)
         defaults: Mapping[str, Any] = {}
     else:
-        members, size, align = _placed(cls.__name__, _annotations(cls, around), packed)
+        members, size, align = _placed(cls.__name__, _annotations(cls, {**around, cls.__name__: own}), packed)
         defaults = defaults_of(cls, members)
     if not 0 < size <= MOST_BYTES:
         raise UsageError(f"struct {cls.__name__} has {size} bytes; a struct has 1 to {MOST_BYTES}")
-    return _made(cls, {one.name: one for one in members}, defaults, (size, align))
+    made = _made(cls, {one.name: one for one in members}, defaults, (size, align))
+    resolve(own, made)
+    return made
 
 
 def _made(cls: type, members: Mapping[str, Member], defaults: Mapping[str, Any], shape: tuple[int, int]) -> Any:

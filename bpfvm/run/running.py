@@ -12,7 +12,7 @@ from bpfvm.obj.typed_map import TypedMap
 from bpfvm.run.outcome import Outcome
 from bpfvm.run.session import Session
 
-MakeInput = Callable[[tuple[Any, ...], Mapping[str, int] | None], Input]
+MakeInput = Callable[..., Input]  # Program.input
 
 
 class Running:
@@ -44,9 +44,12 @@ class Running:
         runs = f"{self._runs} run{'s' if self._runs != 1 else ''}"
         return runs if self.last is None else f"{runs}, the last {self.last.said}"
 
-    def run(self, *given: Any, ctx: Mapping[str, int] | None = None) -> Outcome:
-        """Run once, on one packet or on the arguments of a function of scalars. Raises Unavailable, UsageError."""
-        made = replace(self._input(given, ctx), seed=self.seed, clock=self.clock, cpu=self.cpu)
+    def run(
+        self, *given: Any, ctx: Mapping[str, int] | None = None, regs: Mapping[str, int] | None = None,
+        memory: Mapping[int, bytes] | None = None,
+    ) -> Outcome:  # fmt: skip
+        """Run once, on one packet or on the arguments of a function. Raises Unavailable, UsageError."""
+        made = replace(self._input(given, ctx, regs, memory), seed=self.seed, clock=self.clock, cpu=self.cpu)
         self.last = self._session.outcome(made)
         self._runs += 1
         return self.last

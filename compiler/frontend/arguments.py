@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from bpfvm.compiler.frontend import context, memory
+from bpfvm.compiler.frontend import context, memory, probe
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import INT, Number, Pointer, Reference, Value
 from bpfvm.core.span import Span
@@ -27,14 +27,14 @@ def refuse(f: Translation, found: Arguments, node: ast.FunctionDef | ast.Lambda,
         f.error("E014", one.text, shown, help=one.help or f"def {f.frame.function.__name__}():")
 
 
-def bind(f: Translation, found: Arguments, used: frozenset[str]) -> None:
+def bind(f: Translation, found: Arguments, used: frozenset[str], node: ast.AST) -> None:
     """The parameters that the body names."""
     for one in found.params:
         if one.name in used:
-            f.state.names[one.name] = _value(f, one)
+            f.state.names[one.name] = _value(f, one, node)
 
 
-def _value(f: Translation, one: Argument) -> Value:
+def _value(f: Translation, one: Argument, node: ast.AST) -> Value:
     kind = one.type
     if one.located:
         place = f.op("and", context.load(f, one.offset, 32), f.number(_LOW))
@@ -42,6 +42,9 @@ def _value(f: Translation, one: Argument) -> Value:
     if isinstance(kind, Layout):
         return Reference(kind, "ctx", f.builder.ctx(), one.offset, fixed=True)
     whole = one.word and f.hook.type in _WHOLE
+    if one.nullable:
+        word = probe.word_at(f, f.op("add", f.builder.ctx(), f.number(one.offset)), node)
+        return probe.made(f, Number(INT, U64, word), kind)
     word = context.load(f, one.offset, _WORD if whole else kind.bits)
     if isinstance(kind, PointerType):
         return Pointer(kind, Number(INT, U64, word), trusted=one.trusted)

@@ -22,6 +22,7 @@ from bpfvm.compiler.frontend.types import (
     Nothing,
     Nullable,
     Number,
+    Pointer,
     Reference,
     Tuple,
     Unbound,
@@ -129,6 +130,8 @@ def _phis(one: Any) -> list[_Phi | _Places]:
             return [*_phis(one.there), *_phis(one.number)]
         case View():
             return _phis(one.moved)
+        case Pointer():
+            return _phis(one.number)
     return []
 
 
@@ -143,6 +146,8 @@ def _filled(one: Any, made: Mapping[int, Number | Reference | Nullable]) -> Any:
             return Maybe(_filled(one.there, made), _filled(one.number, made))
         case View(moved=_Phi()):
             return replace(one, moved=_filled(one.moved, made))
+        case Pointer(number=_Phi()):
+            return replace(one, number=_filled(one.number, made))
     return one
 
 
@@ -184,6 +189,10 @@ def _meet(column: Sequence[Binding]) -> Any:
     views = [one for one in column if isinstance(one, View)]
     if len(views) == len(column) and len({one.header for one in views}) == 1:
         return _meet_views(views)
+    pointers = [one for one in column if isinstance(one, Pointer)]
+    if len(pointers) == len(column) and len({one.place for one in pointers}) == 1:
+        trusted = all(one.trusted for one in pointers)
+        return replace(pointers[0], number=_meet_numbers([one.number for one in pointers]), trusted=trusted)
     tuples = [one for one in column if isinstance(one, Tuple)]
     if len(tuples) == len(column) and len({len(one.items) for one in tuples}) == 1:
         return _meet_tuples(tuples)
@@ -325,6 +334,8 @@ def _origins(bindings: Iterable[Binding]) -> set[int]:
             found |= {one.there.origin, one.number.origin}
         elif isinstance(one, Nullable):
             found.add(one.origin)
+        elif isinstance(one, Pointer):
+            found.add(one.number.origin)
         elif isinstance(one, View) and one.moved is not None:
             found.add(one.moved.origin)
     return found

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bpfvm.compiler.frontend import checked
 from bpfvm.compiler.frontend.state import Carried, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
+    INT,
     Binding,
     Growing,
     Maybe,
     Nothing,
     Nullable,
     Number,
+    Pointer,
     Reference,
     View,
     part,
@@ -24,7 +27,7 @@ from bpfvm.compiler.ir.build import Block
 from bpfvm.compiler.ir.function import Branch, Goto
 from bpfvm.compiler.ir.types import Ptr, Word
 from bpfvm.core.span import Span
-from bpfvm.lang.interval import Interval, add
+from bpfvm.lang.interval import U64, Interval, add
 
 
 def mark(f: Translation) -> Mark:
@@ -74,6 +77,9 @@ def open(f: Translation, guesses: Mapping[str, Guess]) -> Heads:
         elif isinstance(binding, View) and isinstance(before, View):
             head = _head(f, block, carried, Carried(name, None), (binding.place, guess.drift))
             names[name] = View(binding.header, 0, head) if isinstance(head, Number) else head
+        elif isinstance(binding, Pointer) and isinstance(before, Pointer) and binding != before:
+            carried.append(Carried(name, None))
+            names[name] = replace(binding, number=Number(INT, U64, f.builder.param(block, Word(U64))))
         elif isinstance(binding, Maybe):
             names[name] = _optional_head(f, block, carried, name, binding)
         else:
@@ -178,6 +184,8 @@ def _carried(f: Translation, one: Carried) -> Register:
     binding = f.state.names[one.name]
     if isinstance(binding, Reference | Nullable | Nothing) and one.part is None:
         return f.address(binding)
+    if isinstance(binding, Pointer):
+        return f.register(binding.number)
     if isinstance(binding, View):
         word = f.register(binding.place)
         return f.op("add", word, f.number(binding.base)) if binding.moved is not None and binding.base else word

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bpfvm.compiler.frontend import checked, flow, heads
 from bpfvm.compiler.frontend.ranges import ANY, bounded
@@ -32,6 +32,7 @@ from bpfvm.compiler.frontend.types import (
     Nothing,
     Nullable,
     Number,
+    Pointer,
     Reference,
     View,
     kinds_of,
@@ -41,7 +42,7 @@ from bpfvm.compiler.frontend.types import (
 from bpfvm.core.bits import M8, M32, M64, S64_MAX, S64_MIN
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.headers import FARTHEST
-from bpfvm.lang.interval import Interval, add
+from bpfvm.lang.interval import U64, Interval, add
 
 _DRIFTS = 4  # guesses by drift, before only bounds count
 _TURNS = 64  # of a loop that is followed turn by turn, where a number would grow out of 64 bits else
@@ -217,6 +218,8 @@ def _joined(trial: _Trial, name: str, known: Binding) -> Binding | None:
     if isinstance(known, Number) and isinstance(after, Number):
         reach, kinds = known.range.union(after.range), known.kinds | after.kinds
         return Number(kinds, _wrapped(kinds, reach)) if reach.exact else None
+    if isinstance(known, Pointer) and isinstance(after, Pointer) and known.place == after.place:
+        return replace(known, number=Number(INT, U64), trusted=False)
     return None if isinstance(after, Growing | Bad) else flow.met([known, after])
 
 
@@ -246,12 +249,26 @@ def _grown(
         moved = _moved(f, head, (before, after), guess, turns, round)
         if moved is not None:
             return moved
+        pointer = _pointer(before, after, guess)
+        if pointer is not None:
+            return pointer
         place = guess.binding if isinstance(guess.binding, Reference | Nullable | Nothing) else None
         if place is not None and isinstance(after, Reference | Nullable) and _made_in(trial, after):
             return Guess(Conflict(place, after, earlier=True), None)
         met = flow.met([guess.binding, after])
         return Guess(met, None) if met != guess.binding else guess
     return _number(f, head, (before, after), guess, guess.binding, turns, round)
+
+
+def _pointer(before: Binding, after: Binding, guess: Guess) -> Guess | None:
+    """Pointers to one kind of thing: any address, from the second guess on, of which the verifier knows nothing. None
+    for anything else."""
+    known = guess.binding
+    if not (isinstance(before, Pointer) and isinstance(after, Pointer) and isinstance(known, Pointer)):
+        return None
+    if after.place != known.place:
+        return None
+    return guess if known != before else Guess(replace(known, number=Number(INT, U64), trusted=False), None)
 
 
 def _moved(

@@ -26,6 +26,14 @@ _MEMORY = {"user": "user memory", "kernel": "kernel memory"}
 
 def attribute(f: Translation, owner: Pointer, node: ast.Attribute) -> Value:
     """`p.field`, `p.value`, `p.addr`, and the methods."""
+    target = owner.kind.__target__
+    if node.attr in RESERVED and node.attr in fields_of(target):
+        return f.error(
+            "E037",
+            f"`{node.attr}` is a field of `{target.__name__}`, and a name of all pointers",
+            f.last_name(node),
+            help=f"{f.operand(node.value)}[{node.attr!r}] is the field",
+        )
     if node.attr in ("value", "addr"):
         return probe.value(f, owner)
     if node.attr in METHODS:
@@ -36,7 +44,7 @@ def attribute(f: Translation, owner: Pointer, node: ast.Attribute) -> Value:
 
 def offers(owner: Pointer, name: str) -> bool:
     """Whether a pointer has an attribute."""
-    return name in ("value", "addr", *METHODS) or name in fields_of(owner.kind.__target__)
+    return name in RESERVED or name in fields_of(owner.kind.__target__)
 
 
 def _field(f: Translation, owner: Pointer, name: str, node: ast.expr) -> Value:
@@ -171,6 +179,9 @@ def _copy(f: Translation, owner: Pointer, node: ast.Call, given: Any) -> Value:
 
 
 METHODS: dict[str, Callable[[Translation, Pointer, ast.Call, Any], Value]] = {"str": _str, "copy": _copy}
+
+
+RESERVED = ("value", "addr", *METHODS)
 
 
 def truth(f: Translation, owner: Pointer, node: ast.expr) -> Branches:

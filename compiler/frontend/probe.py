@@ -129,6 +129,14 @@ def _probe(f: Translation, space: str, to: Register, size: Register, at: Registe
     _tested(f, space, result, "ne", node)
 
 
+def word_at(f: Translation, at: Register, node: ast.AST) -> Register:
+    """The word that stands at an address of the kernel's, as a number of which the verifier knows nothing."""
+    to = scratch(f, node)
+    f.stores += 1
+    f.builder.helper("probe_read_kernel", to, f.number(WORD), at)
+    return f.load(to, 8 * WORD)
+
+
 def text(f: Translation, one: Pointer, to: Reference, size: int, node: ast.AST) -> None:
     """Copy a text with its zero to `to`, and zeros behind it."""
     memory.put(f, to, bytes(size))

@@ -25,6 +25,7 @@ from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
     BAD,
     BOOLEAN,
+    INT,
     MODULAR,
     NOTHING,
     Bad,
@@ -32,6 +33,7 @@ from bpfvm.compiler.frontend.types import (
     MapValue,
     Nothing,
     Number,
+    Pointer,
     Reference,
     Static,
     Value,
@@ -44,6 +46,7 @@ from bpfvm.compiler.ir.types import Ptr, Type, Word
 from bpfvm.core.diag import CompileError
 from bpfvm.core.errors import UsageError
 from bpfvm.core.span import Span
+from bpfvm.lang.interval import U64
 from bpfvm.lang.layout import align_of
 from bpfvm.lang.signature import Scalar, evaluated, scalar_of
 from bpfvm.lang.subprogram import Placement
@@ -105,7 +108,9 @@ def _passable(
         if isinstance(value, Number):
             if not _fits(f, node, f"`{name}` of `{function.__name__}`", declared[name], f.state.known(value)):
                 return False
-        elif isinstance(value, Reference) and placement is Placement.FUNC:
+        elif (isinstance(value, Reference) and placement is Placement.FUNC) or (
+            isinstance(value, Pointer) and not (value.trusted and placement is Placement.GLOBAL)
+        ):
             continue
         elif not isinstance(value, MapValue | Static | ContextValue | View | Nothing):
             f.error(
@@ -151,6 +156,8 @@ def _key(function: types.FunctionType, declared: Mapping[str, Scalar], bound: Ma
     for value in bound.values():
         if isinstance(value, Number):
             parts.append(value.kinds)
+        elif isinstance(value, Pointer):
+            parts.append((value.place, value.trusted))
         elif isinstance(value, Reference):
             parts.append((value.type, value.space, _align(value), value.fixed))
         else:
@@ -173,7 +180,7 @@ def _translated(
         for one in error.diags:
             f.error(one.code, one.message, node, why=one.why, help=one.help)
         return None
-    passed = tuple(name for name, value in bound.items() if isinstance(value, Number | Reference))
+    passed = tuple(name for name, value in bound.items() if isinstance(value, Number | Reference | Pointer))
     target = Function(
         _named(f, function),
         f.target.type,
@@ -190,6 +197,8 @@ def _translated(
         if isinstance(given, Number):
             range = declared[name].range
             child.state.names[name] = Number(given.kinds, range, _parameter(child, Word(range)))
+        elif isinstance(given, Pointer):
+            child.state.names[name] = replace(given, number=Number(INT, U64, _parameter(child, Word(U64))))
         elif isinstance(given, Reference):
             base = _parameter(child, Ptr(given.space))
             child.state.names[name] = replace(
@@ -314,6 +323,8 @@ def _finished(
 def _param(name: str, value: Value, declared: Mapping[str, Scalar]) -> Param:
     if isinstance(value, Reference):
         return Param(name, pointer_to=value.type.__name__)
+    if isinstance(value, Pointer):
+        return Param(name, value.kind)
     return Param(name, declared[name].annotation)
 
 
@@ -326,6 +337,8 @@ def _type_of(value: Value | None) -> Any:
 def _word(f: Translation, value: Value) -> Register:
     if isinstance(value, Reference):
         return f.pointer(value)
+    if isinstance(value, Pointer):
+        return f.register(value.number)
     assert isinstance(value, Number), "nothing else is passed"
     return f.register(f.state.known(value))
 

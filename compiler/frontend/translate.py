@@ -83,7 +83,7 @@ def _translate(callee: Callee, hook: Hook, name: str | None, machine: Target, re
     if not hook.scalars:
         _context(f, callee, located.node, head, given is not None)
     if given is not None:
-        arguments.bind(f, given, _named(located.node))
+        arguments.bind(f, given, _named(located.node), located.node)
     if not f.diags:
         _program(f, located.node, declared, head)
     if any(one.severity == "error" for one in f.diags):

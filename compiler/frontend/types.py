@@ -221,6 +221,11 @@ class Pointer:
     trusted: bool = False
 
     @property
+    def place(self) -> tuple[object, ...]:
+        """All but the address: what pointers that meet have in common."""
+        return self.kind, self.root, self.path, self.offset, self.beyond
+
+    @property
     def described(self) -> str:
         return f"a {self.kind.__name__}"
 

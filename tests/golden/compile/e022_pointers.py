@@ -11,7 +11,13 @@ class Kept:
     size: u32
 
 
-def program(p: UserPtr[char], q: KernelPtr[u64], r: UserPtr[None], n: u32) -> u64:
+@struct
+class Named:
+    value: u64
+
+
+def program(v: UserPtr[Named], p: UserPtr[char], q: KernelPtr[u64], r: UserPtr[None], n: u32) -> u64:
+    z = v.value  #~ E037 `value` is a field of `Named`, and a name of all pointers
     a = p + 1  #~ E022 `+` takes numbers, and `p` is a UserPtr[char]
     b = p == q  #~ E022 a UserPtr[char] is compared with a KernelPtr[u64]
     c = p < p  #~ E022 a UserPtr[char] is compared with a UserPtr[char]

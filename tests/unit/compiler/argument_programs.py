@@ -54,6 +54,13 @@ def switch(next: task_struct, prev, preempt):
     out[5] = u64(next.nice)
 
 
+@bpf.tp_btf("sched_pi_setprio")
+def nullable(tsk, pi_task):
+    out[0] = u64(tsk.pid)
+    if pi_task:
+        out[1] = u64(pi_task.real_parent.pid)
+
+
 @bpf.fexit("tcp_v4_connect", "tcp_v6_connect")
 def connected(sk, ret):
     out[0] = sk.__sk_common.skc_dport

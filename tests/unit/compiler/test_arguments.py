@@ -39,6 +39,8 @@ CASES: tuple[tuple[Program, tuple[Any, ...], Mapping[str, Any], Mapping[int, int
     (programs.switch, (TASK, PARENT, 1), {}, {0: 3, 1: 5, 2: 9, 3: ord("o") + 1, 4: 1, 5: M64}),
     (programs.switch, (PARENT, 0, 0), {}, {1: 3, 2: 0, 3: ord("o"), 5: 0}),
     (programs.switch, (0, 5, 0), {}, {}),
+    (programs.nullable, (TASK, TASK), {}, {0: 5, 1: 3}),
+    (programs.nullable, (PARENT, 0), {}, {0: 3}),
     (programs.connected, (SOCK, -111), {}, {0: 0x5000, 1: -111 & M64}),
     (programs.opened, (77,), {}, {0: 77}),
     (programs.raw, (TASK,), {}, {0: 5}),
@@ -144,3 +146,15 @@ def test_system_calls() -> None:
     print(f"{len(ARGUMENTS)} system calls")
     assert len(ARGUMENTS) >= 350
     assert max(map(len, ARGUMENTS.values())) == 6
+
+
+def test_a_session_keeps_its_maps() -> None:
+    import bpfvm
+
+    with kernel_btf.in_use(), bpfvm.session(programs.openat) as runs:
+        runs.run(0x3000, 1, memory=ALL)
+        assert runs.maps["out"][0] == ord("/")
+        runs.run(0x2000, 2, memory=ALL)
+        assert (runs.maps["out"][0], runs.maps["out"][1]) == (ord("e"), 2)
+        runs.run(0x2000, 3)
+        assert (runs.maps["out"][0], runs.maps["out"][1]) == (0, 3)

@@ -106,6 +106,12 @@ def casts(at: u64) -> u64:
     return u64(UserPtr[u16](p)[1] + p[0] + UserPtr[u8[4]](at)[2])
 
 
+@bpf.function(probe="fault")
+def faults(p: UserPtr[Inner]) -> u64:
+    text = p.name.str(8)
+    return u64(p.a + text[0] + p.numbers[0:2][1])
+
+
 CASES: tuple[tuple[Program, tuple[int, ...], int], ...] = (
     (elements, (WORDS, 2), 543),
     (elements, (WORDS + 8, 0), 3065 - 3000 + 500),
@@ -132,6 +138,22 @@ def test_reads(program: Program, given: tuple[int, ...], want: int) -> None:
     outcome = program.check(*given, memory=MEMORY)
     assert outcome.value == want
     assert set(MACHINES[:3]) <= set(outcome.engines)
+
+
+@pytest.mark.parametrize(("given", "want"), [(INNER, 5 + ord("h") + 2), (0, None), (INNER + 8, None)])
+def test_a_read_that_ends_the_program(given: int, want: int | None) -> None:
+    outcome = faults.check(given, memory=MEMORY)
+    assert len(outcome.engines) >= 3
+    if want is not None:
+        assert (outcome.value, outcome.fault) == (want, None)
+        return
+    assert outcome.fault is not None
+    assert (outcome.value, outcome.fault.kind) == (0, "ProbeError")
+
+
+def test_what_a_read_may_give() -> None:
+    with pytest.raises(UsageError, match="probe='ones': there are 'zero', 'fault' in this version"):
+        bpf.function(probe="ones")
 
 
 def test_the_kernel_has_its_own_memory() -> None:

@@ -272,6 +272,8 @@ class Program:
         known = self.arguments
         if known is None or known.problems or any(not isinstance(one, int | Pointer) for one in given):
             return None
+        if any(one.operand is not None for one in known.params):
+            return None
         if given and len(given) != len(known.params):
             wanted = ", ".join(one.name for one in known.params)
             raise UsageError(f"{self.name} takes ({wanted}), got {len(given)} arguments")

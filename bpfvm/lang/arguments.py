@@ -4,6 +4,7 @@
     kretprobe, uretprobe        def f(ret: u64)                    what it returns
     fentry, tp_btf, lsm, ...    def f(next, prev: task_struct)     arguments by their names in BTF, in any order
     fexit, fmod_ret             def f(sk, ret)                     and what the function returns
+    usdt                        def f(request, size)               the probe's arguments in order
     tracepoint, syscall         def f(filename: UserPtr[char])     fields by their names, in any order
 
 A single parameter that is none of these, and has no annotation, is the context itself.
@@ -16,7 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bpfvm.core.errors import Unavailable, UsageError
+from bpfvm.core.errors import LoadError, Unavailable, UsageError
+from bpfvm.lang import usdt
 from bpfvm.lang.callee import Callee
 from bpfvm.lang.formats import EventField, of_event
 from bpfvm.lang.hooks import Hook
@@ -27,6 +29,7 @@ from bpfvm.lang.pointers import PointerType, pointer_to
 from bpfvm.lang.signature import evaluated, scalar_of
 from bpfvm.lang.structs import Member, StructType, of_members
 from bpfvm.lang.types import Storage, bool8, char, u64
+from bpfvm.lang.usdt import Operand
 from bpfvm.obj.btf_types import Func, FuncProto, Typedef
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.sections import of_section
@@ -45,7 +48,7 @@ class Argument:
 
     word: it stands in a whole word of the context, of which the type's bytes count. located: the type is that of a text
     whose place the u32 there tells. trusted: the verifier knows the type of what it points to. nullable: and that it
-    may be null, so that it takes no arithmetic with it.
+    may be null, so that it takes no arithmetic with it. operand: of a USDT probe, where it is.
     """
 
     name: str
@@ -55,10 +58,13 @@ class Argument:
     located: bool = False
     trusted: bool = False
     nullable: bool = False
+    operand: Operand | None = None
 
     def value(self, context: bytes, base: int) -> Any:
         """What the parameter is in CPython, of the context's bytes; base: their address."""
         kind, at = self.type, self.offset
+        if self.operand is not None:
+            return kind.unpack(self.operand.stored(context))
         if self.located:
             start = int.from_bytes(context[at : at + 4], "little") & 0xFFFF
             return pointer_to("kernel", char)(base + start)
@@ -128,7 +134,7 @@ def _of_registers(callee: Callee, hook: Hook) -> Arguments:
     problems: list[Problem] = []
     params: list[Argument] = []
     if of_section(hook.section).name.partition("/")[0].startswith("usdt"):
-        return Arguments(problems=(Problem("", "the arguments of a USDT probe are not read in this version"),))
+        return _of_probe(callee, hook)
     layout = CONTEXTS["pt_regs"]
     for at, name in enumerate(callee.parameters):
         try:
@@ -152,6 +158,27 @@ def _of_registers(callee: Callee, hook: Hook) -> Arguments:
             register = layout.field(role)
             assert register is not None, "the table has these roles"
             params.append(Argument(name, kind, register.offset, word=True))
+    return Arguments(tuple(params), tuple(problems))
+
+
+def _of_probe(callee: Callee, hook: Hook) -> Arguments:
+    """The arguments of a USDT probe in order; an annotation says what is made of a number of its size."""
+    target = next(iter(hook.targets), of_section(hook.section).target)
+    try:
+        operands = usdt.of_probe(target)
+        kinds = [_typed(callee, name) for name in callee.parameters]
+    except (LoadError, UsageError, ValueError) as error:
+        return Arguments(problems=(Problem("", f"{target or hook.section}: {error}"),))
+    names = callee.parameters
+    if len(names) > len(operands):
+        text = f"parameter {names[len(operands)]}: the probe has {len(operands)} arguments"
+        return Arguments(problems=(Problem(names[len(operands)], text),))
+    params, problems = [], []
+    for name, kind, one in zip(names, kinds, operands, strict=False):
+        if isinstance(kind, PointerType) and one.type.size != _WORD:
+            problems.append(Problem(name, f"parameter {name}: the probe has {one.type.size} bytes of it"))
+        whole = kind if isinstance(kind, PointerType) else one.type
+        params.append(Argument(name, whole, 0, operand=one))
     return Arguments(tuple(params), tuple(problems))
 
 

@@ -12,7 +12,8 @@ from bpfvm.lang.arguments import Argument, Arguments
 from bpfvm.lang.interval import U64
 from bpfvm.lang.layout import Layout
 from bpfvm.lang.pointers import PointerType, pointer_to
-from bpfvm.lang.types import char
+from bpfvm.lang.types import Storage, char
+from bpfvm.lang.usdt import Operand
 
 _WORD = 64
 _WHOLE = ("tracing", "lsm", "raw_tracepoint")  # whose arguments are words that programs load as such
@@ -36,6 +37,8 @@ def bind(f: Translation, found: Arguments, used: frozenset[str], node: ast.AST) 
 
 def _value(f: Translation, one: Argument, node: ast.AST) -> Value:
     kind = one.type
+    if one.operand is not None:
+        return _operand(f, one.operand, kind, node)
     if one.located:
         place = f.op("and", context.load(f, one.offset, 32), f.number(_LOW))
         return Pointer(pointer_to("kernel", char), Number(INT, U64, f.op("add", f.builder.ctx(), place)))
@@ -51,3 +54,18 @@ def _value(f: Translation, one: Argument, node: ast.AST) -> Value:
     if whole and kind.bits < _WORD:
         word = f.op(f"zext{kind.bits}", word)
     return memory.extended(f, word, kind)
+
+
+def _operand(f: Translation, one: Operand, kind: Storage, node: ast.AST) -> Value:
+    """An argument of a USDT probe, where its place says."""
+    word = f.number(one.plus)
+    for at, scale in ((one.base, 1), (one.index, one.scale)):
+        if at is not None:
+            part = context.load(f, at, _WORD)
+            word = f.op("add", f.op("mul", part, f.number(scale)) if scale > 1 else part, word)
+    if one.in_memory:
+        place = Pointer(pointer_to("user", kind), Number(INT, U64, word))
+        return probe.number(f, place, kind, None, node)
+    if isinstance(kind, PointerType):
+        return Pointer(kind, Number(INT, U64, word))
+    return memory.extended(f, f.op(f"zext{kind.bits}", word) if kind.bits < _WORD else word, kind)

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bpfvm import Array, UserPtr, bpf, char, s32, s64, struct, u8, u16, u32, u64
 from tests import kernel_btf
 
 with kernel_btf.in_use():
     from bpfvm.vmlinux import sock, task_struct
 
+SHOP = Path(__file__).resolve().parents[2] / "process/shop"
 out = Array(u64, 8)
 
 
@@ -111,6 +114,13 @@ def declared(args: Switch):
 def located(filename, pid):
     if filename.str(8) == "/bin/ls":
         out[0] = u64(pid)
+
+
+@bpf.usdt(f"{SHOP}:shop:sale")
+def sale(goods, at: UserPtr[char]):
+    out[0] = u64(goods)
+    if at.str(8) == "exit":
+        out[1] = 1
 
 
 @bpf.kprobe("narrow")

@@ -10,7 +10,9 @@ import pytest
 
 from bpfvm import Program, UsageError, bpf
 from bpfvm.core.diag import CompileError
+from bpfvm.lang import usdt
 from bpfvm.lang.formats import of_syscall, of_text
+from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.syscalls import ARGUMENTS
 from tests import kernel_btf
 from tests.unit.compiler import argument_programs as programs
@@ -52,6 +54,7 @@ CASES: tuple[tuple[Program, tuple[Any, ...], Mapping[str, Any], Mapping[int, int
     (programs.declared, (_switch(),), {}, {0: 11}),
     (programs.located, (_exec(b"/bin/ls"),), {}, {0: 42}),
     (programs.located, (_exec(b"/bin/cat"),), {}, {}),
+    (programs.sale, (), {"regs": {"di": (1 << 40) | 0xFFFF_FFFE, "si": 0x2000}}, {0: M64 - 1, 1: 1}),
     (
         programs.narrow,
         (0x1FF, 0x100, -1, 0x1FFFF, M64, M64),
@@ -97,7 +100,8 @@ def _fails(program: Program) -> list[str]:
         (bpf.tp_btf("sched_swich"), lambda prev, next: 0, "the kernel's BTF has no tracepoint 'sched_swich'"),
         (bpf.syscall("openat"), lambda file, flags: 0, "there is no argument or field 'file'"),
         (bpf.tracepoint("sched:nothing"), lambda a, b: 0, "nothing tells the fields of the tracepoint sched:nothing"),
-        (bpf.usdt("/bin/x:a:b"), lambda a, b: 0, "the arguments of a USDT probe are not read in this version"),
+        (bpf.usdt(f"{programs.SHOP}:shop:lost"), lambda a, b: 0, "shop has no USDT probe shop:lost"),
+        (bpf.usdt(f"{programs.SHOP}:shop:sale"), lambda a, b, c: 0, "parameter c: the probe has 2 arguments"),
     ],
 )
 def test_what_has_no_meaning(decorate: Any, function: Any, words: str) -> None:
@@ -114,6 +118,21 @@ def test_seven_arguments() -> None:
 def test_too_few_given() -> None:
     with kernel_btf.in_use(), pytest.raises(UsageError, match=r"connect takes \(sk, uaddr, n\), got 1 arguments"):
         programs.connect.emulate(5)
+
+
+def test_operands_of_probes() -> None:
+    found = usdt.parse("-4@%edi 8@%r15 1@%al 2@$-7 8@-8(%rbp) 4@(%rax,%rcx,4) 8@0x10(%r9)")
+    layout = CONTEXTS["pt_regs"]
+    di, r15, ax, bp, cx, r9 = (layout.fields[at].offset for at in (14, 0, 10, 4, 11, 8))
+    shown = [(one.type.__name__, one.base, one.index, one.scale, one.plus, one.in_memory) for one in found]
+    assert shown == [
+        ("s32", di, None, 1, 0, False), ("u64", r15, None, 1, 0, False), ("u8", ax, None, 1, 0, False),
+        ("u16", None, None, 1, -7, False), ("u64", bp, None, 1, -8, True), ("u32", ax, cx, 4, 0, True),
+        ("u64", r9, None, 1, 16, True),
+    ]  # fmt: skip
+    for wrong in ("8@sym(%rip)", "3@%eax", "8@%xmm0", "8@", "8@$x", "nothing", "8@(%rax,%zz,2)"):
+        with pytest.raises(UsageError, match="of a USDT probe is no register, constant or memory of x86-64"):
+            usdt.parse(wrong)
 
 
 def test_a_format_file() -> None:

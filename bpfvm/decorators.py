@@ -6,18 +6,21 @@ import itertools
 import linecache
 import types
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 
 from bpfvm.core.errors import Unavailable, UsageError, not_here
-from bpfvm.lang import hooks, subprogram
+from bpfvm.lang import atomics, hooks, maps, subprogram
 from bpfvm.lang.callee import callee
 from bpfvm.lang.given import give
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.kinds import BY_NAME, KINDS, OPTIONS, Kind
+from bpfvm.lang.maps import data as sections
 from bpfvm.lang.signature import problems
 from bpfvm.lang.subprogram import Placement
+from bpfvm.lang.types import u32, u64
 from bpfvm.program import Program, offered
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Function: TypeAlias = "Callable[..., Any]"
 
@@ -147,6 +150,30 @@ class Bpf:
     def inline(self, function: F) -> F:
         """A function that programs call, written out at each call. That is also what becomes of one without a mark."""
         return subprogram.place(function, Placement.INLINE)
+
+    fetch_add = atomics.fetch_add
+    fetch_or = atomics.fetch_or
+    fetch_and = atomics.fetch_and
+    fetch_xor = atomics.fetch_xor
+    xchg = atomics.xchg
+    cmpxchg = atomics.cmpxchg
+
+    def map(self, type: str, max_entries: int, key: Any = u32, value: Any = u64) -> Any:
+        """A map by the kernel's name of its type, of numbers that are 0 at first: bpf.map("array", 256)."""
+        return maps.made(type, max_entries, key, value)
+
+    @overload
+    def data(self, kind: type[T], *, name: str | None = None) -> T: ...
+    @overload
+    def data(self, kind: T, *, name: str | None = None) -> T: ...
+
+    def data(self, kind: Any, *, name: str | None = None) -> Any:
+        """A struct in shared memory, of this type or with these values: programs and user space store there."""
+        return sections.data(kind, name=name)
+
+    def const(self, value: T, *, name: str | None = None) -> T:
+        """A struct that programs only read. It can be set until a program is compiled with it."""
+        return cast("T", sections.const(value, name=name))
 
     def exec(self, text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
         """Execute `text` as Python does, and keep it, so that its functions have source text. Returns the names.

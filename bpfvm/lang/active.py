@@ -52,6 +52,11 @@ class Machine(Protocol):
 _active: ContextVar[Machine | None] = ContextVar("bpfvm_machine", default=None)
 
 
+def active() -> Machine | None:
+    """The machine that runs now, None outside of a run."""
+    return _active.get()
+
+
 def machine(asked: str) -> Machine:
     """The machine that runs now. UsageError outside of a run; `asked` names what was wanted."""
     current = _active.get()

@@ -6,11 +6,11 @@ from typing import Any
 
 from bpfvm.compiler.emit.functions import storage
 from bpfvm.lang.arrays import ArrayType
-from bpfvm.lang.layout import Layout
+from bpfvm.lang.layout import Layout, size_of
 from bpfvm.lang.structs import StructType
 from bpfvm.lang.types import Storage, bool8, char
 from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Member
+from bpfvm.obj.btf_types import Member, SecVar
 
 
 def stored(btf: Btf, kind: Any) -> int:
@@ -29,6 +29,12 @@ def stored(btf: Btf, kind: Any) -> int:
         for one in kind.__members__.values()
     ]
     return btf.add_struct(kind.__name__, kind.__size__, members)
+
+
+def section(btf: Btf, name: str, variable: str, kind: Any) -> int:
+    """The DATASEC of a section that holds one variable."""
+    size = size_of(kind)
+    return btf.add_datasec(name, size, [SecVar(btf.add_var(variable, stored(btf, kind)), 0, size)])
 
 
 def declare(btf: Btf, kinds: dict[Layout, None]) -> None:

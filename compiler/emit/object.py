@@ -13,6 +13,7 @@ from bpfvm.compiler.ir.function import Function
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.lang.maps import Map
+from bpfvm.lang.maps.data import Section
 from bpfvm.obj.btf import Btf
 from bpfvm.obj.model import CoreReloc, FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, StackObject
 
@@ -42,7 +43,7 @@ def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec 
     for one in {function: None for part in code for function in (part.function, *part.starts)}:
         declare(btf, one)
         layouts.declare(btf, one.layouts)
-        maps |= {name: spec for name, spec in one.maps.items() if spec.initial is not None}
+        maps |= {name: spec for name, spec in one.maps.items() if spec.initial is not None and name not in maps}
     if record is not None and any(one.fault_sites for one in programs.values()):
         maps[record.name] = record
     return ObjectSpec(programs, maps, btf, sources=_sources(code))
@@ -50,6 +51,9 @@ def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec 
 
 def map_spec(btf: Btf, name: str, declared: Map) -> MapSpec:
     """`declared` as an object holds it, its types added to `btf`."""
+    if isinstance(declared, Section):
+        kind = layouts.section(btf, name, declared.variable or name, declared.value)
+        return replace(declared.spec(name), value_type=kind)
     key, value = (0 if one is None else layouts.stored(btf, one) for one in (declared.key, declared.value))
     return replace(declared.spec(name), key_type=key, value_type=value)
 

@@ -33,6 +33,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
     constant,
 )
+from bpfvm.lang.atomics import Fetch
 from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.types import Storage, of_ctypes
 
@@ -53,6 +54,8 @@ Handler = Callable[[Translation, ast.Call, Arguments], Value]
 
 def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
     """What a call of `callee` does, once its arguments are evaluated. None after an error."""
+    from bpfvm.compiler.frontend import fetches  # which ask maps, as calls of methods do
+
     name = f.quoted(node.func)
     if isinstance(callee, Bad):
         return None
@@ -74,6 +77,8 @@ def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
         return lambda f, node, given: _member(f, node, callee, given)
     if target == int.from_bytes:
         return _from_bytes
+    if isinstance(target, Fetch):
+        return lambda f, node, given: fetches.call(f, node, target, given)
     handler = next((handler for builtin, handler in BUILTINS if builtin is target), None)
     if handler is None and constants.is_foldable(callee):
         return lambda f, node, given: constants.call(f, node, callee, (given.values, given.nodes), given.named)

@@ -7,19 +7,33 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bpfvm.compiler.frontend import arith, compare, flow, loops, names, place, progressions, protocols, tables
+from bpfvm.compiler.frontend import arith, compare, flow, loops, maps, names, place, progressions, protocols, tables
 from bpfvm.compiler.frontend import items as arrays
 from bpfvm.compiler.frontend.expr import branch, items, value
+from bpfvm.compiler.frontend.keys import Key
 from bpfvm.compiler.frontend.loops import Body, Loop
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import End, Ends
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, INT, Bad, Number, Reference, Static, Tuple, Value, constant
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    INT,
+    Bad,
+    Entries,
+    MapValue,
+    Number,
+    Reference,
+    Static,
+    Tuple,
+    Value,
+    constant,
+)
 from bpfvm.compiler.frontend.types import Range as Progression
 from bpfvm.core.bits import S64_MAX
 from bpfvm.lang.arrays import ArrayType
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.interval import Interval
+from bpfvm.lang.maps import Array
 
 Bind = Callable[[Value], None]
 Statements = Callable[[Sequence[ast.stmt]], None]
@@ -157,6 +171,20 @@ def _source(f: Translation, found: Value, node: ast.expr) -> Iterable | None:
             return _known(f, found.items)
         case Reference(type=ArrayType()):
             return _elements(f, found, node)
+        case MapValue(declared=Array()):
+            return _entries(f, found, None, node)
+        case Entries(map=MapValue(declared=Array()) as owner, keyed=keyed):
+            return _entries(f, owner, keyed, node)
+        case MapValue() | Entries():
+            name = found.map.name if isinstance(found, Entries) else found.name
+            f.error(
+                "E063",
+                f"a `for` over the hash `{name}` is not compiled in this version",
+                node,
+                why="its order is the kernel's own: the body becomes a function that the kernel calls for each entry",
+                help=f"go over an array: for i, n in array.items(): ...\nor over {name} in user space",
+            )
+            return None
         case Progression():
             return Range(found.start, found.stop, found.step, lambda number: number)
         case Static(object=bytes() | bytearray() | str() | list() | tuple() | dict() | set() | frozenset() as data):
@@ -199,6 +227,19 @@ def _elements(f: Translation, one: Reference, node: ast.expr) -> Range:
         return item(arrays.inside(f, f.state.known(number), (length, 1), node, kind.__name__))
 
     return Range(constant(0), constant(length), 1, item, checked)
+
+
+def _entries(f: Translation, owner: MapValue, keyed: bool | None, node: ast.expr) -> Range:
+    """The entries of an array, each looked up when its turn comes. keyed: with the index, None for indexes alone."""
+
+    def item(number: Number) -> Value:
+        if keyed is None:
+            return number
+        one = maps.Asked(owner, Key(f.register(f.state.known(number)), None, None, number), node)
+        found = place.read(f, one.place(maps.there(f, one)))
+        return Tuple((number, found)) if keyed else found
+
+    return Range(constant(0), constant(owner.declared.max_entries), 1, item)
 
 
 def _reversed(f: Translation, node: ast.Call) -> Iterable | None:

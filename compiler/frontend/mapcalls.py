@@ -10,7 +10,7 @@ from functools import partial
 from bpfvm.compiler.frontend import histogram, keyed, names, queues
 from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import Bad, Callee, MapValue, Value
+from bpfvm.compiler.frontend.types import Bad, Callee, Entries, MapValue, Value
 from bpfvm.lang.maps import Bloom, Hashed, Histogram, Keyed, Queue
 
 Call = Callable[[Translation, MapValue, ast.Call, list[Value], list[ast.expr]], Value]
@@ -59,6 +59,13 @@ def _wrong(f: Translation, node: ast.Call, method: Method) -> Bad:
                    help=f"{name}({', '.join(method.names)})")  # fmt: skip
 
 
+def _entries(keyed: bool) -> Call:
+    def call(f: Translation, owner: MapValue, node: ast.Call, _: list[Value], __: list[ast.expr]) -> Value:
+        return Entries(owner, keyed)
+
+    return call
+
+
 METHODS: Mapping[str, tuple[Method, ...]] = {
     "add": (
         Method(Histogram, ("value",), 1, histogram.add),
@@ -66,8 +73,10 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
         Method(Keyed, ("key", "number"), 2, keyed.add),
     ),
     "get": (Method(Keyed, ("key", "default"), 1, keyed.get),),
+    "items": (Method(Keyed, (), 0, _entries(keyed=True)),),
     "peek": (Method(Queue, (), 0, queues.peek),),
     "pop": (Method(Hashed, ("key", "default"), 1, keyed.pop), Method(Queue, (), 0, queues.pop)),
     "push": (Method(Queue, ("value",), 1, queues.push),),
     "setdefault": (Method(Hashed, ("key", "default"), 2, keyed.setdefault),),
+    "values": (Method(Keyed, (), 0, _entries(keyed=False)),),
 }

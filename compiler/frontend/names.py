@@ -28,10 +28,12 @@ from bpfvm.compiler.frontend.types import (
     Value,
     View,
 )
+from bpfvm.compiler.ir.types import Ptr
 from bpfvm.lang.capture import MUTABLE
 from bpfvm.lang.headers import HEADERS, PACKET, ROOTS
 from bpfvm.lang.layout import View as Memory
 from bpfvm.lang.layout import align_of
+from bpfvm.lang.maps.data import Data, Section
 from bpfvm.lang.packet import pkt
 
 
@@ -150,6 +152,8 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
     if isinstance(found, Memory):
         return in_memory(f, found)
     try:
+        if isinstance(found, Data):
+            return in_section(f, f.scope.section(found, name))
         value = f.scope.value(found, name)
     except Unfit as error:
         return _unfit(f, name, error, node)
@@ -189,6 +193,17 @@ def items(f: Translation, found: Collection[Any], node: ast.expr) -> tuple[Value
     except Unfit as error:
         _unfit(f, name, error, node)
         return None
+
+
+def in_section(f: Translation, owner: MapValue) -> Reference:
+    """Global data."""
+    declared = owner.declared
+    assert isinstance(declared, Section), "scope.section made it"
+    f.target.maps[owner.name] = declared.spec(owner.name)
+    kind: Any = declared.value
+    f.target.layouts[kind] = None
+    base = f.builder.op("map_value", type=Ptr("map_value"), named=owner.name)
+    return Reference(kind, "map_value", base, fixed=declared.is_fixed, shared=True)
 
 
 def in_memory(f: Translation, found: Memory) -> Reference:
@@ -261,8 +276,8 @@ def bind(f: Translation, node: ast.Name, value: Value) -> None:
         f"a BPF program cannot rebind `{node.id}` of the module or of an enclosing function",
         node,
         why=f"the program holds what the name was when it was compiled{_as_of_now(f, node.id)}",
-        help=f"keep what changes in a map, which user space can read: {node.id} = Array(u64, 1)\n"
-        f"and write {node.id}[0] for {node.id}",
+        help=f"put it in shared data, which user space reads too:\n@struct\nclass State: {node.id}: u64\n"
+        f"g = bpf.data(State)\n...  g.{node.id} = ...",
         notes=[(f"declared here: `{f.quoted(declared)}`", declared)] if declared is not None else (),
     )
 

@@ -22,6 +22,7 @@ from bpfvm.compiler.frontend.types import (
 )
 from bpfvm.lang.capture import Capture, snapshot
 from bpfvm.lang.maps import Map
+from bpfvm.lang.maps.data import Data
 from bpfvm.lang.operators import BINARY, UNARY
 from bpfvm.lang.packet import View as PacketView
 from bpfvm.lang.types import s64, u64
@@ -103,6 +104,11 @@ class Scope:
         if type(found) is tuple and len(found) <= LONG:
             return Tuple(tuple(self.value(one, f"{name}[{place}]") for place, one in enumerate(found)))
         return Static(found)
+
+    def section(self, found: Data, variable: str) -> MapValue:
+        """The map of global data that was found under a name. Raises Unfit."""
+        declared = found._map
+        return MapValue(self._map_name(declared, declared.named(variable.rpartition(".")[2])), declared)
 
     def _map_name(self, declared: Map, variable: str) -> str:
         for name, known in self.maps.items():

@@ -115,7 +115,7 @@ def _update_memory(
             place.no_field(f, owner, target)
     else:
         one = place_of(f, owner, target)
-    if one is not None and one.at.shared and atomics.can_be(one, node.op):
+    if one is not None and one.at.shared and not one.at.fixed and atomics.can_be(one, node.op):
         if not _is_named(f, target.value):
             atomics.update(f, one, node, lambda: value(f, node.value))
             return

@@ -159,6 +159,18 @@ class MapValue:
 
 
 @dataclass(frozen=True, slots=True)
+class Entries:
+    """What `m.items()` or `m.values()` gives of a map. keyed: with the keys."""
+
+    map: MapValue
+    keyed: bool
+
+    @property
+    def described(self) -> str:
+        return f"the entries of `{self.map.name}`"
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A struct or an array in memory, at `offset` bytes from the address `base`.
 
@@ -330,6 +342,7 @@ Value: TypeAlias = (
     | ContextValue
     | ContextArray
     | MapValue
+    | Entries
     | Reference
     | Nullable
     | Pointer

@@ -48,6 +48,9 @@ def _binary(name: str, insn: str, commutes: bool = False, cpu: int = 1) -> IrOp:
     return IrOp(name, 2, pure=True, commutes=commutes, insn=insn, cpu=cpu, fold=_isa(insn))
 
 
+_UPDATES = ("add", "or", "and", "xor")
+
+
 def _memory() -> list[IrOp]:
     rows = []
     for bits in (8, 16, 32, 64):
@@ -58,8 +61,9 @@ def _memory() -> list[IrOp]:
     for bits in (32, 64):
         rows += [
             IrOp(f"atomic_{name}{bits}", 2, reads=True, writes=True, imm=True, bits=bits)
-            for name in ("add", "or", "and", "xor")
+            for name in (*_UPDATES, *(f"fetch_{name}" for name in _UPDATES), "xchg")
         ]
+        rows.append(IrOp(f"atomic_cmpxchg{bits}", 3, reads=True, writes=True, imm=True, bits=bits))
     return rows
 
 
@@ -116,7 +120,7 @@ _ROWS: tuple[IrOp, ...] = (
     IrOp("update", 3, reads=True, writes=True),  # map, key, value (words, cut to their sizes) -> 0 or -errno
     IrOp("helper", None, reads=True, writes=True, named="helper"),  # a row of tables.helpers, its arguments as they are
     IrOp("call", None, reads=True, writes=True, named="function"),  # a subprogram: one of Function.callees
-    *_memory(),
+    *_memory(),  # atomic_fetch_* and atomic_xchg* give the old value, as atomic_cmpxchg* (address, expected, new) does
     *_core(),
     *_legacy(),
 )

@@ -29,6 +29,7 @@ _READS = {
     )
     for row in BY_NAME.values()
 }
+_FETCHES = frozenset(row.name for row in BY_NAME.values() if row.fetches)  # which load the old value into src
 _WRITES = frozenset({Kind.ALU, Kind.LOAD, Kind.LOAD_SX, Kind.IMM64})
 
 
@@ -66,6 +67,8 @@ class Lir:
             return {R0}
         if kind is Kind.PACKET:  # the context, which is not among its operands
             return {R6, self.src} if src else {R6}
+        if self.op.startswith("atomic_cmpxchg"):
+            return {R0, self.dst, self.src}
         if dst:
             return {self.dst, self.src} if src else {self.dst}
         return {self.src} if src else set()
@@ -75,6 +78,8 @@ class Lir:
         kind = _READS[self.op][2]
         if kind in (Kind.CALL, Kind.PACKET):
             return set(CLOBBERED)
+        if self.op in _FETCHES:  # a comparison with r0 leaves the old value there
+            return {R0} if self.op.startswith("atomic_cmpxchg") else {self.src}
         return {self.dst} if kind in _WRITES else set()
 
 

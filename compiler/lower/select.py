@@ -171,7 +171,7 @@ class _Selector:
             return
         base, off = self.address(value.args[0], value.imm)
         if value.op.startswith("atomic"):
-            self.emit(value.op, base, self.register(value.args[1]), off)
+            self.atomic(value, base, off)
             return
         kind = "ldsx" if value in self.signed else "ldx"
         self.emit(f"{kind}{bits}", self.register(self.signed.get(value, value)), base, off)
@@ -193,6 +193,19 @@ class _Selector:
         self.emit("mov64_x", R6, self.context)
         self.emit(f"ldind{bits}" if index else f"ldabs{bits}", src=index[0] if index else 0, imm=value.imm)
         self.emit("mov64_x", self.register(value), R0)
+
+    def atomic(self, value: Value, base: Reg, off: int) -> None:
+        """An atomic operation, and the old value where it gives that."""
+        operand, result = self.register(value.args[-1]), self.register(value)
+        if value.op.startswith("atomic_cmpxchg"):
+            self.emit("mov64_x", R0, self.register(value.args[1]))
+            self.emit(value.op, base, operand, off)
+            self.emit("mov64_x", result, R0)
+        elif value.op.startswith(("atomic_fetch", "atomic_xchg")):
+            self.emit("mov64_x", result, operand)
+            self.emit(value.op, base, result, off)
+        else:
+            self.emit(value.op, base, operand, off)
 
     def forget(self, value: Value) -> None:
         """The operand plus the difference of a pointer and itself, which the kernel's verifier does not compute."""

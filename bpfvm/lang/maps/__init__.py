@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from bpfvm.core.errors import UsageError
 from bpfvm.lang.maps.base import MAX_ENTRIES, NOEXIST, Map, MapError
 from bpfvm.lang.maps.histogram import Histogram
 from bpfvm.lang.maps.keyed import Array, Counter, Hash, Hashed, Keyed
 from bpfvm.lang.maps.queues import Bloom, Pushed, Queue, Stack
 from bpfvm.lang.maps.trie import LpmTrie, ip4prefix, ip6prefix
+
+
+def made(type: str, max_entries: int, key: Any, value: Any) -> Map:
+    """A map by the kernel's name of its type, of numbers that are 0 at first. UsageError for a type without."""
+    per_cpu = "percpu" in type
+    if type in ("array", "percpu_array"):
+        return Array(value, max_entries, percpu=per_cpu)
+    if type in ("hash", "lru_hash", "percpu_hash", "lru_percpu_hash"):
+        return Counter(key, value, max_entries, lru="lru" in type, percpu=per_cpu)
+    if type in ("queue", "stack"):
+        return (Queue if type == "queue" else Stack)(value, max_entries)
+    raise UsageError(
+        "bpf.map makes array, hash, lru_hash, percpu_array, percpu_hash, lru_percpu_hash, queue and stack, "
+        f"not {type!r}; the others have classes: bpfvm.LpmTrie, bpfvm.Ring"
+    )
+
 
 __all__ = [
     "MAX_ENTRIES", "NOEXIST", "Array", "Bloom", "Counter", "Hash", "Hashed", "Histogram", "Keyed", "LpmTrie", "Map",

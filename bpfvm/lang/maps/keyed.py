@@ -3,6 +3,7 @@ makes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from bpfvm.core.errors import UsageError
@@ -100,6 +101,18 @@ class Array(Keyed):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         super().__setitem__(self._index(key), value)
+
+    def __iter__(self) -> Iterator[int]:
+        self._machine()
+        return iter(range(self.max_entries))
+
+    def items(self) -> Iterator[tuple[int, Any]]:
+        """Each index with its value, read when its turn comes."""
+        return ((index, self[index]) for index in self)
+
+    def values(self) -> Iterator[Any]:
+        """Each value, read when its turn comes."""
+        return (self[index] for index in self)
 
     def _index(self, key: Any) -> int:
         if not isinstance(key, int):

@@ -92,4 +92,4 @@ def _memory(b: Builder, words: list[Value]) -> None:
         b.op(f"load{bits}", cell)
     for name in IR_OPS:
         if name.startswith("atomic"):
-            b.op(name, cell, words[1])
+            b.op(name, cell, *[words[1]] * ((IR_OPS[name].args or 0) - 1))

@@ -82,14 +82,17 @@ def _word(value: Value, args: list[Any], context: bytearray, maps: dict[str, dic
     assert isinstance(operand, int)
     update = {
         "store": lambda: operand,
+        "atomic_xchg": lambda: operand,
+        "atomic_cmpxchg": lambda: int(args[2]) if old == operand & ((1 << row.bits) - 1) else old,
         "atomic_add": lambda: old + operand,
         "atomic_or": lambda: old | operand,
         "atomic_and": lambda: old & operand,
         "atomic_xor": lambda: old ^ operand,
     }
-    new = update[value.op.rstrip("0123456789")]()
+    name = value.op.rstrip("0123456789")
+    new = update[name.replace("fetch_", "")]()
     memory[at : at + size] = (new & ((1 << row.bits) - 1)).to_bytes(size, "little")
-    return 0
+    return old if "fetch" in name or "xchg" in name else 0
 
 
 def _found(maps: dict[str, dict[int, bytearray]], name: str, key: int) -> Any:

@@ -35,7 +35,7 @@ def test_outside_of_a_run_maps_and_packets_say_so() -> None:
         (lambda: Array(u64, 0), "max_entries must be from 1"),
         (lambda: Array(u64, 1 << 32), "max_entries must be from 1"),
         (lambda: len(Array(u64, 4)), "use .max_entries"),
-        (lambda: iter(Array(u64, 4)), "not iterated"),
+        (lambda: iter(Hash(u32, u64)), "not iterated"),
     ],
 )
 def test_bad_declarations(make: Any, message: str) -> None:

@@ -14,7 +14,7 @@ from bpfvm.kernel.sys import ENOTSUPP
 from bpfvm.tables.attach import ATTACH_TYPES
 from bpfvm.tables.ctx import CONTEXTS, STRUCTURES
 from bpfvm.tables.helpers import HELPERS, Arg, Helper, allowed
-from bpfvm.tables.helpers.allowed import UNKNOWN, UNKNOWN_ATTACH
+from bpfvm.tables.helpers.allowed import HOST, UNKNOWN, UNKNOWN_ATTACH
 from bpfvm.tables.maps import BY_NAME as MAP_NAMES
 from bpfvm.tables.progs import BY_NAME, PROGRAM_TYPES
 from kernel_tests.loading import Place, load, place_of, release, test_run, version
@@ -181,9 +181,6 @@ def test_who_may_call_which_helper_and_what_its_first_argument_is() -> None:
     print(f"{asked} pairs of program and helper, {first} first arguments")
     assert asked >= 12_000
     assert first >= 4_900
-
-
-HOST = {"probe_write_user", "override_return"}  # which lockdown and the kernel's configuration decide
 
 
 def _first_argument(place: Place, row: Helper, log: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +128,12 @@ def _aim(attr: ProgLoad, case: VerdictCase) -> None:
     attr.attach_btf_id = number or 0
 
 
-def ask(case: VerdictCase, maps: Maps, level: int) -> Said:
+def load(attr: ProgLoad) -> int:
+    """BPF_PROG_LOAD: the descriptor. OSError where it is refused."""
+    return bpf(PROG_LOAD, attr)
+
+
+def ask(case: VerdictCase, maps: Maps, level: int, submit: Callable[[ProgLoad], int] = load) -> Said:
     """Load the case's program with a log of this level, and close it."""
     known, records, btf = {one.name: one for one in case.maps}, Records(), 0
     if case.btf is not None:
@@ -157,7 +162,7 @@ def ask(case: VerdictCase, maps: Maps, level: int) -> Said:
         attr.func_info_cnt = len(records.functions) // records.function_size
     _BUFFER[0] = b"\0"
     try:
-        Fd(bpf(PROG_LOAD, attr)).close()
+        Fd(submit(attr)).close()
         number = 0
     except OSError as error:
         number = error.errno or 0

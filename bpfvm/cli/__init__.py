@@ -24,6 +24,7 @@ COMMANDS = {
     "verify": "say what the kernel's verifier says to a program, and why, without a kernel",
     "plugin": "run one bare program, as conformance runners ask for it",
     "fuzz": "run random programs on several engines and compare",
+    "probe": "measure what the running kernel's verifier takes, and what differs from the model",
     "explain": "say what an error code means, with a wrong and a right example",
     "doctor": "show what this machine can do, and why not what it cannot",
 }

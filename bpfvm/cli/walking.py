@@ -29,11 +29,14 @@ class Walking:
 
     def step(self, processed: int, waiting: int) -> None:
         """So many instructions were walked, so many branches wait."""
+        self.say(f"{self._name}: {processed} of at most {self._budget} instructions walked, {waiting} branches wait")
+
+    def say(self, words: str) -> None:
+        """Words of how far it is, if the last ones are some time ago."""
         now = time.monotonic()
         if now - self._last < (PATIENCE if self._terminal else AGAIN):
             return
         self._last = now
-        words = f"{self._name}: {processed} of at most {self._budget} instructions walked, {waiting} branches wait"
         if self._terminal:
             self._show(words)
         else:

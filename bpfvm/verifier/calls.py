@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bpfvm.isa.insn import Insn
 from bpfvm.tables.helpers import BY_ID, Helper, Ret, allowed, allowed_in_table, call_name
+from bpfvm.tables.helpers.allowed import HOST
 from bpfvm.verifier import callbacks
 from bpfvm.verifier.arguments import Call, check_arguments
 from bpfvm.verifier.locks import lock, unlock
@@ -37,7 +38,6 @@ _MAX_ERRNO = 4095
 _SIZED_RESULT = frozenset({"get_stack", "get_task_stack", "probe_read_str", "probe_read_kernel_str",
                            "probe_read_user_str"})  # fmt: skip
 _CASTS = frozenset({"tcp_sock", "sk_fullsock"})
-_HOST = frozenset({"probe_write_user", "override_return"})
 _CALLBACKS = frozenset({"find_vma", "user_ringbuf_drain", "timer_set_callback"})
 
 
@@ -85,7 +85,7 @@ def _permitted(walk: Walk, one: Insn) -> Helper:
         walk.undecided(f"helpers in a {name} program")
     if not may:
         walk.refuse(f"program of this type cannot use helper {call_name(row.id)}")
-    if row.name in _HOST:
+    if row.name in HOST:
         walk.undecided(f"bpf_{row.name}, which the host's policy or configuration may refuse")
     if row.gpl and not walk.setting.gpl:
         walk.refuse("cannot call GPL-restricted function from non-GPL compatible program")

@@ -16,10 +16,10 @@ class CtxField:
     pointer: a load of the field gives this kind of pointer, not a number of the caller's: the packet's start
     ("packet"), its end, its metadata, a socket, a kernel object.
     readers, writers: the program types that may read and write it, in the words of tables.places.
-    narrow: which reads of fewer bytes are taken: "any" aligned one, at the field's "start" only, of 2 bytes ("halves"),
-    or "" for none. held: bytes that the kernel has of it, where they are fewer than the field's (0: all). Values fit
-    them, and a part that is read of at least as many is the whole value, wherever in the field it begins (measured for
-    fields that are not zero under BPF_PROG_TEST_RUN).
+    narrow: which reads of fewer bytes are taken: "any" aligned one, at the field's "start" only, or "behind" it, of 2
+    bytes ("halves"), or "" for none. held: bytes that the kernel has of it, where they are fewer than the field's (0:
+    all). Values fit them, and a part that is read of at least as many is the whole value, wherever in the field it
+    begins (measured for fields that are not zero under BPF_PROG_TEST_RUN).
     wide: 8 bytes at an address that 8 divides are taken over two elements. bytewise: writes of fewer bytes are taken.
     given: BPF_PROG_TEST_RUN takes a value for it.
     """
@@ -70,6 +70,8 @@ class CtxField:
     def _reads_part(self, within: int, size: int) -> bool:
         if self.narrow == "halves":
             return size == 2
+        if self.narrow == "behind":
+            return within > 0
         return self.narrow == "any" or (self.narrow == "start" and not within)
 
 

@@ -44,6 +44,7 @@ RAW_TRACEPOINT = Context(
     (
         CtxField("args", 0, 8, count=12, readers="raw_tracepoint", given=True),
         CtxField("buffer", 0, 8, pointer="tp_buffer", readers="raw_tracepoint_writable"),
+        CtxField("args", 0, 8, readers="raw_tracepoint_writable", narrow="behind"),
         CtxField("args", 8, 8, count=11, readers="raw_tracepoint_writable"),
     ),
     "raw_tracepoint raw_tracepoint_writable",

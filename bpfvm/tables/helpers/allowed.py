@@ -13,6 +13,7 @@ from bpfvm.tables.places import covers, expand
 # Not measured, so that nothing is said of them: ext has the helpers of its target, struct_ops those of its structure,
 # the others were not to be loaded: lirc_mode2 for want of a device, lsm and functions of the kernel by host policy.
 UNKNOWN = frozenset({"ext", "struct_ops", "lsm", "lirc_mode2"})
+HOST = frozenset({"probe_write_user", "override_return"})  # lockdown and the kernel's configuration decide
 UNKNOWN_ATTACH = frozenset({"trace_fentry", "trace_fexit", "modify_return"})
 
 _MEASURED = (

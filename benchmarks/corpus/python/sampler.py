@@ -24,7 +24,7 @@ def sampler(ctx):
         return XDP_PASS
     ip = pkt.ip
     src, dst = ip.src, ip.dst
-    number = bpf.fetch_add(seen[0], 1)
+    number = bpf.fetch_add(seen, 0, 1)
     if number % 8 == 0:
         samples.submit(Sample(number=number, src=src, dst=dst, length=len(pkt), proto=ip.proto, ttl=ip.ttl, id=ip.id))
     return XDP_PASS

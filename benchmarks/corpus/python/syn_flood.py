@@ -22,12 +22,12 @@ def syn_flood(ctx):
         return XDP_PASS
     syn = ip.tcp.flags & (SYN | ACK) == SYN
     ack = ip.tcp.flags & ACK != 0
-    score = scores.get(ip.src)
-    if score is None:
+    if ip.src not in scores:
         scores[ip.src] = Score(syns=syn, acks=ack)
         return XDP_PASS
     if syn:
-        bpf.add(score, "syns", 1)
+        scores[ip.src].syns += 1
     if ack:
-        bpf.add(score, "acks", 1)
+        scores[ip.src].acks += 1
+    score = scores[ip.src]
     return XDP_DROP if score.syns > score.acks + 16 else XDP_PASS

@@ -1,6 +1,6 @@
 """Puts frames of listed senders into their VLAN."""
 
-from bpfvm import TC_ACT_OK, TC_ACT_SHOT, Counter, Hash, bpf, hton16, pkt, struct, u8, u16
+from bpfvm import TC_ACT_OK, TC_ACT_SHOT, Counter, Hash, bpf, pkt, struct, u8, u16
 
 ETH_VLAN = 0x8100
 
@@ -21,7 +21,7 @@ def tc_vlan_push(skb):
     id = members.get(Sender(mac=pkt.eth.src))
     if id is None:
         return TC_ACT_OK
-    if bpf.helper.skb_vlan_push(skb, hton16(ETH_VLAN), id):
+    if pkt.vlan_push(ETH_VLAN, id):
         return TC_ACT_SHOT
     pushed[id] += 1
     return TC_ACT_OK

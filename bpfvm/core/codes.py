@@ -62,6 +62,7 @@ _ROWS: tuple[Code, ...] = (
     Code("W130", "a comparison that is always true or always false"),
     Code("W131", "a lookup whose result is not used"),
     Code("W140", "a loop that costs the kernel's verifier much"),
+    Code("W141", "a loop that the target kernel may not carry"),
 )
 
 CODES: Mapping[str, Code] = {row.id: row for row in _ROWS}

@@ -11,9 +11,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError
+from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError, VerifierReject
 from bpfvm.core.machine import Entries
-from bpfvm.kernel import struct_ops
+from bpfvm.kernel import scalars, struct_ops
 from bpfvm.kernel.attr import PROG_BIND_MAP, BindMap
 from bpfvm.kernel.lacks import attempted
 from bpfvm.kernel.maps import KernelMap
@@ -44,6 +44,8 @@ def load_object(spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> 
     """
     check_switch()
     one, row = chosen(spec, program)
+    if scalars.is_of_scalars(one) and not _has_syscall_programs():
+        return load_object(scalars.as_xdp(spec, program), program, maps)
 
     def build(spec: ObjectSpec, lacks: Lacks) -> LoadedProgram:
         with ExitStack() as opened:
@@ -58,6 +60,14 @@ def load_object(spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> 
             return loaded
 
     return attempted(spec, build)
+
+
+def _has_syscall_programs() -> bool:
+    """Whether this kernel has programs of type syscall (since 5.14); what forbids them is told by the load."""
+    from bpfvm.kernel import features
+
+    answer = features.program("syscall")
+    return answer.have is not False or answer.cause != "absent"
 
 
 def check_switch() -> None:
@@ -148,10 +158,15 @@ class Loading:
             member = struct_ops.index_of(self.spec, table, at, there)
             target = replace(self._open_modules.target(Place(there.table, there.module)), member=member)
         modules = [self._open_modules.number(module) for module in self._modules]
-        fd = load_program(
-            one, self.spec.license, self.maps, self.spec.maps, self._types.records(one), target, modules, self._lacks,
-            self._told,
-        )  # fmt: skip
+        try:
+            fd = load_program(
+                one, self.spec.license, self.maps, self.spec.maps, self._types.records(one), target, modules,
+                self._lacks, self._told,
+            )  # fmt: skip
+        except (VerifierReject, Unavailable) as error:
+            from bpfvm.kernel.requirements import explained  # which loads programs to find out
+
+            raise explained(self.spec, name, error) from None
         self._opened.enter_context(fd)
         self.programs[name], self._named[name] = fd, fd.number
         return fd

@@ -22,7 +22,7 @@ from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
 from bpfvm.core.machine import Entries, Input, Result
 from bpfvm.isa.codec import encode
 from bpfvm.isa.insn import insn
-from bpfvm.kernel import packets
+from bpfvm.kernel import packets, scalars
 from bpfvm.kernel.call import Call, check_times, in_network, on_cpu, tells_cpus_apart
 from bpfvm.kernel.elements import BYTE_ORDER
 from bpfvm.kernel.maps import KernelMap
@@ -49,6 +49,7 @@ _LARGEST_CTX = (1 << 16) - 1  # U16_MAX, bpf_prog_test_run_syscall
 # A program can put at most a page before and behind what it was given (bpf_xdp_adjust_head, bpf_xdp_adjust_tail)
 _GROWTH = 2 * mmap.PAGESIZE
 
+_NOTHING = bytes(64)  # a frame for programs that look at none
 _XDP_MD = struct.Struct("=6I")  # data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
 
 
@@ -123,12 +124,24 @@ class LoadedProgram:
             raise Unavailable("engine kernel sets no registers: r1 points to the context, the others hold nothing")
         if given.memory:
             raise Unavailable("engine kernel has the memory that there is: none can be given")
+        if scalars.MAP in self._maps:
+            return self._of_scalars(given)
         check_times(times, self._row.name)
         call = Call(self._fd, times)
         with on_cpu(given.cpu) if given.cpu or self._tells_cpus_apart else nullcontext():
             result = runner(call, given, self._program, self._row.layer)
         events, lost = self._events.read()
         return (replace(result, events=events, lost=lost) if events or lost else result), call.duration
+
+    def _of_scalars(self, given: Input) -> tuple[Result, int]:
+        """A run of what bpfvm.kernel.scalars made an XDP program."""
+        context, place, call = given.ctx or b"", self._maps[scalars.MAP], Call(self._fd)
+        key = bytes(place.spec.key_size)
+        place.write([(key, scalars.padded(context))])
+        call(TestRun(data_in=address(_NOTHING), data_size_in=len(_NOTHING)))
+        ((_, after),) = place.read()
+        assert isinstance(after, bytes), "the map is not per CPU"
+        return Result(r0=0, r0_bits=32, ctx=after[: len(context)]), 0
 
     def live(self, given: Input, frames: int, network: str | None = None, batch: int = 0) -> Result:
         """Send so many copies of the packet through an xdp program, and on to where its verdict says: up the stack, out
@@ -190,13 +203,28 @@ def _run_xdp(call: Call, given: Input, program: ProgramSpec, layer: str | None) 
         ctx_in=address(context), ctx_size_in=len(context), ctx_out=address(after), ctx_size_out=len(after),
     )  # fmt: skip
     try:
-        call(attr)
+        with_context = _call_xdp(call, attr, given)
     except OSError as error:
         raise _xdp_error(error.errno or 0, given, attr.data_size_out) from None
+    if not with_context:
+        return Result(r0=attr.retval, r0_bits=32, packet=out.raw[: attr.data_size_out])
     # data counts from data_meta: what bpf_xdp_adjust_meta put before the frame is given out with it
     meta, _, _, interface, queue, _ = _XDP_MD.unpack(after.raw)
     fields = {"data_meta": meta, "ingress_ifindex": interface, "rx_queue_index": queue}
     return Result(r0=attr.retval, r0_bits=32, packet=out.raw[meta : attr.data_size_out], fields=fields)
+
+
+def _call_xdp(call: Call, attr: TestRun, given: Input) -> bool:
+    """Run; False where the kernel takes no context (before 5.14), and there is none to be given. Raises OSError."""
+    try:
+        call(attr)
+    except OSError as error:
+        if error.errno != errno.EINVAL or given.fields:
+            raise
+        attr.ctx_in = attr.ctx_size_in = attr.ctx_out = attr.ctx_size_out = 0
+        call(attr)
+        return False
+    return True
 
 
 def _live_attributes(given: Input, batch: int) -> tuple[TestRun, tuple[bytes, bytes]]:

@@ -168,6 +168,8 @@ def close(f: Translation, heads: Heads, place: Span, spent: str | None = None) -
             checked.carried(f, name, heads.names[name], place)
         back = [_carried(f, one) for one in heads.carried]
         if spent is None or not f.machine.may_goto:
+            if spent is not None:
+                _may_not_end(f, spent[1])
             f.builder.goto(heads.block, *back)
         else:
             back = [f.builder.op("forget", one, type=one.type) if one.op == "const" else one for one in back]
@@ -177,6 +179,17 @@ def close(f: Translation, heads: Heads, place: Span, spent: str | None = None) -
         numbers = (one.there, one.number) if isinstance(one, Maybe) else (one,) if isinstance(one, Number) else ()
         f.bases -= {number.origin for number in numbers}
     f.leave()
+
+
+def _may_not_end(f: Translation, place: Span) -> None:
+    f.warn(
+        "W141",
+        "the target kernel's verifier may not get to the end of this loop",
+        place,
+        why="it walks through every turn, and this loop makes many, or nobody knows how many; kernels from 6.9 on end "
+        "such a loop by may_goto",
+        help="for i in range(256): ...  # a constant bound, and a break inside",
+    )
 
 
 def _carried(f: Translation, one: Carried) -> Register:

@@ -14,7 +14,14 @@ from kernel_tests.vm.kernels import Fetched, Unavailable
 
 _FILE, _FOLDER = 0o100755, 0o040755
 FIRST = ("virtio_pci", "virtiofs", "overlay")  # without them there are no files
-LATER = ("veth", "sch_ingress", "cls_bpf", "nf_defrag_ipv4", "nf_defrag_ipv6", "tcp_bbr")  # for networks; may be lacking
+LATER = (
+    "veth",
+    "sch_ingress",
+    "cls_bpf",
+    "nf_defrag_ipv4",
+    "nf_defrag_ipv6",
+    "tcp_bbr",
+)  # may be lacking
 
 _INIT = """#!/bin/busybox sh
 b=/bin/busybox
@@ -31,6 +38,7 @@ for one in tmp run; do $b mount -t tmpfs $one /root/$one; done
 $b mkdir -p /root/dev/shm /root/dev/pts
 $b mount -t tmpfs shm /root/dev/shm
 $b mount -t devpts pts /root/dev/pts
+$b mount -t securityfs security /root/sys/kernel/security
 $b mount -t bpf bpf /root/sys/fs/bpf
 $b mount -t tracefs tracing /root/sys/kernel/tracing
 $b mount -t cgroup2 cgroup /root/sys/fs/cgroup

@@ -43,7 +43,7 @@ class Kernel:
 KERNELS: tuple[Kernel, ...] = (
     Kernel("5.10", "bullseye-security", (r"linux-image-5\.10\.[\w.-]+-cloud-amd64",), security=True,
            lsm="lockdown,yama,integrity,apparmor,bpf"),
-    Kernel("6.1", "bookworm", (r"linux-image-6\.1\.0-\d+-cloud-amd64",)),
+    Kernel("6.1", "bookworm-security", (r"linux-image-6\.1\.0-\d+-cloud-amd64",), security=True),
     # QEMU 7.2 emulates cmpxchg16b so that 6.12 dies of it
     Kernel("6.12", "bookworm-backports", (r"linux-image-6\.12\.[\w+.-]+-cloud-amd64",), cpu="-cx16"),
     Kernel("7", "forky", (r"linux-binary-7\.[\w+.-]+-cloud-amd64", r"linux-modules-7\.[\w+.-]+-cloud-amd64")),
@@ -86,7 +86,8 @@ def fetched(kernels: Iterable[Kernel]) -> tuple[list[Fetched], Path]:
 
 def _fetched(kernel: Kernel, folders: list[Path]) -> Fetched:
     images = [one for folder in folders for one in folder.rglob("vmlinuz*")]
-    modules = [one.parent for folder in folders for one in folder.rglob("kernel") if one.parent.parent.name == "modules"]
+    trees = [one for folder in folders for one in folder.rglob("kernel")]
+    modules = [one.parent for one in trees if one.parent.parent.name == "modules"]
     if not images or not modules:
         raise Unavailable(f"the packages of {kernel.name} hold no kernel or no modules")
     return Fetched(kernel, modules[0].name, images[0], modules[0])

@@ -79,7 +79,8 @@ def _guest(kernel: Fetched, first: Path, share: Path, seconds: float, told: Call
             last = text or last
             told(text)
     if status is None:
-        why = f"did not end in {seconds:.0f} s" if guest.returncode == 124 else f"ended by itself; its last line: {last!r}"
+        late = f"did not end in {seconds:.0f} s"
+        why = late if guest.returncode == 124 else f"ended by itself; its last line: {last!r}"
         raise Unavailable(f"the guest with kernel {kernel.release} {why}")
     return status
 

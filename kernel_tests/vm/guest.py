@@ -1,0 +1,94 @@
+"""What runs in a guest: places and their counts, then programs of the tests: each loads, or it is said what is lacking.
+
+    python -m kernel_tests.vm.guest SHARE SEED
+
+One line of JSON for each row and each program. What a kernel lacks is asked for before the program is given to it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from bpfvm import bpf
+from bpfvm.compiler import compile_program
+from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, VerifierReject
+from bpfvm.kernel import KERNEL, features
+from bpfvm.kernel.requirements import missing
+from bpfvm.lang import hooks
+from bpfvm.lang.target import Target
+from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.model import ObjectSpec
+from kernel_tests.places import ROWS, bench, cells
+
+TESTS = Path(__file__).parents[2] / "tests"
+LOADS, LACKS, REFUSED = "loads", "lacks", "refused"
+
+
+Case = tuple[str, ObjectSpec, str, str]
+
+
+def programs() -> Iterator[Case]:
+    """Every program of the tests' objects, then every function: its name, its object, its name there, and what the
+    compiler warned of on this kernel."""
+    for path in sorted((TESTS / "objects").rglob("*.o")) + sorted((TESTS / "packets").rglob("*.o")):
+        if path.parent.name in ("refused", "damaged") or path.stem.endswith("_big"):
+            continue
+        try:
+            spec = read_object(path)
+        except BpfvmError:
+            continue
+        for name, one in spec.programs.items():
+            if one.type != "unspec":
+                yield f"{path.relative_to(TESTS)}:{name}", spec, name, ""
+    yield from _functions()
+
+
+def _functions() -> Iterator[Case]:
+    """Compiled for what this kernel has."""
+    from tests.contract import levels
+
+    cpu = 3 if features.probe("isa_v3").have else 2
+    machine = Target(cpu, may_goto=bool(features.probe("may_goto").have))
+    for function, _ in levels.cases():
+        program = bpf.function(function)
+        compiled = compile_program(function, hooks.function(), machine=machine)
+        warned = "".join(one.message for one in compiled.warnings if one.code == "W141")
+        yield f"function {program.name}", compiled.spec, program.name, warned
+
+
+def verdict(spec: ObjectSpec, name: str, warned: str = "") -> tuple[str, str]:
+    """LOADS, LACKS with what is lacking as bpfvm says it, or REFUSED with the kernel's words."""
+    lacking = () if spec.programs[name].type == "syscall" else missing(spec, name)
+    try:
+        with KERNEL.load(spec, name, {}):
+            return (REFUSED, f"it loads, though {lacking[0]} is lacking") if lacking else (LOADS, "")
+    except VerifierReject as error:
+        if lacking or "CO-RE relocation" in str(error):  # that is said in words of bpfvm's own
+            return LACKS, "; ".join(lacking) or str(error)
+        if warned:
+            return LACKS, f"may_goto: {warned}"
+        return REFUSED, str(error)
+    except (LoadError, Unavailable) as error:
+        return LACKS, "; ".join(lacking) or str(error)
+
+
+def main() -> None:
+    """The command."""
+    share, seed = float(sys.argv[1]), int(sys.argv[2])
+    with bench() as on:
+        for row in ROWS:
+            print(json.dumps({"place": asdict(cells(row, on))}), flush=True)
+    dice = random.Random(seed)
+    for label, spec, name, warned in programs():
+        if dice.random() < share:
+            found, why = verdict(spec, name, warned)
+            print(json.dumps({"program": label, "verdict": found, "why": why}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

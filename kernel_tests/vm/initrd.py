@@ -32,21 +32,21 @@ for one in $($b cat /modules/order); do $b insmod /modules/$one 2>/dev/null || e
 $b mount -t virtiofs rootfs /host -o ro || echo "no files of the host"
 $b mount -t tmpfs changes /changes
 $b mkdir /changes/upper /changes/work
-$b mount -t overlay overlay -o lowerdir=/host,upperdir=/changes/upper,workdir=/changes/work /root
-for one in proc sys dev; do $b mount --move /$one /root/$one; done
-for one in tmp run; do $b mount -t tmpfs $one /root/$one; done
-$b mkdir -p /root/dev/shm /root/dev/pts
-$b mount -t tmpfs shm /root/dev/shm
-$b mount -t devpts pts /root/dev/pts
-$b mount -t securityfs security /root/sys/kernel/security
-$b mount -t bpf bpf /root/sys/fs/bpf
-$b mount -t tracefs tracing /root/sys/kernel/tracing
-$b mount -t cgroup2 cgroup /root/sys/fs/cgroup
+$b mount -t overlay overlay -o lowerdir=/host,upperdir=/changes/upper,workdir=/changes/work /new
+for one in proc sys dev; do $b mount --move /$one /new/$one; done
+for one in tmp run; do $b mount -t tmpfs $one /new/$one; done
+$b mkdir -p /new/dev/shm /new/dev/pts
+$b mount -t tmpfs shm /new/dev/shm
+$b mount -t devpts pts /new/dev/pts
+$b mount -t securityfs security /new/sys/kernel/security
+$b mount -t bpf bpf /new/sys/fs/bpf
+$b mount -t tracefs tracing /new/sys/kernel/tracing
+$b mount -t cgroup2 cgroup /new/sys/fs/cgroup
 $b ifconfig lo 127.0.0.1 up
-$b chroot /root /bin/sh -c '{command}'
+$b chroot /new /bin/sh -c '{command}'
 echo "{end}$?"
 $b sync
-echo o > /root/proc/sysrq-trigger
+echo o > /new/proc/sysrq-trigger
 $b sleep 60
 """
 END = "GUEST ENDED WITH "
@@ -56,7 +56,7 @@ def initrd(kernel: Fetched, busybox: Path, command: str) -> bytes:
     """A guest's first file system. Unavailable for a kernel that lacks a module that it takes."""
     modules = _modules(kernel)
     order = "\n".join(modules)
-    parts = [_entry(name, b"", _FOLDER) for name in ("bin", "proc", "sys", "dev", "host", "changes", "root", "modules")]
+    parts = [_entry(name, b"", _FOLDER) for name in ("bin", "proc", "sys", "dev", "host", "changes", "new", "modules")]
     parts.append(_entry("bin/busybox", busybox.read_bytes(), _FILE))
     parts += [_entry(f"modules/{name}", data, _FILE) for name, data in modules.items()]
     parts.append(_entry("modules/order", order.encode(), _FILE))

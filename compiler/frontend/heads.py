@@ -169,7 +169,7 @@ def close(f: Translation, heads: Heads, place: Span, spent: str | None = None) -
         back = [_carried(f, one) for one in heads.carried]
         if spent is None or not f.machine.may_goto:
             if spent is not None:
-                _may_not_end(f, spent[1])
+                _may_not_end(f, place)
             f.builder.goto(heads.block, *back)
         else:
             back = [f.builder.op("forget", one, type=one.type) if one.op == "const" else one for one in back]

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from bpfvm.lang.maps import Hash as Hash
     from bpfvm.lang.maps import Histogram as Histogram
     from bpfvm.lang.maps import LpmTrie as LpmTrie
+    from bpfvm.lang.maps import PerfEvents as PerfEvents
     from bpfvm.lang.maps import Queue as Queue
+    from bpfvm.lang.maps import Ring as Ring
     from bpfvm.lang.maps import Stack as Stack
     from bpfvm.lang.maps import ip4prefix as ip4prefix
     from bpfvm.lang.maps import ip6prefix as ip6prefix
@@ -115,7 +117,8 @@ _EXPORTS = {
     ),
     **dict.fromkeys(("KernelPtr", "UserPtr"), "bpfvm.lang.pointers"),
     "Range": "bpfvm.lang.signature",
-    **dict.fromkeys(("Array", "Bloom", "Counter", "Hash", "Histogram", "LpmTrie", "Queue", "Stack", "ip4prefix",
+    **dict.fromkeys(("Array", "Bloom", "Counter", "Hash", "Histogram", "LpmTrie", "PerfEvents", "Queue", "Ring",
+                     "Stack", "ip4prefix",
                      "ip6prefix"),
                     "bpfvm.lang.maps"),
     "pkt": "bpfvm.lang.packet",

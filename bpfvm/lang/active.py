@@ -24,6 +24,9 @@ class Machine(Protocol):
     def helper(self, name: str, *arguments: int) -> int:
         """r0 of a helper, a row of tables.helpers, an unsigned 64-bit number."""
 
+    def context_address(self) -> int:
+        """The address that is the context for helpers."""
+
     def load(self, address: int, size: int) -> bytes:
         """`size` bytes of memory."""
 

@@ -71,6 +71,9 @@ class Function(Interpreter):
         given: list[Value] = [*(one & M64 for one in arguments), *[None] * (5 - len(arguments))]
         return self.number(0, self.helpers[row.id](self, given))
 
+    def context_address(self) -> int:
+        return self._context().region.base
+
     def load(self, address: int, size: int) -> bytes:
         return self.read(address, size, "an address")
 

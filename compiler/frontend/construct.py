@@ -70,14 +70,20 @@ def _struct(
     f: Translation, node: ast.Call, kind: StructType, values: Sequence[tuple[Value, ast.expr]],
     named: Mapping[str, Value],
 ) -> Value:  # fmt: skip
-    name, fields = kind.__name__, " ".join(kind.__members__)
+    name = kind.__name__
     if values:
         return f.error("E013", f"`{name}` takes its fields by name", values[0][1], why="CPython would raise TypeError",
                        help=f"{name}({next(iter(kind.__members__))}=...)")  # fmt: skip
+    return struct(f, node, kind, named, new(f, kind, node))
+
+
+def struct(f: Translation, node: ast.Call, kind: StructType, named: Mapping[str, Value], made: Reference) -> Value:
+    """A struct with fields by name, at the place of `made`."""
+    name, fields = kind.__name__, " ".join(kind.__members__)
     unknown = next((one for one in node.keywords if one.arg not in kind.__members__), None)
     if unknown is not None:
         return f.error("E037", f"`{name}` has no field `{unknown.arg}`", unknown.value, help=f"it has {fields}")
-    made = new(f, kind, node)
+    f.target.layouts[kind] = None
     given = [
         _Given(place.member(made, kind.__members__[one.arg or ""]), named[one.arg or ""], one.value)
         for one in node.keywords

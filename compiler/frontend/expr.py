@@ -154,6 +154,9 @@ def _call(f: Translation, node: ast.Call) -> Value:
     from bpfvm.compiler.frontend import generate, reduce, stmt  # these translate expressions
 
     callee = value(f, node.func)
+    if isinstance(callee, Callee) and callee.lazy:
+        lazy: Value = callee.call(f, node, lambda one: value(f, one))
+        return lazy
     if construct.makes(callee):
         if isinstance(callee, Static) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
             return generate.array(f, node, callee.object, stmt.store)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bpfvm.compiler.frontend import histogram, keyed, names, queues
+from bpfvm.compiler.frontend import histogram, keyed, names, queues, rings
 from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Bad, Callee, Entries, MapValue, Value
-from bpfvm.lang.maps import Bloom, Hashed, Histogram, Keyed, Queue
+from bpfvm.lang.maps import Bloom, Events, Hashed, Histogram, Keyed, Queue
 
 Call = Callable[[Translation, MapValue, ast.Call, list[Value], list[ast.expr]], Value]
 
@@ -30,6 +30,8 @@ def attribute(f: Translation, owner: MapValue, node: ast.Attribute) -> Value:
     """`m.max_entries`, and methods before they are called."""
     if node.attr == "max_entries":
         return names.captured(f, owner.declared.max_entries, f.quoted(node), node)
+    if node.attr == "submit" and isinstance(owner.declared, Events):
+        return Callee(f.quoted(node), lambda f, call, evaluate: rings.submit(f, owner, call, evaluate), lazy=True)
     found = [one for one in METHODS.get(node.attr, ()) if isinstance(owner.declared, one.of)]
     if found:
         return Callee(f.quoted(node), partial(_called, owner=owner, method=found[0]))
@@ -74,6 +76,7 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
     ),
     "get": (Method(Keyed, ("key", "default"), 1, keyed.get),),
     "items": (Method(Keyed, (), 0, _entries(keyed=True)),),
+    "output": (Method(Events, ("data",), 1, rings.output),),
     "peek": (Method(Queue, (), 0, queues.peek),),
     "pop": (Method(Hashed, ("key", "default"), 1, keyed.pop), Method(Queue, (), 0, queues.pop)),
     "push": (Method(Queue, ("value",), 1, queues.push),),

@@ -290,10 +290,12 @@ class Method:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Callee:
-    """Something of ours before it is called: `m.get`, `ktime`. call: a calls.Handler."""
+    """Something of ours before it is called: `m.get`, `ktime`. call: a calls.Handler; lazy: gets the call before its
+    arguments are evaluated, and what evaluates them."""
 
     name: str
     call: Callable[..., Any]
+    lazy: bool = False
 
     @property
     def described(self) -> str:

@@ -9,6 +9,7 @@ from bpfvm.lang.maps.base import MAX_ENTRIES, NOEXIST, Map, MapError
 from bpfvm.lang.maps.histogram import Histogram
 from bpfvm.lang.maps.keyed import Array, Counter, Hash, Hashed, Keyed
 from bpfvm.lang.maps.queues import Bloom, Pushed, Queue, Stack
+from bpfvm.lang.maps.rings import Events, PerfEvents, Ring
 from bpfvm.lang.maps.trie import LpmTrie, ip4prefix, ip6prefix
 
 
@@ -28,6 +29,6 @@ def made(type: str, max_entries: int, key: Any, value: Any) -> Map:
 
 
 __all__ = [
-    "MAX_ENTRIES", "NOEXIST", "Array", "Bloom", "Counter", "Hash", "Hashed", "Histogram", "Keyed", "LpmTrie", "Map",
-    "MapError", "Pushed", "Queue", "Stack", "ip4prefix", "ip6prefix",
+    "MAX_ENTRIES", "NOEXIST", "Array", "Bloom", "Counter", "Events", "Hash", "Hashed", "Histogram", "Keyed", "LpmTrie",
+    "Map", "MapError", "PerfEvents", "Pushed", "Queue", "Ring", "Stack", "ip4prefix", "ip6prefix",
 ]  # fmt: skip

@@ -1,0 +1,72 @@
+"""Events: records that a program gives to user space, through a ring buffer or through perf's buffers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bpfvm.core.errors import UsageError
+from bpfvm.lang.layout import View
+from bpfvm.lang.maps.base import Map, element, packed
+from bpfvm.obj.model import MapSpec
+
+ROOM = 1 << 18  # bytes of a ring that says nothing of them
+PAGE = 4096
+_CURRENT_CPU = 0xFFFFFFFF  # BPF_F_CURRENT_CPU
+
+
+class Events(Map):
+    """A map of records of one type."""
+
+    event: Any
+
+    def __init__(self, event: Any, max_entries: int, name: str | None) -> None:
+        self.event = element(type(self).__name__, "event", event)
+        super().__init__(max_entries, name)
+
+    def submit(self, event: Any) -> None:
+        """Give one record to user space, and drop it where there is no room."""
+        self._send(packed(self.event, event))
+
+    def output(self, data: Any) -> None:
+        """Give bytes to user space, an array, a struct or a constant; drop them where there is no room."""
+        if not isinstance(data, bytes | View):
+            raise TypeError(f"{self.called}.output takes bytes, an array or a struct, not {type(data).__name__}")
+        self._send(bytes(data))
+
+    def _send(self, data: bytes) -> None:
+        raise NotImplementedError
+
+
+class Ring(Events):
+    """BPF_MAP_TYPE_RINGBUF of `size` bytes: `evs.submit(Event(...))`."""
+
+    type = "ringbuf"
+    usage = "evs.submit(Event(...)), evs.output(data)"
+
+    def __init__(self, event: Any, size: int = ROOM, name: str | None = None) -> None:
+        if not isinstance(size, int) or size < PAGE or size & (size - 1):
+            raise UsageError(f"Ring: a ring has a power of two of bytes, from {PAGE} on, not {size!r}")
+        super().__init__(event, size, name)
+
+    def _send(self, data: bytes) -> None:
+        on = self._machine()
+        on.helper("ringbuf_output", on.handle(self), on.place(data), len(data), 0)
+
+
+class PerfEvents(Events):
+    """BPF_MAP_TYPE_PERF_EVENT_ARRAY: records through a buffer of each CPU, for kernels before 5.8."""
+
+    type = "perf_event_array"
+    usage = "evs.submit(Event(...)), evs.output(data)"
+
+    def __init__(self, event: Any, name: str | None = None) -> None:
+        super().__init__(event, 1, name)
+        self.max_entries = 0  # as many as there are CPUs
+
+    def spec(self, name: str) -> MapSpec:
+        return replace(super().spec(name), key_size=4, value_size=4)  # CPUs, and what the kernel keeps of each
+
+    def _send(self, data: bytes) -> None:
+        on = self._machine()
+        on.helper("perf_event_output", on.context_address(), on.handle(self), _CURRENT_CPU, on.place(data), len(data))

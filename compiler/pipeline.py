@@ -16,12 +16,14 @@ from bpfvm.compiler.ir.function import Function
 from bpfvm.compiler.ir.text import to_text
 from bpfvm.compiler.ir.types import Value
 from bpfvm.compiler.lower.select import select
+from bpfvm.compiler.passes.bounds import bounds
 from bpfvm.compiler.passes.cse import cse
 from bpfvm.compiler.passes.dce import dce
 from bpfvm.compiler.passes.prune import prune
 from bpfvm.compiler.passes.scalars import scalars
 from bpfvm.compiler.passes.sccp import sccp
 from bpfvm.compiler.passes.simplify import Fired, simplify
+from bpfvm.compiler.passes.swaps import swaps
 from bpfvm.compiler.regalloc.alloc import allocate
 from bpfvm.core.diag import CompileError, Diag, Note
 from bpfvm.core.span import Span
@@ -53,6 +55,8 @@ PASSES: tuple[Pass, ...] = (
     Pass("prune", lambda function, _: prune(function)),
     Pass("simplify", simplify),
     Pass("cse", cse),
+    Pass("bounds", bounds),
+    Pass("swaps", swaps),
     Pass("dce", dce),
 )
 
@@ -62,6 +66,9 @@ PASS_ORDER: tuple[tuple[str, str, str], ...] = (
     ("simplify", "sccp", "a law finds constants where operands vary"),
     ("sccp", "prune", "once ways are decided in one go, prune need not go round for each"),
     ("simplify", "cse", "folding makes operands equal"),
+    ("cse", "bounds", "an address that is computed once is one address"),
+    ("swaps", "dce", "a swap that only a comparison read is read no more"),
+    ("bounds", "dce", "addresses that are tested no more are read no more"),
     ("cse", "dce", "the operands of what is computed once are read no more"),
     ("prune", "dce", "a value is dead only once the ways that read it are gone"),
 )

@@ -46,6 +46,9 @@ class Machine(Protocol):
 
     def packet_length(self) -> int: ...
 
+    def packet_call(self, name: str, *arguments: int) -> int:
+        """r0 of a helper whose first argument is the context, an unsigned 64-bit number."""
+
     def packet_read(self, offset: int, size: int) -> bytes:
         """`size` bytes from `offset` on. Raises PacketError past the end."""
 

@@ -14,6 +14,7 @@ from bpfvm.lang.faults import PacketError
 from bpfvm.lang.headers import DATA, HEADERS, NAMED, PACKET, ROOTS, Header, Layer
 from bpfvm.lang.layout import Layout, size_of, view
 from bpfvm.lang.memory import contents, load, store
+from bpfvm.lang.packet_calls import CALLS, result
 from bpfvm.lang.structs import Member
 from bpfvm.lang.types import u8
 
@@ -142,6 +143,16 @@ class Packet(View):
         return 0
 
     def __init__(self) -> None: ...
+
+    def __getattr__(self, name: str) -> Any:
+        call = CALLS.get(name)
+        if call is None:
+            return super().__getattr__(name)
+
+        def called(*values: int, **named: int) -> int:
+            return result(machine(f"pkt.{name}").packet_call(call.helper, *call.words(values, named)))
+
+        return called
 
 
 def _counted(index: Any) -> int:

@@ -16,7 +16,7 @@ from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.contexts.frame import Frame
 from bpfvm.emulator.interp import Interpreter, poison
-from bpfvm.emulator.memory import Region
+from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.system import System
 from bpfvm.lang.faults import PacketError
 from bpfvm.lang.headers import FARTHEST
@@ -108,6 +108,10 @@ class Function(Interpreter):
             return 0
         tells = CONTEXTS[self._type.context or ""].open("len", False, self._type.name, None) is not None
         return frame.size if tells else frame.packet.size
+
+    def packet_call(self, name: str, *arguments: int) -> int:
+        given: list[Value] = [Pointer(self._context().region, 0), *arguments]
+        return self.number(0, self.helpers[BY_NAME[name].id](self, [*given, *[None] * (5 - len(given))]))
 
     def packet_read(self, offset: int, size: int) -> bytes:
         return self._frame("read", offset, size).read(offset, size)

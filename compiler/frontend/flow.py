@@ -24,6 +24,7 @@ from bpfvm.compiler.frontend.types import (
     Number,
     Pointer,
     Reference,
+    Stale,
     Tuple,
     Unbound,
     Value,
@@ -55,7 +56,7 @@ def join_values(f: Translation, ends: Sequence[End], results: Sequence[Value], n
             why="a value that an operation uses must be of one kind",
             help="use if and else, and two names",
         )
-    if joined is None or isinstance(joined, Unbound | Growing):
+    if joined is None or isinstance(joined, Unbound | Growing | Stale):
         raise AssertionError("a result has a value on every path")
     return joined
 
@@ -177,9 +178,9 @@ def _meet(column: Sequence[Binding]) -> Any:
         return BAD
     if any(isinstance(one, Unbound) for one in column):
         return Unbound(always=False)
-    growing = next((one for one in column if isinstance(one, Growing)), None)
-    if growing is not None:
-        return growing
+    gone = next((one for one in column if isinstance(one, Growing | Stale)), None)
+    if gone is not None:
+        return gone
     numbers = [one for one in column if isinstance(one, Number)]
     if len(numbers) == len(column):
         return _meet_numbers(numbers)
@@ -255,7 +256,8 @@ def _meet_optional(column: Sequence[Binding]) -> Any:
 def _conflict(column: Sequence[Binding]) -> Conflict:
     first = column[0]
     other = next(one for one in column if one != first)
-    if isinstance(first, Unbound | Conflict | Growing) or isinstance(other, Unbound | Conflict | Growing):
+    known = (Unbound, Conflict, Growing, Stale)
+    if isinstance(first, known) or isinstance(other, known):
         raise AssertionError("unbound names and conflicts have met before")
     return Conflict(first, other)
 
@@ -368,4 +370,5 @@ def _common_packet(states: Sequence[State]) -> PacketEnds | None:
         same = [one for one in others if one is not None and one.pointer is window.pointer]
         if len(same) == len(known):
             windows[key] = min(same, key=lambda one: one.proven)
-    return PacketEnds(first.data, first.end, windows)
+    layers = {key: one for key, one in first.layers.items() if all(other.layers.get(key) == one for other in known)}
+    return PacketEnds(first.data, first.end, windows, layers)

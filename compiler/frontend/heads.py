@@ -85,6 +85,8 @@ def open(f: Translation, guesses: Mapping[str, Guess]) -> Heads:
         else:
             names[name] = binding
     words = [_carried(f, one) for one in carried]
+    if f.state.packet is not None:  # the body may store, which the next turn sees
+        f.state.packet = replace(f.state.packet, layers={})
     f.builder.goto(block, *words)
     f.builder.at(block)
     f.state.names.update(names)

@@ -39,6 +39,7 @@ from bpfvm.compiler.frontend.types import (
     part,
     placeholder,
 )
+from bpfvm.compiler.frontend.window import is_of_packet
 from bpfvm.core.bits import M8, M32, M64, S64_MAX, S64_MIN
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.headers import FARTHEST
@@ -55,7 +56,7 @@ _NONE = Interval(0, 0)
 _WALK, _FEW, _PATIENCE = 60_000, 16, 8
 _COSTLY, _LIMIT = 250_000, 1_000_000  # instructions of one loop that are told of, and BPF_COMPLEXITY_LIMIT_INSNS
 
-Guesses = Mapping[str, Guess]
+Guesses = dict[str, Guess]
 
 
 @dataclass(slots=True)
@@ -96,17 +97,24 @@ _WASTE, _WASTE_FOR_EACH = 30_000, 6
 
 def run(f: Translation, body: Body) -> Ends:
     """Translate a loop at the point reached; the ends that leave it."""
-    before: Mapping[str, Binding] = {name: flow.known(f.state, f.state.names.get(name)) for name in body.names}
+    before: dict[str, Binding] = {name: flow.known(f.state, f.state.names.get(name)) for name in body.names}
     guess: Guesses = {name: _first(one, body.known.get(name)) for name, one in before.items()}
-    round = 0
+    round = moves = 0
     while True:
+        so_far = f.moves
         trial = _trial(f, body, guess)
+        if f.moves > so_far and not moves:  # what was known of the packet before the loop holds on the first turn only
+            moves = 1
+            heads.rollback(f, trial.mark)
+            before |= _of_packet(f, guess)
+            guess = {name: guess.get(name) or _first(one, None) for name, one in before.items()}
+            continue
         grown = {name: _grown(f, trial, name, before[name], guess[name], body.turns, round) for name in guess}
         if all(grown[name] is guess[name] for name in guess) or _wasteful(f):
             break
         heads.rollback(f, trial.mark)
         guess, round = grown, round + 1
-        before = _entered(f, body, before, guess)
+        before = dict(_entered(f, body, before, guess))
     if _wasteful(f):
         _too_often(f, body)
     trial, is_followed = _followed(f, body, before, guess, trial)
@@ -141,6 +149,12 @@ def _wasteful(f: Translation) -> bool:
     """Whether bodies of loops were translated so often that it takes too long: then nothing is looked at twice. Each
     loop inside of another one multiplies how often."""
     return f.wasted > _WASTE + _WASTE_FOR_EACH * (f.builder.made - f.wasted)
+
+
+def _of_packet(f: Translation, guess: Guesses) -> dict[str, Binding]:
+    """Names for places in the packet that the body does not bind, but may leave without a meaning."""
+    f.state.packet = None
+    return {name: one for name, one in f.state.names.items() if name not in guess and is_of_packet(one)}
 
 
 def _too_often(f: Translation, body: Body) -> None:

@@ -14,7 +14,7 @@ from bpfvm.compiler.frontend import place as places
 from bpfvm.compiler.frontend.compare import Branches, Operand, compare, decided, ordered, truth, unknown
 from bpfvm.compiler.frontend.constants import NotConstant, object_of
 from bpfvm.compiler.frontend.equal import never_equal
-from bpfvm.compiler.frontend.memory import constant_bytes
+from bpfvm.compiler.frontend.memory import constant_bytes, get_word, is_text
 from bpfvm.compiler.frontend.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
@@ -33,8 +33,8 @@ from bpfvm.compiler.frontend.types import (
     Value,
     constant,
 )
-from bpfvm.lang.arrays import ArrayType
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.arrays import ArrayType, is_bytes
+from bpfvm.lang.interval import Interval, of_bits
 
 _MOST_TESTS = 256  # comparisons that one `in` may become
 # CPython walks through a range item by item for a number that is not exactly an int or a bool
@@ -89,7 +89,11 @@ def _in_memory(f: Translation, node: ast.expr, left: Operand, right: tuple[Refer
 
 
 def _equal_to_one(f: Translation, left: Operand, values: Sequence[Value], place: ast.expr) -> Branches:
-    """A struct, an array or a text in memory, among constants."""
+    """A struct, an array or a text in memory, among constants; bytes that fit a word are read once."""
+    word = _word(f, left[0], values)
+    if word is not None:
+        items = [constant(int.from_bytes(constant_bytes(one) or b"", "little")) for one in values]
+        return _among(f, (word, left[1]), items, place)
     holds: list[End] = []
     fails: list[End] = [f.end()]
     for one in values:
@@ -103,6 +107,18 @@ def _equal_to_one(f: Translation, left: Operand, values: Sequence[Value], place:
             more, fails = compare(f, _comparison(place), ast.Eq(), left, (one, place))
         holds += more
     return holds, fails
+
+
+def _word(f: Translation, one: Value, values: Sequence[Value]) -> Number | None:
+    """Bytes as a number, where all of `values` are as many; None for anything else."""
+    if not isinstance(one, Reference) or not is_bytes(one.type) or is_text(one.type):
+        return None
+    size = one.type.sizeof
+    data = [one.object if isinstance(one, Static) else None for one in values]
+    if size not in (1, 2, 4, 8) or not all(isinstance(part, bytes) and len(part) == size for part in data):
+        return None
+    range = of_bits(8 * size, signed=False)
+    return Number(INT, range, f.typed(range, get_word(f, one, size)))
 
 
 def _comparison(node: ast.expr) -> ast.Compare:

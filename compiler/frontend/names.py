@@ -23,6 +23,7 @@ from bpfvm.compiler.frontend.types import (
     Method,
     Number,
     Reference,
+    Stale,
     Static,
     Unbound,
     Value,
@@ -64,6 +65,14 @@ def read(f: Translation, node: ast.Name) -> Value:
             )
         case Growing():
             return _growing(f, node, bound)
+        case Stale():
+            return f.error(
+                "E034",
+                f"`{node.id}` is {bound.was.described} as it lay before the packet was moved",
+                node,
+                why="the packet may lie elsewhere since, begin elsewhere, and be shorter",
+                help=f"bind it again: {node.id} = pkt...",
+            )
     return f.state.seen(bound)
 
 

@@ -6,7 +6,7 @@ import ast
 import difflib
 from dataclasses import replace
 
-from bpfvm.compiler.frontend import arith, context, fetch, flow, items, memory, window
+from bpfvm.compiler.frontend import arith, context, fetch, flow, items, memory, moves, window
 from bpfvm.compiler.frontend import place as places
 from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.compare import Branches, ordered
@@ -21,6 +21,7 @@ from bpfvm.lang.arrays import array_of
 from bpfvm.lang.headers import DATA, FARTHEST, HEADERS, NAMED, ROOTS, Layer, Part
 from bpfvm.lang.interval import Interval, add, of_bits
 from bpfvm.lang.layout import Layout, size_of
+from bpfvm.lang.packet_calls import CALLS
 from bpfvm.lang.structs import Member
 from bpfvm.lang.types import Storage, u8
 from bpfvm.tables.ctx import CONTEXTS
@@ -41,6 +42,9 @@ def attribute(f: Translation, view: View, node: ast.Attribute) -> Value:
         return _read(f, view, member, node)
     if header.test(node.attr) is not None:
         return flow.truth_value(f, test(f, view, node) or ([], []), node)
+    call = CALLS.get(node.attr) if header.name in ROOTS.values() else None
+    if call is not None:
+        return Callee(node.attr, lambda f, node, given: moves.call(f, call, node, given))
     if node.attr == "at":
         return Callee("at", lambda f, node, given: _at(f, view, node, given))
     return _no_such(f, view, node)
@@ -73,7 +77,19 @@ def _name(view: View) -> str:
 
 
 def _layer(f: Translation, view: View, layer: Layer, node: ast.Attribute) -> View:
-    """The header behind this one."""
+    """The header behind this one; where bytes of this one tell how far, they are read once."""
+    key = (view.header, view.base, view.moved.origin if view.moved is not None else None, node.attr)
+    known, stores = f.state.packet.layers.get(key, (None, 0)) if f.state.packet is not None else (None, 0)
+    if known is not None and stores == f.stores:
+        return known
+    found = _behind(f, view, layer, node)
+    if layer.parts and f.state.packet is not None:
+        layers = {**f.state.packet.layers, key: (found, f.stores)}
+        f.state.packet = replace(f.state.packet, layers=layers)
+    return found
+
+
+def _behind(f: Translation, view: View, layer: Layer, node: ast.Attribute) -> View:
     where = f.last_name(node)
     found = replace(view, header=HEADERS[layer.header])
     for part in layer.parts:

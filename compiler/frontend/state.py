@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -22,11 +22,14 @@ class PacketEnds:
     """Addresses of the packet's first byte and of the byte behind its last.
 
     windows: what is known of addresses in it, by the origin of the number that was added to `data`, None for `data`.
+    layers: views that were asked for, by what they stand behind and their name; with how many stores there had been,
+    because a store may change where they are.
     """
 
     data: Register
     end: Register
     windows: Mapping[int | None, Window] = field(default_factory=dict)
+    layers: Mapping[Hashable, tuple[View, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bpfvm.compiler.frontend import arguments, parameters, result, stmt
+from bpfvm.compiler.frontend import arguments, parameters, result, stmt, window
 from bpfvm.compiler.frontend.depth import room
 from bpfvm.compiler.frontend.expr import value
 from bpfvm.compiler.frontend.frame import Frame
@@ -73,6 +73,7 @@ def _translate(callee: Callee, hook: Hook, name: str | None, machine: Target, re
         hook.section,
         hook.on_fault,
         result_offset=RESULT_OFFSET if hook.scalars else None,
+        faults_alike=not recorded,
         source=located.source.location(located.node),
     )
     f = Translation(Frame(function, located.source, scope), hook, target, machine, _body, recorded)
@@ -166,6 +167,8 @@ def _program(f: Translation, node: ast.FunctionDef | ast.Lambda, declared: Signa
         f.target.params = tuple(Param(name, scalar.annotation) for name, scalar in declared.params)
         f.target.result = declared.result.annotation
         result.bind_scalars(f, declared, _named(node))
+    if f.hook.program_type.direct:
+        window.ends(f)  # where every way to an access passes; nothing comes of it where there is none
     _body(f, node)
     if f.reachable:
         result.fall_off(f, head)

@@ -65,6 +65,7 @@ class Translation:
         self.functions: Final = {program.function: None}  # all that were translated
         self.told: Final[set[int]] = set()  # ids of captured objects that a warning was given of
         self.calls = 0  # of functions, that were written out
+        self.moves = 0  # of the packet, by calls that may put it elsewhere
         self.stores = 0  # into memory, or by what is called
         self.spared: set[ast.AST] = set()  # what only gives its low bits, which ints="checked" does not test
         self.wasted = 0  # values of bodies of loops that were translated under a guess and taken back

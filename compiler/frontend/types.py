@@ -385,7 +385,14 @@ class Growing:
     said: list[str] = field(default_factory=list, compare=False)
 
 
-Binding: TypeAlias = Value | Unbound | Conflict | Growing
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A name for a place in the packet, which has been moved since. An error only where it is read."""
+
+    was: Value
+
+
+Binding: TypeAlias = Value | Unbound | Conflict | Growing | Stale
 
 NOTHING, BAD = Nothing(), Bad()
 

@@ -12,11 +12,11 @@ from dataclasses import replace
 
 from bpfvm.compiler.frontend.state import PacketEnds, Window
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import Number, Reference, View
+from bpfvm.compiler.frontend.types import Conflict, Growing, Number, Reference, Stale, Tuple, Unbound, View
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.core.span import Span as TextSpan
 from bpfvm.lang.arrays import array_of
-from bpfvm.lang.headers import FARTHEST
+from bpfvm.lang.headers import FARTHEST, ROOTS
 from bpfvm.lang.interval import Interval
 from bpfvm.lang.types import u8
 from bpfvm.tables.ctx import CONTEXTS
@@ -97,3 +97,22 @@ def length(f: Translation) -> Register:
     """Bytes from the packet's start to its end."""
     packet = ends(f)
     return f.op("sub", packet.end, packet.data)
+
+
+def moved(f: Translation) -> None:
+    """The packet may lie elsewhere from here on: what names know of its bytes is stale."""
+    f.state.packet = None
+    f.moves += 1
+    for name, bound in f.state.names.items():
+        if is_of_packet(bound):
+            assert not isinstance(bound, Unbound | Conflict | Growing | Stale), "those are no places"
+            f.state.names[name] = Stale(bound)
+
+
+def is_of_packet(bound: object) -> bool:
+    """Whether it is a view, or memory of the packet; `pkt` itself is the packet, wherever that lies."""
+    if isinstance(bound, View):
+        return bound.header.name not in ROOTS.values() or bound.moved is not None or bound.base != 0
+    if isinstance(bound, Tuple):
+        return any(is_of_packet(one) for one in bound.items)
+    return isinstance(bound, Reference) and bound.space == "packet"

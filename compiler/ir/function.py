@@ -139,7 +139,7 @@ class Function:
     the context (r0 is then 0).
     params: of a subprogram those of its entry; of a function of scalars those in its context, the result first. result:
     what a subprogram returns. has_status: a subprogram can end by a fault, and its last parameter is the address of a
-    word that it then sets. is_global: it is verified by itself.
+    word that it then sets. is_global: it is verified by itself. faults_alike: it is not noted which fault ended a run.
     maps: what the function's map operations name. slots: its stack objects. layouts: types of objects, for
     BTF. callees: what its calls name, and what
     those call in turn: one dict for a program and all its subprograms. core: what its CO-RE operations name.
@@ -163,6 +163,7 @@ class Function:
     result: Any = None
     has_status: bool = False
     is_global: bool = False
+    faults_alike: bool = False
 
     def values(self) -> Iterator[Value]:
         """Every value that an operation computes, block by block."""

@@ -75,18 +75,29 @@ class _Selector:
     def make_blocks(self) -> list[Block]:
         """A LIR block for each block that is reached. Fault exits that note nothing are all the same, hence one."""
         reached: list[Block] = []
-        shared: LirBlock | None = None
+        shared: dict[int | str, LirBlock] = {}
         for block, depth in loop_depths(self.function).items():
-            fault = isinstance(block.terminator, FaultExit)
-            alike = fault and self.record is None and not block.values and not block.params
-            if alike and shared is not None:
-                self.blocks[block] = shared
+            fault, result = isinstance(block.terminator, FaultExit), self.result(block)
+            if result in shared:
+                self.blocks[block] = shared[result]
                 continue
             self.blocks[block] = LirBlock(repr(block), cold=fault, depth=depth)
             self.out.blocks.append(self.blocks[block])
             reached.append(block)
-            shared = self.blocks[block] if alike else shared
+            if result is not None:
+                shared[result] = self.blocks[block]
         return reached
+
+    def result(self, block: Block) -> int | str | None:
+        """What a block that does nothing else ends the program by: blocks of one result are one. None for any other."""
+        end, function = block.terminator, self.function
+        if self.record is not None or block.params or any(value.op != "const" for value in block.values):
+            return None
+        usual = function.result_offset is None and not function.is_subprogram
+        if isinstance(end, FaultExit):
+            return function.on_fault & M32 if usual else "fault"
+        known = function.faults_alike and usual and isinstance(end, Return) and end.value.op == "const"
+        return end.value.imm & M32 if known and isinstance(end, Return) else None
 
     def emit(self, op: str, dst: Reg = 0, src: Reg = 0, off: int = 0, imm: int = 0, symbol: str | None = None) -> None:
         self.block.insns.append(Lir(op, dst, src, off, imm, symbol, span=self.span))

@@ -20,6 +20,11 @@ class Pair:
     d: be32
 
 
+@struct
+class Addresses:
+    all: u8[12]
+
+
 def dns(ctx: Any) -> int:
     ip = pkt.ip
     if ip.proto != 17 or ip.udp.length < 12:
@@ -222,6 +227,70 @@ def bytes_written(ctx: Any) -> int:
     return body[5] + pair.a
 
 
+def pushed(ctx: Any) -> int:
+    """A tag put in front of the type, as VLANs are."""
+    if pkt.adjust_head(-4):
+        return 1
+    pkt[0:12] = pkt[4:16]
+    pkt.type = 0x8100
+    pkt.vlan.tci = 0x0123
+    return pkt.vlan.type
+
+
+def popped(ctx: Any) -> int:
+    depth = 0
+    while pkt.is_vlan and depth < 3:
+        addresses = pkt.at(Addresses)
+        saved = addresses.copy()
+        if pkt.adjust_head(4):
+            return 0
+        pkt[0:12] = saved.all
+        depth += 1
+    return depth * 100 + pkt.ip.ttl
+
+
+def cut_short(ctx: Any) -> int:
+    total = 0
+    for i in range(4):
+        if pkt.adjust_tail(-3):
+            break
+        total += pkt[14 + i]
+    return total + len(pkt) if total > 40 else -pkt.adjust_tail(-100)
+
+
+MOVERS = (pushed, popped, cut_short)
+
+
+def tagged(ctx: Any) -> int:
+    before = len(pkt)
+    if pkt.vlan_push(0x8100, 5):
+        return 1
+    return len(pkt) - before + pkt.vlan_pop() + pkt.type
+
+
+def pulled(ctx: Any) -> int:
+    if pkt.pull_data(34):
+        return 1
+    ttl = pkt.ip.ttl
+    if pkt.change_tail(60):
+        return 2
+    return ttl + pkt[59] + len(pkt)
+
+
+def summed_anew(ctx: Any) -> int:
+    """The TTL lowered, and the checksum corrected by the helper."""
+    old = pkt.ip.ttl * 256 + pkt.ip.proto
+    if pkt.ip.ttl <= 1:
+        return 2
+    pkt.ip.ttl = u8(pkt.ip.ttl - 1)
+    now = pkt.ip.ttl * 256 + pkt.ip.proto
+    if pkt.l3_csum_replace(24, old, now, 2):
+        return 3
+    return pkt.ip.csum
+
+
+SKB_MOVERS = (tagged, pulled, summed_anew)
+
 WRITERS = (fields_written, swapped, bytes_written)
 
 answers = Array(u64, 1)
@@ -238,8 +307,8 @@ def noted(function: Any) -> Any:
     return program
 
 
-XDP = tuple(bpf.xdp(one) for one in (*READERS, *WRITERS))
-TC = tuple(bpf.tc(one) for one in (*READERS, *WRITERS))
+XDP = tuple(bpf.xdp(one) for one in (*READERS, *WRITERS, *MOVERS))
+TC = tuple(bpf.tc(one) for one in (*READERS, *WRITERS, *SKB_MOVERS))
 SOCKET = tuple(bpf.socket(one) for one in READERS)
 # what does not name Ethernet
 _INNER = (dns, dns_while, http, starts, ipv4, ipv6, transports, extensions, tunnels, anywhere, structs, summed, lengths)

@@ -426,6 +426,9 @@ class Simulated:
 
     layer = "eth"
 
+    def packet_call(self, name: str, *arguments: int) -> int:
+        raise AssertionError("no program here moves its packet")
+
     def packet_length(self) -> int:
         return len(self.packet)
 

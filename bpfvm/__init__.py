@@ -27,14 +27,20 @@ if TYPE_CHECKING:
     from bpfvm.lang.layout import bits as bits
     from bpfvm.lang.maps import Array as Array
     from bpfvm.lang.maps import Bloom as Bloom
+    from bpfvm.lang.maps import CgroupArray as CgroupArray
     from bpfvm.lang.maps import Counter as Counter
+    from bpfvm.lang.maps import CpuMap as CpuMap
+    from bpfvm.lang.maps import DevMap as DevMap
     from bpfvm.lang.maps import Hash as Hash
     from bpfvm.lang.maps import Histogram as Histogram
     from bpfvm.lang.maps import LpmTrie as LpmTrie
     from bpfvm.lang.maps import PerfEvents as PerfEvents
+    from bpfvm.lang.maps import ProgArray as ProgArray
     from bpfvm.lang.maps import Queue as Queue
     from bpfvm.lang.maps import Ring as Ring
     from bpfvm.lang.maps import Stack as Stack
+    from bpfvm.lang.maps import StackTrace as StackTrace
+    from bpfvm.lang.maps import XskMap as XskMap
     from bpfvm.lang.maps import ip4prefix as ip4prefix
     from bpfvm.lang.maps import ip6prefix as ip6prefix
     from bpfvm.lang.numbers import bswap16 as bswap16
@@ -117,8 +123,8 @@ _EXPORTS = {
     ),
     **dict.fromkeys(("KernelPtr", "UserPtr"), "bpfvm.lang.pointers"),
     "Range": "bpfvm.lang.signature",
-    **dict.fromkeys(("Array", "Bloom", "Counter", "Hash", "Histogram", "LpmTrie", "PerfEvents", "Queue", "Ring",
-                     "Stack", "ip4prefix",
+    **dict.fromkeys(("Array", "Bloom", "CgroupArray", "Counter", "CpuMap", "DevMap", "Hash", "Histogram", "LpmTrie",
+                     "PerfEvents", "ProgArray", "Queue", "Ring", "Stack", "StackTrace", "XskMap", "ip4prefix",
                      "ip6prefix"),
                     "bpfvm.lang.maps"),
     "pkt": "bpfvm.lang.packet",

@@ -7,11 +7,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bpfvm.compiler.frontend import histogram, keyed, names, queues, rings
+from bpfvm.compiler.frontend import histogram, keyed, mapped, names, queues, rings
 from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Bad, Callee, Entries, MapValue, Value
-from bpfvm.lang.maps import Bloom, Events, Hashed, Histogram, Keyed, Queue
+from bpfvm.lang.maps import (
+    Bloom,
+    CgroupArray,
+    Events,
+    Hashed,
+    Histogram,
+    Keyed,
+    ProgArray,
+    Queue,
+    Redirects,
+    StackTrace,
+)  # fmt: skip
 
 Call = Callable[[Translation, MapValue, ast.Call, list[Value], list[ast.expr]], Value]
 
@@ -74,12 +85,16 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
         Method(Bloom, ("value",), 1, queues.push),
         Method(Keyed, ("key", "number"), 2, keyed.add),
     ),
+    "call": (Method(ProgArray, ("ctx", "index"), 2, mapped.call),),
+    "current": (Method(CgroupArray, ("index",), 1, mapped.current),),
     "get": (Method(Keyed, ("key", "default"), 1, keyed.get),),
+    "id": (Method(StackTrace, ("user", "skip"), 0, mapped.stack_id),),
     "items": (Method(Keyed, (), 0, _entries(keyed=True)),),
     "output": (Method(Events, ("data",), 1, rings.output),),
     "peek": (Method(Queue, (), 0, queues.peek),),
     "pop": (Method(Hashed, ("key", "default"), 1, keyed.pop), Method(Queue, (), 0, queues.pop)),
     "push": (Method(Queue, ("value",), 1, queues.push),),
+    "redirect": (Method(Redirects, ("index", "action"), 1, mapped.redirect),),
     "setdefault": (Method(Hashed, ("key", "default"), 2, keyed.setdefault),),
     "values": (Method(Keyed, (), 0, _entries(keyed=False)),),
 }

@@ -10,6 +10,7 @@ from bpfvm.lang.maps.histogram import Histogram
 from bpfvm.lang.maps.keyed import Array, Counter, Hash, Hashed, Keyed
 from bpfvm.lang.maps.queues import Bloom, Pushed, Queue, Stack
 from bpfvm.lang.maps.rings import Events, PerfEvents, Ring
+from bpfvm.lang.maps.targets import CgroupArray, CpuMap, DevMap, ProgArray, Redirects, StackTrace, XskMap
 from bpfvm.lang.maps.trie import LpmTrie, ip4prefix, ip6prefix
 
 
@@ -29,6 +30,7 @@ def made(type: str, max_entries: int, key: Any, value: Any) -> Map:
 
 
 __all__ = [
-    "MAX_ENTRIES", "NOEXIST", "Array", "Bloom", "Counter", "Events", "Hash", "Hashed", "Histogram", "Keyed", "LpmTrie",
-    "Map", "MapError", "PerfEvents", "Pushed", "Queue", "Ring", "Stack", "ip4prefix", "ip6prefix",
+    "MAX_ENTRIES", "NOEXIST", "Array", "Bloom", "CgroupArray", "Counter", "CpuMap", "DevMap", "Events", "Hash",
+    "Hashed", "Histogram", "Keyed", "LpmTrie", "Map", "MapError", "PerfEvents", "ProgArray", "Pushed", "Queue",
+    "Redirects", "Ring", "Stack", "StackTrace", "XskMap", "ip4prefix", "ip6prefix",
 ]  # fmt: skip

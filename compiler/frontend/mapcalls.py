@@ -10,7 +10,7 @@ from functools import partial
 from bpfvm.compiler.frontend import histogram, keyed, mapped, names, queues, rings
 from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import Bad, Callee, Entries, MapValue, Value
+from bpfvm.compiler.frontend.types import BOOLEAN, Bad, Callee, Entries, MapValue, Value, constant
 from bpfvm.lang.maps import (
     Bloom,
     CgroupArray,
@@ -52,16 +52,17 @@ def attribute(f: Translation, owner: MapValue, node: ast.Attribute) -> Value:
 
 
 def _called(f: Translation, node: ast.Call, given: Arguments, *, owner: MapValue, method: Method) -> Value:
-    values, nodes = list(given.values), list(given.nodes)
+    found = dict(zip(method.names, zip(given.values, given.nodes, strict=True), strict=False))
     for one in node.keywords:
-        if one.arg is None or one.arg not in method.names[len(values) :]:
+        if one.arg is None or one.arg not in method.names or one.arg in found:
             return _wrong(f, node, method)
-        if one.arg == method.names[len(values)]:
-            values.append(given.named[one.arg])
-            nodes.append(one.value)
-    if not method.least <= len(values) <= len(method.names) or len(values) < len(given.values) + len(given.named):
+        found[one.arg] = given.named[one.arg], one.value
+    if len(given.values) > len(method.names) or any(name not in found for name in method.names[: method.least]):
         return _wrong(f, node, method)
-    return method.call(f, owner, node, values, nodes)
+    last = max((place for place, name in enumerate(method.names, 1) if name in found), default=0)
+    absent: tuple[Value, ast.expr] = constant(0, BOOLEAN), node  # what is left out before others is false
+    pairs = [found.get(name, absent) for name in method.names[:last]]
+    return method.call(f, owner, node, [value for value, _ in pairs], [source for _, source in pairs])
 
 
 def _wrong(f: Translation, node: ast.Call, method: Method) -> Bad:

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/seeds.md"
-ROWS = (*range(30, 68), *range(100, 116), 117)
+ROWS = (*range(30, 68), 80, 87, *range(100, 116), 117, 123, 124, *range(140, 145), *range(147, 150))
 FUNCTIONS = 330  # of tests/programs, that every machine runs
 _NEVER_RUN = {"skip", "xfail"}
 
@@ -34,7 +34,7 @@ def programs() -> dict[str, int]:
     found = {f"views.{one.name}": len(list(frames.whole())) for one in views.XDP}
     for path in sorted((ROOT / "tests/programs").glob("*.py")):
         for function, inputs in import_module(f"tests.programs.{path.stem}").CASES:
-            found[f"{path.stem}.{getattr(function, '__name__', function)}"] = len(inputs)
+            found[f"{path.stem}.{getattr(function, '__name__', getattr(function, 'name', function))}"] = len(inputs)
     return found
 
 

@@ -23,6 +23,7 @@ from bpfvm.verifier.verdict import check
 from bpfvm.verifier.walk import Setting
 from kernel_tests.loading import release
 from kernel_tests.verdicts import EVERYTHING, WORDS, Maps, ask, opened_maps, possible_cpus, states
+from tests.unit.verifier.limits import cases
 from tests.unit.verifier.mutants import mutant, originals
 from tests.unit.verifier.programs import program
 
@@ -64,6 +65,18 @@ def test_data_files(maps: Maps) -> None:
     print(f"{compared} programs of data files compared with the kernel")
     assert not wrong, "\n".join(wrong)
     assert compared >= 300
+
+
+def test_limits(maps: Maps) -> None:
+    """Programs behind the verifier's limits, and at them: words, and instructions walked."""
+    compared = 0
+    for pair in cases():
+        for case in pair:
+            said, verdict = ask(case, maps, WORDS), judged(case)
+            assert (said.words, said.errno == 0) == (case.words, case.accepted), case.name
+            assert said.processed in (0, verdict.processed), case.name
+            compared += 1
+    assert compared >= 6
 
 
 def test_random_programs_walk_through_equal_states(maps: Maps, size: Callable[[int, int], int]) -> None:

@@ -52,7 +52,9 @@ def verify(
     `check`.
     """
     if kernel != "6.18":
-        raise UsageError(f"the model knows Linux 6.18, not {kernel}")
+        raise UsageError(
+            f"the model knows Linux 6.18, not {kernel}; `bpfvm probe`, run on a kernel, names where that differs"
+        )
     one = spec.programs.get(program)
     if one is None:
         raise UsageError(f"there is no program {program!r}; the programs are {', '.join(spec.programs) or 'none'}")

@@ -25,7 +25,7 @@ from tests.unit.verifier import concrete
 from tests.unit.verifier.concrete import Walked, recorded, unlike
 from tests.unit.verifier.sources import KINDS, case_of
 
-PROGRAMS = int(os.environ.get("BPFVM_SOUNDNESS", "150"))
+PROGRAMS = int(os.environ.get("BPFVM_SOUNDNESS", "100"))
 BUDGET, WHOLE = 50_000, 4000  # instructions walked: for the verdict, and with every path walked to its end
 EXECUTED = 20_000
 # Faults of the run: it is too long, a helper is not there, a context is shorter than the program says that it must be

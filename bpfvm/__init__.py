@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from bpfvm.core.errors import UsageError as UsageError
     from bpfvm.core.errors import VerifierReject as VerifierReject
     from bpfvm.decorators import bpf as bpf
+    from bpfvm.lang.helpers import comm as comm
+    from bpfvm.lang.helpers import cpu as cpu
+    from bpfvm.lang.helpers import gid as gid
+    from bpfvm.lang.helpers import ktime as ktime
+    from bpfvm.lang.helpers import pid as pid
+    from bpfvm.lang.helpers import pid_tgid as pid_tgid
+    from bpfvm.lang.helpers import rand as rand
+    from bpfvm.lang.helpers import tid as tid
+    from bpfvm.lang.helpers import uid as uid
+    from bpfvm.lang.helpers import uid_gid as uid_gid
     from bpfvm.lang.layout import bits as bits
     from bpfvm.lang.maps import Array as Array
     from bpfvm.lang.maps import Bloom as Bloom
@@ -122,6 +132,8 @@ _EXPORTS = {
          "ntoh64", "rol", "ror"), "bpfvm.lang.numbers",
     ),
     **dict.fromkeys(("KernelPtr", "UserPtr"), "bpfvm.lang.pointers"),
+    **dict.fromkeys(("comm", "cpu", "gid", "ktime", "pid", "pid_tgid", "rand", "tid", "uid", "uid_gid"),
+                    "bpfvm.lang.helpers"),
     "Range": "bpfvm.lang.signature",
     **dict.fromkeys(("Array", "Bloom", "CgroupArray", "Counter", "CpuMap", "DevMap", "Hash", "Histogram", "LpmTrie",
                      "PerfEvents", "ProgArray", "Queue", "Ring", "Stack", "StackTrace", "XskMap", "ip4prefix",

@@ -12,9 +12,11 @@ from bpfvm.core.errors import Unavailable, UsageError, not_here
 from bpfvm.lang import atomics, hooks, maps, subprogram
 from bpfvm.lang.callee import callee
 from bpfvm.lang.given import give
+from bpfvm.lang.helpers import HELPERS, KFUNCS, Names
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.kinds import BY_NAME, KINDS, OPTIONS, Kind
 from bpfvm.lang.maps import data as sections
+from bpfvm.lang.sections import Lock, Section, irq_saved, lock, no_preempt, rcu
 from bpfvm.lang.signature import problems
 from bpfvm.lang.subprogram import Placement
 from bpfvm.lang.types import u32, u64
@@ -81,6 +83,12 @@ class Decorator:
 class Bpf:
     """The decorators. Decorating compiles nothing and never touches the kernel."""
 
+    helper: Names  # every helper, by name: `bpf.helper.get_prandom_u32()`
+    kfunc: Names  # every kernel function that this version knows: `bpf.kfunc.bpf_rcu_read_lock()`
+    rcu: Section  # `with bpf.rcu():` kernel objects stay alive
+    no_preempt: Section  # `with bpf.no_preempt():` nothing else runs on this CPU
+    irq_saved: Section  # `with bpf.irq_saved():` no interrupt comes
+    lock: Lock  # `with bpf.lock(v.lock):` a lock in a map's value is held
     # Packets
     xdp: Decorator
     tc: Decorator
@@ -213,6 +221,8 @@ class Bpf:
             raise AttributeError(not_here("bpf", name, offered(Bpf)))
 
 
+Bpf.helper, Bpf.kfunc = HELPERS, KFUNCS
+Bpf.rcu, Bpf.no_preempt, Bpf.irq_saved, Bpf.lock = rcu, no_preempt, irq_saved, lock
 for _kind in KINDS:
     setattr(Bpf, _kind.name, Decorator(_kind))
 

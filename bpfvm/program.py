@@ -131,15 +131,14 @@ class Program:
     ) -> Session:  # fmt: skip
         """The program loaded on one machine, its maps kept from run to run. Close it, or use it in a `with`.
 
-        helpers: Python functions in place of helpers and kernel functions, by name; cpus: virtual CPUs; of emulators.
+        helpers: Python functions in place of helpers and kernel functions, by name; cpus: virtual CPUs; both of
+        emulators and of CPython.
         """
         from bpfvm.run.backend import engine
         from bpfvm.run.session import Session
 
         if engine_name == "cpython":
-            if helpers:
-                raise Unavailable("engine cpython calls no helpers: Python functions stand for them in emulators")
-            return Session(self._cpython(), self.runnable, self.name, self.signature, maps, recorded=False)
+            return Session(self._cpython(helpers, cpus), self.runnable, self.name, self.signature, maps, recorded=False)
         return Session(engine(engine_name, helpers, cpus), self.runnable, self.name, self.signature, maps)
 
     def cpython(
@@ -329,13 +328,13 @@ class Program:
         with self.session(name, maps, helpers) as session:
             return session.outcome(inputs)
 
-    def _cpython(self) -> Backend:
+    def _cpython(self, helpers: Answers | None = None, cpus: int = 1) -> Backend:
         from bpfvm.sim.run import CPython
 
         if self.callee is None or self.hook is None:
             raise Unavailable(f"engine cpython: {self.name} comes from an object file, not from a Python function")
         made = self._recorded
-        return CPython(self.callee, self.hook, made.maps, made.captured, made.functions)
+        return CPython(self.callee, self.hook, made.maps, made.captured, made.functions, helpers, cpus)
 
 
 def compile_object(

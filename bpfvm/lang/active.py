@@ -24,8 +24,14 @@ class Machine(Protocol):
     def helper(self, name: str, *arguments: int) -> int:
         """r0 of a helper, a row of tables.helpers, an unsigned 64-bit number."""
 
+    def kfunc(self, name: str, *arguments: int) -> int:
+        """r0 of a kernel function, a row of tables.kfuncs."""
+
     def context_address(self) -> int:
         """The address that is the context for helpers."""
+
+    def program_type(self) -> str:
+        """The type of the program that runs, a row of tables.progs."""
 
     def load(self, address: int, size: int) -> bytes:
         """`size` bytes of memory."""
@@ -34,6 +40,9 @@ class Machine(Protocol):
 
     def place(self, data: bytes) -> int:
         """The address of a new object on the stack with these bytes. It is good for the next call of a helper."""
+
+    def constant(self, data: bytes) -> int:
+        """The address of these bytes in memory that is only read."""
 
     def field(self, offset: int, size: int) -> int:
         """A number of the context."""

@@ -13,6 +13,7 @@ from bpfvm.tables.ctx import CONTEXTS, CtxField
 class Context:
     """Attributes are the fields of the context; pointers are not among them: the packet is `pkt`."""
 
+    __bpf_context__ = True
     __slots__ = ("_hook", "_inside")
 
     def __init__(self, hook: Hook, inside: str = "") -> None:

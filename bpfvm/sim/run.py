@@ -16,6 +16,7 @@ from typing import Any
 from bpfvm.core.bits import mask
 from bpfvm.core.machine import Entries, Fault, Input, Location, Result
 from bpfvm.emulator import machine
+from bpfvm.emulator.answers import Answer
 from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.machine import Emulator, Tier
@@ -45,9 +46,9 @@ class CPython(Emulator):
 
     def __init__(
         self, callee: Callee, hook: Hook, maps: Mapping[str, Map], captured: Sequence[Capture] = (),
-        functions: Sequence[types.FunctionType] = (),
+        functions: Sequence[types.FunctionType] = (), answers: Mapping[str, Answer] | None = None, cpus: int = 1,
     ) -> None:  # fmt: skip
-        super().__init__("cpython")
+        super().__init__("cpython", cpus=cpus, answers=answers)
         self.callee, self.hook, self.maps = callee, hook, dict(maps)
         self.captured = captured
         own = dict.fromkeys((callee.function.__code__, *(one.__code__ for one in functions)))
@@ -103,6 +104,7 @@ class Loaded(machine.Loaded):
             if isinstance(error, Stop) or (not isinstance(error, FAULTS) and type(error).__name__ not in self._raised):
                 raise
             self._fault = self._told(error)
+            tier.give_back()
             value = None
         given = self._hook.on_fault if value is None else value
         if self._signature is None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bpfvm.core.bits import M64, mask
+from bpfvm.core.errors import Unavailable
 from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
@@ -43,6 +44,7 @@ class Function(Interpreter):
         self._scratch: Region | None = None
         self._used = 0
         self.probe_faults = False
+        self._constants: dict[bytes, int] = {}
 
     def run(
         self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int = 0
@@ -61,6 +63,11 @@ class Function(Interpreter):
         """Store the result of a function of scalars."""
         self._context().region.data[RESULT_OFFSET : RESULT_OFFSET + WORD] = result.to_bytes(WORD, "little")
 
+    def give_back(self) -> None:
+        """Do what a fault exit does with what a program holds: sections that it began end."""
+        self.system.sections.clear()
+        self.system.lock = None
+
     # Part of bpfvm.lang.active.Machine
 
     def handle(self, declared: Any) -> int:
@@ -71,8 +78,20 @@ class Function(Interpreter):
         given: list[Value] = [*(one & M64 for one in arguments), *[None] * (5 - len(arguments))]
         return self.number(0, self.helpers[row.id](self, given))
 
+    def kfunc(self, name: str, *arguments: int) -> int:
+        assert self.code is not None, "a program runs"
+        found = self.system.kfuncs(name, self.code.program.type)
+        if found is None:
+            raise Unavailable(f"engine cpython calls {name}, a kernel function that is not emulated in this version")
+        given: list[Value] = [*(one & M64 for one in arguments), *[None] * (5 - len(arguments))]
+        return self.number(0, found(self, given))
+
     def context_address(self) -> int:
         return self._context().region.base
+
+    def program_type(self) -> str:
+        assert self.code is not None, "a program runs"
+        return self.code.program.type
 
     def load(self, address: int, size: int) -> bytes:
         return self.read(address, size, "an address")
@@ -91,6 +110,13 @@ class Function(Interpreter):
         at, self._used = self._used, self._used + room
         self._scratch.data[at : at + len(data)] = data
         return self._scratch.base + at
+
+    def constant(self, data: bytes) -> int:
+        if data not in self._constants:
+            region = self.arena.allocate("a constant", len(data), "map value", writable=False)
+            region.data[:] = data
+            self._constants[data] = region.base
+        return self._constants[data]
 
     def field(self, offset: int, size: int) -> int:
         return self.number(1, self._context().load(offset, size))

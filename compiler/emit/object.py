@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from bpfvm.compiler.emit import layouts
 from bpfvm.compiler.emit.core_types import CoreTypes
+from bpfvm.compiler.emit.externs import kernel_functions
 from bpfvm.compiler.emit.functions import declare
 from bpfvm.compiler.ir.function import Function
 from bpfvm.core.machine import Location
@@ -46,7 +47,8 @@ def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec 
         maps |= {name: spec for name, spec in one.maps.items() if spec.initial is not None and name not in maps}
     if record is not None and any(one.fault_sites for one in programs.values()):
         maps[record.name] = record
-    return ObjectSpec(programs, maps, btf, sources=_sources(code))
+    externs = kernel_functions(btf, (insn for one in code for insn in one.insns))
+    return ObjectSpec(programs, maps, btf, sources=_sources(code), externs=externs)
 
 
 def map_spec(btf: Btf, name: str, declared: Map) -> MapSpec:

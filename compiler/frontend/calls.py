@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bpfvm.compiler.frontend import arith, bits, constants, enums, flow, integers, objects, pointers, power
+from bpfvm.compiler.frontend import arith, bits, constants, enums, flow, helpercalls, integers, objects, pointers, power
 from bpfvm.compiler.frontend.cast import cast
 from bpfvm.compiler.frontend.compare import ordered, truth
 from bpfvm.compiler.frontend.ranges import COMPARISONS
@@ -34,6 +34,7 @@ from bpfvm.compiler.frontend.types import (
     constant,
 )
 from bpfvm.lang.atomics import Fetch
+from bpfvm.lang.helpers import Call, Comm, Reading
 from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.types import Storage, of_ctypes
 
@@ -73,6 +74,8 @@ def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
         return lambda f, node, given: _with_numbers(
             f, node, given, (0, 1), lambda numbers: cast(f, target, numbers[0] if numbers else constant(0))
         )
+    if isinstance(target, Call | Reading | Comm):
+        return helpercalls.handler(target)
     if isinstance(target, type) and issubclass(target, enum.Enum):
         return lambda f, node, given: _member(f, node, callee, given)
     if target == int.from_bytes:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bpfvm.compiler.frontend import held
 from bpfvm.compiler.frontend.heads import drifts
 from bpfvm.compiler.frontend.ranges import bounded
 from bpfvm.compiler.frontend.state import End, PacketEnds, State
@@ -110,6 +111,7 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
     f.state.looked = {
         key: one for key, one in states[0].looked.items() if all(one == x.looked.get(key) for x in states)
     }
+    f.state.held = held.meet(f, states)
     return _filled(result, made) if result is not None else None
 
 

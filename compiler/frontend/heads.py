@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bpfvm.compiler.frontend import checked
+from bpfvm.compiler.frontend import checked, held
 from bpfvm.compiler.frontend.state import Carried, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
@@ -91,7 +91,7 @@ def open(f: Translation, guesses: Mapping[str, Guess]) -> Heads:
     f.builder.at(block)
     f.state.names.update(names)
     f.state.looked.clear()  # what a later turn does may take it away
-    return Heads(block, names, tuple(carried))
+    return Heads(block, names, tuple(carried), f.state.copy())
 
 
 def _place_head(
@@ -168,6 +168,7 @@ def close(f: Translation, heads: Heads, place: Span, spent: str | None = None) -
     if f.reachable:
         for name in dict.fromkeys(one.name for one in heads.carried):
             checked.carried(f, name, heads.names[name], place)
+        held.turned(f, heads.before)
         back = [_carried(f, one) for one in heads.carried]
         if spent is None or not f.machine.may_goto:
             if spent is not None:

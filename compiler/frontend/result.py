@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from bpfvm.compiler.frontend import compare, context, flow
+from bpfvm.compiler.frontend import compare, context, flow, held
 from bpfvm.compiler.frontend.cast import cast
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
@@ -65,6 +65,8 @@ def _argument(f: Translation, scalar: Scalar, offset: int) -> Number | Pointer:
 
 def leave(f: Translation, node: ast.AST, given: Value | None, place: ast.expr | None) -> None:
     """End the function with `given`, None for none at all. place: the node of the value."""
+    if f.reachable:
+        held.leave_function(f, node)
     if f.frame.call is not None or f.target.is_subprogram:
         if f.reachable:  # the value is there: nothing in it has ended the program for certain
             f.frame.leaving.append((f.end(), NOTHING if given is None else given))
@@ -119,6 +121,7 @@ def _nothing(f: Translation, node: ast.AST) -> None:
 
 def fall_off(f: Translation, place: Span) -> None:
     """The end of a body that control can reach."""
+    held.leave_function(f, place)
     scalar = f.frame.returns
     if scalar is not None:
         f.error(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from bpfvm.compiler.frontend.held import Held
 from bpfvm.compiler.frontend.types import NOTHING, Binding, Maybe, Nullable, Number, Value, View
 from bpfvm.compiler.ir.function import Block
 from bpfvm.compiler.ir.types import Value as Register
@@ -14,6 +15,7 @@ from bpfvm.core.span import Span
 from bpfvm.lang.interval import Interval
 from bpfvm.obj.model import FaultSite, MapSpec
 
+FaultKey: TypeAlias = "tuple[FaultSite, tuple[Held, ...]]"  # a fault, and what is held where it happens
 Diags: TypeAlias = dict[tuple[str, str, Span], Diag]  # by code, message and place
 
 
@@ -48,6 +50,7 @@ class State:
 
     dead: control never comes here, but the rest of an expression does. looked: of lookups, what has been found, with
     how much had happened by then.
+    held: what is to be given back, the last taken last.
     """
 
     names: dict[str, Binding] = field(default_factory=dict)
@@ -55,9 +58,10 @@ class State:
     packet: PacketEnds | None = None
     dead: bool = False
     looked: dict[tuple[str, object], tuple[Register, int]] = field(default_factory=dict)
+    held: tuple[Held, ...] = ()
 
     def copy(self) -> State:
-        return State(dict(self.names), dict(self.facts), self.packet, self.dead, dict(self.looked))
+        return State(dict(self.names), dict(self.facts), self.packet, self.dead, dict(self.looked), self.held)
 
     def known(self, number: Number) -> Number:
         """`number` with what tests have shown of it."""
@@ -115,11 +119,13 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The head of a loop. names: what each is there. carried: the parameters of `block`, in order."""
+    """The head of a loop. names: what each is there. carried: the parameters of `block`, in order. before: the state on
+    the way in."""
 
     block: Block
     names: Mapping[str, Binding]
     carried: tuple[Carried, ...]
+    before: State
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +138,7 @@ class Mark:
     sites: int
     state: State
     diags: Diags
-    faults: Mapping[FaultSite, Block]
+    faults: Mapping[FaultKey, Block]
     maps: Mapping[str, MapSpec]
     work: int
     slots: int

@@ -52,9 +52,4 @@ def fault(f: Translation) -> None:
 
 def _noted(f: Translation) -> Block:
     site = FaultSite("", "in a subprogram", Location("", 0))
-    if site not in f.fault_blocks:
-        block = f.fault_blocks[site] = f.builder.new_block()
-        here, f.builder.block = f.builder.block, block
-        f.builder.fault(NOTED)
-        f.builder.block = here
-    return f.fault_blocks[site]
+    return f.fault_exit(site, NOTED)

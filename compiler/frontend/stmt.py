@@ -6,7 +6,19 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import annotate, arith, checked, flow, iterate, match, names, result, targets
+from bpfvm.compiler.frontend import (
+    annotate,
+    arith,
+    checked,
+    flow,
+    held,
+    iterate,
+    match,
+    names,
+    result,
+    sections,
+    targets,
+)
 from bpfvm.compiler.frontend.expr import branch, value
 from bpfvm.compiler.frontend.messages import spoken
 from bpfvm.compiler.frontend.state import End
@@ -132,13 +144,19 @@ def _for(f: Translation, node: ast.For) -> None:
 
 
 def _break(f: Translation, node: ast.Break) -> None:
+    held.leave_turn(f)
     f.loops[-1].breaks.append(f.end())
     f.leave()
 
 
 def _continue(f: Translation, node: ast.Continue) -> None:
+    held.leave_turn(f)
     f.loops[-1].continues.append(f.end())
     f.leave()
+
+
+def _with(f: Translation, node: ast.With) -> None:
+    sections.with_statement(f, node, lambda body: block(f, body))
 
 
 def _match(f: Translation, node: ast.Match) -> None:
@@ -211,6 +229,7 @@ STATEMENTS: Mapping[type[ast.stmt], Callable[[Translation, Any], None]] = {
     ast.AnnAssign: _annotated,
     ast.AugAssign: _augmented,
     ast.If: _if,
+    ast.With: _with,
     ast.Match: _match,
     ast.Assert: _assert,
     ast.Raise: _raise,

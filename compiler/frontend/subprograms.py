@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bpfvm.compiler.frontend import flow, status
+from bpfvm.compiler.frontend import flow, sections, status
 from bpfvm.compiler.frontend.flow import aligned_to
 from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.outlined import Key, Subprogram
@@ -345,6 +345,8 @@ def _word(f: Translation, value: Value) -> Register:
 
 def _called(f: Translation, node: ast.Call, one: Subprogram, bound: Mapping[str, Value]) -> Value:
     """Pass the arguments, call, look at the status."""
+    if not sections.may_call(f, node, one.function):
+        return BAD
     before = f.end()
     with f.at(node):
         arguments = [_word(f, bound[name]) for name in one.passed]

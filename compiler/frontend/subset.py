@@ -31,7 +31,6 @@ class Refused:
 
 _ROWS: tuple[Refused, ...] = (
     Refused("MatchMapping", NEVER, "a mapping pattern", "write if and elif"),
-    Refused("With", NOT_YET, "`with`", "there is nothing to hold in this version"),
     Refused("Try", TRY, "`try`", "test first: if len(pkt) < 34: return XDP_PASS", _UNWINDING),
     Refused("TryStar", TRY, "`try` with `except*`", "test first: if len(pkt) < 34: return XDP_PASS", _UNWINDING),
     Refused("FunctionDef", NOT_YET, "a function inside a function", "write its body in place"),

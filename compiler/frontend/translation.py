@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from bpfvm.compiler.frontend import overflow
+from bpfvm.compiler.frontend import held, overflow
 from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.outlined import Outlined
 from bpfvm.compiler.frontend.ranges import shown
 from bpfvm.compiler.frontend.scope import Scope
 from bpfvm.compiler.frontend.span import Source
-from bpfvm.compiler.frontend.state import Diags, End, State
+from bpfvm.compiler.frontend.state import Diags, End, FaultKey, State
 from bpfvm.compiler.frontend.types import (
     BAD,
     INT,
@@ -76,7 +76,7 @@ class Translation:
         self.callers: tuple[types.FunctionType, ...] = ()  # around a subprogram, the outermost first
         self.found: Diags = {}  # in this function itself
         self.builder = Builder(target)
-        self.fault_blocks: dict[FaultSite, Block] = {}
+        self.fault_blocks: dict[FaultKey, Block] = {}
         self._state: State | None = State()
         self.copies = 0  # bodies around this point that are written out more than once
         self.loops: list[Loop] = []  # around this point, the innermost last
@@ -318,15 +318,22 @@ class Translation:
 
     def fault_block(self, kind: str, message: str, place: ast.AST | Span) -> Block:
         span = place if isinstance(place, Span) else self.span(place)
-        site = FaultSite(kind, message, span.location)
-        if site not in self.fault_blocks:
-            block = self.builder.new_block()
-            self.target.fault_sites.append(site)
-            here, self.builder.block = self.builder.block, block
-            self.builder.fault(len(self.target.fault_sites) - 1)
-            self.builder.block = here
-            self.fault_blocks[site] = block
-        return self.fault_blocks[site]
+        return self.fault_exit(FaultSite(kind, message, span.location))
+
+    def fault_exit(self, site: FaultSite, number: int | None = None) -> Block:
+        """The block that gives back what is held here and ends by the fault. number: NOTED for one of a subprogram."""
+        key = (site, self.state.held)
+        if key not in self.fault_blocks:
+            block, here = self.builder.new_block(), self.end()
+            if number is None:
+                number = len(self.target.fault_sites)
+                self.target.fault_sites.append(site)
+            self.resume(End(block, self.state.copy()))
+            held.end_of_program(self)
+            self.builder.fault(number)
+            self.resume(here)
+            self.fault_blocks[key] = block
+        return self.fault_blocks[key]
 
     def ret(self, value: Register) -> None:
         """End the program with r0 = value."""

@@ -84,6 +84,10 @@ class Builder:
         """r0 of a helper, a row of tables.helpers."""
         return self.op("helper", *args, type=type, named=name)
 
+    def kfunc(self, name: str, *args: Value, type: Type = WORD) -> Value:
+        """r0 of a kernel function, a row of tables.kfuncs."""
+        return self.op("kfunc", *args, type=type, named=name)
+
     def call(self, callee: Function, *args: Value, type: Type = WORD) -> Value:
         """r0 of a subprogram, which becomes one of the function's callees."""
         self.function.callees[callee.name] = callee

@@ -19,9 +19,9 @@ MOST_ARGUMENTS = 5  # of a call: r1 to r5 (RFC 9669 section 2)
 class IrOp:
     """One row. args: the number of operands, None for up to MOST_ARGUMENTS. imm: whether it carries a number.
 
-    named: what its name is of, "map", "helper", "function" or "core"; "" for none. pure: depends on its operands alone.
-    reads, writes: memory. insn: the ALU instruction that computes it, without its width and operand form. bits: of the
-    access or of the conversion. cpu: the first level of lang.target that has it.
+    named: what its name is of, "map", "helper", "kfunc", "function" or "core"; "" for none. pure: it depends on its
+    operands alone. reads, writes: memory. insn: the ALU instruction that computes it, without its width and operand
+    form. bits: of the access or of the conversion. cpu: the first level of lang.target that has it.
     """
 
     name: str
@@ -119,6 +119,7 @@ _ROWS: tuple[IrOp, ...] = (
     IrOp("lookup", 2, reads=True),  # map, key (a word, cut to the key's size) -> map_value pointer or 0
     IrOp("update", 3, reads=True, writes=True),  # map, key, value (words, cut to their sizes) -> 0 or -errno
     IrOp("helper", None, reads=True, writes=True, named="helper"),  # a row of tables.helpers, its arguments as they are
+    IrOp("kfunc", None, reads=True, writes=True, named="kfunc"),  # a row of tables.kfuncs
     IrOp("call", None, reads=True, writes=True, named="function"),  # a subprogram: one of Function.callees
     *_memory(),  # atomic_fetch_* and atomic_xchg* give the old value, as atomic_cmpxchg* (address, expected, new) does
     *_core(),

@@ -310,7 +310,7 @@ class _Selector:
             self.emit(f"stx{bits}", base, self.register(what), off)
 
     def call(self, value: Value) -> None:
-        """A helper or a subprogram, its arguments in r1 and on, its result in r0."""
+        """A helper, a kernel function or a subprogram, its arguments in r1 and on, its result in r0."""
         for register, argument in enumerate(value.args, R1):
             if argument.op == "const":
                 self.constant(register, argument.imm)
@@ -320,6 +320,8 @@ class _Selector:
                 self.emit("mov64_x", register, self.register(argument))
         if value.op == "helper":
             self.emit("call", src=len(value.args), imm=HELPERS[value.name].id)
+        elif value.op == "kfunc":
+            self.emit("call_kfunc", src=len(value.args), symbol=value.name)
         else:
             self.emit("call_local", src=len(value.args), symbol=value.name)
         self.emit("mov64_x", self.register(value), R0)

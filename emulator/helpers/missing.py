@@ -27,7 +27,7 @@ _COOKIE = "it tells what was given when the program was attached"
 _REASONS: Mapping[str, str] = {
     name: reason
     for names, reason in (
-        ("get_current_pid_tgid get_current_uid_gid get_current_comm get_current_task get_current_task_btf "
+        ("get_current_task get_current_task_btf "
          "get_current_cgroup_id get_current_ancestor_cgroup_id get_ns_current_pid_tgid "
          "copy_from_user_task find_vma task_pt_regs get_cgroup_classid", _TASK),
         ("get_task_stack get_branch_snapshot read_branch_records", _STACK),

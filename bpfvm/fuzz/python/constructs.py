@@ -36,6 +36,7 @@ UNMADE: Mapping[str, str] = {
     "Global": "it changes nothing by itself, and assignments to a global are refused",
     "Nonlocal": "it changes nothing by itself, and assignments to a name of another function are refused",
     "Delete": "it deletes elements of hash maps: programs with maps, tests/programs and benchmarks/corpus",
+    "With": "a section computes nothing",
     "call of float": "it is refused by its own message",
     "call of complex": "it is refused by its own message",
 }  # rows that no generated program has, with the reason

@@ -16,6 +16,7 @@ from bpfvm.fuzz.python.run import Difference
 UNUSED_OPS: Mapping[str, str] = {
     "update": "elements of hash maps that may be new: programs with maps, tests/programs and benchmarks/corpus",
     "helper": "calls of helpers: programs with helpers, tests/programs and benchmarks/corpus",
+    "kfunc": "kernel functions are not called by name",
 }
 
 

@@ -4,7 +4,7 @@ from bpfvm import u32
 
 
 def program(a: u32) -> u32:
-    with open("f") as file:  #~ E063 `with` is not available in this version
+    with open("f") as file:  #~ E062 holds nothing that a BPF program knows
         pass
     from math import pi  #~ E062 `import` inside a function is not available in
     return a

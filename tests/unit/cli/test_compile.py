@@ -137,7 +137,7 @@ def test_bad_usage(two: Path, arguments: list[str], words: str, capsys: Captured
         (b"\nraise ValueError('a\\nb\\x1b[2J')", r"hostile.py:2: importing it failed: ValueError: a\nb\x1b[2J"),
         (b"def f(): f()\nf()", "hostile.py:1: importing it failed: RecursionError"),
         (b"from bpfvm import Hsah", "bpfvm has no 'Hsah' in this version"),
-        (b"from bpfvm import *\n@bpf.kprobe('x')\ndef f(): pass", "bpf has no 'kprobe' in this version"),
+        (b"from bpfvm import *\n@bpf.kprob('x')\ndef f(): pass", "bpf has no 'kprob' in this version"),
         (b"from bpfvm import *\nhits = Array(u64, 0)", "max_entries must be from 1"),
         (b"from bpfvm import *\nlen(pkt)", "len(pkt) has a meaning only while a program runs"),
     ],

@@ -70,7 +70,9 @@ def _calls(b: Builder, words: list[Value]) -> None:
     b.helper(
         "map_lookup_elem", b.op("map", type=Ptr("map"), named=CELL.name), key, type=Ptr("map_value", nullable=True)
     )
+    b.kfunc("bpf_rcu_read_lock")
     b.call(adder(), b.const(1), words[0])
+    b.kfunc("bpf_rcu_read_unlock")
     for one in (words[0], b.const(0), b.const(7), b.const(1 << 40)):
         b.op("forget", one)
 

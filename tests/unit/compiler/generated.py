@@ -461,8 +461,17 @@ class Simulated:
         values[at] = self.objects[arguments[2]]
         return 0
 
+    def kfunc(self, name: str, *arguments: int) -> int:
+        raise AssertionError("no program here calls a kernel function")
+
     def context_address(self) -> int:
         raise AssertionError("no program here passes its context on")
+
+    def constant(self, data: bytes) -> int:
+        return self.place(data)
+
+    def program_type(self) -> str:
+        return "xdp"
 
     def load(self, address: int, size: int) -> bytes:
         return self.objects[address][:size]

@@ -180,12 +180,13 @@ KERNELS = {1: (4, 10), 2: (4, 14), 3: (5, 10), 4: (6, 6)}  # the first that take
 
 @pytest.mark.parametrize("cpu", KERNELS)
 def test_instructions_are_those_of_the_target(cpu: int) -> None:
-    """What computes and jumps is of the level; atomics came with 5.12 and may_goto with 6.9, asked for by name."""
+    """What computes and jumps is of the level; atomics came with 5.12, calls of kernel functions with 5.13 and may_goto
+    with 6.9, asked for by name."""
     seen = set()
     for seed in range(FUNCTIONS // 3):
         seen |= {one.op.name for one in generate(Generator(seed, cpu, True).make(), False, Target(cpu)).insns}
     seen |= {one.op.name for one in generate(every_op(cpu)[0], True, Target(cpu)).insns}
-    for name in seen - {"may_goto"}:
+    for name in seen - {"may_goto", "call_kfunc"}:
         since = tuple(map(int, BY_NAME[name].since.split(".")))
         computes = BY_NAME[name].kind in (Kind.ALU, Kind.JUMP)
         assert since <= (KERNELS[cpu] if computes else (5, 12)), name

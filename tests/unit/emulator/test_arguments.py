@@ -198,8 +198,8 @@ def run(text: str, name: str, type: str = "syscall") -> Result:
 
 @pytest.mark.parametrize(("text", "message"), [
     ("call 69\n exit", "bpf_fib_lookup#69 is not for syscall programs: the kernel refuses to load such a call"),
-    ("call 14\n exit", "bpf_get_current_pid_tgid#14 is not emulated in this version (no task runs here); give it as a "
-     "Python function: --helper FILE.py:get_current_pid_tgid, or helpers={'get_current_pid_tgid': function}"),
+    ("call 35\n exit", "bpf_get_current_task#35 is not emulated in this version (no task runs here); give it as a "
+     "Python function: --helper FILE.py:get_current_task, or helpers={'get_current_task': function}"),
     ("call 4001\n exit", "unknown#4001 is not emulated in this version"),
 ])  # fmt: skip
 def test_helpers_that_are_not_there_are_named(text: str, message: str) -> None:

@@ -1,0 +1,250 @@
+"""Helpers and kernel functions as Python objects: `bpf.helper.NAME(...)`, `bpf.kfunc.NAME(...)`, and short names for
+the common ones, such as `ktime()` and `comm()`.
+
+Arguments and results are those of the rows in tables.helpers and tables.kfuncs. A size behind memory may be left out:
+it is then the memory's. In CPython the call goes to the machine that runs, as it does from compiled code.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from bpfvm.core.bits import M64
+from bpfvm.lang.active import Machine, machine
+from bpfvm.lang.arrays import array_of
+from bpfvm.lang.layout import View, size_of
+from bpfvm.lang.maps import Map
+from bpfvm.lang.types import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
+from bpfvm.tables import helpers, kfuncs
+from bpfvm.tables.helpers import Arg
+from bpfvm.tables.helpers.row import Helper as Row
+from bpfvm.tables.kfuncs import Kfunc as KernelRow
+
+CONTEXT = "__bpf_context__"  # the attribute by which the context object of CPython is known
+
+# What C calls the numbers of results. A `long` is what errors are told in: an exact number here, as an `int` is.
+_RESULTS: Mapping[str, tuple[Storage, bool]] = {
+    "u64": (u64, True), "unsigned long": (u64, True), "s64": (s64, True), "long": (s64, False), "int": (s32, False),
+    "u32": (u32, False), "bool": (bool8, False), "s32": (s32, False), "u16": (u16, False), "u8": (u8, False),
+    "s16": (s16, False), "s8": (s8, False),
+}  # fmt: skip
+_SIZES = (Arg.SIZE, Arg.SIZE_OR_ZERO, Arg.CONST_SIZE)
+MEMORY = frozenset({
+    Arg.KEY, Arg.VALUE, Arg.VALUE_OR_NULL, Arg.VALUE_OUT, Arg.MEM, Arg.MEM_OR_NULL, Arg.OUT, Arg.INOUT,
+    Arg.INOUT_OR_NULL, Arg.FIXED, Arg.FIXED_OUT, Arg.FIXED_INOUT, Arg.TIMER, Arg.LOCK,
+})  # fmt: skip
+WRITTEN = frozenset({Arg.VALUE_OUT, Arg.OUT, Arg.INOUT, Arg.INOUT_OR_NULL, Arg.FIXED_OUT, Arg.FIXED_INOUT})
+_KEYS, _VALUES = (Arg.KEY,), (Arg.VALUE, Arg.VALUE_OR_NULL)
+NULLS = frozenset({
+    Arg.VALUE_OR_NULL, Arg.MEM_OR_NULL, Arg.INOUT_OR_NULL, Arg.CTX_OR_NULL, Arg.STACK_OR_NULL, Arg.SOCK_OR_NULL,
+    Arg.SOCKET_OR_NULL, Arg.BTF_OR_NULL,
+})  # fmt: skip
+
+AnyRow: TypeAlias = "Row | KernelRow"
+
+
+def result_of(row: AnyRow) -> tuple[Storage, bool] | None:
+    """How r0 is read, and whether it wraps: None for nothing. LookupError, with the type's name, for an address."""
+    name = row.prototype.partition("(")[0].strip()
+    if name == "void":
+        return None
+    if name not in _RESULTS:
+        raise LookupError(name)
+    return _RESULTS[name]
+
+
+def parameters(row: AnyRow) -> list[str]:
+    """The names of parameters, as C has them."""
+    inside = row.prototype.partition("(")[2].rstrip(")")
+    return [re.split(r"[\s*]+", one.strip())[-1] for one in inside.split(",") if one.strip()]
+
+
+def filled(row: AnyRow, kinds: Sequence[Arg], count: int) -> list[int | None] | None:
+    """For each argument of the helper the place among `count` given ones, or None for a size that is left out.
+
+    None in all where so many arguments do not fit.
+    """
+    if count == len(kinds):
+        return list(range(count))
+    behind = [at > 0 and one in _SIZES and kinds[at - 1] in MEMORY for at, one in enumerate(kinds)]
+    if count != len(kinds) - sum(behind):
+        return None
+    places: Iterator[int] = iter(range(count))
+    return [None if is_left_out else next(places) for is_left_out in behind]
+
+
+class Call:
+    """A helper or a kernel function, to be called. row: of its table."""
+
+    __slots__ = ("__name__", "row")
+
+    def __init__(self, row: AnyRow) -> None:
+        self.row = row
+        self.__name__ = row.name
+
+    def __call__(self, *given: Any) -> Any:
+        """What it gives: a number, or None."""
+        on = machine(f"{self.__name__}()")
+        kinds = self.row.args_in(on.program_type())
+        places = filled(self.row, kinds, len(given))
+        if places is None:
+            raise TypeError(f"{self.__name__} takes {', '.join(parameters(self.row))}, and got {len(given)} arguments")
+        words, back = self._words(on, kinds, places, given)
+        call = on.kfunc if isinstance(self.row, KernelRow) else on.helper
+        r0 = call(self.row.name, *words)
+        for view, address in back:
+            memory, at, _ = view._bpf
+            memory[at : at + size_of(type(view))] = on.load(address, size_of(type(view)))
+        return number(self.row, r0)
+
+    def _words(
+        self, on: Machine, kinds: Sequence[Arg], places: Sequence[int | None], given: Sequence[Any]
+    ) -> tuple[list[int], list[tuple[View, int]]]:  # fmt: skip
+        """The arguments as registers hold them, and the views that lie elsewhere, with their places in memory."""
+        words: list[int] = []
+        back: list[tuple[View, int]] = []
+        size, owner = 0, None
+        for kind, place in zip(kinds, places, strict=True):
+            if place is None:
+                words.append(size)
+                continue
+            value = given[place]
+            owner = value if isinstance(value, Map) else owner
+            if kind is Arg.TEXT and isinstance(value, bytes | str):
+                words.append(on.constant(text(value)))
+            elif _is_stored(owner, kind, value):
+                words.append(on.place(_stored(owner, kind, value)))
+            else:
+                words.append(word(on, value))
+            if isinstance(value, View):
+                size = size_of(type(value))
+                if isinstance(value._bpf[0], bytearray) and kind in WRITTEN:
+                    back.append((value, words[-1]))
+            elif isinstance(value, bytes | str):
+                size = len(value.encode() if isinstance(value, str) else value)
+        return words, back
+
+    def __repr__(self) -> str:
+        return f"<bpfvm {self.row.called}>"
+
+
+def _is_stored(owner: Map | None, kind: Arg, value: Any) -> bool:
+    """Whether a number stands for memory that holds it: a key or a value of a map."""
+    return owner is not None and isinstance(value, int) and kind in (*_KEYS, *_VALUES)
+
+
+def _stored(owner: Map | None, kind: Arg, value: int) -> bytes:
+    assert owner is not None, "it was asked before"
+    element: Any = owner.key if kind in _KEYS else owner.value
+    packed: bytes = element.pack(value)
+    return packed
+
+
+def text(value: bytes | str) -> bytes:
+    """A constant as C's texts lie in memory: with a zero at its end."""
+    data = value.encode() if isinstance(value, str) else value
+    return data if data.endswith(b"\0") else data + b"\0"
+
+
+def word(on: Machine, value: Any) -> int:
+    """What a register holds of a value: a number, the address of memory, of a map, of the context; 0 for None."""
+    if value is None:
+        return 0
+    if isinstance(value, int):
+        return int(value) & M64
+    if isinstance(value, Map):
+        return on.handle(value)
+    if isinstance(value, View):
+        memory, at, _ = value._bpf
+        return on.place(bytes(value)) if isinstance(memory, bytearray | bytes) else at
+    if isinstance(value, bytes | str):
+        return on.place(value.encode() if isinstance(value, str) else value)
+    if getattr(type(value), CONTEXT, False):
+        return on.context_address()
+    raise TypeError(f"a helper takes numbers, maps, memory and the context, not {type(value).__name__}")
+
+
+def number(row: AnyRow, r0: int) -> Any:
+    """The result that r0 stands for; an address as a u64."""
+    try:
+        found = result_of(row)
+    except LookupError:
+        return u64(r0)
+    if found is None:
+        return None
+    kind, wraps = found
+    value = kind(r0)
+    return bool(value) if kind is bool8 else value if wraps else int(value)
+
+
+class Names:
+    """A table by attribute: `bpf.helper.get_prandom_u32`."""
+
+    __slots__ = ("_calls", "_table", "_what")
+
+    def __init__(self, what: str, table: Mapping[str, Any]) -> None:
+        self._what, self._table = what, table
+        self._calls: dict[str, Call] = {}
+
+    def __getattr__(self, name: str) -> Call:
+        """The call of a row; with and without `bpf_` before its name."""
+        found = next((one for one in (name, f"bpf_{name}", name.removeprefix("bpf_")) if one in self._table), None)
+        if found is None:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            near = difflib.get_close_matches(name, self._table, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise AttributeError(f"there is no {self._what} {name!r} here{hint}")
+        if found not in self._calls:
+            self._calls[found] = Call(self._table[found])
+        return self._calls[found]
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._table)
+
+
+HELPERS = Names("helper", helpers.BY_NAME)
+KFUNCS = Names("kernel function", kfuncs.BY_NAME)
+
+
+class Reading:
+    """A short name for a number that a helper gives. shift: where in r0 it begins. kind: how it is read there."""
+
+    __slots__ = ("__name__", "helper", "kind", "shift")
+
+    def __init__(self, name: str, helper: str, kind: Storage, shift: int = 0) -> None:
+        self.__name__, self.helper, self.kind, self.shift = name, helper, kind, shift
+
+    def __call__(self) -> int:
+        """The number now."""
+        number: int = self.kind(machine(f"{self.__name__}()").helper(self.helper) >> self.shift)
+        return number
+
+
+class Comm:
+    """The name of the current task: `comm()`, a char[16] of its own."""
+
+    __name__ = "comm"
+    kind = array_of(char, 16)  # TASK_COMM_LEN
+
+    def __call__(self) -> Any:
+        """The name, filled up with zeros."""
+        made = self.kind()
+        HELPERS.get_current_comm(made)
+        return made
+
+
+_TGID = "get_current_pid_tgid"
+ktime = Reading("ktime", "ktime_get_ns", u64)
+cpu = Reading("cpu", "get_smp_processor_id", u32)
+pid = Reading("pid", _TGID, u32, 32)
+tid = Reading("tid", _TGID, u32)
+pid_tgid = Reading("pid_tgid", _TGID, u64)
+uid = Reading("uid", "get_current_uid_gid", u32)
+gid = Reading("gid", "get_current_uid_gid", u32, 32)
+uid_gid = Reading("uid_gid", "get_current_uid_gid", u64)
+rand = Reading("rand", "get_prandom_u32", u32)
+comm = Comm()

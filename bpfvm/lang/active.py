@@ -44,6 +44,9 @@ class Machine(Protocol):
     def constant(self, data: bytes) -> int:
         """The address of these bytes in memory that is only read."""
 
+    def trace(self, line: str) -> None:
+        """A line of the trace."""
+
     def field(self, offset: int, size: int) -> int:
         """A number of the context."""
 
@@ -87,6 +90,11 @@ def layer() -> str:
     """The first header of the packets of the machine that runs now, Ethernet outside of a run."""
     current = _active.get()
     return current.layer if current is not None else "eth"
+
+
+def current() -> Machine | None:
+    """The machine that runs now, None outside of a run."""
+    return _active.get()
 
 
 @contextmanager

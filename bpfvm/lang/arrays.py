@@ -146,7 +146,10 @@ class Text(ArrayView):
         return self.text.decode(encoding, errors)
 
     def __str__(self) -> str:
-        return self.decode(errors="replace")
+        return self.decode(errors="backslashreplace")
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.text!r})"

@@ -31,6 +31,7 @@ from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
 from bpfvm.lang.packet import PACKET, pkt
 from bpfvm.lang.signature import WORD, Signature, argument_offset, signature
+from bpfvm.lang.trace import traced
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.sim.context import Context
 from bpfvm.sim.limits import limited
@@ -114,16 +115,18 @@ class Loaded(machine.Loaded):
 
     @contextmanager
     def _implied(self) -> Iterator[None]:
-        """A program of packets knows `pkt` without an import (W101): it stands among the builtins during a run."""
+        """What stands among the builtins during a run: `print`, which writes the trace, and in programs of packets
+        `pkt`, which they know without an import (W101)."""
         space: dict[str, Any] = self._callee.function.__getattribute__("__builtins__")
-        if self._hook.program_type.layer is None or PACKET in space:
-            yield
-            return
-        space[PACKET] = pkt
+        known = {"print": traced} if self._hook.program_type.layer is None else {"print": traced, PACKET: pkt}
+        before = {name: space[name] for name in known if name in space}
+        space.update(known)
         try:
             yield
         finally:
-            del space[PACKET]
+            for name in known:
+                del space[name]
+            space.update(before)
 
     def _arguments(self, tier: Function) -> dict[str, Any]:
         if self._declared is not None:

@@ -118,6 +118,9 @@ class Function(Interpreter):
             self._constants[data] = region.base
         return self._constants[data]
 
+    def trace(self, line: str) -> None:
+        self.system.trace.append(line)
+
     def field(self, offset: int, size: int) -> int:
         return self.number(1, self._context().load(offset, size))
 

@@ -106,7 +106,7 @@ def _refuse(f: Translation, node: ast.Call, callee: Static, name: str) -> None:
     f.error("E062" if never else "E063", text, node.func, help=_INSTEAD.get(name) or f"write its steps, or {_CALLABLE}")
 
 
-_LATER = ("print", "range", "enumerate", "zip")
+_LATER = ("range", "enumerate", "zip")
 _INSTEAD = {
     "reversed": "for i in reversed(range(16)): ...",
     "enumerate": "for i, x in enumerate((4, 5, 6)): ...",

@@ -19,6 +19,7 @@ from bpfvm.compiler.frontend import (
     integers,
     membership,
     names,
+    prints,
     protocols,
     subscript,
 )
@@ -157,6 +158,8 @@ def _call(f: Translation, node: ast.Call) -> Value:
     if isinstance(callee, Callee) and callee.lazy:
         lazy: Value = callee.call(f, node, lambda one: value(f, one))
         return lazy
+    if isinstance(callee, Static) and callee.object is print:
+        return prints.call(f, node)
     if construct.makes(callee):
         if isinstance(callee, Static) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
             return generate.array(f, node, callee.object, stmt.store)

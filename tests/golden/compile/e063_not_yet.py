@@ -12,7 +12,7 @@ def program(ctx):  # hook: xdp
         i += 1
     a = c = 1
     hits.size = 3  #~ E063 cannot be assigned to
-    print(f"{a}")  #~ E063 `print` #~ E063 an f-string
+    x = f"{a}"  #~ E063 an f-string
     match c:
         case int(real=3):  #~ E063 this class pattern
             a = 2

@@ -9,4 +9,4 @@ def both(*numbers):
 
 def program(a: u32) -> u32:
     first, *rest = a, a, a
-    return both(*[a, a]) + print(**{})  #~ E062 a list is not available in BPF programs #~ E063 the function `print` is not available in this #~ E062 `**` in a call is not available in BPF programs
+    return both(*[a, a]) + abs(**{})  #~ E062 a list is not available in BPF programs #~ E062 `**` in a call is not available in BPF programs

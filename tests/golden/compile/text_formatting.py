@@ -4,6 +4,6 @@ from bpfvm import u32
 
 
 def program(a: u32) -> u32:
-    x = f"{a}"  #~ E063 an f-string is not available in this version
+    x = f"{a}"  #~ E063 an f-string outside of print
     y = "%d" % a  #~ E022 `%` takes numbers, and `"%d"` is the str '%d'
     return a

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from bpfvm.lang.packet import pkt as pkt
     from bpfvm.lang.pointers import KernelPtr as KernelPtr
     from bpfvm.lang.pointers import UserPtr as UserPtr
+    from bpfvm.lang.sections import SpinLock as SpinLock
     from bpfvm.lang.signature import Range as Range
     from bpfvm.lang.structs import struct as struct
     from bpfvm.program import Object as Object
@@ -134,6 +135,7 @@ _EXPORTS = {
     **dict.fromkeys(("KernelPtr", "UserPtr"), "bpfvm.lang.pointers"),
     **dict.fromkeys(("comm", "cpu", "gid", "ktime", "pid", "pid_tgid", "rand", "tid", "uid", "uid_gid"),
                     "bpfvm.lang.helpers"),
+    "SpinLock": "bpfvm.lang.sections",
     "Range": "bpfvm.lang.signature",
     **dict.fromkeys(("Array", "Bloom", "CgroupArray", "Counter", "CpuMap", "DevMap", "Hash", "Histogram", "LpmTrie",
                      "PerfEvents", "ProgArray", "Queue", "Ring", "Stack", "StackTrace", "XskMap", "ip4prefix",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import os
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 
 from bpfvm.core.errors import Unavailable, UsageError, not_here
@@ -21,6 +23,9 @@ from bpfvm.lang.signature import problems
 from bpfvm.lang.subprogram import Placement
 from bpfvm.lang.types import u32, u64
 from bpfvm.program import Program, offered
+
+if TYPE_CHECKING:
+    from bpfvm.kernel.readers.trace_pipe import TracePipe
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -182,6 +187,28 @@ class Bpf:
     def const(self, value: T, *, name: str | None = None) -> T:
         """A struct that programs only read. It can be set until a program is compiled with it."""
         return cast("T", sections.const(value, name=name))
+
+    def dump(self, program: Program, path: str | os.PathLike[str] | None = None) -> bytes:
+        """The program as an ELF object, with BTF, line info and license: its bytes, written to `path` where one is
+        given."""
+        from bpfvm.obj.elf_write import write_object
+
+        if not isinstance(program, Program):
+            raise UsageError(f"bpf.dump() takes a program, not {program!r:.80}")
+        data = write_object(program.object)
+        if path is not None:
+            try:
+                Path(path).write_bytes(data)
+            except OSError as error:
+                raise UsageError(f"bpf.dump(): cannot write {path}: {error.strerror}") from None
+        return data
+
+    def tracelog(self, path: str | os.PathLike[str] | None = None) -> TracePipe:
+        """What programs print in the kernel, line by line: `for line in bpf.tracelog(): ...`. Unavailable where the
+        trace pipe is not there or not to be read. path: of another one."""
+        from bpfvm.kernel.readers.trace_pipe import TracePipe
+
+        return TracePipe(None if path is None else str(path))
 
     def exec(self, text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
         """Execute `text` as Python does, and keep it, so that its functions have source text. Returns the names.

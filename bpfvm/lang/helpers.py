@@ -15,11 +15,12 @@ from typing import Any, TypeAlias
 from bpfvm.core.bits import M64
 from bpfvm.lang.active import Machine, machine
 from bpfvm.lang.arrays import array_of
-from bpfvm.lang.layout import View, size_of
+from bpfvm.lang.layout import View, size_of, view
 from bpfvm.lang.maps import Map
+from bpfvm.lang.maps.base import Memory
 from bpfvm.lang.types import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
 from bpfvm.tables import helpers, kfuncs
-from bpfvm.tables.helpers import Arg
+from bpfvm.tables.helpers import Arg, Ret
 from bpfvm.tables.helpers.row import Helper as Row
 from bpfvm.tables.kfuncs import Kfunc as KernelRow
 
@@ -54,6 +55,16 @@ def result_of(row: AnyRow) -> tuple[Storage, bool] | None:
     if name not in _RESULTS:
         raise LookupError(name)
     return _RESULTS[name]
+
+
+def value_given(row: AnyRow) -> bool:
+    """Whether the result is a map's value, or null."""
+    return isinstance(row, Row) and row.ret is Ret.VALUE_OR_NULL
+
+
+def value_type(owner: Map) -> Any:
+    """What a helper's pointer to a value points to: the struct or array, or an array of one number."""
+    return array_of(owner.value, 1) if isinstance(owner.value, Storage) else owner.value
 
 
 def parameters(row: AnyRow) -> list[str]:
@@ -95,9 +106,12 @@ class Call:
         words, back = self._words(on, kinds, places, given)
         call = on.kfunc if isinstance(self.row, KernelRow) else on.helper
         r0 = call(self.row.name, *words)
-        for view, address in back:
-            memory, at, _ = view._bpf
-            memory[at : at + size_of(type(view))] = on.load(address, size_of(type(view)))
+        for one, address in back:
+            memory, at, _ = one._bpf
+            memory[at : at + size_of(type(one))] = on.load(address, size_of(type(one)))
+        if value_given(self.row):
+            owner = next(one for one in given if isinstance(one, Map))
+            return view(value_type(owner), Memory(on), r0) if r0 else None
         return number(self.row, r0)
 
     def _words(

@@ -24,7 +24,20 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.compiler.ir.types import Ptr
-from bpfvm.lang.helpers import MEMORY, NULLS, AnyRow, Call, Comm, Reading, filled, parameters, result_of, text
+from bpfvm.lang.helpers import (
+    MEMORY,
+    NULLS,
+    AnyRow,
+    Call,
+    Comm,
+    Reading,
+    filled,
+    parameters,
+    result_of,
+    text,
+    value_given,
+    value_type,
+)
 from bpfvm.lang.interval import BOOL, Interval
 from bpfvm.lang.layout import Element, Layout, size_of
 from bpfvm.lang.maps import Map
@@ -59,19 +72,24 @@ def call(f: Translation, node: ast.Call, row: AnyRow, given: Arguments) -> Value
         wanted = ", ".join(parameters(row))
         what = f"`{name}` takes {wanted or 'nothing'}, and got {len(given.values) + len(given.named)} arguments"
         return f.error("E013", what, node, help=f"{name}({wanted})")
+    is_value = value_given(row)
     try:
-        result = result_of(row)
+        result = None if is_value else result_of(row)
     except LookupError as error:
         what = f"`{name}` gives an address, a {error}, which this version does not follow"
         return f.error("E063", what, node, help="helpers that give numbers, and what maps give: m.get(key)")
     if not _may_call(f, node, row):
         return BAD
-    words = _Words(f, row, kinds, given).words(places)
+    arguments = _Words(f, row, kinds, given)
+    words = arguments.words(places)
     if words is None:
         return BAD
     if not sections.called(f, node, row.name, words):
         return BAD
     f.stores += 1
+    if is_value and arguments.map is not None:
+        register = f.builder.helper(row.name, *words, type=Ptr("map_value", nullable=True))
+        return Nullable(Reference(value_type(arguments.map), "map_value", register))
     if isinstance(row, Kfunc):
         register = f.builder.kfunc(row.name, *words)
     else:

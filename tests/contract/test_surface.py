@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,24 @@ def test_the_packet_is_known_without_an_import() -> None:
     assert made.check(bytes(12) + b"\x08\x06").value == 0x806
     assert [one.code for one in made.compiled.warnings] == ["W101"]
     assert not hasattr(builtins, "pkt")
+
+
+def test_dumps_of_programs(tmp_path: Path) -> None:
+    made = bpf(lambda skb: skb.len & 7)
+    data = bpf.dump(made, tmp_path / "made.o")
+    assert data == bpf.dump(made) == (tmp_path / "made.o").read_bytes()
+    (program,) = bpfvm.load(str(tmp_path / "made.o")).programs.values()
+    assert (program.type.name, program.emulate(bytes(21)).value) == ("socket_filter", 5)
+    with pytest.raises(UsageError, match="takes a program"):
+        bpf.dump(len)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="cannot write"):
+        bpf.dump(made, tmp_path)
+
+
+def test_the_trace_log_is_a_reader(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with bpf.tracelog(pipe) as log:
+        with pipe.open("w") as writer:
+            writer.write("  task-12      [001] d..31    5.25: bpf_trace_printk: six\n")
+        assert [(line.task, line.pid, line.message) for line in log.poll(0)] == [("task", 12, "six")]

@@ -45,6 +45,16 @@ def stored_by_a_helper(a: u32, b: u32) -> u64:
 
 
 @case()
+def found_by_a_helper(a: u8) -> u64:
+    """A pointer to a value is an array of one number, or None; what is stored there is in the map."""
+    found = bpf.helper.map_lookup_elem(cells, a % 6)
+    if found is None:
+        return 1000
+    found[0] = a
+    return cells[a % 6] + found[0]
+
+
+@case()
 def refused_by_a_helper(a: u8) -> u64:
     """An errno is an exact number below 0."""
     error = bpf.helper.map_delete_elem(cells, a)

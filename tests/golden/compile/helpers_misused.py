@@ -17,7 +17,8 @@ def program(skb):
     bpf.helper.skb_load_bytes(skb, buffer[0], skb.len)  #~ E020 `to` of bpf_skb_load_bytes#26 is memory, which is written
     bpf.helper.skb_store_bytes(skb, 0, buffer, 0)  #~ E011 is not for programs of type socket_filter
     bpf.helper.copy_from_user(buffer, 0)  #~ E011 may sleep, and this program may not
-    bpf.helper.map_lookup_elem(cells, 1)  #~ E063 gives an address, a void *
+    bpf.helper.map_lookup_elem(cells, 1)[0]  #~ E030 may be None here
+    bpf.helper.sk_fullsock(None)  #~ E063 gives an address, a struct bpf_sock *
     bpf.helper.loop(4, program, None, 0)  #~ E063 which this version cannot give
     bpf.helper.get_prandom(1)  #~ E037 has no attribute `get_prandom`
     bpf.kfunc.bpf_dynptr_from_xdp(skb, 0, buffer)  #~ E011 is not for programs of type socket_filter

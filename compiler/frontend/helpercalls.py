@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bpfvm.compiler.frontend import construct, memory, sections
+from bpfvm.compiler.frontend import construct, memory, sections, window
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
     BAD,
@@ -95,7 +95,7 @@ def call(f: Translation, node: ast.Call, row: AnyRow, given: Arguments) -> Value
     else:
         register = f.builder.helper(row.name, *words)
         if row.moves_packet:
-            f.state.packet = None
+            window.moved(f)
     if result is None:
         return NOTHING
     return typed(f, register, *result, is_narrow=isinstance(row, Kfunc))

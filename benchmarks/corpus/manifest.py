@@ -191,7 +191,7 @@ ROWS: tuple[Row, ...] = (
     of("sched_cls", "tc", "tc_mark", "rewriting", "udp tcp dns link", "marked array 4 8 8"),
     of("sched_cls", "tc", "tc_vlan_push", "rewriting", "mixed vlan link", "members hash 6 2 256, pushed hash 2 8 256",
        contents={"members": [(station(1), u16(7)), (station(2), u16(4095)), (station(4), u16(7))]}),
-    of("sched_cls", "tc", "tc_perf_sample", "events", "mixed tcp", "changes perf_event_array 4 4 64"),
+    of("sched_cls", "tc", "tc_perf_sample", "events", "mixed tcp", "changes perf_event_array 4 4 0"),
     of("socket_filter", "socket", "sock_proto", "counters", "mixed link cut", "hits array 4 8 256"),
     of("socket_filter", "socket", "sock_arp", "counters", "arp link vlan",
        "operations hash 2 8 64, others percpu_array 4 8 1"),

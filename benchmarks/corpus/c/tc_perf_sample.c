@@ -7,7 +7,7 @@ struct change {
 	u32 flags, length;
 };
 
-MAP(changes, PERF_EVENT_ARRAY, u32, u32, 64);
+MAP(changes, PERF_EVENT_ARRAY, u32, u32, 0);
 
 SEC("tc")
 int tc_perf_sample(struct __sk_buff *skb)

@@ -15,7 +15,7 @@ def dispatcher(ctx):
     if not pkt.is_ip:
         return XDP_PASS
     proto = pkt.ip.proto
-    bpf.tail_call(stages, proto)
+    stages.call(ctx, proto)
     missed[proto] += 1
     return XDP_PASS
 

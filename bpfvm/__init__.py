@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from bpfvm.lang.helpers import uid_gid as uid_gid
     from bpfvm.lang.layout import bits as bits
     from bpfvm.lang.maps import Array as Array
+    from bpfvm.lang.maps import ArrayOf as ArrayOf
     from bpfvm.lang.maps import Bloom as Bloom
     from bpfvm.lang.maps import CgroupArray as CgroupArray
     from bpfvm.lang.maps import Counter as Counter
     from bpfvm.lang.maps import CpuMap as CpuMap
     from bpfvm.lang.maps import DevMap as DevMap
     from bpfvm.lang.maps import Hash as Hash
+    from bpfvm.lang.maps import HashOf as HashOf
     from bpfvm.lang.maps import Histogram as Histogram
     from bpfvm.lang.maps import LpmTrie as LpmTrie
     from bpfvm.lang.maps import PerfEvents as PerfEvents
@@ -137,7 +139,8 @@ _EXPORTS = {
                     "bpfvm.lang.helpers"),
     "SpinLock": "bpfvm.lang.sections",
     "Range": "bpfvm.lang.signature",
-    **dict.fromkeys(("Array", "Bloom", "CgroupArray", "Counter", "CpuMap", "DevMap", "Hash", "Histogram", "LpmTrie",
+    **dict.fromkeys(("Array", "ArrayOf", "Bloom", "CgroupArray", "Counter", "CpuMap", "DevMap", "Hash", "HashOf",
+                     "Histogram", "LpmTrie",
                      "PerfEvents", "ProgArray", "Queue", "Ring", "Stack", "StackTrace", "XskMap", "ip4prefix",
                      "ip6prefix"),
                     "bpfvm.lang.maps"),

@@ -23,5 +23,7 @@ def note(f: Translation, state: State, map: str, key: object, address: Register)
 
 
 def forget(f: Translation, map: str) -> None:
-    """Something was stored in the map, or deleted."""
+    """Something was stored in the map, or deleted. What was found in another map may be any map."""
+    if map.endswith("]"):
+        f.state.looked = {}
     f.state.looked = {key: found for key, found in f.state.looked.items() if key[0] != map}

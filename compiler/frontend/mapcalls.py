@@ -18,6 +18,7 @@ from bpfvm.lang.maps import (
     Hashed,
     Histogram,
     Keyed,
+    Nested,
     ProgArray,
     Queue,
     Redirects,
@@ -43,6 +44,9 @@ def attribute(f: Translation, owner: MapValue, node: ast.Attribute) -> Value:
         return names.captured(f, owner.declared.max_entries, f.quoted(node), node)
     if node.attr == "submit" and isinstance(owner.declared, Events):
         return Callee(f.quoted(node), lambda f, call, evaluate: rings.submit(f, owner, call, evaluate), lazy=True)
+    if isinstance(owner.declared, Nested):
+        hint = f"test `k in {owner.name}`, then name {owner.name}[k]"
+        return names.no_attribute(f, owner, node, hint)
     found = [one for one in METHODS.get(node.attr, ()) if isinstance(owner.declared, one.of)]
     if found:
         return Callee(f.quoted(node), partial(_called, owner=owner, method=found[0]))

@@ -15,7 +15,7 @@ from bpfvm.compiler.frontend.types import Bad, MapValue, Number, Reference, Valu
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.lang.interval import Interval
 from bpfvm.lang.layout import Element, Layout, size_of
-from bpfvm.lang.maps import NOEXIST, Array, Bloom, Hashed, Keyed, LpmTrie
+from bpfvm.lang.maps import NOEXIST, Array, Bloom, Hashed, Keyed, LpmTrie, Nested
 from bpfvm.lang.types import Storage
 from bpfvm.tables.maps import BY_NAME
 
@@ -59,6 +59,8 @@ def item(f: Translation, owner: MapValue, index: Value, node: ast.Subscript) -> 
     if node is f.discarded:
         f.warn("W131", f"what `{f.quoted(node)}` looks up is not used", node, help="leave it out, or bind it to a name")
     one = asked(f, owner, index, node, node.slice)
+    if one is not None and isinstance(one.declared, Nested):
+        return MapValue(f"{owner.name}[...]", one.declared.inner, there(f, one))
     return read(f, one) if one is not None else Bad()
 
 
@@ -67,7 +69,10 @@ def set_item(
 ) -> None:  # fmt: skip
     """`m[k] = assigned`."""
     one = asked(f, owner, index, target, target.slice)
-    if one is not None:
+    if one is not None and isinstance(one.declared, Nested):
+        f.error("E031", f"which maps stand in `{owner.name}` is for user space to say", target,
+                help=f"store in the map that stands there: {f.quoted(target)}[k] = v")  # fmt: skip
+    elif one is not None:
         write(f, one, assigned, source)
 
 
@@ -81,7 +86,9 @@ def update(
         operand()
         return
     one = asked(f, owner, index, target, target.slice)
-    if one is None:
+    if one is None or isinstance(one.declared, Nested):
+        if one is not None:
+            f.error("E022", f"`{f.quoted(target)}` is a map", target, help=f"{f.quoted(target)}[k] += 1")
         operand()
         return
     if isinstance(one.declared, Array) or one.declared.default is None:
@@ -218,7 +225,7 @@ def _outside(owner: MapValue, index: Number | None) -> str:
 def lookup(f: Translation, one: Asked) -> Register:
     """The address of what stands under a key, 0 where nothing does."""
     declared = declare(f, one.map, one.node)
-    if one.key.word is not None:
+    if one.key.word is not None and one.map.register is None:
         return f.builder.op("lookup", declared, one.key.word, type=_ABSENT)
     return f.builder.helper("map_lookup_elem", declared, keys.address(f, one.map, one.key, one.node), type=_ABSENT)
 
@@ -234,6 +241,8 @@ def declare(f: Translation, owner: MapValue, node: ast.AST) -> Register:
             why=f"the kernel runs it as a program that may sleep, and keeps maps of type {type_name} from those",
             help="compile the function for another hook: @bpf.xdp",
         )
+    if owner.register is not None:
+        return owner.register
     f.target.maps[owner.name] = owner.declared.spec(owner.name)
     for kind in (owner.declared.key, owner.declared.value):
         if isinstance(kind, Layout):
@@ -256,7 +265,7 @@ def there(f: Translation, one: Asked) -> Register:
 
 def known(f: Translation, one: Asked) -> Register | None:
     """The address of what stands under a key, where that was looked up before."""
-    return lookups.known(f, one.map.name, one.key.same) if one.is_exact else None
+    return lookups.known(f, one.map.name, one.key.same) if one.is_exact and one.map.register is None else None
 
 
 def is_there(f: Translation, one: Asked) -> Branches:
@@ -266,7 +275,8 @@ def is_there(f: Translation, one: Asked) -> Branches:
         return compare.decided(f, True)
     address = lookup(f, one)
     holds, fails = f.split("ne", address, f.number(0))
-    lookups.note(f, holds.state, one.map.name, one.key.same, address)
+    if one.map.register is None:
+        lookups.note(f, holds.state, one.map.name, one.key.same, address)
     return [holds], [fails]
 
 
@@ -314,7 +324,8 @@ def full(f: Translation, condition: str, result: Register, owner: MapValue, node
 def put(f: Translation, one: Asked, value: Value, source: ast.AST, flags: int = 0) -> Register | None:
     """Store a value under a key: 0 or a negative errno. None after an error."""
     kind = one.value
-    word = one.key.word if isinstance(kind, Storage) and _is_plain(kind) else None
+    is_word = isinstance(kind, Storage) and _is_plain(kind) and one.map.register is None
+    word = one.key.word if is_word else None
     if word is not None and isinstance(value, Number) and not flags:
         place.check_fit(f, one.place(f.number(0)), value, source)
         f.stores += 1

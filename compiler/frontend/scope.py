@@ -21,7 +21,7 @@ from bpfvm.compiler.frontend.types import (
     kind_of,
 )
 from bpfvm.lang.capture import Capture, snapshot
-from bpfvm.lang.maps import Map
+from bpfvm.lang.maps import Map, Nested
 from bpfvm.lang.maps.data import Data
 from bpfvm.lang.operators import BINARY, UNARY
 from bpfvm.lang.packet import View as PacketView
@@ -95,6 +95,9 @@ class Scope:
             return NOTHING
         if isinstance(found, int):
             return integer(found)
+        if isinstance(found, Nested):
+            for index, one in found.contents.items():
+                one.name = self._map_name(one, one.name or f"{found.name or name}_{index}")
         if isinstance(found, Map):
             return MapValue(self._map_name(found, name), found)
         if isinstance(found, PacketView):

@@ -148,10 +148,11 @@ class ContextArray:
 
 @dataclass(frozen=True, slots=True)
 class MapValue:
-    """A declared map, under the name by which machines know it."""
+    """A declared map, under the name by which machines know it. register: of a map that was found in another one."""
 
     name: str
     declared: Map
+    register: Register | None = None
 
     @property
     def described(self) -> str:

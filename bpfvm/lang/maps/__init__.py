@@ -8,6 +8,7 @@ from bpfvm.core.errors import UsageError
 from bpfvm.lang.maps.base import MAX_ENTRIES, NOEXIST, Map, MapError
 from bpfvm.lang.maps.histogram import Histogram
 from bpfvm.lang.maps.keyed import Array, Counter, Hash, Hashed, Keyed
+from bpfvm.lang.maps.nested import ArrayOf, HashOf, Nested
 from bpfvm.lang.maps.queues import Bloom, Pushed, Queue, Stack
 from bpfvm.lang.maps.rings import Events, PerfEvents, Ring
 from bpfvm.lang.maps.targets import CgroupArray, CpuMap, DevMap, ProgArray, Redirects, StackTrace, XskMap
@@ -30,7 +31,7 @@ def made(type: str, max_entries: int, key: Any, value: Any) -> Map:
 
 
 __all__ = [
-    "MAX_ENTRIES", "NOEXIST", "Array", "Bloom", "CgroupArray", "Counter", "CpuMap", "DevMap", "Events", "Hash",
-    "Hashed", "Histogram", "Keyed", "LpmTrie", "Map", "MapError", "PerfEvents", "ProgArray", "Pushed", "Queue",
-    "Redirects", "Ring", "Stack", "StackTrace", "XskMap", "ip4prefix", "ip6prefix",
+    "MAX_ENTRIES", "NOEXIST", "Array", "ArrayOf", "Bloom", "CgroupArray", "Counter", "CpuMap", "DevMap", "Events",
+    "Hash", "HashOf", "Hashed", "Histogram", "Keyed", "LpmTrie", "Map", "MapError", "Nested", "PerfEvents",
+    "ProgArray", "Pushed", "Queue", "Redirects", "Ring", "Stack", "StackTrace", "XskMap", "ip4prefix", "ip6prefix",
 ]  # fmt: skip

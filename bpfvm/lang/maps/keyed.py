@@ -29,6 +29,7 @@ class Keyed(Map):
     key: Any
     value: Any
     default: int | None = None
+    _address = 0  # of a map that was found in another one
 
     def __init__(self, key: Any, value: Any, max_entries: int, name: str | None = None) -> None:
         made = type(self).__name__
@@ -60,12 +61,15 @@ class Keyed(Map):
         """`m[key] += number`."""
         self[key] += number
 
+    def _handle(self, on: Machine) -> int:
+        return self._address or on.handle(self)
+
     def _lookup(self, on: Machine, key: bytes) -> int:
         """The address of a value, 0 where there is none."""
-        return on.helper("map_lookup_elem", on.handle(self), on.place(key))
+        return on.helper("map_lookup_elem", self._handle(on), on.place(key))
 
     def _store(self, on: Machine, key: bytes, value: bytes, flags: int) -> None:
-        if on.helper("map_update_elem", on.handle(self), on.place(key), on.place(value), flags):
+        if on.helper("map_update_elem", self._handle(on), on.place(key), on.place(value), flags):
             raise self._full()
 
     def _full(self) -> MapError:
@@ -127,7 +131,7 @@ class Hashed(Keyed):
 
     def __delitem__(self, key: Any) -> None:
         on, data = self._machine(), self._key(key)
-        if on.helper("map_delete_elem", on.handle(self), on.place(data)):
+        if on.helper("map_delete_elem", self._handle(on), on.place(data)):
             raise KeyError(key)
 
     def pop(self, key: Any, default: Any = _NONE) -> Any:
@@ -140,7 +144,7 @@ class Hashed(Keyed):
             return default
         found = loaded(on, self.value, address)
         found = found.copy() if isinstance(found, View) else found
-        on.helper("map_delete_elem", on.handle(self), on.place(data))
+        on.helper("map_delete_elem", self._handle(on), on.place(data))
         return found
 
     def setdefault(self, key: Any, default: Any) -> Any:
@@ -149,7 +153,7 @@ class Hashed(Keyed):
         address = self._lookup(on, data)
         if not address:
             value = packed(self.value, default)
-            on.helper("map_update_elem", on.handle(self), on.place(data), on.place(value), NOEXIST)
+            on.helper("map_update_elem", self._handle(on), on.place(data), on.place(value), NOEXIST)
             address = self._lookup(on, data)
         if not address:
             raise self._full()

@@ -1,0 +1,77 @@
+"""Maps in maps: `tables[i][k]`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from bpfvm.core.errors import UsageError
+from bpfvm.lang.maps.keyed import Keyed
+from bpfvm.lang.types import u32
+from bpfvm.obj.model import MapSpec
+
+
+class Nested(Keyed):
+    """A map whose values are maps, all of them like `inner`. contents: those that stand there from the start."""
+
+    usage = "tables[i][k]"
+
+    def __init__(
+        self, key: Any, inner: Keyed, max_entries: int, contents: Mapping[int, Keyed] | None, name: str | None
+    ) -> None:  # fmt: skip
+        made = type(self).__name__
+        if not isinstance(inner, Keyed) or isinstance(inner, Nested):
+            raise UsageError(f"{made} holds maps with keys, such as Array(u64, 4), not {inner!r:.60}")
+        super().__init__(key, u32, max_entries, name)
+        self.inner, self.contents = inner, dict(contents or {})
+        for index, one in self.contents.items():
+            if _shape(one) != _shape(inner):
+                raise UsageError(f"{made}: the map at {index!r} is {one!r}, and maps in it are like {inner!r}")
+            if not isinstance(index, int) or not 0 <= index < (1 << 32):
+                raise UsageError(f"{made}: {index!r} is no key that a map can stand at from the start")
+
+    def __getitem__(self, key: Any) -> Any:
+        on = self._machine()
+        address = self._lookup(on, self._key(key))
+        if not address:
+            raise KeyError(key)
+        found: Any = copy.copy(self.inner)
+        found._address = address
+        return found
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError(f"{self.called}: which maps stand in it is for user space to say")
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        raise TypeError(f"{self.called}: test `k in {self.called}`, then name {self.called}[k]")
+
+    def spec(self, name: str) -> MapSpec:
+        contents = tuple((index, one.name or f"{name}_{index}") for index, one in self.contents.items())
+        return replace(super().spec(name), inner=self.inner.spec(f"{name}.inner"), contents=contents)
+
+
+def _shape(one: Any) -> tuple[Any, ...]:
+    """What the kernel compares of maps in maps (bpf_map_meta_equal)."""
+    return (one.type, one.key, one.value, one.max_entries) if isinstance(one, Keyed) else ()
+
+
+class ArrayOf(Nested):
+    """BPF_MAP_TYPE_ARRAY_OF_MAPS: maps under the indexes from 0."""
+
+    type = "array_of_maps"
+
+    def __init__(
+        self, inner: Keyed, max_entries: int, contents: Mapping[int, Keyed] | None = None, name: str | None = None
+    ) -> None:  # fmt: skip
+        super().__init__(u32, inner, max_entries, contents, name)
+
+
+class HashOf(Nested):
+    """BPF_MAP_TYPE_HASH_OF_MAPS: maps under keys of any type."""
+
+    type = "hash_of_maps"
+
+    def __init__(self, key: Any, inner: Keyed, max_entries: int, name: str | None = None) -> None:
+        super().__init__(key, inner, max_entries, None, name)

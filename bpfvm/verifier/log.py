@@ -9,8 +9,8 @@ from bpfvm.isa.disasm import text as insn_text
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
 from bpfvm.tables.helpers import call_name
-from bpfvm.verifier.regs import NONE, SCALAR, text
-from bpfvm.verifier.state import INVALID, SHOWN, SPILL, Frame, Slot, State
+from bpfvm.verifier.regs import NONE, text
+from bpfvm.verifier.state import SHOWN, SPILL, Frame, Slot, State
 
 PATH, ALL = 1, 2  # levels
 
@@ -101,26 +101,3 @@ def live_table(insns: Iterable[tuple[int, Insn]], live: list[int], scc: list[int
         names = "".join(str(at) if live[slot] >> at & 1 else "." for at in range(10))
         lines.append(f"{loop}{slot:3d}: {names} {shown(one)}")
     return lines
-
-
-def holds_scalar(slot: Slot) -> bool:
-    """A number was spilled here."""
-    return slot.types[0] == SPILL and slot.reg.kind == SCALAR
-
-
-def is_spill(slot: Slot) -> bool:
-    return slot.types[0] == SPILL
-
-
-__all__ = [
-    "ALL",
-    "INVALID",
-    "PATH",
-    "Log",
-    "frame_text",
-    "holds_scalar",
-    "is_spill",
-    "live_table",
-    "shown",
-    "slot_text",
-]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import LoadError, UsageError
-from bpfvm.isa.insn import Insn, slots
+from bpfvm.isa.insn import slots
 from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_types import (
     GLOBAL,
@@ -173,8 +173,3 @@ def _argument(btf: Btf, number: int, row: ProgramType) -> Argument | None:
     if isinstance(target, Int | Enum | Enum64 | Struct | Union | Array | Float):
         return Argument("mem", btf.size_of(kind.type))
     return None
-
-
-def source_lines(program: ProgramSpec, insns: tuple[Insn, ...]) -> Mapping[int, str]:
-    """Slot -> where its line stands in the source."""
-    return {slot: str(place) for slot, place in program.lines.items() if slot < slots(insns)[-1]}

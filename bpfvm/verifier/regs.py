@@ -87,11 +87,6 @@ class Reg:
         return f"<Reg {text(self)}>"
 
     @property
-    def is_const(self) -> bool:
-        """A pointer's variable part, or a scalar, of one value."""
-        return not self.m
-
-    @property
     def same_numbers(self) -> Numbers:
         """Tnum and ranges, to compare."""
         return (self.v, self.m, self.smin, self.smax, self.umin, self.umax,

@@ -7,7 +7,6 @@ from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
 from bpfvm.verifier.precision import mark_precise
 from bpfvm.verifier.regs import NOT_SET, SCALAR, STACK, Reg, number, unknown, unsigned_text
-from bpfvm.verifier.scalar import truncate
 from bpfvm.verifier.state import EMPTY, INVALID, MISC, SPILL, ZERO, Frame, Slot
 from bpfvm.verifier.walk import Walk
 
@@ -262,11 +261,4 @@ def give_id(walk: Walk, at: int) -> Reg:
     reg = reg.copy()
     reg.id, reg.added, reg.off = walk.new_id(), 0, 0
     walk.set(at, reg)
-    return reg
-
-
-def narrowed(reg: Reg, size: int) -> Reg:
-    """A number that was loaded from `size` bytes."""
-    reg = reg.copy()
-    truncate(reg, size)
     return reg

@@ -6,6 +6,9 @@ from typing import Any
 
 from bpfvm.lang.active import machine
 from bpfvm.lang.hooks import Hook
+from bpfvm.lang.layout import view
+from bpfvm.lang.maps.base import Memory
+from bpfvm.lang.sockets import POINTERS
 from bpfvm.lang.types import u64
 from bpfvm.tables.ctx import CONTEXTS, CtxField
 
@@ -25,6 +28,10 @@ class Context:
         layout = CONTEXTS.get(self._hook.program_type.context or "")
         if layout is not None and any(one.name.startswith(inside) for one in layout.fields):
             return Context(self._hook, inside)
+        if layout is not None:
+            socket = layout.open(self._inside + name, False, self._hook.type, self._hook.attach_type)
+            if socket is not None and socket.pointer in POINTERS:
+                return _socket(socket)
         field = self._field(name, write=False)
         return Elements(self, field) if field.count > 1 else _read(field, 0)
 
@@ -69,6 +76,13 @@ class Elements:
         if not -len(self) <= index < len(self):
             raise IndexError(f"the index is outside of {self._field.name} ({len(self)} elements)")
         return index % len(self)
+
+
+def _socket(field: CtxField) -> Any:
+    """What a pointer of the context points to, None where that is null."""
+    on = machine(f"ctx.{field.name}")
+    address = on.field(field.offset, field.size)
+    return view(POINTERS[field.pointer or ""][0], Memory(on), address, fixed=True) if address else None
 
 
 def _read(field: CtxField, index: int) -> int:

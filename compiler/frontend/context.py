@@ -20,9 +20,12 @@ from bpfvm.compiler.frontend.types import (
     Maybe,
     Nullable,
     Number,
+    Reference,
     Value,
 )
+from bpfvm.compiler.ir.types import Ptr
 from bpfvm.lang.interval import Interval, of_bits
+from bpfvm.lang.sockets import POINTERS
 from bpfvm.tables.ctx import CONTEXTS, Context, CtxField
 
 
@@ -34,6 +37,9 @@ def attribute(f: Translation, owner: ContextValue, node: ast.Attribute) -> Value
         return BAD
     if any(one.name.startswith(f"{name}.") for one in structure.fields):
         return ContextValue(f"{name}.")
+    socket = structure.open(name, False, f.hook.type, f.hook.attach_type)
+    if socket is not None and socket.pointer in POINTERS:
+        return _socket(f, socket, node)
     field = _field(f, structure, name, node)
     if field is None:
         return BAD
@@ -140,6 +146,18 @@ def _address(f: Translation, structure: Context, field: CtxField, node: ast.Attr
         why="packet bytes are read by their names, with the bounds tested: pkt.ip.proto" if is_packet else "",
         help="from bpfvm import pkt" if is_packet else "use the fields of the context that are numbers",
     )
+
+
+def _socket(f: Translation, field: CtxField, node: ast.Attribute) -> Value:
+    """`skb.sk`: a socket, or None where there may be none."""
+    layout, is_nullable = POINTERS[field.pointer or ""]
+    register = f.builder.op("load64", f.builder.ctx(), type=Ptr("socket", nullable=is_nullable), imm=field.offset)
+    there = Reference(layout, "socket", register, fixed=True)
+    if not is_nullable:
+        return there
+    found = Nullable(there)
+    f.absent[found.origin] = node
+    return found
 
 
 def _programs(f: Translation) -> str:

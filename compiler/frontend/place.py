@@ -49,6 +49,8 @@ def field(f: Translation, owner: Reference, node: ast.Attribute) -> Place | None
     kind = owner.type
     if not isinstance(kind, StructType) or node.attr not in kind.__members__:
         return None
+    if owner.space == "socket" and node.attr.startswith("_"):  # what the kernel does not show
+        return None
     return member(owner, kind.__members__[node.attr])
 
 
@@ -61,7 +63,7 @@ def member(owner: Reference, one: Member) -> Place:
 def no_field(f: Translation, owner: Reference, node: ast.Attribute) -> Bad:
     """E037, with the fields that there are."""
     kind = owner.type
-    names = list(kind.__members__) if isinstance(kind, StructType) else []
+    names = [name for name in kind.__members__ if name[0] != "_"] if isinstance(kind, StructType) else []
     near = difflib.get_close_matches(node.attr, names, 1)
     hint = (f"did you mean `{near[0]}`? " if near else "") + f"it has {' '.join(names) or 'elements'}"
     return f.error("E037", f"`{kind.__name__}` has no field `{node.attr}`", f.last_name(node), help=hint)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from bpfvm.core.machine import Location
 from bpfvm.lang.interval import Interval
 
-SPACES = ("ctx", "packet", "packet_end", "map", "map_value", "stack", "ring")
+SPACES = ("ctx", "packet", "packet_end", "map", "map_value", "socket", "stack", "ring")
 
 
 @dataclass(frozen=True, slots=True)

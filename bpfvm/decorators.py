@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 
-from bpfvm.core.errors import Unavailable, UsageError, not_here
+from bpfvm.core.errors import UsageError, not_here
 from bpfvm.lang import atomics, hooks, maps, subprogram
 from bpfvm.lang.callee import callee
 from bpfvm.lang.given import give
@@ -26,6 +26,7 @@ from bpfvm.program import Program, offered
 
 if TYPE_CHECKING:
     from bpfvm.kernel.readers.trace_pipe import TracePipe
+    from bpfvm.attached import Attached
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,7 +49,7 @@ class Decorator:
     @overload
     def __call__(self, function: Function, /) -> Program: ...
     @overload
-    def __call__(self, target: Any, function: Function, /, *attaching: Any) -> Program: ...
+    def __call__(self, target: Any, function: Function, /, *attaching: Any) -> Attached: ...
     @overload
     def __call__(
         self, *targets: str, on_fault: int | None = None, ints: str = "exact", probe: str = "zero",
@@ -63,7 +64,7 @@ class Decorator:
         if wrong is not None:
             raise UsageError(f"bpf.{self.kind.name} has no argument {wrong!r}; it takes on_fault, ints, probe")
         if len(given) > 1 and callable(given[1]):
-            raise self._attached(given[0])
+            return self._attached(*given)
         bare = len(given) == 1 and not isinstance(given[0], str)
         targets = () if bare else given
         wrong = next((one for one in targets if not isinstance(one, str)), None)
@@ -73,13 +74,18 @@ class Decorator:
         hook = hooks.hook(self.kind.name, targets, on_fault=on_fault, ints=ints, options=chosen, probe=probe)
         return _decorate(hook, given[0] if bare else None)
 
-    def _attached(self, target: Any) -> Exception:
-        """What a call such as `bpf.socket("lo", prog)`, which attaches, is told."""
-        made = f"{target!r}" if isinstance(target, str) else ""
-        return Unavailable(
-            f"bpf.{self.kind.name}({target!r:.40}, f, ...) attaches the program, which this version does not: make it "
-            f"by bpf.{self.kind.name}({made})(f), and attach it by other means, such as bpftool"
-        )
+    def _attached(self, target: Any, function: Function, *attaching: Any) -> Attached:
+        """`bpf.socket("lo", f)` and `bpf.uprobe("path:symbol", f, retprobe, pid)`: the original's call forms."""
+        kind, options = self.kind.name, dict[str, Any]()
+        if kind in ("uprobe", "kprobe") and attaching:
+            returns, *rest = attaching
+            kind = f"{kind[0]}ret{kind[1:]}" if returns else kind
+            options = {"pid": rest[0]} if rest and rest[0] is not None and rest[0] >= 0 else {}
+        elif attaching:
+            raise UsageError(f"bpf.{kind}({target!r:.40}, f) takes no more arguments: {self.kind.example}")
+        named = (target,) if isinstance(target, str) and BY_NAME[kind].target is not None else ()
+        made = function if isinstance(function, Program) else Program.of_function(function, hooks.hook(kind, named))
+        return made.attach(target if not named else None, **options)
 
     def __repr__(self) -> str:
         return f"<bpfvm decorator {self.kind.example}>"
@@ -209,6 +215,13 @@ class Bpf:
         from bpfvm.kernel.readers.trace_pipe import TracePipe
 
         return TracePipe(None if path is None else str(path))
+
+    def attach(self, *programs: Program) -> Attached:
+        """Put programs into the kernel as one object and attach each to what its decorator names, until what this
+        gives is closed: `with bpf.attach(issue, complete) as on:`. Errors as of `prog.attach`."""
+        from bpfvm.attached import attach
+
+        return attach(programs)
 
     def exec(self, text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
         """Execute `text` as Python does, and keep it, so that its functions have source text. Returns the names.

@@ -20,6 +20,7 @@ from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.progs import BY_NAME
 
 if TYPE_CHECKING:
+    from bpfvm.attached import Attached
     from bpfvm.compiler import Compiled
     from bpfvm.core.diag import Diag
     from bpfvm.kernel.install import Installed
@@ -72,7 +73,7 @@ class Program:
     if not TYPE_CHECKING:  # type checkers shall find names that are not there
 
         def __getattr__(self, name: str) -> Any:
-            raise AttributeError(not_here("a program", name, offered(Program), _INSTEAD.get(name, "")))
+            raise AttributeError(not_here("a program", name, offered(Program)))
 
     @property
     def place(self) -> str:
@@ -162,6 +163,16 @@ class Program:
     def kernel(self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None) -> Outcome:
         """Run it in the kernel by BPF_PROG_TEST_RUN. Raises Unavailable, with the reason, where that cannot be."""
         return self._run("kernel", self.input(given, ctx), maps)
+
+    def attach(self, target: Any = None, **options: Any) -> Attached:
+        """Put it into the kernel and attach it, until what this gives is closed: `with prog.attach("eth0") as on:`.
+
+        target, options: by the kind of program, see docs/attaching.md; what the decorator was given need not be given
+        again. Raises Unavailable, LoadError or UsageError, one line that says why it cannot be.
+        """
+        from bpfvm.attached import attach
+
+        return attach([self], target, **options)
 
     def check(
         self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,
@@ -353,12 +364,6 @@ def compile_object(
         functions.append((one.callee.target, one.hook))
     compiled = compile_programs(functions, dump=dump)
     return compiled.spec, compiled.warnings
-
-
-# What takes the place of names that are not there yet.
-_INSTEAD = {
-    "attach": "load it by bpfvm.load(path).install() and attach it by other means, such as bpftool",
-}
 
 
 def offered(kind: type) -> list[str]:

@@ -13,6 +13,7 @@ IDS = "opens maps by id"
 
 # file::test[parameters], with * in them -> what it does
 NEEDED = (
+    ("test_attached.py::*", "makes network namespaces"),
     ("test_places.py::*", "makes network namespaces"),
     ("test_attach*.py::*", "makes network namespaces and reads tracefs"),
     ("test_capabilities.py::*", "becomes another user"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -99,7 +99,7 @@ def test_type_checkers_see_the_decorators_that_there_are() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_examples_are_taken_and_targets_are_kept(kind: Kind) -> None:
-    decorator: Decorator = getattr(bpf, kind.name)
+    decorator: Any = getattr(bpf, kind.name)
     given = () if not kind.needs else (kind.target.example,) if kind.target is not None else (next(iter(kind.words)),)
     made = decorator(*given)(lambda ctx: 0)
     assert made.hook is not None

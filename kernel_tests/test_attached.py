@@ -31,7 +31,7 @@ def measure(ctx: Any) -> int:
 
 
 @bpf.uprobe("c:getpgid")
-def called(ctx: Any) -> None:
+def called() -> None:
     hits[7] += 1
 
 

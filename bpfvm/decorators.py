@@ -25,8 +25,8 @@ from bpfvm.lang.types import u32, u64
 from bpfvm.program import Program, offered
 
 if TYPE_CHECKING:
-    from bpfvm.kernel.readers.trace_pipe import TracePipe
     from bpfvm.attached import Attached
+    from bpfvm.kernel.readers.trace_pipe import TracePipe
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])

@@ -65,6 +65,20 @@ class View:
 
     __copy__ = copy
 
+    def submit(self) -> None:
+        """Give a record that `evs.reserve()` made to user space."""
+        self._end("submit")
+
+    def discard(self) -> None:
+        """Drop such a record."""
+        self._end("discard")
+
+    def _end(self, how: str) -> None:
+        end = getattr(self._bpf[0], "end", None)
+        if end is None:
+            raise TypeError(f"{type(self).__name__}: only a record of a ring, made by reserve(), has {how}()")
+        end(f"ringbuf_{how}")
+
     def __ne__(self, other: object) -> bool:
         return not self == other
 

@@ -44,6 +44,7 @@ class Function(Interpreter):
         self._scratch: Region | None = None
         self._used = 0
         self.probe_faults = False
+        self._records: set[int] = set()  # of rings, that the program has yet to give back
         self._constants: dict[bytes, int] = {}
 
     def run(
@@ -67,6 +68,8 @@ class Function(Interpreter):
         """Do what a fault exit does with what a program holds: sections that it began end."""
         self.system.sections.clear()
         self.system.lock = None
+        for address in list(self._records):
+            self.helper("ringbuf_discard", address, 0)
 
     # Part of bpfvm.lang.active.Machine
 
@@ -76,7 +79,12 @@ class Function(Interpreter):
     def helper(self, name: str, *arguments: int) -> int:
         row = BY_NAME[name]
         given: list[Value] = [*(one & M64 for one in arguments), *[None] * (5 - len(arguments))]
-        return self.number(0, self.helpers[row.id](self, given))
+        result = self.number(0, self.helpers[row.id](self, given))
+        if name == "ringbuf_reserve" and result:
+            self._records.add(result)
+        elif name in ("ringbuf_submit", "ringbuf_discard"):
+            self._records.discard(arguments[0])
+        return result
 
     def kfunc(self, name: str, *arguments: int) -> int:
         assert self.code is not None, "a program runs"

@@ -30,6 +30,12 @@ def attribute(f: Translation, owner: Reference, node: ast.Attribute) -> Value:
             return Static(found.__func__)
         case classmethod():
             return Static(types.MethodType(found.__func__, kind))
+    if owner.space == "ring" and found is None:
+        from bpfvm.compiler.frontend import rings  # which makes structs, as calls of fields do
+
+        record = rings.method(f, owner, node)
+        if record is not None:
+            return record
     if node.attr in BUILTIN and BUILTIN[node.attr][0](kind):
         return Bound(owner, node.attr)
     if found is None:

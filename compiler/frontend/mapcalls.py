@@ -22,6 +22,7 @@ from bpfvm.lang.maps import (
     ProgArray,
     Queue,
     Redirects,
+    Ring,
     StackTrace,
 )  # fmt: skip
 
@@ -100,6 +101,7 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
     "pop": (Method(Hashed, ("key", "default"), 1, keyed.pop), Method(Queue, (), 0, queues.pop)),
     "push": (Method(Queue, ("value",), 1, queues.push),),
     "redirect": (Method(Redirects, ("index", "action"), 1, mapped.redirect),),
+    "reserve": (Method(Ring, (), 0, rings.reserve),),
     "setdefault": (Method(Hashed, ("key", "default"), 2, keyed.setdefault),),
     "values": (Method(Keyed, (), 0, _entries(keyed=False)),),
 }

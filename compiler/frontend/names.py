@@ -73,7 +73,12 @@ def read(f: Translation, node: ast.Name) -> Value:
                 why="the packet may lie elsewhere since, begin elsewhere, and be shorter",
                 help=f"bind it again: {node.id} = pkt...",
             )
-    return f.state.seen(bound)
+    found = f.state.seen(bound)
+    if isinstance(found, Reference) and found.space == "ring":
+        from bpfvm.compiler.frontend import rings  # which asks for names
+
+        return rings.check(f, found, node)
+    return found
 
 
 def _growing(f: Translation, node: ast.Name, bound: Growing) -> Value:

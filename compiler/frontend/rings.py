@@ -1,4 +1,4 @@
-"""Events: `evs.submit(Event(...))`, `evs.output(data)`.
+"""Events: `evs.submit(Event(...))`, `evs.output(data)`, and records that are reserved, filled and submitted.
 
 A record is filled in place where `submit` gets a struct that is made there: nothing of it stands on the stack.
 """
@@ -7,13 +7,26 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import partial
 
-from bpfvm.compiler.frontend import construct, flow, keys, maps, memory
+from bpfvm.compiler.frontend import construct, flow, held, keyed, keys, maps, memory
+from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import BAD, NOTHING, Bad, MapValue, Nullable, Number, Reference, Static, Value
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    NOTHING,
+    Bad,
+    Callee,
+    MapValue,
+    Nullable,
+    Number,
+    Reference,
+    Static,
+    Value,
+)
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.core.bits import M32
-from bpfvm.lang.layout import Layout, size_of
+from bpfvm.lang.layout import Layout, image_of, size_of
 from bpfvm.lang.maps import Events, Ring
 from bpfvm.lang.structs import StructType
 from bpfvm.lang.types import Storage
@@ -103,3 +116,81 @@ def _output(f: Translation, owner: MapValue, node: ast.Call, address: Register, 
     else:  # to the buffer of this CPU: BPF_F_CURRENT_CPU
         f.builder.helper("perf_event_output", f.builder.ctx(), declared, f.number(M32), address, f.number(size))
     return NOTHING
+
+
+# Records
+
+
+def reserve(f: Translation, owner: MapValue, node: ast.Call, _: list[Value], __: list[ast.expr]) -> Value:
+    """`evs.reserve()`: a record with the values that the type's own have, or None."""
+    kind = _event(owner)
+    if not isinstance(kind, Layout):
+        return f.error("E022", f"records of {kind.__name__} are submitted whole", node, help=f"{owner.name}.submit(n)")
+    record = _reserved(f, owner, node)
+    made = Nullable(Reference(kind, "ring", record))
+    there, none = f.split("ne", record, f.number(0))
+    f.resume(there)
+    memory.put(f, made.at, image_of(kind))
+    f.target.layouts[kind] = None
+    flow.enter(f, [f.end(), none])
+    f.records[record] = held.take(
+        f, f"the record of `{owner.name}`", node, lambda f: _dropped(f, made), help="e.submit() or e.discard()"
+    )
+    return keyed.noted(f, made, node)
+
+
+def _dropped(f: Translation, one: Nullable) -> None:
+    """Discard the record at the end of the program, where there is one."""
+    known = f.state.facts.get(one.origin)
+    if known is not None and known.constant == 0:
+        return
+    zero, builder = f.number(0), f.builder
+    if known is None or known.constant is None:
+        there, onward = builder.new_block(), builder.new_block()
+        builder.branch("ne", one.at.base, zero, there, onward)
+        builder.at(there)
+        builder.helper("ringbuf_discard", one.at.base, f.number(0))
+        builder.goto(onward)
+        builder.at(onward)
+        return
+    builder.helper("ringbuf_discard", one.at.base, zero)
+
+
+def method(f: Translation, owner: Reference, node: ast.Attribute) -> Value | None:
+    """`e.submit` and `e.discard` of a record. None for anything else."""
+    if owner.space != "ring" or owner.offset or node.attr not in ("submit", "discard"):
+        return None
+    return Callee(f.quoted(node), partial(_ended, owner=owner, name=node.attr))
+
+
+def _ended(f: Translation, node: ast.Call, given: Arguments, *, owner: Reference, name: str) -> Value:
+    if given.values or given.named:
+        return f.error("E013", f"`{f.quoted(node.func)}` takes no arguments", node, help=f"e.{name}()")
+    one = f.records.get(owner.base)
+    if one is None or not held.is_held(f, one):
+        return gone(f, node)
+    held.drop(f, one)
+    f.stores += 1
+    f.builder.helper(f"ringbuf_{name}", owner.base, f.number(0))
+    return NOTHING
+
+
+def gone(f: Translation, node: ast.expr) -> Bad:
+    """E036."""
+    return f.error(
+        "E036",
+        f"the record of `{f.quoted(node)}` was submitted or discarded before",
+        node,
+        why="its memory is the reader's from then on",
+        help="submit it last, once on every way",
+    )
+
+
+def check(f: Translation, value: Value, node: ast.expr) -> Value:
+    """The value of a name; E036 for a record that is no longer the program's."""
+    at = value.at if isinstance(value, Nullable) else value
+    if isinstance(at, Reference) and at.space == "ring":
+        one = f.records.get(at.base)
+        if one is not None and not held.is_held(f, one) and not isinstance(value, Nullable):
+            return gone(f, node)
+    return value

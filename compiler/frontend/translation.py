@@ -41,6 +41,7 @@ from bpfvm.obj.datasec import RODATA
 from bpfvm.obj.model import FaultSite
 
 if TYPE_CHECKING:
+    from bpfvm.compiler.frontend.held import Held
     from bpfvm.compiler.frontend.loops import Loop
 
 Register = Value
@@ -69,6 +70,7 @@ class Translation:
         self.stores = 0  # into memory, or by what is called
         self.spared: set[ast.AST] = set()  # what only gives its low bits, which ints="checked" does not test
         self.wasted = 0  # values of bodies of loops that were translated under a guess and taken back
+        self.records: dict[Register, Held] = {}  # of rings, by their address
         self.absent: dict[int, ast.AST] = {}  # by origin, where a value that may be None comes from
         self.discarded: ast.expr | None = None  # the expression of a statement, whose value nobody reads
         self.facts: Final[Facts] = Conservative()

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.layout import View
-from bpfvm.lang.maps.base import Map, element, packed
+from bpfvm.lang.active import Machine
+from bpfvm.lang.layout import Layout, View, image_of, size_of, view
+from bpfvm.lang.maps.base import Map, Memory, element, packed
 from bpfvm.obj.model import MapSpec
 
 ROOM = 1 << 18  # bytes of a ring that says nothing of them
@@ -39,19 +40,50 @@ class Events(Map):
 
 
 class Ring(Events):
-    """BPF_MAP_TYPE_RINGBUF of `size` bytes: `evs.submit(Event(...))`."""
+    """BPF_MAP_TYPE_RINGBUF of `size` bytes: `evs.submit(Event(...))`, or a record that is filled in its place:
+
+    e = evs.reserve()
+    if e is not None:
+        e.pid = 1
+        e.submit()          # or e.discard(): one of both on every way
+    """
 
     type = "ringbuf"
-    usage = "evs.submit(Event(...)), evs.output(data)"
+    usage = "evs.submit(Event(...)), evs.reserve(), evs.output(data)"
 
     def __init__(self, event: Any, size: int = ROOM, name: str | None = None) -> None:
         if not isinstance(size, int) or size < PAGE or size & (size - 1):
             raise UsageError(f"Ring: a ring has a power of two of bytes, from {PAGE} on, not {size!r}")
         super().__init__(event, size, name)
 
+    def reserve(self) -> Any:
+        """A new record, with the values that the type's own have, or None where there is no room."""
+        if not isinstance(self.event, Layout):
+            raise TypeError(f"{self.called}: records of {self.event.__name__} are submitted whole: evs.submit(n)")
+        on = self._machine()
+        address = on.helper("ringbuf_reserve", on.handle(self), size_of(self.event), 0)
+        if not address:
+            return None
+        on.store(address, image_of(self.event))
+        return view(self.event, Record(on, address), address)
+
     def _send(self, data: bytes) -> None:
         on = self._machine()
         on.helper("ringbuf_output", on.handle(self), on.place(data), len(data), 0)
+
+
+class Record(Memory):
+    """The memory of a record that a program has reserved."""
+
+    __slots__ = ("_address",)
+
+    def __init__(self, on: Machine, address: int) -> None:
+        super().__init__(on)
+        self._address = address
+
+    def end(self, helper: str) -> None:
+        """Give the record to user space, or drop it."""
+        self._on.helper(helper, self._address, 0)
 
 
 class PerfEvents(Events):

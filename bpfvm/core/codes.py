@@ -33,6 +33,7 @@ _ROWS: tuple[Code, ...] = (
     Code("E031", "a store or a comparison in memory that is not the program's"),
     Code("E032", "an update of a key that may be missing"),
     Code("E034", "a view of the packet from before it was moved"),
+    Code("E033", "the length of a map"),
     Code("E035", "something taken that is not given back on every way"),
     Code("E036", "something given back that is not held"),
     Code("E037", "no such header, field or attribute"),

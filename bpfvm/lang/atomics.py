@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bpfvm.lang.maps.data import Data
 from bpfvm.lang.structs import StructView
 
 
@@ -24,7 +25,7 @@ class Fetch:
     def __call__(self, owner: Any, key: Any, *numbers: int) -> Any:
         if len(numbers) != self.numbers:
             raise TypeError(f"{self.name} takes {2 + self.numbers} arguments, not {2 + len(numbers)}")
-        if isinstance(owner, StructView):
+        if isinstance(owner, StructView) or (isinstance(owner, Data) and isinstance(key, str)):
             old = getattr(owner, key)
             setattr(owner, key, self.new(old, *numbers))
         else:

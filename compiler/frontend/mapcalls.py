@@ -85,6 +85,17 @@ def _entries(keyed: bool) -> Call:
     return call
 
 
+def length(f: Translation, owner: MapValue, node: ast.Call) -> Value:
+    """E033: `len(m)`."""
+    return f.error(
+        "E033",
+        f"`len({owner.name})` is not how many entries the map has",
+        node,
+        why="a program cannot count them; what it was declared with is another number than a dict's length",
+        help=f"{owner.name}.max_entries",
+    )
+
+
 METHODS: Mapping[str, tuple[Method, ...]] = {
     "add": (
         Method(Histogram, ("value",), 1, histogram.add),

@@ -63,6 +63,7 @@ PROTOCOLS: Mapping[type, Protocol] = {
         update=maps.update,
         delete=maps.delete,
         contains=maps.contains,
+        length=mapcalls.length,
     ),
     Nullable: Protocol(
         attribute=absent.attribute,

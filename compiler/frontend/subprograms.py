@@ -112,6 +112,15 @@ def _passable(
             isinstance(value, Pointer) and not (value.trusted and placement is Placement.GLOBAL)
         ):
             continue
+        elif isinstance(value, MapValue) and value.register is not None:
+            f.error(
+                "E022",
+                f"`{function.__name__}` is a subprogram, and cannot take a map that was found in another as `{name}`",
+                node,
+                why="it is compiled once, for a map that is known",
+                help="@bpf.inline",
+            )
+            return False
         elif not isinstance(value, MapValue | Static | ContextValue | View | Nothing):
             f.error(
                 "E022",

@@ -129,6 +129,12 @@ class Array(Keyed):
 class Hashed(Keyed):
     """A map whose keys come and go."""
 
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """Of arrays alone, in this version."""
+        return iter(self)
+
+    values = items
+
     def __delitem__(self, key: Any) -> None:
         on, data = self._machine(), self._key(key)
         if on.helper("map_delete_elem", self._handle(on), on.place(data)):

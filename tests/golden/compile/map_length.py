@@ -7,6 +7,6 @@ hits = Array(u64, 4)
 
 
 def program(ctx):
-    if len(hits) > 2:  #~ E022 `len` is that of the packet, len(pkt), of
+    if len(hits) > 2:  #~ E033 `len(hits)` is not how many entries the map has
         return XDP_DROP
     return XDP_PASS

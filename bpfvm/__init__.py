@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from bpfvm.core.errors import UsageError as UsageError
     from bpfvm.core.errors import VerifierReject as VerifierReject
     from bpfvm.decorators import bpf as bpf
+    from bpfvm.lang.csum import csum_fold as csum_fold
+    from bpfvm.lang.csum import csum_replace as csum_replace
+    from bpfvm.lang.csum import csum_replace32 as csum_replace32
+    from bpfvm.lang.csum import ip_csum as ip_csum
     from bpfvm.lang.helpers import comm as comm
     from bpfvm.lang.helpers import cpu as cpu
     from bpfvm.lang.helpers import gid as gid
@@ -128,6 +132,7 @@ _EXPORTS = {
     "bpf": "bpfvm.decorators",
     **dict.fromkeys(("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64", "char"),
                     "bpfvm.lang.types"),
+    **dict.fromkeys(("csum_fold", "csum_replace", "csum_replace32", "ip_csum"), "bpfvm.lang.csum"),
     "bits": "bpfvm.lang.layout",
     "struct": "bpfvm.lang.structs",
     **dict.fromkeys(

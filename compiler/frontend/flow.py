@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 from bpfvm.compiler.frontend import held
@@ -107,7 +108,9 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
     phis = [phi for one in (*columns.values(), result) for phi in _phis(one)]
     made = dict(zip(map(id, phis), _merge(f, ends, phis), strict=True))
     bound: dict[str, Binding] = {name: _filled(one, made) for name, one in columns.items()}
-    f.state = State(bound, _common_facts(states, _origins(bound.values())), _common_packet(states))
+    f.state = State(
+        bound, _common_facts(states, _origins(bound.values())), _common_packet(states), told=_told(f, states)
+    )
     f.state.looked = {
         key: one for key, one in states[0].looked.items() if all(one == x.looked.get(key) for x in states)
     }
@@ -358,6 +361,26 @@ def _common_facts(states: Sequence[State], origins: set[int]) -> dict[int, Inter
                 range = range.union(one)
             facts[origin] = range
     return facts
+
+
+def _told(f: Translation, states: Sequence[State]) -> dict[Hashable, Interval]:
+    """What tests have shown of places in the packet on every way."""
+    found = {}
+    for place in f.reads:
+        ranges = [told(f, state, place) for state in states]
+        known = [one for one in ranges if one is not None]
+        if len(known) == len(ranges):
+            found[place] = reduce(Interval.union, known)
+    return found
+
+
+def told(f: Translation, state: State, place: Hashable) -> Interval | None:
+    """What tests on the way to `state` have shown of the number at a place in the packet. None for nothing."""
+    known = state.told.get(place)
+    for origin in f.reads.get(place, ()):
+        one = state.facts.get(origin)
+        known = one if known is None else known if one is None else known.meet(one) or one
+    return known
 
 
 def _common_packet(states: Sequence[State]) -> PacketEnds | None:

@@ -41,10 +41,10 @@ class Frame:
 def entered(state: State) -> State:
     """`state` in a function that is called: none of its names has a value."""
     return State({_OUTER + name: one for name, one in state.names.items()}, state.facts, state.packet, state.dead,
-                 held=state.held)  # fmt: skip
+                 held=state.held, told=state.told)  # fmt: skip
 
 
 def left(state: State) -> State:
     """`state` back in the caller: its names are there again, those of the function are not."""
     names = {name[1:]: one for name, one in state.names.items() if name.startswith(_OUTER)}
-    return State(names, state.facts, state.packet, state.dead, held=state.held)
+    return State(names, state.facts, state.packet, state.dead, held=state.held, told=state.told)

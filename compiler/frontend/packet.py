@@ -30,6 +30,8 @@ _EQUAL, _LESS = COMPARISONS[ast.Eq], COMPARISONS[ast.Lt]
 # struct xdp_md gives both ends as u32, and __sk_buff the length, so that is what a length can be at most.
 _LENGTH = of_bits(32, signed=False)
 _INSIDE = Interval(0, FARTHEST)
+# Fields that say which protocol follows, and headers where the like says something else
+_TELLING, _OTHERWISE = ("type", "proto", "next"), ("icmp", "icmp6")
 
 
 def attribute(f: Translation, view: View, node: ast.Attribute) -> Value:
@@ -78,6 +80,7 @@ def _name(view: View) -> str:
 
 def _layer(f: Translation, view: View, layer: Layer, node: ast.Attribute) -> View:
     """The header behind this one; where bytes of this one tell how far, they are read once."""
+    _warn_untested(f, view, layer, node)
     key = (view.header, view.base, view.moved.origin if view.moved is not None else None, node.attr)
     known, stores = f.state.packet.layers.get(key, (None, 0)) if f.state.packet is not None else (None, 0)
     if known is not None and stores == f.stores:
@@ -87,6 +90,32 @@ def _layer(f: Translation, view: View, layer: Layer, node: ast.Attribute) -> Vie
         layers = {**f.state.packet.layers, key: (found, f.stores)}
         f.state.packet = replace(f.state.packet, layers=layers)
     return found
+
+
+def _warn_untested(f: Translation, view: View, layer: Layer, node: ast.Attribute) -> None:
+    """W120 where the program asks which layer follows, and the way here is none on which it is this one."""
+    member = view.header.field(layer.when)
+    if member is None or layer.when not in _TELLING or view.header.name in _OTHERWISE:
+        return
+    whole = of_bits(member.bits or 8 * member.size, signed=False)
+    place = _read_at(view, member)
+    shown = flow.told(f, f.state, place) or whole
+    if place not in f.reads or (shown != whole and any(value in shown for value in layer.values)):
+        return
+    name, before = node.attr, f.quoted(node.value)
+    f.warn(
+        "W120",
+        f"`{f.quoted(node)}` is used where `{before}.{layer.when}` "
+        + ("says that something else follows" if shown != whole else "has not been tested on this way"),
+        node,
+        why=f"a layer is a place, and reads whatever stands there in a packet without {name}",
+        help=f"if {before}.is_{name}: ...",
+    )
+
+
+def _read_at(view: View, member: Member) -> tuple[int, int | None]:
+    """Where a field is, by which reads of it are known again, under whatever name of a header."""
+    return view.base + member.offset, view.moved.origin if view.moved is not None else None
 
 
 def _behind(f: Translation, view: View, layer: Layer, node: ast.Attribute) -> View:
@@ -121,6 +150,13 @@ def _read(f: Translation, view: View, member: Member, node: ast.Attribute) -> Va
 
 def _number(f: Translation, view: View, member: Member, where: ast.AST | TextSpan) -> Number:
     """A number of the packet."""
+    number = _fetched(f, view, member, where)
+    if member.name in _TELLING:
+        f.reads.setdefault(_read_at(view, member), set()).add(number.origin)
+    return number
+
+
+def _fetched(f: Translation, view: View, member: Member, where: ast.AST | TextSpan) -> Number:
     part = (member.offset, member.size)
     if not f.hook.program_type.direct and fetch.is_legacy(f, member.size):
         return fetch.number(f, view, view.base + member.offset, member, _message(view, part, "read"), where)

@@ -51,6 +51,8 @@ class State:
     dead: control never comes here, but the rest of an expression does. looked: of lookups, what has been found, with
     how much had happened by then.
     held: what is to be given back, the last taken last.
+    told: by place in the packet (Translation.reads), what tests of what is read there have shown on all ways that met
+    before.
     """
 
     names: dict[str, Binding] = field(default_factory=dict)
@@ -59,9 +61,12 @@ class State:
     dead: bool = False
     looked: dict[tuple[str, object], tuple[Register, int]] = field(default_factory=dict)
     held: tuple[Held, ...] = ()
+    told: Mapping[Hashable, Interval] = field(default_factory=dict)
 
     def copy(self) -> State:
-        return State(dict(self.names), dict(self.facts), self.packet, self.dead, dict(self.looked), self.held)
+        return State(
+            dict(self.names), dict(self.facts), self.packet, self.dead, dict(self.looked), self.held, self.told
+        )
 
     def known(self, number: Number) -> Number:
         """`number` with what tests have shown of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -66,6 +66,7 @@ class Translation:
         self.functions: Final = {program.function: None}  # all that were translated
         self.told: Final[set[int]] = set()  # ids of captured objects that a warning was given of
         self.calls = 0  # of functions, that were written out
+        self.reads: dict[Hashable, set[int]] = {}  # of what tells which header follows, by place: origins of numbers
         self.moves = 0  # of the packet, by calls that may put it elsewhere
         self.stores = 0  # into memory, or by what is called
         self.spared: set[ast.AST] = set()  # what only gives its low bits, which ints="checked" does not test

@@ -102,6 +102,8 @@ def length(f: Translation) -> Register:
 def moved(f: Translation) -> None:
     """The packet may lie elsewhere from here on: what names know of its bytes is stale."""
     f.state.packet = None
+    f.state.told = {}
+    f.reads.clear()
     f.moves += 1
     for name, bound in f.state.names.items():
         if is_of_packet(bound):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bpfvm import Array, be16, be32, bpf, pkt, struct, u8, u32, u64
+from bpfvm import Array, be16, be32, bpf, csum_replace, csum_replace32, ip_csum, pkt, struct, u8, u32, u64
 from bpfvm.lang.hooks import hook
 from bpfvm.program import Program
 
@@ -258,7 +258,25 @@ def cut_short(ctx: Any) -> int:
     return total + len(pkt) if total > 40 else -pkt.adjust_tail(-100)
 
 
-MOVERS = (pushed, popped, cut_short)
+def forwarded(ctx: Any) -> int:
+    """A hop: TTL and checksum, and one address changed for another."""
+    ip = pkt.ip
+    if ip.ttl <= 1:
+        return 1
+    csum = csum_replace(ip.csum, ip.ttl * 256 + ip.proto, (ip.ttl - 1) * 256 + ip.proto)
+    ip.ttl = u8(ip.ttl - 1)
+    new = 0xC0A80001
+    ip.csum = csum_replace32(csum, ip.dst, new)
+    ip.dst = new
+    return ip.csum
+
+
+def summed_up(ctx: Any) -> int:
+    pkt.ip.csum = ip_csum(pkt.ip)
+    return pkt.ip.csum
+
+
+MOVERS = (forwarded, summed_up, pushed, popped, cut_short)
 
 
 def tagged(ctx: Any) -> int:

@@ -1,0 +1,35 @@
+"""The Internet checksum: of changed words as of the whole, and of headers that scapy sums."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpfvm import csum_fold, csum_replace, csum_replace32
+
+WORDS = st.lists(st.integers(0, 0xFFFF), min_size=3, max_size=30)
+
+
+def whole(words: list[int]) -> int:
+    return csum_fold(sum(words))
+
+
+@given(WORDS, st.integers(0, 0xFFFF), st.integers(0, 0xFFFF), st.data())
+def test_a_changed_word_is_as_good_as_a_new_sum(words: list[int], high: int, low: int, data: st.DataObject) -> None:
+    """But that 0 and 0xffff are one sum (RFC 1624 section 3)."""
+    at = data.draw(st.integers(0, len(words) - 2))
+    before = whole(words)
+    one = csum_replace(before, words[at], high)
+    both = csum_replace32(before, words[at] << 16 | words[at + 1], high << 16 | low)
+    words[at] = high
+    assert one % 0xFFFF == whole(words) % 0xFFFF
+    words[at + 1] = low
+    assert both % 0xFFFF == whole(words) % 0xFFFF
+
+
+def test_the_header_of_rfc_1071s_kind() -> None:
+    header = bytes.fromhex("45000073000040004011b861c0a80001c0a800c7")
+    words = [int.from_bytes(header[at : at + 2], "big") for at in range(0, 20, 2)]
+    assert whole(words) == 0
+    words[5] = 0
+    assert whole(words) == 0xB861

@@ -33,3 +33,10 @@ def test_parsers(record: bool) -> None:
     print(found)
     assert not found.wrong, "\n".join(found.wrong[:20])
     assert found.counts["runs"] >= 250
+
+
+def test_places_far_away() -> None:
+    found = compare(programs.FAR, list(frames.long()), "kernel")
+    print(found)
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert found.counts["faults"] >= 20

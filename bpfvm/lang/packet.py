@@ -11,7 +11,7 @@ from typing import Any
 from bpfvm.lang.active import layer, machine
 from bpfvm.lang.arrays import array_of
 from bpfvm.lang.faults import PacketError
-from bpfvm.lang.headers import DATA, HEADERS, NAMED, PACKET, ROOTS, Header, Layer
+from bpfvm.lang.headers import DATA, FARTHEST, HEADERS, NAMED, PACKET, ROOTS, Header, Layer
 from bpfvm.lang.layout import Layout, size_of, view
 from bpfvm.lang.memory import contents, load, store
 from bpfvm.lang.packet_calls import CALLS, result
@@ -52,7 +52,7 @@ class View:
         header = self._header
         layer = header.layers.get(name)
         if layer is not None:
-            return View(HEADERS[layer.header], self._base + self._distance(layer))
+            return _placed(HEADERS[layer.header], self._base + self._distance(layer))
         member = header.field(name)
         if member is not None:
             return self._field(member)
@@ -77,7 +77,7 @@ class View:
             return self._read(_counted(index), 1)[0]
         first = 0 if index.start is None else _counted(index.start)
         if index.stop is None and index.step is None:
-            return View(HEADERS[DATA], self._base + first)
+            return _placed(HEADERS[DATA], self._base + first)
         size = _length(index, first)
         self._read(first, size)
         return view(array_of(u8, size), _BYTES, self._base + first, fixed=True)
@@ -98,7 +98,7 @@ class View:
         if isinstance(kind, str):
             if kind not in NAMED:
                 raise TypeError(f"there is no header {kind!r}; there are {' '.join(NAMED)}")
-            return View(NAMED[kind], self._base + _counted(offset))
+            return _placed(NAMED[kind], self._base + _counted(offset))
         if not isinstance(kind, Layout):
             raise TypeError(f"at() takes a struct, an array type or the name of a header, not {kind!r}")
         self._read(_counted(offset), size_of(kind))
@@ -127,6 +127,13 @@ class View:
 
     def _read(self, offset: int, size: int) -> bytes:
         return machine("the packet").packet_read(self._base + offset, size)
+
+
+def _placed(header: Header, base: int) -> View:
+    """A view of a place that programs see."""
+    if base > FARTHEST:
+        raise PacketError(f"packet+{base} is more than {FARTHEST} bytes into the packet")
+    return View(header, base)
 
 
 class Packet(View):

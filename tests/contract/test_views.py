@@ -58,3 +58,12 @@ def test_what_parsers_count() -> None:
         words = dict(answers.maps()["methods"])
     assert types == {28: 2}
     assert words == {"GET ": 1, "POST": 1}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_places_far_away(engine: str) -> None:
+    """Past the first page of an XDP frame, and past what programs see of a packet."""
+    found = compare(programs.FAR, list(frames.long()), engine)
+    print(found)
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert found.counts["faults"] >= 300

@@ -192,6 +192,23 @@ def lengths(ctx: Any) -> int:
     return len(pkt) * 3 + len(pkt.ip.data) + len(pkt.ip6.data) * 5 + len(pkt[70:])
 
 
+def far(ctx: Any) -> int:
+    return pkt[3600] + pkt.at(u32[2], 3515)[1] % 7 + len(pkt)
+
+
+def farthest(ctx: Any) -> int:
+    """Places up to the last that programs see, and past it: what an index of 32 bits names."""
+    at = pkt.ip.src
+    if pkt.ip.tos & 1:
+        return pkt[at]
+    if pkt.ip.tos & 2:
+        return pkt.ip.data[65500:][at & 63]
+    q = pkt[at:]
+    return q[0] + len(q)
+
+
+FAR = tuple(bpf.xdp(one) for one in (far, farthest)) + tuple(bpf.socket(one) for one in (far, farthest))
+
 READERS = (dns, dns_while, http, starts, ipv4, ipv6, transports, kinds, vlans, extensions, tunnels, joined, indexes,
            anywhere, structs, summed, passed, lengths)  # fmt: skip
 

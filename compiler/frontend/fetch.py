@@ -1,8 +1,9 @@
 """Bytes of the packet where programs have no addresses of it: fetched by a helper, or by a legacy load.
 
 A legacy load (RFC 9669 section 5.5) takes one instruction, and ends the program with 0 where the packet ends before it:
-so it stands for the fault where that gives 0 as well and nobody asks which one it was. The helper copies to the stack:
-numbers by way of one object that all of them share, bytes that a name may keep to one of their own.
+so it stands for the fault where that gives 0 too, nothing is to be given back, and nobody asks which one it was. The
+helper copies to the stack: numbers by way of one object that all of them share, bytes that a name may keep to one of
+their own.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def is_legacy(f: Translation, size: int) -> bool:
     """Whether a legacy load may take so many bytes here."""
     row = f.hook.program_type
     plain = row.ld_abs and f.hook.on_fault == 0 and not f.recorded and not f.target.is_subprogram
-    return plain and size in _LEGACY
+    return plain and size in _LEGACY and not f.state.held
 
 
 def number(f: Translation, view: View, at: int, member: Member, message: str, place: ast.AST | TextSpan) -> Number:

@@ -20,10 +20,6 @@ def call(f: Translation, row: PacketCall, node: ast.Call, given: Arguments) -> V
         offered = [name for name, one in CALLS.items() if allowed(one.helper, f.hook.type, f.hook.attach_type) is True]
         has = f"it has {' '.join(offered)}" if offered else "it has no such calls"
         return f.error("E037", f"a {f.hook.type} program has no `{f.quoted(node.func)}`", node.func, help=has)
-    if f.target.is_subprogram:
-        text = f"`{f.quoted(node.func)}` in a subprogram is not available in this version"
-        return f.error("E063", text, node, why="its callers would not know that their views have lost their meaning",
-                       help="write the function out in place of its calls: @bpf.inline")  # fmt: skip
     try:
         values = row.given(given.values, given.named)
     except TypeError as error:

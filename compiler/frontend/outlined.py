@@ -17,7 +17,7 @@ class Subprogram:
     """One that was translated. value: what it returns, in its own register; None where it never does.
 
     passed: the parameters that a call passes. needs_context: its context is passed behind them. size: values in it and
-    in what it calls, as the verifier walks them at each call.
+    in what it calls, as the verifier walks them at each call. moves_packet: views of its callers are stale behind it.
     """
 
     function: Function
@@ -25,6 +25,7 @@ class Subprogram:
     value: Value | None
     needs_context: bool
     size: int
+    moves_packet: bool = False
 
 
 @dataclass(slots=True)

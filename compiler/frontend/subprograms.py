@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bpfvm.compiler.frontend import flow, sections, status
+from bpfvm.compiler.frontend import flow, sections, status, window
 from bpfvm.compiler.frontend.flow import aligned_to
 from bpfvm.compiler.frontend.frame import Frame
 from bpfvm.compiler.frontend.outlined import Key, Subprogram
@@ -326,7 +326,7 @@ def _finished(
     function.params = tuple(shown)
     function.result = declared["return"].annotation if "return" in declared else _type_of(value)
     size = sum(len(block.values) + 1 for block in function.blocks) + child.work
-    return Subprogram(function, passed, value, bool(uses_context), size)
+    return Subprogram(function, passed, value, bool(uses_context), size, child.moves > 0)
 
 
 def _param(name: str, value: Value, declared: Mapping[str, Scalar]) -> Param:
@@ -361,6 +361,8 @@ def _called(f: Translation, node: ast.Call, one: Subprogram, bound: Mapping[str,
         arguments = [_word(f, bound[name]) for name in one.passed]
         word = status.call(f, one.function, arguments, needs_context=one.needs_context)
         f.work += one.size
+        if one.moves_packet:
+            window.moved(f)
         if one.value is None:
             status.fault(f)
     if one.value is None:

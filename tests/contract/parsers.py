@@ -14,13 +14,13 @@ from tests.views.parsers import PARSERS
 
 _CAPTURES = ("dns_udp.pcap", "dns_tcp.pcap", "dns-uri.pcap", "ssh.pcap", "OLSRv1_HNA_sgw_1.pcap",
              "arp-too-long-tha.pcap", "ipv6-bad-version.pcap", "802.1w_rapid_STP.pcap", "ahcp.pcapng")  # fmt: skip
-_MOST = 150  # packets of one capture
+_MOST = 100  # packets of one capture
 
 
 def frames() -> Iterator[bytes]:
     """Whole frames and cut ones, and the first packets of captures."""
     yield from whole()
-    yield from cut(19)
+    yield from cut(41)
     folder = os.environ.get("BPFVM_CAPTURES")
     if not folder:
         print("BPFVM_CAPTURES names no folder of captures")

@@ -15,18 +15,18 @@ ENGINES = [name for name in EMULATORS if name != "cpython"]
 @pytest.mark.parametrize("engine", ENGINES)
 def test_views(engine: str) -> None:
     """Without records, as programs are loaded: a fault is seen by its value."""
-    found = compare(programs.XDP, list(frames.cut(11)), engine, record=False)
+    found = compare(programs.XDP, list(frames.cut(29)), engine, record=False)
     print(found)
     assert not found.wrong, "\n".join(found.wrong[:20])
-    assert found.counts["runs"] >= 2000
-    assert found.counts["faults"] >= 700
+    assert found.counts["runs"] >= 1000
+    assert found.counts["faults"] >= 350
 
 
 def test_lines_of_faults() -> None:
-    found = compare(programs.XDP, list(frames.cut(5)), "interp")
+    found = compare(programs.XDP, list(frames.cut(11)), "interp")
     print(found)
     assert not found.wrong, "\n".join(found.wrong[:20])
-    assert found.counts["faults"] >= 1500
+    assert found.counts["faults"] >= 800
 
 
 @pytest.mark.parametrize("record", [True, False], ids=["recorded", "plain"])
@@ -34,11 +34,11 @@ def test_lines_of_faults() -> None:
 def test_other_hooks(group: str, record: bool) -> None:
     """Bytes at addresses, by a helper, by legacy loads; from Ethernet and from IP on."""
     programs, frames = GROUPS[group]
-    found = compare(programs, frames(31), "portable", record)
+    found = compare(programs, frames(61), "portable", record)
     print(found)
     assert not found.wrong, "\n".join(found.wrong[:20])
-    assert found.counts["runs"] >= 500
-    assert found.counts["faults"] >= 150
+    assert found.counts["runs"] >= 300
+    assert found.counts["faults"] >= 80
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -46,7 +46,7 @@ def test_parsers(engine: str) -> None:
     found = parsed(engine, record=engine == "interp")
     print(found)
     assert not found.wrong, "\n".join(found.wrong[:20])
-    assert found.counts["runs"] >= 200
+    assert found.counts["runs"] >= 150
 
 
 def test_what_parsers_count() -> None:

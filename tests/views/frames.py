@@ -72,7 +72,7 @@ def whole() -> Iterator[bytes]:
 
 def long() -> Iterator[bytes]:
     """Frames around the first page of an XDP frame, and around what programs see of a packet."""
-    for size in (3519, 3520, 3521, 3600, 3601, 4096, 8000, 65534, 65535, 65536, 70000):
+    for size in (3519, 3520, 3521, 3601, 65534, 65535, 65536, 70000):
         for place in (0, size - 1, size, 65534, 65535, 65536, 0x8000_0000, 0xFFFF_FFFF):
             for tos in (1, 2, 4):
                 head = eth(0x0800, pack(">2B3H2BH2I", 0x45, tos, 20, 1, 0, 64, 17, 0, place, 1))

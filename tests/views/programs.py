@@ -266,6 +266,17 @@ def popped(ctx: Any) -> int:
     return depth * 100 + pkt.ip.ttl
 
 
+@bpf.func
+def shortened(by: u32) -> u32:
+    return 1 if pkt.adjust_tail(-by) else len(pkt)
+
+
+def by_a_subprogram(ctx: Any) -> int:
+    first = pkt[0:2]
+    before = first[1] + pkt[13]
+    return before * 1000 + shortened(3) + pkt[12]
+
+
 def cut_short(ctx: Any) -> int:
     total = 0
     for i in range(4):
@@ -293,7 +304,7 @@ def summed_up(ctx: Any) -> int:
     return pkt.ip.csum
 
 
-MOVERS = (forwarded, summed_up, pushed, popped, cut_short)
+MOVERS = (forwarded, summed_up, by_a_subprogram, pushed, popped, cut_short)
 
 
 def tagged(ctx: Any) -> int:

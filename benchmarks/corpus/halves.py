@@ -21,7 +21,7 @@ from bpfvm.run.backend import Backend, Loaded
 from bpfvm.tables.progs import BY_NAME
 from bpfvm.verifier.object import verify
 
-UNREADABLE = ("ringbuf", "perf_event_array", "prog_array", "hash_of_maps", "bloom_filter", "stack_trace")
+UNREADABLE = ("ringbuf", "perf_event_array", "prog_array", "array_of_maps", "bloom_filter", "stack_trace")
 BUDGET = 20_000  # instructions that the model walks of a program
 CALLS = 48  # inputs of a function of numbers
 EDGES = (0, 1, 2, 3, 7, 100, 255, 365, 0x7FFF, 0xFFFF, 1 << 31, M32, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)

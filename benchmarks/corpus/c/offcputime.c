@@ -16,7 +16,7 @@ struct {
 	__uint(value_size, 127 * 8);
 } stacks SEC(".maps");
 
-SEC("kprobe/finish_task_switch")
+SEC("kprobe/finish_task_switch*")
 int oncpu(struct pt_regs *ctx)
 {
 	struct task_struct *previous = (void *)ctx->di;

@@ -9,11 +9,13 @@ struct table {
 } red SEC(".maps"), blue SEC(".maps");
 
 struct {
-	__uint(type, HASH_OF_MAPS);
-	__uint(max_entries, 16);
-	__type(key, u16);
+	__uint(type, ARRAY_OF_MAPS);
+	__uint(max_entries, 4096);
+	__type(key, u32);
 	__array(values, struct table);
-} tenants SEC(".maps");
+} tenants SEC(".maps") = {
+	.values = {[0] = &blue, [2] = &red, [5] = &blue, [7] = &red},
+};
 MAP(strangers, HASH, u16, u64, 4096);
 
 SEC("xdp")
@@ -23,14 +25,15 @@ int tenants_of(struct xdp_md *ctx)
 	struct eth *eth = data;
 	struct vlan *vlan = (void *)(eth + 1);
 	struct ipv4 *ip = (void *)(vlan + 1);
-	u32 address, *verdict;
+	u32 address, number, *verdict;
 	void *table;
 	u16 id;
 
 	if (!HAS(vlan, type, end) || eth->type != BE16(ETH_VLAN) || vlan->type != BE16(ETH_IP))
 		return XDP_PASS;
 	id = swap16(vlan->tag) & 0xfff;
-	table = map_lookup(&tenants, &id);
+	number = id;
+	table = map_lookup(&tenants, &number);
 	if (!table) {
 		count(&strangers, &id, 1);
 		return XDP_DROP;

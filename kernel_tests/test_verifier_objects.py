@@ -130,7 +130,7 @@ def report(tally: Tally, least: int) -> None:
 
 
 def test_objects_of_the_tests() -> None:
-    report(compare([*sorted(ROOT.glob("tests/packets/*.o")), *sorted(ROOT.glob("tests/objects/*.o"))]), 220)
+    report(compare([*sorted(ROOT.glob("tests/packets/*.o")), *sorted(ROOT.glob("tests/objects/*.o"))]), 240)
 
 
 @pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb is not installed")
@@ -139,7 +139,7 @@ def test_objects_that_debian_ships() -> None:
         shipped = [one.path for one in debian.objects()]
     except debian.Unavailable as reason:
         pytest.skip(str(reason))
-    report(compare(shipped), 150)
+    report(compare(shipped), 190)
 
 
 UNCHECKED = """

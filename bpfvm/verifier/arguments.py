@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bpfvm.core.bits import signed
 from bpfvm.tables.helpers import Arg, Helper
 from bpfvm.tables.helpers.row import RELEASING
+from bpfvm.verifier import slots
 from bpfvm.verifier.access import (
     check_alignment,
     check_fixed,
@@ -22,6 +23,7 @@ from bpfvm.verifier.precision import Wanted, follow, mark_precise
 from bpfvm.verifier.regs import (
     COMMON,
     CTX,
+    DYNPTR,
     FUNC,
     KEY,
     MAP,
@@ -41,8 +43,9 @@ from bpfvm.verifier.regs import (
     Reg,
     type_name,
 )
-from bpfvm.verifier.stack import FAR, check_bounds, check_initialized
-from bpfvm.verifier.state import EMPTY, SPILL, ZERO
+from bpfvm.verifier.stack import FAR, check_bounds, check_initialized, check_raw
+from bpfvm.verifier.state import EMPTY, SPILL, ZERO, Special
+from bpfvm.verifier.texts import check_text
 from bpfvm.verifier.walk import Walk
 
 _MEMORY = (STACK, PACKET, META, KEY, VALUE, MEM, "ringbuf_mem", "buf", "trusted_ptr_")
@@ -52,6 +55,7 @@ _BOTH = frozenset({Arg.INOUT, Arg.INOUT_OR_NULL, Arg.FIXED_INOUT})
 _FIXED = frozenset({Arg.FIXED, Arg.FIXED_OUT, Arg.FIXED_INOUT})
 _OR_NULL = frozenset({Arg.CTX_OR_NULL, Arg.VALUE_OR_NULL, Arg.MEM_OR_NULL, Arg.INOUT_OR_NULL, Arg.STACK_OR_NULL,
                       Arg.SOCK_OR_NULL, Arg.SOCKET_OR_NULL, Arg.BTF_OR_NULL, Arg.BTF_GIVEN})  # fmt: skip
+_DYNPTRS = frozenset({Arg.DYNPTR, Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT, Arg.DYNPTR_GIVEN})
 _SOCKETS = (COMMON, SOCK, TCP, XSK, "ptr_", "trusted_ptr_")
 _COMMON = (COMMON, SOCK, TCP, XSK)
 
@@ -74,13 +78,13 @@ KINDS: Mapping[Arg, tuple[str, ...]] = {
     Arg.SOCKET_OR_NULL: (SOCK,),
     Arg.RECORD_GIVEN: ("ringbuf_mem",),
     Arg.TEXT: (VALUE,),
+    **dict.fromkeys((Arg.DYNPTR, Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT, Arg.DYNPTR_GIVEN), (STACK, DYNPTR)),
     **dict.fromkeys((Arg.BTF, Arg.BTF_OR_NULL), ("ptr_", "trusted_ptr_", "rcu_ptr_")),
     Arg.PER_CPU_VAR: ("percpu_ptr_", "percpu_rcu_ptr_", "percpu_trusted_ptr_"),
 }  # fmt: skip
 
 _UNKNOWN: Mapping[Arg, str] = {
     Arg.BTF_GIVEN: "kernel pointers in maps (kptr)",
-    **dict.fromkeys((Arg.DYNPTR, Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT, Arg.DYNPTR_GIVEN), "dynptrs"),
     Arg.KPTR: "kernel pointers in maps (kptr)",
     Arg.TIMER: "timers",
 }
@@ -89,7 +93,10 @@ _UNKNOWN: Mapping[Arg, str] = {
 @dataclass(slots=True)
 class Call:
     """What the arguments so far tell. ref: of the argument that is referenced. given: the register of one that is
-    released. raw: (register, size) of stack that is only written. most: of a size. key: a constant array index."""
+    released. raw: (register, size) of stack that is only written. most: of a size. key: a constant array index.
+
+    func: the first instruction of one. text: a constant one.
+    """
 
     row: Helper
     map: MapInfo | None = None
@@ -100,6 +107,8 @@ class Call:
     size: int = 0
     key: int | None = None
     func: int | None = None
+    dynptr: Special | None = None
+    text: bytes | None = None
 
 
 def check_arguments(walk: Walk, call: Call) -> None:
@@ -149,6 +158,8 @@ def _check_kind(walk: Walk, at: int, kind: Arg, reg: Reg) -> None:
 
 
 def _check_offset(walk: Walk, at: int, kind: Arg, reg: Reg) -> None:
+    if kind in _DYNPTRS and reg.kind == STACK:
+        return
     if kind in RELEASING:
         if reg.off:
             walk.refuse(f"R{at} must have zero offset when passed to release func or trusted arg to kfunc")
@@ -169,6 +180,8 @@ def _check_object(walk: Walk, at: int, reg: Reg) -> None:
 
 
 def _references(walk: Walk, call: Call, at: int, kind: Arg, reg: Reg) -> None:
+    if kind in _DYNPTRS:
+        return
     if kind in RELEASING:
         if not reg.ref and not is_null(reg):
             walk.refuse(f"R{at} must be referenced when passed to release function")
@@ -181,19 +194,14 @@ def _references(walk: Walk, call: Call, at: int, kind: Arg, reg: Reg) -> None:
 
 def _check_one(walk: Walk, call: Call, at: int, kind: Arg, kinds: tuple[Arg, ...], fixed: list[int]) -> None:
     reg = walk.state.regs[at]
+    if kind in _DYNPTRS:
+        slots.helper_argument(walk, call, at, kind)
+        return
     match kind:
         case Arg.MAP:
             call.map = reg.map
-        case Arg.KEY:
-            assert call.map is not None
-            check_memory(walk, at, call.map.spec.key_size, write=False)
-            call.key = _constant_key(walk, call, reg)
-        case Arg.VALUE | Arg.VALUE_OR_NULL | Arg.VALUE_OUT:
-            if kind is not Arg.VALUE_OR_NULL or not is_null(reg):
-                assert call.map is not None
-                check_memory(
-                    walk, at, call.map.spec.value_size, write=kind is Arg.VALUE_OUT, call=call, raw=kind in _RAW
-                )
+        case Arg.KEY | Arg.VALUE | Arg.VALUE_OR_NULL | Arg.VALUE_OUT:
+            _element(walk, call, at, kind, reg)
         case Arg.SIZE | Arg.SIZE_OR_ZERO:
             _sized(walk, call, at, kind, kinds[at - 2])
         case Arg.CONST_SIZE:
@@ -204,12 +212,23 @@ def _check_one(walk: Walk, call: Call, at: int, kind: Arg, kinds: tuple[Arg, ...
         case Arg.FUNC:
             call.func = reg.func
         case Arg.TEXT:
-            walk.undecided("constant text as an argument")
+            check_text(walk, call, at, reg)
         case _ if kind in _FIXED:
             size = fixed.pop(0)
             check_memory(walk, at, size, write=kind is not Arg.FIXED, call=call, raw=kind in _RAW)
             if kind is not Arg.FIXED:
                 check_alignment(walk, reg, 0, size, strict=True)
+
+
+def _element(walk: Walk, call: Call, at: int, kind: Arg, reg: Reg) -> None:
+    """A key or value of the map."""
+    assert call.map is not None
+    spec = call.map.spec
+    if kind is Arg.KEY:
+        check_memory(walk, at, spec.key_size, write=False)
+        call.key = _constant_key(walk, call, reg)
+    elif kind is not Arg.VALUE_OR_NULL or not is_null(reg):
+        check_memory(walk, at, spec.value_size, write=kind is Arg.VALUE_OUT, call=call, raw=kind in _RAW)
 
 
 def _sized(walk: Walk, call: Call, at: int, kind: Arg, memory: Arg) -> None:
@@ -253,6 +272,7 @@ def check_memory(
                 walk.refuse("invalid zero-sized read")
             if raw and call is not None and not reg.m:
                 check_bounds(walk, at, reg, reg.off, size, " write to")
+                check_raw(walk, reg, reg.off, size)
                 call.raw = at, size
             else:
                 check_initialized(walk, at, reg.off, size, write=write, zero_size=zero)

@@ -85,8 +85,18 @@ def finish(walk: Walk) -> None:
 
 def widen(walk: Walk, at: int) -> None:
     """Numbers that changed since the call was met before on this path, and that do not matter, may be anything."""
-    state = walk.state
-    old = _met_before(walk, at)
+    widen_state(walk, _met_before(walk, at, walk.state.parent), walk.state)
+
+
+def widen_other(walk: Walk, other: State) -> None:
+    """The same of a state that goes on behind the instruction that is walked, which was met just now, too."""
+    parent = walk.state.parent
+    now = parent is not None and parent.at == walk.at
+    widen_state(walk, _met_before(walk, walk.at, parent.parent if now and parent is not None else parent), other)
+
+
+def widen_state(walk: Walk, old: State | None, state: State) -> None:
+    """Widen what changed since `old`."""
     if old is None:
         return
     for mine, theirs in zip(old.frames, state.frames, strict=True):
@@ -98,9 +108,9 @@ def widen(walk: Walk, at: int) -> None:
                 theirs.stack[place] = Slot(slot.types, _widened(before.reg, slot.reg))
 
 
-def _met_before(walk: Walk, at: int) -> State | None:
+def _met_before(walk: Walk, at: int, parent: State | None) -> State | None:
     state, calls = walk.state, walk.state.calls()
-    ancestors, one = set[int](), state.parent
+    ancestors, one = set[int](), parent
     while one is not None:
         ancestors.add(id(one))
         one = one.parent

@@ -14,6 +14,7 @@ from bpfvm.verifier.precision import mark_precise
 from bpfvm.verifier.regs import (
     COMMON,
     END,
+    IN_PACKET,
     MEM,
     NONE,
     NOT_SET,
@@ -32,6 +33,7 @@ from bpfvm.verifier.scalar import sync
 from bpfvm.verifier.stack import scrub
 from bpfvm.verifier.state import Ref
 from bpfvm.verifier.subprogram import leaked
+from bpfvm.verifier.texts import check_format
 from bpfvm.verifier.walk import Walk, put
 
 _MAX_ERRNO = 4095
@@ -63,7 +65,8 @@ def call_helper(walk: Walk, one: Insn) -> int:
         if call.map.spec.type in ("sockmap", "sockhash") and row.name in ("map_update_elem", "map_delete_elem"):
             walk.say("cannot update sockmap in this context")
         walk.refuse(f"cannot pass map_type {BY_NAME[call.map.spec.type].number} into func {call_name(row.id)}")
-    if row.moves_packet:
+    written = row.name == "dynptr_write" and call.dynptr is not None and call.dynptr.name == "skb"
+    if row.moves_packet or written:
         forget_packets(walk)
     return walk.at + 1
 
@@ -133,6 +136,8 @@ def _special(walk: Walk, call: Call) -> None:
             leaked(walk, "tail_call")
             if len(walk.state.frames) > 1:
                 walk.undecided("tail calls in subprograms")
+        case "snprintf":
+            check_format(walk, call)
         case "get_local_storage":
             reg = walk.state.regs[2]
             if reg.kind != SCALAR or reg.m or reg.v:
@@ -156,6 +161,7 @@ def _note_index(walk: Walk, call: Call) -> None:
 _KINDS = {
     Ret.SOCKET_OR_NULL: SOCK, Ret.SOCK_COMMON_OR_NULL: COMMON, Ret.TCP_SOCK_OR_NULL: TCP, Ret.RECORD_OR_NULL: MEM,
     Ret.VALUE: VALUE, Ret.VALUE_OR_NULL: VALUE, Ret.BTF: OBJECT, Ret.BTF_OR_NULL: OBJECT,
+    Ret.DYNPTR_MEM_OR_NULL: MEM,
 }  # fmt: skip
 
 
@@ -169,7 +175,7 @@ def _result(walk: Walk, call: Call) -> None:
         return
     kind = _KINDS.get(ret)
     if kind is None:
-        walk.undecided("dynptrs" if ret is Ret.DYNPTR_MEM_OR_NULL else "variables of the kernel (BTF)")
+        walk.undecided("variables of the kernel (BTF)")
     new = pointer(kind)
     new.null = ret not in (Ret.VALUE, Ret.BTF)
     if kind == OBJECT:
@@ -177,7 +183,11 @@ def _result(walk: Walk, call: Call) -> None:
     if kind == VALUE:
         _value(walk, call, new)
     if kind == MEM:
-        new.prefix, new.size = "ringbuf_", call.size
+        new.size = call.size
+        if call.dynptr is not None:
+            new.uid, new.ref = call.dynptr.id, call.dynptr.ref
+        else:
+            new.prefix = "ringbuf_"
     if new.null:
         new.id = walk.new_id()
     if (row.name in _CASTS or row.name.startswith("skc_to_")) and call.ref:
@@ -217,7 +227,7 @@ def _number(walk: Walk, call: Call) -> Reg:
 def forget_packets(walk: Walk) -> None:
     """The packet may have moved: pointers into it are numbers now."""
     for frame, is_reg, at, reg in walk.every_reg(walk.state):
-        if reg.kind in PACKETS or reg.kind == END:
+        if reg.kind in PACKETS or reg.kind == END or (reg.kind == MEM and reg.frame == IN_PACKET):
             put(walk.state, frame, is_reg, at, unknown())
 
 

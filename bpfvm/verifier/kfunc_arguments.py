@@ -35,6 +35,7 @@ from bpfvm.verifier.regs import (
     type_name,
 )
 from bpfvm.verifier.stack import FAR
+from bpfvm.verifier.state import Special
 from bpfvm.verifier.types import TypeRef, begins_with
 from bpfvm.verifier.walk import Walk
 
@@ -52,7 +53,7 @@ class Given:
 
     head: a list or tree's. node: the register of a node. constant: of an argument that has to be one. size: of memory
     that the result points to. func: of a callback. type: of an object. owning: the program holds it itself.
-    slot: of a dynptr or iterator.
+    dynptr: or an iterator; made: its frame and slot.
     """
 
     row: KernelFunction
@@ -66,7 +67,7 @@ class Given:
     func: int | None = None
     type: TypeRef | None = None
     owning: bool = False
-    dynptr: slots.Special | None = None
+    dynptr: Special | None = None
     made: list[int] = field(default_factory=list)
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from bpfvm.isa.disasm import text as insn_text
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
+from bpfvm.obj.btf_view import essential_name
 from bpfvm.tables.helpers import call_name
 from bpfvm.verifier.regs import NONE, text
-from bpfvm.verifier.state import SHOWN, SPILL, Frame, Slot, State
+from bpfvm.verifier.state import SHOWN, SPILL, Frame, Slot, Special, State
 
 PATH, ALL = 1, 2  # levels
 
@@ -61,6 +62,8 @@ class Log:
 
 def shown(one: Insn) -> str:
     """An instruction behind its opcode, as in the log."""
+    if one.op.name == "call_kfunc":
+        return f"({one.op.code:02x}) call {essential_name(one.symbol or '')}#{one.imm}"
     if one.symbol is not None and one.op.kind is not Kind.IMM64:
         one = replace(one, symbol=None)  # a function, which the kernel shows as a distance
     return f"({one.op.code:02x}) {insn_text(one, helper=call_name)}"
@@ -75,7 +78,7 @@ def frame_text(state: State, number: int, regs: Iterable[int] | None = None, slo
             words.append(f" R{at}={text(frame.regs[at], frame.number)}")
     for at in sorted(frame.stack if slots is None else slots):
         slot = frame.stack.get(at)
-        if slot is not None and any(slot.types):
+        if slot is not None and any(slot.types) and (slot.special is None or slot.special.first):
             words.append(f" fp{-8 * at - 8}={slot_text(slot, frame)}")
     refs = [str(one.id) for one in state.refs if one.kind == "ptr"]
     if refs:
@@ -87,10 +90,20 @@ def frame_text(state: State, number: int, regs: Iterable[int] | None = None, slo
 
 def slot_text(slot: Slot, frame: Frame) -> str:
     """Eight bytes of stack, the highest address first; what was spilled by its register."""
+    if slot.special is not None:
+        return _special_text(slot.special)
     if slot.types[0] != SPILL:
         return "".join(SHOWN[one] for one in reversed(slot.types))
     above = "".join(SHOWN[one] for one in reversed(slot.types[slot.types.rindex(bytes([SPILL])) + 1 :]))
     return above + text(slot.reg, frame.number)
+
+
+def _special_text(one: Special) -> str:
+    ref = f"ref_id={one.ref}" if one.ref else ""
+    if one.kind == "iter":
+        return f"iter_{one.name}({ref},state={one.state},depth={one.depth})"
+    parts = (f"id={one.id}", ref, f"dynptr_id={one.parent}")
+    return f"dynptr_{one.name}({','.join(part for part in parts if part)})"
 
 
 def live_table(insns: Iterable[tuple[int, Insn]], live: list[int], scc: list[int]) -> list[str]:

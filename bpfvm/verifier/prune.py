@@ -14,7 +14,8 @@ from bpfvm.verifier.errors import Rejected
 from bpfvm.verifier.log import frame_text
 from bpfvm.verifier.precision import forget_precision, propagate
 from bpfvm.verifier.regs import BUFFER, KEY, MEM, NONE, NOT_SET, PACKETS, SCALAR, STACK, VALUE, Reg, unknown
-from bpfvm.verifier.state import EMPTY, INVALID, MISC, SPILL, Frame, Slot, State
+from bpfvm.verifier.specials import active, depths_differ
+from bpfvm.verifier.state import EMPTY, INVALID, MISC, SPILL, Frame, Slot, Special, State
 from bpfvm.verifier.walk import Walk
 
 USUAL, EXACT, WITHIN = "usual", "exact", "within"  # how states are compared
@@ -93,10 +94,16 @@ def visited(walk: Walk) -> bool:
 def _compare(walk: Walk, old: State, must: bool, keep: bool) -> tuple[bool, bool]:
     """Is the path covered by `old`, and is its state still worth keeping."""
     if old.branches:
-        if walk.marks.calls_callback[walk.at]:
-            if equal(walk, old, walk.state, WITHIN):
+        if walk.marks.calls_callback[walk.at] or walk.marks.next[walk.at]:
+            goes_on = walk.marks.calls_callback[walk.at] or active(walk.state, walk.state.regs[1])
+            if equal(walk, old, walk.state, WITHIN) and goes_on:
                 return _hit(walk, old, loop=True), keep
-        elif _may_loop(old, walk.state) and equal(walk, old, walk.state, EXACT) and old.unrolled == walk.state.unrolled:
+        elif (
+            _may_loop(old, walk.state)
+            and equal(walk, old, walk.state, EXACT)
+            and old.unrolled == walk.state.unrolled
+            and not (depths_differ(old, walk.state))
+        ):
             _refuse_loop(walk, old)
         if (
             not must
@@ -277,6 +284,8 @@ def _slot_covers(old: Slot, new: Slot, ids: Ids, how: str, there: bool) -> bool:
     """there: the new frame's stack reaches down to the slot."""
     if how != USUAL and old.types != new.types:
         return False
+    if old.special is not None or new.special is not None:
+        return _special_covers(old.special, new.special, ids)
     mine, theirs = _whole_scalar(old), _whole_scalar(new)
     for at in range(7, -1, -1):
         kind, other = old.types[at], new.types[at]
@@ -289,6 +298,13 @@ def _slot_covers(old: Slot, new: Slot, ids: Ids, how: str, there: bool) -> bool:
         if kind != other:
             return False
     return old.types[0] != SPILL or _reg_covers(old.reg, new.reg, ids, how)
+
+
+def _special_covers(old: Special | None, new: Special | None, ids: Ids) -> bool:
+    if old is None or new is None:
+        return old is None
+    mine, theirs = (old.kind, old.name, old.first, old.state), (new.kind, new.name, new.first, new.state)
+    return mine == theirs and (not old.first or ids.match(old.ref << 7, new.ref << 7))
 
 
 def _whole_scalar(slot: Slot) -> Reg | None:

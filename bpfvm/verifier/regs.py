@@ -23,6 +23,7 @@ TRUSTED, RCU, UNTRUSTED, PER_CPU, READ_ONLY = "trusted_", "rcu_", "untrusted_", 
 SOCKETS = frozenset({SOCK, COMMON, TCP, XSK})
 PACKETS = frozenset({PACKET, META})
 Numbers: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int]  # a register's tnum and ranges
+IN_PACKET = -1  # `frame` of memory that lies in the packet
 AT_END, BEYOND = -1, -2  # `range` of a packet pointer that was compared with the end and is not before it
 
 

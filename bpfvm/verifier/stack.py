@@ -7,7 +7,8 @@ from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
 from bpfvm.verifier.precision import mark_precise
 from bpfvm.verifier.regs import NOT_SET, SCALAR, STACK, Reg, number, unknown, unsigned_text
-from bpfvm.verifier.state import EMPTY, INVALID, MISC, SPILL, ZERO, Frame, Slot
+from bpfvm.verifier.specials import destroy
+from bpfvm.verifier.state import EMPTY, IN_DYNPTR, IN_ITERATOR, INVALID, MISC, SPILL, ZERO, Frame, Slot
 from bpfvm.verifier.walk import Walk
 
 SIZE = 512
@@ -104,6 +105,8 @@ def _set_read(walk: Walk, frame: Frame, low: int, high: int, into: int) -> None:
     zeros = 0
     for byte in range(low, high):
         slot = frame.stack.get((-byte - 1) // 8, EMPTY)
+        if slot.types[byte % 8] in (IN_DYNPTR, IN_ITERATOR):
+            walk.refuse(f"invalid read from stack off {low}+{byte - low} size {high - low}")
         zeros += slot.types[byte % 8] == ZERO
     for place in range((-high) // 8, (-low - 1) // 8 + 1):
         walk.stack.read(frame.number, 1 << place)
@@ -130,6 +133,7 @@ def _is_zero(source: Reg | None, one: Insn) -> bool:
 
 def _write_fixed(walk: Walk, frame: Frame, low: int, size: int, value: int, one: Insn) -> None:
     place = (-low - 1) // 8
+    destroy(walk, frame, place)
     old = frame.stack.get(place, EMPTY)
     walk.touched_slots.add(place)
     if size == 8 and low % 8 == 0:
@@ -194,6 +198,7 @@ def _write_variable(walk: Walk, frame: Frame, low: int, high: int, value: int, z
     zeros_kept = False
     for byte in range(low, high):
         place = (-byte - 1) // 8
+        destroy(walk, frame, place)
         walk.touched_slots.add(place)
         slot = frame.stack.get(place, EMPTY)
         kind = slot.types[byte % 8]
@@ -225,6 +230,8 @@ def check_initialized(walk: Walk, at: int, off: int, size: int, *, write: bool, 
     for byte in range(low + off, high + off + size):
         place = (-byte - 1) // 8
         slot = frame.stack.get(place, EMPTY)
+        if slot.types[byte % 8] in (IN_DYNPTR, IN_ITERATOR):
+            walk.refuse(f"invalid read from stack R{at} off {low + off}+{byte - low - off} size {size}")
         if write and slot.types[byte % 8] in (ZERO, INVALID):
             types = bytearray(slot.types)
             types[byte % 8] = MISC
@@ -234,6 +241,17 @@ def check_initialized(walk: Walk, at: int, off: int, size: int, *, write: bool, 
         walk.stack.read(frame.number, 1 << place)
         if write:
             walk.touched_slots.add(place)
+
+
+def check_raw(walk: Walk, reg: Reg, off: int, size: int) -> None:
+    """What a helper is going to write holds no dynptr or iterator."""
+    low = signed(reg.v + off, 64)
+    for byte in range(low, low + size):
+        kind = walk.state.frames[reg.frame].stack.get((-byte - 1) // 8, EMPTY).types[byte % 8]
+        if kind == IN_DYNPTR:
+            walk.refuse(f"potential write to dynptr at off={byte} disallowed")
+        if kind == IN_ITERATOR:
+            walk.undecided("a helper that writes over an iterator")
 
 
 def scrub(walk: Walk, at: int, size: int) -> None:

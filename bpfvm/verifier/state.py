@@ -10,18 +10,40 @@ from typing import TypeAlias
 
 from bpfvm.verifier.regs import CTX, NOT_SET, STACK, Reg, pointer
 
-INVALID, MISC, ZERO, SPILL = 0, 1, 2, 3  # what a byte of stack holds
-SHOWN = "?m0r"
+INVALID, MISC, ZERO, SPILL, IN_DYNPTR, IN_ITERATOR = range(6)  # what a byte of stack holds
+SHOWN = "?m0rdi"
 R0, R1, FP = 0, 1, 10
 _EMPTY = bytes(8)
 
 
+@dataclass(frozen=True, slots=True)
+class Special:
+    """An object of the kernel's on the stack. kind: "dynptr" or "iter", name: which. id: of a dynptr.
+
+    ref: what it holds. parent: the dynptr that it is a clone of, itself for one that is none. packet: it is to the
+    packet. first: this is the slot of the lowest address. state: of an iterator, "active" or "drained"; depth: how
+    often it gave something.
+    """
+
+    kind: str
+    name: str
+    id: int = 0
+    ref: int = 0
+    parent: int = 0
+    packet: bool = False
+    first: bool = True
+    state: str = ""
+    depth: int = 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Slot:
-    """Eight bytes of stack. types: one a byte, the lowest address first. reg: what the SPILL bytes hold."""
+    """Eight bytes of stack. types: one a byte, the lowest address first. reg: what the SPILL bytes hold. special: of
+    which object of the kernel's the slot is part."""
 
     types: bytes = _EMPTY
     reg: Reg = NOT_SET
+    special: Special | None = None
 
 
 EMPTY = Slot()

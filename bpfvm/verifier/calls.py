@@ -7,6 +7,7 @@ from bpfvm.tables.helpers import BY_ID, Helper, Ret, allowed, allowed_in_table, 
 from bpfvm.tables.helpers.allowed import HOST
 from bpfvm.verifier import callbacks
 from bpfvm.verifier.arguments import Call, check_arguments
+from bpfvm.verifier.branch import push
 from bpfvm.verifier.locks import lock, unlock
 from bpfvm.verifier.matrix import fits
 from bpfvm.verifier.object_arguments import returned
@@ -32,7 +33,7 @@ from bpfvm.verifier.regs import (
 from bpfvm.verifier.scalar import sync
 from bpfvm.verifier.stack import scrub
 from bpfvm.verifier.state import Ref
-from bpfvm.verifier.subprogram import leaked
+from bpfvm.verifier.subprogram import back, leaked
 from bpfvm.verifier.texts import check_format
 from bpfvm.verifier.walk import Walk, put
 
@@ -43,8 +44,8 @@ _CASTS = frozenset({"tcp_sock", "sk_fullsock"})
 _CALLBACKS = frozenset({"find_vma", "user_ringbuf_drain", "timer_set_callback"})
 
 
-def call_helper(walk: Walk, one: Insn) -> int:
-    """Walk a call of a helper: the slot behind it."""
+def call_helper(walk: Walk, one: Insn) -> int | None:
+    """Walk a call of a helper: the slot to go on at, None where the path ends."""
     if any(ref.kind == "lock" for ref in walk.state.refs) and one.imm != 94:
         walk.refuse("function calls are not allowed while holding a lock")
     row = _permitted(walk, one)
@@ -68,7 +69,17 @@ def call_helper(walk: Walk, one: Insn) -> int:
     written = row.name == "dynptr_write" and call.dynptr is not None and call.dynptr.name == "skb"
     if row.moves_packet or written:
         forget_packets(walk)
+    if row.name == "tail_call" and len(walk.state.frames) > 1:
+        return _tail_call(walk)
     return walk.at + 1
+
+
+def _tail_call(walk: Walk) -> int | None:
+    """In a function: another program runs, and returns to the caller; or there is none, and the function goes on."""
+    push(walk, walk.at + 1)
+    forget_packets(walk)
+    walk.set(0, unknown())
+    return back(walk)
 
 
 def _permitted(walk: Walk, one: Insn) -> Helper:
@@ -134,8 +145,6 @@ def _special(walk: Walk, call: Call) -> None:
                 walk.refuse("expected prog array map for tail call")
             _note_index(walk, call)
             leaked(walk, "tail_call")
-            if len(walk.state.frames) > 1:
-                walk.undecided("tail calls in subprograms")
         case "snprintf":
             check_format(walk, call)
         case "get_local_storage":

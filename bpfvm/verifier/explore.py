@@ -205,7 +205,7 @@ _HANDLERS: Mapping[Kind, Callable[[Walk, Insn], int | None]] = {
     Kind.LOAD_ACQUIRE: _straight(access.atomic),
     Kind.STORE_RELEASE: _straight(access.atomic),
     Kind.IMM64: _straight(_wide),
-    Kind.PACKET: _straight(load_packet),
+    Kind.PACKET: load_packet,
 }
 
 

@@ -114,4 +114,4 @@ def moves_packet(code: Code, start: int) -> bool:
 
 def _moves(one: Insn) -> bool:
     row = BY_ID.get(one.imm)
-    return row is not None and row.moves_packet
+    return row is not None and (row.moves_packet or row.name == "tail_call")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bpfvm.isa.insn import Insn
-from bpfvm.verifier.regs import CTX, unknown
+from bpfvm.verifier.branch import push
+from bpfvm.verifier.regs import CTX, number, unknown
+from bpfvm.verifier.subprogram import back
 from bpfvm.verifier.walk import Walk
 
 
@@ -13,11 +15,9 @@ def check_packet_load(walk: Walk) -> None:
         walk.refuse("BPF_LD_[ABS|IND] instructions not allowed for this program type")
 
 
-def load_packet(walk: Walk, one: Insn) -> None:
-    """r0 = packet bytes at imm (+ src)."""
+def load_packet(walk: Walk, one: Insn) -> int | None:
+    """r0 = packet bytes at imm (+ src). In a function, a load past the end returns 0 to the caller."""
     check_packet_load(walk)
-    if len(walk.code.starts) > 1:
-        walk.undecided("legacy packet loads in a program with subprograms")
     reg = walk.source(6)
     if reg.kind != CTX:
         walk.refuse("at the time of BPF_LD_ABS|IND R6 != pointer to skb")
@@ -30,3 +30,8 @@ def load_packet(walk: Walk, one: Insn) -> None:
     walk.touched_regs.add(0)
     walk.clobber(range(6))
     walk.set(0, unknown())  # of the width of the load the verifier makes nothing
+    if len(walk.state.frames) == 1:
+        return walk.at + 1
+    push(walk, walk.at + 1)
+    walk.set(0, number(0))
+    return back(walk)

@@ -71,7 +71,7 @@ def leave(walk: Walk) -> int | None:
     """exit: back to the caller, or None at the program's end."""
     state = walk.state
     if len(state.frames) > 1:
-        return _back(walk)
+        return back(walk, at_end=True)
     leaked(walk, "BPF_EXIT instruction in main prog")
     if walk.setting.traced is not None and walk.setting.traced.is_void and not state.frame.entry:
         walk.stack.leave(state.calls(), walk.at)
@@ -103,22 +103,24 @@ def check_thrown(walk: Walk) -> None:
         _check_range(walk, 1)
 
 
-def _back(walk: Walk) -> int | None:
+def back(walk: Walk, at_end: bool = False) -> int | None:
+    """From a function to its caller. at_end: by an exit, so that what the function does to stacks is known."""
     state = walk.state
     frame = state.frame
     result = frame.regs[0]
     if result.kind == STACK:
         walk.refuse("cannot return stack pointer to the caller")
-    back = frame.callback is not None
-    if back:
+    called_back = frame.callback is not None
+    if called_back:
         from bpfvm.verifier.callbacks import finish
 
         finish(walk)
-    walk.stack.leave(state.calls(), walk.at)
+    if at_end:
+        walk.stack.leave(state.calls(), walk.at)
     caller = state.frames[-2]
-    if not back:
+    if not called_back:
         caller.regs[0] = result
-    following = frame.call if back else frame.call + 1
+    following = frame.call if called_back else frame.call + 1
     if walk.log.level:
         depth = len(state.frames) - 1
         walk.log.add("returning from callee:")
@@ -126,7 +128,7 @@ def _back(walk: Walk) -> int | None:
         walk.log.add(f"to caller at {following}:")
         walk.log.add(frame_text(state, depth - 1))
     state.frames.pop()
-    if back:
+    if called_back:
         from bpfvm.verifier.callbacks import widen
 
         widen(walk, following)

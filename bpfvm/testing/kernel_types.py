@@ -25,6 +25,7 @@ inet_sock 976 sk@0:sock
 inet_connection_sock 1392 icsk_inet@0:inet_sock
 tcp_sock 2304 inet_conn@0:inet_connection_sock
 udp_sock 1344 inet@0:inet_sock
+vm_area_struct 256 vm_start@0:u64
 bpf_map 256 ops@0:*bpf_map_ops
 bpf_map_ops 360 map_alloc_check@0:*function
 """

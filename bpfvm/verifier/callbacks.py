@@ -3,12 +3,16 @@ and at their end the path is back before the call, until nothing new comes of it
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+from bpfvm.obj.btf_types import Struct
 from bpfvm.verifier.branch import push
 from bpfvm.verifier.precision import mark_precise
 from bpfvm.verifier.prune import same_numbers
-from bpfvm.verifier.regs import KEY, SCALAR, VALUE, Reg, pointer, unknown
+from bpfvm.verifier.regs import DYNPTR, KEY, OBJECT, SCALAR, VALUE, Reg, pointer, unknown
 from bpfvm.verifier.state import SPILL, Frame, Slot, State
 from bpfvm.verifier.subprogram import FRAMES, result_words
+from bpfvm.verifier.types import TypeRef
 from bpfvm.verifier.walk import Walk
 
 _EACH = frozenset({"array", "percpu_array", "hash", "lru_hash", "percpu_hash", "lru_percpu_hash"})
@@ -49,6 +53,29 @@ def each(walk: Walk, start: int) -> None:
     key, value = pointer(KEY), pointer(VALUE)
     key.map = value.map = given.map
     _enter(walk, start, [given, key, value, walk.state.regs[3]])
+
+
+def drain(walk: Walk, start: int) -> None:
+    """bpf_user_ringbuf_drain: a dynptr to each record."""
+    record = pointer(DYNPTR)
+    record.id = walk.new_id()
+    _enter(walk, start, [record, walk.state.regs[3]])
+
+
+def find(walk: Walk, start: int) -> None:
+    """bpf_find_vma: the task, and the part of its memory that was found."""
+    types = walk.setting.types
+    number = types.find(Struct, "vm_area_struct") if types is not None else None
+    if types is None or number is None:
+        walk.undecided("objects of the kernel (BTF)")
+    area = pointer(OBJECT)
+    area.type = TypeRef(types, number, kernel=True)
+    _enter(walk, start, [walk.state.regs[1], area, walk.state.regs[4]])
+
+
+CALLING: Mapping[str, Callable[[Walk, int], None]] = {
+    "loop": loop, "for_each_map_elem": each, "user_ringbuf_drain": drain, "find_vma": find,
+}  # fmt: skip
 
 
 def compare(walk: Walk, start: int, node: Reg) -> None:

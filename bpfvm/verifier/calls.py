@@ -41,7 +41,7 @@ _MAX_ERRNO = 4095
 _SIZED_RESULT = frozenset({"get_stack", "get_task_stack", "probe_read_str", "probe_read_kernel_str",
                            "probe_read_user_str"})  # fmt: skip
 _CASTS = frozenset({"tcp_sock", "sk_fullsock"})
-_CALLBACKS = frozenset({"find_vma", "user_ringbuf_drain", "timer_set_callback"})
+_LATER = frozenset({"timer_set_callback"})
 
 
 def call_helper(walk: Walk, one: Insn) -> int | None:
@@ -107,8 +107,8 @@ def _permitted(walk: Walk, one: Insn) -> Helper:
         walk.refuse("helper call might sleep in a non-sleepable prog")
     if row.sleeps and (region := region_of(walk)):
         walk.refuse(f"sleepable helper {call_name(row.id)} in {region} region")
-    if row.name in _CALLBACKS:
-        walk.undecided("callbacks")
+    if row.name in _LATER:
+        walk.undecided("timers")
     return row
 
 
@@ -151,9 +151,9 @@ def _special(walk: Walk, call: Call) -> None:
             reg = walk.state.regs[2]
             if reg.kind != SCALAR or reg.m or reg.v:
                 walk.refuse("get_local_storage() doesn't support non-zero flags")
-        case "loop" | "for_each_map_elem":
+        case name if name in callbacks.CALLING:
             assert call.func is not None
-            (callbacks.loop if call.row.name == "loop" else callbacks.each)(walk, call.func)
+            callbacks.CALLING[name](walk, call.func)
         case "spin_lock":
             lock(walk, walk.state.regs[1])
         case "spin_unlock":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bpfvm.verifier.errors import Rejected
+from bpfvm.verifier.precision import TAIL_CALL
 from bpfvm.verifier.subprogram import FRAMES
 from bpfvm.verifier.walk import Walk
 
 _MOST = 512
+_BEFORE_TAIL_CALL = 256  # bytes of frames below a function that makes tail calls
 _GRAIN = 16  # bytes that frames are rounded up to where programs are compiled (measured)
 _PRIVATE = frozenset({"kprobe", "tracepoint", "perf_event", "raw_tracepoint"})
 
@@ -20,6 +22,8 @@ def check_depth(walk: Walk) -> None:
 
 
 def _deepest(walk: Walk, start: int, below: int, frames: int) -> tuple[int, int] | None:
+    if start and below >= _BEFORE_TAIL_CALL and _makes_tail_call(walk, start):
+        raise Rejected(f"tail_calls are not allowed when call stack of previous frames is {below} bytes. Too large")
     depth = below + -(-walk.stack_depth.get(start, 0) // _GRAIN) * _GRAIN
     if depth > _MOST and walk.setting.row.name not in _PRIVATE:  # there each function's frame counts alone
         return frames, depth
@@ -30,3 +34,8 @@ def _deepest(walk: Walk, start: int, below: int, frames: int) -> tuple[int, int]
         if found is not None:
             return found
     return None
+
+
+def _makes_tail_call(walk: Walk, start: int) -> bool:
+    insns = walk.code.insns[start : walk.code.end(walk.code.number(start))]
+    return any(one is not None and one.op.name == "call" and one.imm == TAIL_CALL for one in insns)

@@ -11,14 +11,14 @@ from bpfvm.tables.helpers import BY_ID
 from bpfvm.verifier.arguments import check_memory
 from bpfvm.verifier.code import Code
 from bpfvm.verifier.errors import Rejected
-from bpfvm.verifier.regs import CTX, MEM, SCALAR, Reg, pointer, unknown
+from bpfvm.verifier.regs import CTX, DYNPTR, MEM, SCALAR, STACK, Reg, pointer, unknown
 from bpfvm.verifier.state import Frame, State
 from bpfvm.verifier.walk import Walk
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """kind: "scalar", "ctx", or "mem", memory of `size` bytes that may be null."""
+    """kind: "scalar", "ctx", "dynptr", or "mem", memory of `size` bytes that may be null."""
 
     kind: str
     size: int = 0
@@ -64,12 +64,26 @@ def _mismatch(walk: Walk, at: int, reg: Reg, argument: Argument) -> str | None:
         if reg.kind != CTX:
             return f"arg#{at - 1} expects pointer to ctx"
         return None
+    if argument.kind == "dynptr":
+        return _dynptr(walk, at, reg)
     if reg.kind == SCALAR and not reg.m and not reg.v:
         return None
     if reg.null:
         walk.undecided("a pointer that may be null as an argument of a global function")
     check_memory(walk, at, argument.size, write=False)
     check_memory(walk, at, argument.size, write=True)
+    return None
+
+
+def _dynptr(walk: Walk, at: int, reg: Reg) -> str | None:
+    from bpfvm.verifier.access import check_fixed
+    from bpfvm.verifier.slots import dynptr_of
+
+    if reg.kind not in (STACK, DYNPTR):
+        return f"arg#{at - 1} expected pointer to stack or const struct bpf_dynptr"
+    if reg.kind == DYNPTR:
+        check_fixed(walk, at, reg, DYNPTR)
+    dynptr_of(walk, at)
     return None
 
 
@@ -86,6 +100,9 @@ def entry_of(walk: Walk, start: int) -> State:
             frame.regs[at] = unknown()
         elif argument.kind == "ctx":
             frame.regs[at] = pointer(CTX)
+        elif argument.kind == "dynptr":
+            frame.regs[at] = pointer(DYNPTR)
+            frame.regs[at].id = walk.new_id()
         else:
             reg = pointer(MEM)
             reg.null, reg.size, reg.id = True, argument.size, walk.new_id()

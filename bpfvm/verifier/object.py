@@ -170,6 +170,8 @@ def _argument(btf: Btf, number: int, row: ProgramType) -> Argument | None:
     target = btf[btf.strip(kind.type)] if btf.strip(kind.type) else None
     if isinstance(target, Struct) and target.name == row.context:
         return Argument("ctx")
+    if isinstance(target, Struct) and target.name == "bpf_dynptr":
+        return Argument("dynptr")
     if isinstance(target, Int | Enum | Enum64 | Struct | Union | Array | Float):
         return Argument("mem", btf.size_of(kind.type))
     return None

@@ -17,7 +17,7 @@ from bpfvm.verifier.state import FP, SPILL, Slot, State, Step
 from bpfvm.verifier.walk import Walk, put
 
 _ARGUMENTS = 0b111110
-_TAIL_CALL = 12
+TAIL_CALL = 12
 _NOTHING = frozenset(op.name for op in OPS if op.kind is Kind.GOTO or (op.kind is Kind.JUMP and op.operand == "imm"))
 # Rows that matter only where what they set does
 _PLAIN = frozenset(
@@ -241,7 +241,7 @@ def _back_call(walk: Walk, wanted: Wanted, at: int, one: Insn, subsequent: int) 
         wanted.depth -= 1
         wanted.regs[wanted.depth] |= given
         return
-    if one.op.name == "call" and one.imm == _TAIL_CALL and subsequent - at != 1:
+    if one.op.name == "call" and one.imm == TAIL_CALL and subsequent - at != 1:
         wanted.depth += 1
     if walk.marks.calls_callback[at] and at != subsequent - 1:
         wanted.regs[wanted.depth] = 0

@@ -77,8 +77,10 @@ def test_an_error_in_the_function_is_a_fault_with_its_place(run: list[str], caps
 
 
 def test_without_an_answer_the_helper_is_named(run: list[str], capsys: Captured) -> None:
+    program = ProgramSpec("p", "xdp", "xdp", tuple(assemble("call 35\nr0 = 2\nexit")))
+    Path("p.o").write_bytes(write_object(ObjectSpec({"p": program}, {})))
     assert status(run) == 1
-    assert "--helper FILE.py:get_current_pid_tgid" in capsys.readouterr().out
+    assert "--helper FILE.py:get_current_task" in capsys.readouterr().out
 
 
 def test_one_name_twice_and_engines_that_have_their_own(run: list[str], capsys: Captured) -> None:
@@ -86,4 +88,4 @@ def test_one_name_twice_and_engines_that_have_their_own(run: list[str], capsys: 
     assert status([*run, *given, *given]) == 2
     assert "was given before" in capsys.readouterr().err
     assert status([*run, *given, "--engine", "cpython"]) == 1
-    assert "Python functions stand for them in emulators" in capsys.readouterr().err
+    assert "p comes from an object file, not from a Python function" in capsys.readouterr().err

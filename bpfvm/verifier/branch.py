@@ -232,7 +232,8 @@ def _settled(walk: Walk, reg: Reg, is_null: bool) -> Reg:
 
 
 def not_null(reg: Reg) -> Reg:
-    """A pointer that may be null, and is not. Of maps that hold maps or sockets it becomes one of these."""
+    """A pointer that may be null, and is not. Of maps that hold maps or sockets it becomes one of these;
+    the kernel still tells a socket of a map from others when it compares states."""
     new = reg.copy()
     new.null = False
     if new.kind == VALUE and new.map is not None:
@@ -240,9 +241,9 @@ def not_null(reg: Reg) -> Reg:
         if new.map.inner is not None:
             new.kind, new.map, new.uid = MAP, new.map.inner, 0
         elif kind == "xskmap":
-            new.kind, new.map = XSK, None
+            new.kind, new.map, new.uid = XSK, None, id(new.map)
         elif kind in ("sockmap", "sockhash"):
-            new.kind, new.map = SOCK, None
+            new.kind, new.map, new.uid = SOCK, None, id(new.map)
     return new
 
 

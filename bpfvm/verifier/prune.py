@@ -259,6 +259,7 @@ def _exact(old: Reg, new: Reg, ids: Ids) -> bool:
     return (
         old.kind == new.kind and old.null == new.null and old.prefix == new.prefix and old.off == new.off
         and old.range == new.range and old.map is new.map and old.size == new.size and old.func == new.func
+        and old.uid == new.uid
         and old.type == new.type and old.owned == new.owned and old.lent == new.lent
         and old.same_numbers == new.same_numbers
         and ids.match(old.id << 7 | old.added, new.id << 7 | new.added) and ids.match(old.ref << 7, new.ref << 7)

@@ -27,6 +27,7 @@ from kernel_tests.vm.kernels import KERNELS, Fetched, Unavailable, fetched
 
 ROOT = Path(__file__).parents[2]
 SEED, SHARE = 1, 0.1
+TESTS = "kernel_tests/test_attach.py"
 LOADED = {"5.10": 0.60, "6.1": 0.75, "6.12": 0.90, "7": 0.90}  # least share of the programs that load
 PROBES = ("kprobe", "kretprobe", "fentry", "fexit", "lsm, deny")  # count exactly on every kernel
 MULTI = {"6.12": ("kprobe.multi", "kretprobe.multi"), "7": ("kprobe.multi", "kretprobe.multi")}
@@ -34,11 +35,13 @@ MULTI = {"6.12": ("kprobe.multi", "kretprobe.multi"), "7": ("kprobe.multi", "kre
 
 @dataclass(slots=True)
 class Answers:
-    """What a guest told. places: of each row the cell "counted", or what went before it. programs: verdict and why."""
+    """What a guest told. places: of each row the cell "counted", or what went before it. programs: verdict and why.
+    tests: the last line of pytest, and those of failures."""
 
     release: str
     places: dict[str, str] = field(default_factory=dict)
     programs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    tests: list[str] = field(default_factory=list)
     seconds: float = 0.0
     failure: str = ""
 
@@ -47,7 +50,9 @@ class Answers:
         if not line.startswith("{"):
             return
         found = json.loads(line)
-        if "place" in found:
+        if "tests" in found:
+            self.tests = found["tests"]
+        elif "place" in found:
             one = found["place"]
             said = [one[name] for name in ("load", "attach", "counted")]
             self.places[one["name"]] = next((text for text in said if text not in (YES, "-")), said[-1])
@@ -59,7 +64,7 @@ def asked(kernel: Fetched, busybox: Path, share: float, seconds: float) -> Answe
     """Everything that one guest tells."""
     answers, start = Answers(kernel.release), time.monotonic()
     environment = f"BPFVM_KERNEL=require PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={ROOT} PATH=/usr/sbin:/usr/bin:/sbin:/bin"
-    command = f"cd {ROOT} && {environment} {sys.executable} -m kernel_tests.vm.guest {share} {SEED}"
+    command = f"cd {ROOT} && {environment} {sys.executable} -m kernel_tests.vm.guest {share} {SEED} {TESTS}"
     try:
         status = machine.run(kernel, busybox, command, seconds, answers.take)
         answers.failure = f"the guest's command ends with status {status}" if status else ""
@@ -80,6 +85,7 @@ def wrong(name: str, answers: Answers, own: dict[str, str]) -> list[str]:
     for program, (said, why) in answers.programs.items():
         if said == REFUSED and own.get(program) == LOADS:
             found.append(f"{program} is refused, and nothing is said to be lacking: {why}")
+    found += answers.tests[1:] if answers.tests else ["the tests did not run"]
     share = _share(answers, own)
     if share < LOADED[name]:
         found.append(f"{share:.0%} of the programs load, and {LOADED[name]:.0%} should")
@@ -110,6 +116,7 @@ def table(results: dict[str, Answers], own: dict[str, str]) -> str:
         counts = [sum(said == verdict_name for said, _ in results[name].programs.values()) for name in names]
         lines.append(f"programs: {verdict_name:16}" + "".join(f"{count:>8}" for count in counts))
     lines.append(f"{'load, of what loads here':26}" + "".join(f"{_share(results[one], own):>8.0%}" for one in names))
+    lines += [f"{TESTS}, {name}: {results[name].tests[:1] or 'did not run'}" for name in names]
     lines.append(f"{'seconds':26}" + "".join(f"{results[name].seconds:>8.0f}" for name in names))
     lines.append(f"{'':26}" + ", ".join(results[name].release for name in names))
     return "\n".join([*lines, "", *(f"{number}. {text}" for text, number in notes.items())])

@@ -1,20 +1,21 @@
 """What runs in a guest: places and their counts, then programs of the tests: each loads, or it is said what is lacking.
 
-    python -m kernel_tests.vm.guest SHARE SEED
+    python -m kernel_tests.vm.guest SHARE SEED [TEST …]
 
-One line of JSON for each row and each program. What a kernel lacks is asked for before the program is given to it.
+One line of JSON for each row and each program, and one for the tests of this folder's parent that are named. What a
+kernel lacks is asked for before the program is given to it.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from bpfvm import bpf
 from bpfvm.compiler import compile_program
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, VerifierReject
 from bpfvm.kernel import KERNEL, features
@@ -51,12 +52,15 @@ def programs() -> Iterator[Case]:
 def _functions() -> Iterator[Case]:
     """Compiled for what this kernel has."""
     from tests.contract import levels
+    from tests.contract.functions import program_of
 
     cpu = 3 if features.probe("isa_v3").have else 2
     machine = Target(cpu, may_goto=bool(features.probe("may_goto").have))
     for function, _ in levels.cases():
-        program = bpf.function(function)
-        compiled = compile_program(function, hooks.function(), machine=machine)
+        program = program_of(function)
+        hook = program.hook or hooks.function()
+        target = program.callee.target if program.callee is not None else function
+        compiled = compile_program(target, hook, machine=machine)
         warned = "".join(one.message for one in compiled.warnings if one.code == "W141")
         yield f"function {program.name}", compiled.spec, program.name, warned
 
@@ -88,6 +92,16 @@ def main() -> None:
         if dice.random() < share:
             found, why = verdict(spec, name, warned)
             print(json.dumps({"program": label, "verdict": found, "why": why}), flush=True)
+    if sys.argv[3:]:
+        print(json.dumps({"tests": _tests(sys.argv[3:])}), flush=True)
+
+
+def _tests(names: list[str]) -> list[str]:
+    """The last line of pytest, and those of tests that failed."""
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *names]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    lines = done.stdout.strip().splitlines() or [done.stderr.strip()[-200:]]
+    return [lines[-1], *(line[:200] for line in lines if line.startswith(("FAILED", "ERROR")))]
 
 
 if __name__ == "__main__":

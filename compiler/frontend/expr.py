@@ -35,11 +35,16 @@ from bpfvm.lang.types import Storage
 def value(f: Translation, node: ast.expr) -> Value:
     """The value of an expression, BAD after an error."""
     handler = EXPRESSIONS.get(type(node))
+    f.steps += 1
     if handler is None:
         refuse(f, node)
         return BAD
-    with f.at(node):
+    builder, before = f.builder, f.builder.span
+    builder.span = f.source.location(node)  # `with f.at(node)`, of which there are very many
+    try:
         return handler(f, node)
+    finally:
+        builder.span = before
 
 
 def _constant(f: Translation, node: ast.Constant) -> Value:

@@ -103,6 +103,7 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
         return results[0] if results else None
     states = [end.state for end in ends]
     names = dict.fromkeys(name for state in states for name in state.names)
+    f.steps += len(names)  # to be met takes about as long as to be evaluated
     columns = {name: _column(states, [state.names.get(name) for state in states]) for name in names}
     result = _meet([known(*pair) for pair in zip(states, results, strict=True)]) if results else None
     phis = [phi for one in (*columns.values(), result) for phi in _phis(one)]

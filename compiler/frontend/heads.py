@@ -38,13 +38,13 @@ def mark(f: Translation) -> Mark:
         len(f.target.blocks), block, len(block.values), len(f.target.fault_sites), f.state.copy(),
         dict(f.found), dict(f.fault_blocks), dict(f.target.maps), f.work, len(f.target.slots),
         (len(outer.breaks), len(outer.continues)) if outer else (0, 0), frozenset(f.bases),
-        len(f.frame.leaving), f.calls, f.builder.made, f.wasted,
+        len(f.frame.leaving), f.calls, f.steps, f.wasted,
     )  # fmt: skip
 
 
 def rollback(f: Translation, mark: Mark) -> None:
     """Forget everything since `mark`."""
-    f.wasted = mark.wasted + f.builder.made - mark.made
+    f.wasted = mark.wasted + f.steps - mark.steps
     del f.target.blocks[mark.blocks :], mark.block.values[mark.values :]
     del f.target.fault_sites[mark.sites :]
     mark.block.terminator = None

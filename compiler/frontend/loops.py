@@ -91,8 +91,8 @@ class _Trial:
     after: Mapping[str, Binding] | None
 
 
-# Values of bodies that were translated and taken back: so many in a function, and so many for each that stays
-_WASTE, _WASTE_FOR_EACH = 30_000, 6
+# Steps (Translation.steps) that were taken back: so many in a function, and so many for each that stays
+_WASTE, _WASTE_FOR_EACH = 10_000, 3
 
 
 def run(f: Translation, body: Body) -> Ends:
@@ -148,7 +148,7 @@ def run(f: Translation, body: Body) -> Ends:
 def _wasteful(f: Translation) -> bool:
     """Whether bodies of loops were translated so often that it takes too long: then nothing is looked at twice. Each
     loop inside of another one multiplies how often."""
-    return f.wasted > _WASTE + _WASTE_FOR_EACH * (f.builder.made - f.wasted)
+    return f.wasted > _WASTE + _WASTE_FOR_EACH * (f.steps - f.wasted)
 
 
 def _of_packet(f: Translation, guess: Guesses) -> dict[str, Binding]:
@@ -162,7 +162,7 @@ def _too_often(f: Translation, body: Body) -> None:
         "E063",
         "too many loops inside of one another, for this version",
         f.head(body.node),
-        why=f"what holds in a loop is found by looking at its body several times, here at {f.wasted} operations",
+        why=f"what holds in a loop is found by looking at its body several times, here at {f.wasted} expressions",
         help="move inner loops into a function that is compiled once: @bpf.func",
     )
 
@@ -209,7 +209,7 @@ def _followed(
     large, where the turns are too many, or where 64 bits do not hold what they make."""
     grew = any(isinstance(one, Growing) for one in held.heads.names.values())
     grew = grew or heads.refused_since(f, held.mark, "E040", "E046")
-    if not grew or not 0 < body.turns <= min(_TURNS, f.patience):
+    if not grew or not 0 < body.turns <= min(_TURNS, f.patience) or _wasteful(f):
         return held, False
     heads.rollback(f, held.mark)
     f.patience -= body.turns

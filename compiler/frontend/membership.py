@@ -287,10 +287,12 @@ def _in_bytes(f: Translation, node: ast.expr, left: Operand, data: bytes | bytea
         if (test == "lt" and number.range.lo < bound) or (test == "gt" and number.range.hi > bound):
             wrong, fine = ordered(f, _LESS if test == "lt" else _GREATER, number, constant(bound))
             flow.enter(f, wrong)
-            if f.reachable:
+            before = f.end() if f.reachable else None
+            if before is not None:
                 f.fault("ValueError", "byte must be in range(0, 256)", node)
-            if not fine:
-                return [], []
+            if before is not None and not fine:  # it is never one
+                f.never(before)
+                return unknown(f)
             flow.enter(f, fine)
     values = [constant(one) for one in dict.fromkeys(data)]
     return _among(f, (f.state.known(number), place), values, place)

@@ -21,6 +21,8 @@ def shift(f: Translation, op: Operation) -> Value:
     right = op.row.name == "rshift"
     if not f.exact(op.b, op.right) or (right and not f.exact(op.a, op.left)):
         return BAD
+    if op.b.range.hi < 0 and op.b.register is None and not f.copies:
+        return _raises(f, op)
     wraps = all(kind.wraps for kind in op.kinds) or f.hook.ints == "wrap"
     checks = f.hook.ints == "checked" and not right and not wraps and op.node not in f.spared
     if not right and not wraps and not checks and op.b.range.hi > LARGEST_COUNT:
@@ -33,6 +35,18 @@ def shift(f: Translation, op: Operation) -> Value:
     most = min(tested.b.range.hi, _WIDTH) if right or wraps else tested.b.range.hi
     exact = op.row.range(op.a.range, Interval(least, max(least, most)))
     return finished(f, tested, exact, lambda: _emit(f, tested, right))
+
+
+def _raises(f: Translation, op: Operation) -> Value:
+    """A constant count below 0. In a body that is written out several times, for other counts too, it is a fault."""
+    other = "<<" if op.row.name == "rshift" else ">>"
+    return f.error(
+        "E025",
+        f"`{f.quoted(op.node)}` raises ValueError: {_NEGATIVE}",
+        op.right,
+        why="the count is known when the program is compiled, and CPython would raise there whenever it came to it",
+        help=f"shift the other way: {f.operand(op.left)} {other} {-(op.b.constant or 0)}",
+    )
 
 
 def _unbounded(f: Translation, op: Operation) -> Value:

@@ -30,8 +30,8 @@ class Source:
 
     def location(self, node: ast.AST) -> Location:
         """Where `node` begins."""
-        line = _number(node, "lineno")
-        return Location(self.file, line, self._column(line, _number(node, "col_offset")) + 1)
+        line: int = getattr(node, "lineno", 0)
+        return Location(self.file, line, self._column(line, getattr(node, "col_offset", 0)) + 1)
 
     def last_name(self, node: ast.Attribute) -> Span:
         """The attribute's own name, at the end of the chain. CPython reports a chain's error at that line."""

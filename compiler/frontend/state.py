@@ -151,5 +151,5 @@ class Mark:
     bases: frozenset[int]
     leaving: int
     calls: int
-    made: int
+    steps: int
     wasted: int

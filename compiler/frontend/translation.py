@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 Register = Value
 Body = ast.FunctionDef | ast.Lambda
+_TO_WORD = 30  # steps that an error takes as long as
 
 
 class Translation:
@@ -70,7 +71,7 @@ class Translation:
         self.moves = 0  # of the packet, by calls that may put it elsewhere
         self.stores = 0  # into memory, or by what is called
         self.spared: set[ast.AST] = set()  # what only gives its low bits, which ints="checked" does not test
-        self.wasted = 0  # values of bodies of loops that were translated under a guess and taken back
+        self.steps = self.wasted = 0  # expressions and names at joins; those of them that were taken back
         self.records: dict[Register, Held] = {}  # of rings, by their address
         self.absent: dict[int, ast.AST] = {}  # by origin, where a value that may be None comes from
         self.discarded: ast.expr | None = None  # the expression of a statement, whose value nobody reads
@@ -176,6 +177,7 @@ class Translation:
         notes: Sequence[tuple[str, ast.AST]] = (),
     ) -> Bad:  # fmt: skip
         """Note an error, once at each place. Its value is BAD, which silences what is made of it."""
+        self.steps += _TO_WORD
         span = place if isinstance(place, Span) else self.span(place)
         beside = tuple(Note(text, self.span(node)) for text, node in notes)
         calls = [frame for frame in self.frames if frame.call is not None]

@@ -20,7 +20,7 @@ class Builder:
     def __init__(self, function: Function) -> None:
         self.function = function
         self.span: Location | None = None
-        self.made = 0  # values, those that were taken back included
+        self._values = 0
         self._blocks = 0
         self.effects = 0  # calls so far that may change maps
         self.block = self.new_block()
@@ -121,8 +121,8 @@ class Builder:
         self.block.terminator = terminator
 
     def _value(self, op: str, args: list[Value], type: Type, imm: int, name: str) -> Value:
-        self.made += 1
-        return Value(self.made, op, args, type, imm, name, self.span)
+        self._values += 1
+        return Value(self._values, op, args, type, imm, name, self.span)
 
 
 __all__ = ["WORD", "Block", "Builder"]

@@ -150,6 +150,9 @@ def _divided(w: Writer, row: Operator, a: Term, b: Term) -> Term | None:
 def _shifted(w: Writer, row: Operator, a: Term, b: Term) -> Term | None:
     """A shift: by a constant, by what is below 64, or by any count that is bounded."""
     choice = w.rng.random()
+    if b.range.hi < 0:  # E025 where it is a constant
+        b = Term(f"abs({b.text})", b.kind if b.modular else "int", interval.abs_(b.range))
+        b = b if b.exact else converted(b, w.pick(NARROW))
     if choice < 0.35:
         count = w.rng.choice((0, 1, 7, 8, 31, 32, 33, 62, 63, 64, 65))
         b = Term(str(count), "int", Interval(count, count))

@@ -15,6 +15,7 @@ class Kind(enum.IntEnum):
 
 
 def program(a: u32) -> u32:  # hook: function
+    b = a >> -1  #~ E025 raises ValueError: negative shift count
     a += PAIR[2]  #~ E025 raises IndexError: the tuple has 2 items
     a += NAMES["http"]  #~ E025 raises KeyError #~ W113 `NAMES` is a dict
     a += socket.htons("x")  #~ E025 raises TypeError

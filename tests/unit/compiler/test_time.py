@@ -89,6 +89,15 @@ def test_loops_inside_of_one_another_are_too_many_and_others_never(monkeypatch: 
     assert "E063" in _compiled(inside)[1]
 
 
+@pytest.mark.parametrize("body", ["r += nowhere", "return rol(b, i0, 32) + b ** 9", "r += (b or 7) % 16 * i0"])
+def test_loops_inside_of_one_another_with_errors_in_them(body: str) -> None:
+    loops = "".join(f"{PAD * (i + 1)}for i{i} in range(3):\n" for i in range(14))
+    start = time.thread_time()
+    _, codes = _compiled(f"{HEAD}{loops}{PAD * 15}{body}\n    return r\n")
+    assert time.thread_time() - start < LIMIT
+    assert "E063" in codes
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [

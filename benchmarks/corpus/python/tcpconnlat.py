@@ -28,9 +28,18 @@ start = Hash(u64, Info, 4096)
 events = Ring(Event, 1 << 18)
 
 
-@bpf.fentry("tcp_v4_connect", "tcp_v6_connect")
-def connect4(sk: sock):
+def begin(sk):
     start[sk.addr] = Info(ts=ktime(), pid=pid(), task=comm())
+
+
+@bpf.fentry("tcp_v4_connect")
+def connect4(sk: sock):
+    begin(sk)
+
+
+@bpf.fentry("tcp_v6_connect")
+def connect6(sk: sock):
+    begin(sk)
 
 
 @bpf.fentry("tcp_rcv_state_process")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bpfvm.lang.csum import csum_replace as csum_replace
     from bpfvm.lang.csum import csum_replace32 as csum_replace32
     from bpfvm.lang.csum import ip_csum as ip_csum
+    from bpfvm.lang.current import current as current
     from bpfvm.lang.helpers import comm as comm
     from bpfvm.lang.helpers import cpu as cpu
     from bpfvm.lang.helpers import gid as gid
@@ -139,6 +140,7 @@ _EXPORTS = {
         ("bswap16", "bswap32", "bswap64", "hton", "hton16", "hton32", "hton64", "log2", "ntoh", "ntoh16", "ntoh32",
          "ntoh64", "rol", "ror"), "bpfvm.lang.numbers",
     ),
+    "current": "bpfvm.lang.current",
     **dict.fromkeys(("KernelPtr", "UserPtr"), "bpfvm.lang.pointers"),
     **dict.fromkeys(("comm", "cpu", "gid", "ktime", "pid", "pid_tgid", "rand", "tid", "uid", "uid_gid"),
                     "bpfvm.lang.helpers"),

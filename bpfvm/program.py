@@ -144,10 +144,10 @@ class Program:
 
     def cpython(
         self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,
-        memory: Memory | None = None,
+        memory: Memory | None = None, helpers: Answers | None = None,
     ) -> Outcome:  # fmt: skip
-        """Run the function itself in CPython, over simulated maps and packet. regs, memory: as for `emulate`."""
-        return self._run("cpython", self.input(given, ctx, regs, memory), maps)
+        """Run the function itself in CPython, over simulated maps and packet. The rest is as for `emulate`."""
+        return self._run("cpython", self.input(given, ctx, regs, memory), maps, helpers)
 
     def emulate(
         self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,
@@ -176,7 +176,7 @@ class Program:
 
     def check(
         self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,
-        memory: Memory | None = None,
+        memory: Memory | None = None, helpers: Answers | None = None,
     ) -> Outcome:  # fmt: skip
         """Run every machine that is available and compare. Returns the outcome, whose `engines` names them.
 
@@ -192,7 +192,7 @@ class Program:
         compared = self.function is not None and (self.hook is None or self.hook.ints != "wrap")
         for name in (*(("cpython",) if compared else ()), *(row.name for row in ENGINES)):
             try:
-                outcomes[name] = self._run(name, inputs, maps)
+                outcomes[name] = self._run(name, inputs, maps, helpers)
             except Unavailable as error:
                 missing.append(str(error))
         if len(outcomes) < 2:

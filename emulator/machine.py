@@ -20,7 +20,9 @@ from bpfvm.emulator.interp import BUDGET, Interpreter
 from bpfvm.emulator.kfuncs import builtin
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.system import System
+from bpfvm.isa.insn import Insn
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.tables.helpers import BY_NAME as HELPERS
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 if TYPE_CHECKING:
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 
 _WALKS = ("tracing", "lsm", "struct_ops")  # types of programs whose arguments are the kernel's objects
+
+
+def _gives_object(one: Insn) -> bool:
+    """Whether an instruction calls the helper that gives the current task as an object of the kernel's."""
+    return one.op.name == "call" and one.imm == HELPERS["get_current_task_btf"].id
 
 
 class Tier(Protocol):
@@ -93,7 +100,7 @@ class Loaded:
         chosen = spec.programs[program]
         check_names(spec, backend.answers)
         self.system = System(spec, (*spec.maps_of(program), *given), backend.cpus, backend.answers, builtin)
-        self.system.walks = chosen.type in _WALKS
+        self.system.walks = chosen.type in _WALKS or any(_gives_object(one) for one in chosen.insns)
         self.code = self.system.code(program)
         self.tier = backend.tier(self.system, helpers.table(chosen.type, backend.answers))
         self.budget = backend.budget

@@ -124,3 +124,15 @@ def test_libbpf_takes_the_objects(tmp_path: Path) -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{name}: {done.stderr}"
             assert "BTF loading error" not in done.stderr
+
+
+@pytest.mark.needs("tp_btf", "probe_read_kernel", "tracepoint_pmu")
+def test_tools_of_tracing_load() -> None:
+    from tests.tracing import bashreadline, biolatency, execsnoop, memleak, offcputime, opensnoop, parents, runqlat
+
+    programs = [runqlat.wakeup, runqlat.wakeup_new, runqlat.switch, biolatency.issue, biolatency.complete]
+    programs += [opensnoop.sys_open, opensnoop.sys_openat, opensnoop.sys_exit, execsnoop.enter, execsnoop.leave]
+    programs += [memleak.malloc, memleak.malloc_ret, memleak.free, offcputime.oncpu]
+    for one in (*programs, parents.opened, bashreadline.readline):
+        with install(one.object) as installed:
+            assert one.name in installed.programs

@@ -34,6 +34,7 @@ from bpfvm.compiler.frontend.types import (
     constant,
 )
 from bpfvm.lang.atomics import Fetch
+from bpfvm.lang.current import Current
 from bpfvm.lang.helpers import Call, Comm, Reading
 from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.types import Storage, of_ctypes
@@ -68,8 +69,8 @@ def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
         f.error("E012", f"`{name}` is {callee.described}, which cannot be called", node.func, help=_CALLABLE)
         return None
     target = callee.object
-    if isinstance(target, PointerType):
-        return lambda f, node, given: pointers.made(f, node, target, given)
+    if isinstance(target, PointerType | Current):
+        return pointers.handler(target)
     if isinstance(target, Storage):
         return lambda f, node, given: _with_numbers(
             f, node, given, (0, 1), lambda numbers: cast(f, target, numbers[0] if numbers else constant(0))

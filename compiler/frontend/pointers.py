@@ -14,7 +14,9 @@ from bpfvm.compiler.frontend.items import Span
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Callee, Number, Pointer, Reference, Static, Value
 from bpfvm.core.bits import M64, signed
+from bpfvm.core.errors import BpfvmError
 from bpfvm.lang.arrays import array_of, is_bytes
+from bpfvm.lang.current import TYPED, Current, helper_for
 from bpfvm.lang.interval import U64
 from bpfvm.lang.kernel_types import KernelStruct, Opaque
 from bpfvm.lang.layout import Layout, size_of
@@ -297,6 +299,29 @@ def store(f: Translation, to: Reference, kind: PointerType, value: Value, node: 
 def load(f: Translation, one: Reference, kind: PointerType) -> Pointer:
     """The pointer that stands at a place in the program's own memory."""
     return Pointer(kind, Number(INT, U64, memory.get_word(f, one, kind.size)))
+
+
+def handler(target: PointerType | Current) -> Callable[[Translation, ast.Call, Any], Value]:
+    """What a call of it does."""
+    if isinstance(target, Current):
+        return lambda f, node, given: current(f, node, target, given)
+    return lambda f, node, given: made(f, node, target, given)
+
+
+def current(f: Translation, node: ast.Call, target: Current, given: Any) -> Value:
+    """`current()`: a pointer that programs load through where the verifier knows its type."""
+    if given.values or given.named:
+        return f.error("E013", f"`{f.quoted(node.func)}` takes no arguments", node, help="current()")
+    helper = helper_for(f.hook.type)
+    if helper is None:
+        return f.error("E011", f"`{f.quoted(node)}` is not for programs of type {f.hook.type}", node,
+                       why="the kernel lets them ask for no task", help="see docs/helpers.md")  # fmt: skip
+    try:
+        kind = target.kind
+    except BpfvmError as error:
+        return f.error("E010", str(error), node, help="BPFVM_BTF=vmlinux.btf")
+    f.stores += 1
+    return Pointer(kind, Number(INT, U64, f.builder.helper(helper)), trusted=helper == TYPED)
 
 
 def made(f: Translation, node: ast.Call, kind: PointerType, given: Any) -> Value:

@@ -34,4 +34,9 @@ def program(v: UserPtr[Named], p: UserPtr[char], q: KernelPtr[u64], r: UserPtr[N
     text = UserPtr[n](0)  #~ E022 `UserPtr[n]` points to a type
     x = UserPtr[u32]("a")  #~ E022 `UserPtr[u32]` takes an address
     y = p.copy(1)  #~ E013 `p.copy` takes no arguments
+    match p:
+        case 5:  #~ E022 a UserPtr[char] is compared with int
+            return 1
+        case None:
+            return 2
     return q  #~ E024 a program returns a number, and `q` is a KernelPtr[u64]

@@ -1,0 +1,40 @@
+# mypy: disable-error-code="no-untyped-def"
+"""How long tasks wait for a CPU: the kernel half of a tool, by typed tracepoints."""
+
+from __future__ import annotations
+
+from bpfvm import Hash, Histogram, bpf, ktime, s32, u64
+from tests import kernel_btf
+
+with kernel_btf.in_use_offline():
+    from bpfvm.vmlinux import task_struct
+
+TARGET = 0
+start = Hash(s32, u64, 16384)
+dist = Histogram(slots=26)
+
+
+def enqueue(p: task_struct):
+    """A task waits from now on: a plain function, written out at three places."""
+    if p.pid and (not TARGET or p.tgid == TARGET):
+        start[p.pid] = ktime()
+
+
+@bpf.tp_btf("sched_wakeup")
+def wakeup(p: task_struct):
+    enqueue(p)
+
+
+@bpf.tp_btf("sched_wakeup_new")
+def wakeup_new(p: task_struct):
+    enqueue(p)
+
+
+@bpf.tp_btf("sched_switch")
+def switch(preempt: bool, prev: task_struct, next: task_struct):
+    state = prev.__state if hasattr(task_struct, "__state") else prev.state
+    if state == 0:  # TASK_RUNNING: it was made to
+        enqueue(prev)
+    t0 = start.pop(next.pid, None)
+    if t0 is not None:
+        dist.add((ktime() - t0) // 1000)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 import hypothesis
+import pytest
 
-from tests import offline
+from tests import offline, shared
 
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5000, print_blob=True)
@@ -20,6 +21,12 @@ if os.environ.get("BPFVM_KERNEL") == "off":
 def pytest_configure() -> None:
     if GUARD_MISSING is None:
         offline.show_trapped_calls()  # again: while this file was imported pytest kept standard error to itself
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if shared.skipped(item.nodeid):
+            item.add_marker(pytest.mark.skip(reason=shared.REASON))
 
 
 def pytest_report_header() -> str:

@@ -46,7 +46,7 @@ class Corpus:
 CORPORA = (
     Corpus("data files", data_files.compare_all, {"cases": 13_000}, refused=(75, 320)),
     Corpus(
-        "objects", objects.compare, {"objects": 180, "programs": 240, "runs": 1_300}, refused=(50, 40),
+        "objects", objects.compare, {"objects": 180, "programs": 240, "runs": 1_300}, refused=(40, 35),
         reasons=("engine kernel ", "BPF_PROG_TEST_RUN ", "by this host: "),
     ),
     Corpus("packet programs", packets.compare, {"programs": 89, "frames": 25_000}),

@@ -188,7 +188,7 @@ def test_wrong_inputs_are_named(kind: str, given: Input, words: str) -> None:
         ContextBuilder(Arena(), BY_NAME[kind]).build(given)
 
 
-@pytest.mark.parametrize("kind", ["tracing", "lsm", "struct_ops", "netfilter"])
+@pytest.mark.parametrize("kind", ["ext", "struct_ops", "netfilter"])
 def test_types_without_a_context_here_are_named(kind: str) -> None:
     with pytest.raises(Unavailable, match=f", not {kind}$"):
         ContextBuilder(Arena(), BY_NAME[kind])

@@ -60,10 +60,12 @@ def by_command(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[
         code = status(["run", *map(str, arguments), "--engine", "kernel", *more])
         out, err = capsys.readouterr()
         assert out == ""
-        line, end = err[:-1], err[-1:]
+        text, end = err[:-1], err[-1:]
         assert end == "\n"
+        line, *explained = text.split("\n")
         check_line(line)
-        found.append((code, line.removeprefix("bpfvm: ")))
+        assert all(one.isprintable() for one in explained)
+        found.append((code, text.removeprefix("bpfvm: ")))
     assert found[0] == found[1]
     return found[0]
 
@@ -99,8 +101,10 @@ def test_a_program_that_is_not_taken(case: NotLoaded, capture: Path, capsys: pyt
     with pytest.raises(case.kind) as caught:
         program.session("kernel")
     message = str(caught.value)
-    check_line(message)
-    assert re.fullmatch(case.message, message), message
+    line, *more = message.split("\n")  # behind the line stands what the model explains of it
+    check_line(line)
+    assert all(one.isprintable() for one in more)
+    assert re.fullmatch(case.message, line), line
     packets = ("--packet", capture) if program.type.layer else ()
     assert by_command(capsys, OBJECTS / case.file, *packets) == (case.status, message)
 

@@ -112,7 +112,7 @@ def compile_case(made: Program, level: str, ops: Counter[str]) -> Compiled:
     assert made.callee is not None
     assert made.hook is not None
     target = Target.named(level)
-    translated = translate(made.callee, made.hook, machine=target)
+    translated = translate(made.callee, made.hook, machine=target, recorded=True)
     spec = compile_functions([translated.function], translated.maps, record_faults=True, target=target)
     for name, declared in translated.maps.items():
         declared.name = declared.name or name

@@ -6,8 +6,8 @@ fixed place of a trie; in its bucket it comes first when it was stored last. Wha
 passed: what is stored anew can only come before the place where the walk stands, or be met later.
 
 An LPM trie asked for what follows a key that was deleted may follow another key instead and pass what lies between
-(measured on 6.18). An answer counts there only if the key that was asked for is still in the map after it. One that was
-deleted and stored again in between is not noticed: of a trie that others change, a walk may rarely miss what lies there.
+(measured on 6.18). An answer counts there only if the key that was asked for is still in the map after it. One that
+was deleted and stored again in between is not noticed: a walk of a trie that others change may rarely miss some.
 """
 
 from __future__ import annotations

@@ -11,12 +11,11 @@ from contextlib import ExitStack
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bpfvm.core.errors import UsageError
+from bpfvm.obj.model import ObjectSpec
 
 if TYPE_CHECKING:
     from bpfvm.kernel.attach import Link
     from bpfvm.kernel.table import Table
-    from bpfvm.program import Program
 
 
 class Attached:
@@ -41,37 +40,16 @@ class Attached:
         self._opened.close()
 
 
-def attach(programs: Sequence[Program], target: Any = None, **options: Any) -> Attached:
-    """Load the programs as one object and attach each. target, options: for the only program; else each goes where its
-    decorator says.
+def attach(spec: ObjectSpec, places: Sequence[tuple[str, Any]], **options: Any) -> Attached:
+    """Load programs of an object and attach each. places: their names, with what they are attached to, None where their
+    section says it. options: of each, by its kind.
 
-    Raises CompileError, UsageError, and what bpfvm.kernel.attach raises; then nothing is attached.
+    Raises what bpfvm.kernel.attach raises; then nothing is attached.
     """
     from bpfvm.kernel.install import install
 
-    if not programs:
-        raise UsageError("bpf.attach() takes programs: bpf.attach(issue, complete)")
-    spec = programs[0].object if len(programs) == 1 else _together(programs)
     with ExitStack() as opened:
-        installed = opened.enter_context(install(spec, [one.name for one in programs]))
-        links = [
-            opened.enter_context(installed.programs[one.name].attach(_target(one, target), **options))
-            for one in programs
-        ]
-        hidden = {name for name, one in spec.maps.items() if one.hidden}
-        maps = {name: table for name, table in installed.maps.items() if name not in hidden}
-        return Attached(links, maps, opened.pop_all())
-
-
-def _together(programs: Sequence[Program]) -> Any:
-    from bpfvm.program import compile_object
-
-    return compile_object(programs)[0]
-
-
-def _target(program: Program, given: Any) -> Any:
-    """What a program is attached to: what is given, or what its decorator was, where its section does not say it."""
-    targets = program.hook.targets if program.hook is not None else ()
-    if given is not None or not targets:
-        return given
-    return targets[0] if len(targets) == 1 else list(targets)
+        installed = opened.enter_context(install(spec, [name for name, _ in places]))
+        links = [opened.enter_context(installed.programs[name].attach(to, **options)) for name, to in places]
+        shown = {name: table for name, table in installed.maps.items() if not spec.maps[name].hidden}
+        return Attached(links, shown, opened.pop_all())

@@ -22,7 +22,7 @@ from bpfvm.lang.sections import Lock, Section, irq_saved, lock, no_preempt, rcu
 from bpfvm.lang.signature import problems
 from bpfvm.lang.subprogram import Placement
 from bpfvm.lang.types import u32, u64
-from bpfvm.program import Program, offered
+from bpfvm.program import Program, compile_object, offered
 
 if TYPE_CHECKING:
     from bpfvm.attached import Attached
@@ -221,7 +221,10 @@ class Bpf:
         gives is closed: `with bpf.attach(issue, complete) as on:`. Errors as of `prog.attach`."""
         from bpfvm.attached import attach
 
-        return attach(programs)
+        if not programs:
+            raise UsageError("bpf.attach() takes programs: bpf.attach(issue, complete)")
+        spec = programs[0].object if len(programs) == 1 else compile_object(programs)[0]
+        return attach(spec, [(one.name, one.targets) for one in programs])
 
     def exec(self, text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
         """Execute `text` as Python does, and keep it, so that its functions have source text. Returns the names.

@@ -172,7 +172,13 @@ class Program:
         """
         from bpfvm.attached import attach
 
-        return attach([self], target, **options)
+        return attach(self.object, [(self.name, self.targets if target is None else target)], **options)
+
+    @property
+    def targets(self) -> Any:
+        """What its decorator named that it is attached to: a text, or several; None for nothing."""
+        named = self.hook.targets if self.hook is not None else ()
+        return named[0] if len(named) == 1 else list(named) or None
 
     def check(
         self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,

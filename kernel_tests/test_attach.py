@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import pytest
 
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError
 from bpfvm.kernel.attach import Link
-from bpfvm.kernel.install import Installed
-from kernel_tests.counting import NAME, counting, runs
+from bpfvm.kernel.install import Installed, install
+from bpfvm.obj import libraries
+from kernel_tests.counting import MAP, NAME, counting, runs, spec
 from kernel_tests.networks import inside, pair, send
 
 CGROUPS = Path("/sys/fs/cgroup/unified")
 OWN = os.getpid()
+LIBC = libraries.find("c")
 
 
 @pytest.fixture(scope="module")
@@ -291,3 +294,33 @@ def test_wrong_targets(section: str, target: Any, options: dict[str, Any], kind:
         installed.programs[NAME].attach(target, **options)
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_whole_objects() -> None:
+    """Programs whose sections name their places, as one link; others, and names that are none, are refused."""
+    one, other, lost = (
+        spec(section, pid=OWN) for section in ("tp/syscalls/sys_enter_getpgid", "uprobe/c:getpgid", "xdp")
+    )
+    programs = {
+        name: replace(made.programs[NAME], name=name)
+        for name, made in (("by_event", one), ("by_probe", other), ("nowhere", lost))
+    }
+    with install(replace(one, programs=programs)) as installed:
+        with installed.attach() as link:
+            os.getpgid(0)
+            assert link.where == ("tracepoint syscalls:sys_enter_getpgid", f"uprobe {LIBC}:getpgid")
+            entries = installed.programs["by_event"].read_map(MAP)
+            assert [int.from_bytes(value, "little") for _, value in entries if isinstance(value, bytes)] == [2]
+        with installed.attach("by_probe") as link:
+            assert len(link.where) == 1
+        with pytest.raises(
+            UsageError, match="there is no program 'other'; the programs are by_event, by_probe, nowhere"
+        ):
+            installed.attach("other")
+        with pytest.raises(UsageError, match="say what to attach to"):
+            installed.attach("nowhere")
+    with (
+        install(lost) as installed,
+        pytest.raises(UsageError, match="no section of counting names what it is attached"),
+    ):
+        installed.attach()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -82,7 +83,7 @@ class Installed:
         """
         from bpfvm.kernel.attach import all_of
 
-        return all_of(self, programs)
+        return all_of(self.programs, programs, {name: partial(self.register, name) for name in self.tables})
 
     def register(self, table: str) -> Link:
         """Let the kernel use a table of functions, until the link is closed. UsageError for one that is not there."""

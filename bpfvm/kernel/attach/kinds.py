@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.kernel.attach import events, functions, interfaces, multi, networks, sockets, targets, tracing
@@ -16,10 +16,16 @@ from bpfvm.kernel.sys import Fd, switched_off
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.sections import of_section
 
-if TYPE_CHECKING:
-    from bpfvm.kernel.install import Installed
-
 _MULTI = ("trace_kprobe_multi", "trace_kprobe_session", "trace_uprobe_multi", "trace_uprobe_session")
+
+
+class Loaded(Protocol):
+    """A program in the kernel: bpfvm.kernel.run.LoadedProgram."""
+
+    @property
+    def spec(self) -> ProgramSpec: ...
+
+    def attach(self) -> Link: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +155,20 @@ def attach(program: ProgramSpec, fd: Fd, target: Any = None, **options: Any) -> 
         raise
 
 
-def all_of(installed: Installed, names: Sequence[str]) -> Link:
-    """Programs of an object, attached to what their sections name, and its tables registered: one link."""
-    programs = installed.programs
+def all_of(programs: Mapping[str, Loaded], names: Sequence[str], tables: Mapping[str, Callable[[], Link]]) -> Link:
+    """Programs of an object, attached to what their sections name, and its tables registered: one link. names: of those
+    to attach alone; else all that name their places, and `tables`: how each is registered."""
     unknown = next((name for name in names if name not in programs), None)
     if unknown is not None:
         raise UsageError(f"there is no program {unknown!r}; the programs are {', '.join(programs) or 'none'}")
-    chosen = names or [name for name, one in programs.items() if _names_its_place(one.spec)]
-    tables = () if names else tuple(installed.tables)
-    if not chosen and not tables:
+    chosen = list(names) or [name for name, one in programs.items() if _names_its_place(one.spec)]
+    registered = {} if names else tables
+    if not chosen and not registered:
         raise UsageError(
             f"no section of {', '.join(programs)} names what it is attached to: use .attach(target) of each"
         )
-    made = chain((programs[name].attach() for name in chosen), (installed.register(name) for name in tables))
-    return sockets.stacked(made, ", ".join((*chosen, *tables)))
+    made = chain((programs[name].attach() for name in chosen), (register() for register in registered.values()))
+    return sockets.stacked(made, ", ".join((*chosen, *registered)))
 
 
 def _names_its_place(program: ProgramSpec) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.corpus.halves import python_half
+from benchmarks.corpus.manifest import ROWS
 from bpfvm.core.errors import BpfvmError, VerifierReject
 from bpfvm.core.machine import Location
 from bpfvm.isa.asm import assemble
@@ -140,6 +142,16 @@ def test_objects_that_debian_ships() -> None:
     except debian.Unavailable as reason:
         pytest.skip(str(reason))
     report(compare(shipped), 190)
+
+
+def test_both_halves_of_the_corpus() -> None:
+    """What clang makes of C, and what the compiler makes of Python, for the same maps."""
+    tally = compare(sorted(ROOT.glob("benchmarks/corpus/c/*.o")))
+    for row in ROWS:
+        spec = sized(python_half(row))
+        for name in spec.programs:
+            _compare_one(tally, f"{row.name}.py", spec, name)
+    report(tally, 120)
 
 
 UNCHECKED = """

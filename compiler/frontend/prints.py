@@ -101,7 +101,8 @@ def _spec(f: Translation, node: ast.FormattedValue) -> str | None:
     parts = node.format_spec.values if isinstance(node.format_spec, ast.JoinedStr) else []
     spec = "".join(str(one.value) for one in parts if isinstance(one, ast.Constant))
     if any(not isinstance(one, ast.Constant) for one in parts) or node.conversion not in (-1, ord("s")):
-        f.error("E022", f"`{f.quoted(node)}` is not printed here", node.value, help=_FORMS)
+        text = ast.unparse(ast.JoinedStr([node]))  # what its own place is differs between Pythons
+        f.error("E022", f"`{text}` is not printed here", node.value, help=_FORMS)
         return None
     return spec
 

@@ -68,5 +68,4 @@ mean.atach()  # mypy: attr-defined
 bpf.kprobee  # mypy: attr-defined
 bpfvm.session("mean")  # mypy: arg-type
 mean.check(3, 4, map={})  # mypy: call-arg
-hits["udp"] += 1  # mypy: index
 Array(u64, "256")  # mypy: arg-type

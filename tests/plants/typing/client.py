@@ -68,4 +68,5 @@ mean.atach()  # mypy: attr-defined
 bpf.kprobee  # mypy: attr-defined
 bpfvm.session("mean")  # mypy: arg-type
 mean.check(3, 4, map={})  # mypy: call-arg
+bpf.attach("proto")  # mypy: arg-type
 Array(u64, "256")  # mypy: arg-type

@@ -15,6 +15,7 @@ IDS = "opens maps by id"
 NEEDED = (
     ("test_attached.py::*", "makes network namespaces"),
     ("test_places.py::*", "makes network namespaces"),
+    ("test_debian_attach.py::*", "makes network namespaces"),
     ("test_attach*.py::*", "makes network namespaces and reads tracefs"),
     ("test_capabilities.py::*", "becomes another user"),
     ("test_core.py::test_externs_are_bound_as_libbpf_does", "has libbpf list BTF by id"),

@@ -49,7 +49,8 @@ def reason() -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing, is_admin = reason(), not privilege.lacking(("CAP_SYS_ADMIN",))
     for item in items:
-        why = None if is_admin else admin.needed(item.nodeid.rpartition("/")[2])
+        folders = item.nodeid.partition("::")[0].rpartition("/")  # parameters may have slashes too
+        why = None if is_admin else admin.needed(item.nodeid.removeprefix("".join(folders[:2])))
         if missing is not None:
             item.add_marker(pytest.mark.skip(reason=missing))
         elif why is not None:

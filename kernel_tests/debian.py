@@ -86,7 +86,12 @@ def _unpacked(package: str) -> Path:
     if not folder.exists():
         partial = folder.with_name(f"{folder.name}.{os.getpid()}")
         _ask("dpkg-deb", "-x", str(fetched), str(partial))
-        partial.rename(folder)
+        try:
+            partial.rename(folder)
+        except OSError:  # another process was first
+            shutil.rmtree(partial)
+            if not folder.is_dir():
+                raise
     return folder
 
 

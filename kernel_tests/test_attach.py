@@ -107,8 +107,17 @@ def test_netfilter(wire: tuple[str, str]) -> None:
 
 def test_socket_of_an_interface(wire: tuple[str, str]) -> None:
     left, right = wire
-    with counting("socket", 0) as installed, inside(right, lambda: installed.programs[NAME].attach("right")):
-        send(left, 9)
+
+    def listening() -> socket.socket:
+        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        one.bind(("10.1.1.2", 9000))
+        return one
+
+    def attach() -> Link:
+        return installed.programs[NAME].attach("right")
+
+    with counting("socket", 0) as installed, inside(right, listening), inside(right, attach):
+        send(left, 9)  # somebody listens, so that no message of ICMP comes back, which the socket would see too
         assert runs(installed) == 9
 
 

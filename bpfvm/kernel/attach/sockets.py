@@ -86,13 +86,11 @@ def cgroup(place: Place, target: str, *, direction: str) -> Link:
 
 def _packet_socket(place: Place, interface: str) -> socket.socket:
     try:
-        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-        try:
+        with ExitStack() as opened:
+            made = opened.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0))
             netlink.interface_number(interface)
             made.bind((interface, _ALL))
-        except BaseException:
-            made.close()
-            raise
+            opened.pop_all()
     except OSError as error:
         if error.errno in (None, errno.ENODEV, errno.ENXIO):  # if_nametoindex of older Pythons sets no errno
             raise LoadError(f"{place.name}: there is no interface {interface!r} in this network namespace") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ PAGE = 4096
 _CURRENT_CPU = 0xFFFFFFFF  # BPF_F_CURRENT_CPU
 
 
-class Events(Map):
+class Events(Map, ABC):
     """A map of records of one type."""
 
     event: Any
@@ -35,8 +36,9 @@ class Events(Map):
             raise TypeError(f"{self.called}.output takes bytes, an array or a struct, not {type(data).__name__}")
         self._send(bytes(data))
 
+    @abstractmethod
     def _send(self, data: bytes) -> None:
-        raise NotImplementedError
+        """The helper that copies a record."""
 
 
 class Ring(Events):

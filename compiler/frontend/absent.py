@@ -6,8 +6,8 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from bpfvm.compiler.frontend import compare
-from bpfvm.compiler.frontend.compare import Branches, Operand
+from bpfvm.compiler.frontend.numbers import compare
+from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Bad, Nullable, Value
 

@@ -12,10 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bpfvm.compiler.frontend import arith, bits, constants, enums, flow, helpercalls, integers, objects, pointers, power
-from bpfvm.compiler.frontend.cast import cast
-from bpfvm.compiler.frontend.compare import ordered, truth
-from bpfvm.compiler.frontend.ranges import COMPARISONS
+from bpfvm.compiler.frontend.control import flow
+from bpfvm.compiler.frontend.helpers import arguments
+from bpfvm.compiler.frontend.names import constants, objects
+from bpfvm.compiler.frontend.numbers import arith, bits, enums, integers, power
+from bpfvm.compiler.frontend.numbers.cast import cast
+from bpfvm.compiler.frontend.numbers.compare import ordered, truth
+from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS
+from bpfvm.compiler.frontend.pointers import reads
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import (
@@ -56,7 +60,7 @@ Handler = Callable[[Translation, ast.Call, Arguments], Value]
 
 def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
     """What a call of `callee` does, once its arguments are evaluated. None after an error."""
-    from bpfvm.compiler.frontend import fetches  # which ask maps, as calls of methods do
+    from bpfvm.compiler.frontend.maps import fetches  # which ask maps, as calls of methods do
 
     name = f.quoted(node.func)
     if isinstance(callee, Bad):
@@ -70,13 +74,13 @@ def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
         return None
     target = callee.object
     if isinstance(target, PointerType | Current):
-        return pointers.handler(target)
+        return reads.handler(target)
     if isinstance(target, Storage):
         return lambda f, node, given: _with_numbers(
             f, node, given, (0, 1), lambda numbers: cast(f, target, numbers[0] if numbers else constant(0))
         )
     if isinstance(target, Call | Reading | Comm):
-        return helpercalls.handler(target)
+        return arguments.handler(target)
     if isinstance(target, type) and issubclass(target, enum.Enum):
         return lambda f, node, given: _member(f, node, callee, given)
     if target == int.from_bytes:

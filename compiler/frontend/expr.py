@@ -6,27 +6,17 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import (
-    arith,
-    calls,
-    checked,
-    compare,
-    constants,
-    construct,
-    fields,
-    flow,
-    functions,
-    integers,
-    membership,
-    names,
-    prints,
-    protocols,
-    subscript,
-)
-from bpfvm.compiler.frontend.compare import Branches, Operand
-from bpfvm.compiler.frontend.items import Span
+from bpfvm.compiler.frontend import calls, protocols
+from bpfvm.compiler.frontend.control import flow, membership
+from bpfvm.compiler.frontend.functions import inlined
+from bpfvm.compiler.frontend.helpers import prints
+from bpfvm.compiler.frontend.memory import construct, fields, subscript
+from bpfvm.compiler.frontend.memory.items import Span
+from bpfvm.compiler.frontend.names import bindings, constants
+from bpfvm.compiler.frontend.numbers import arith, checked, compare, integers
+from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
+from bpfvm.compiler.frontend.source.subset import refuse
 from bpfvm.compiler.frontend.state import End
-from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Bound, Callee, Method, Reference, Static, Tuple, Value
 from bpfvm.lang.types import Storage
@@ -48,11 +38,11 @@ def value(f: Translation, node: ast.expr) -> Value:
 
 
 def _constant(f: Translation, node: ast.Constant) -> Value:
-    return names.captured(f, node.value, repr(node.value), node)
+    return bindings.captured(f, node.value, repr(node.value), node)
 
 
 def _name(f: Translation, node: ast.Name) -> Value:
-    return names.read(f, node)
+    return bindings.read(f, node)
 
 
 def _attribute(f: Translation, node: ast.Attribute) -> Value:
@@ -63,7 +53,7 @@ def _attribute_of(f: Translation, owner: Value, node: ast.Attribute) -> Value:
     if isinstance(owner, Reference):
         return fields.attribute(f, owner, node)
     of_ours = protocols.of(owner).attribute
-    return of_ours(f, owner, node) if of_ours is not None else names.attribute(f, owner, node)
+    return of_ours(f, owner, node) if of_ours is not None else bindings.attribute(f, owner, node)
 
 
 def _subscript(f: Translation, node: ast.Subscript) -> Value:
@@ -142,7 +132,7 @@ def _truth_value(f: Translation, node: ast.expr) -> Value:
 
 def _named(f: Translation, node: ast.NamedExpr) -> Value:
     result = value(f, node.value)
-    names.bind(f, node.target, result)
+    bindings.bind(f, node.target, result)
     return result
 
 
@@ -157,7 +147,8 @@ def _displayed(f: Translation, nodes: Sequence[ast.expr]) -> Value:
 
 
 def _call(f: Translation, node: ast.Call) -> Value:
-    from bpfvm.compiler.frontend import generate, reduce, stmt  # these translate expressions
+    from bpfvm.compiler.frontend import stmt
+    from bpfvm.compiler.frontend.control import generate, reduce  # these translate expressions
 
     callee = value(f, node.func)
     if isinstance(callee, Callee) and callee.lazy:
@@ -176,9 +167,9 @@ def _call(f: Translation, node: ast.Call) -> Value:
     reducer = reduce.handler_of(callee, node)
     if reducer is not None:
         return reducer(f, node, stmt.store)
-    if functions.is_function(callee) and not constants.is_foldable(callee):
+    if inlined.is_function(callee) and not constants.is_foldable(callee):
         values = [one for argument in node.args for one in _arguments(f, argument)]
-        return functions.call(f, node, callee, (values, _named_arguments(f, node)))
+        return inlined.call(f, node, callee, (values, _named_arguments(f, node)))
     if f.hook.ints == "checked" and isinstance(callee, Static) and isinstance(callee.object, Storage):
         checked.spare(f, *node.args)
     handler: calls.Handler | None

@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bpfvm.compiler.frontend import absent, context, mapcalls, maps, packet, pointers
-from bpfvm.compiler.frontend.compare import Branches, Operand
-from bpfvm.compiler.frontend.items import Span
+from bpfvm.compiler.frontend import absent
+from bpfvm.compiler.frontend.maps import elements, methods
+from bpfvm.compiler.frontend.memory.items import Span
+from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
+from bpfvm.compiler.frontend.packets import views
+from bpfvm.compiler.frontend.pointers import context, reads
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import ContextArray, ContextValue, MapValue, Nullable, Pointer, Value, View
 
@@ -57,13 +60,13 @@ PROTOCOLS: Mapping[type, Protocol] = {
     ),
     ContextArray: Protocol(item=context.item, set_item=context.set_item, update=context.update, length=context.length),
     MapValue: Protocol(
-        attribute=mapcalls.attribute,
-        item=maps.item,
-        set_item=maps.set_item,
-        update=maps.update,
-        delete=maps.delete,
-        contains=maps.contains,
-        length=mapcalls.length,
+        attribute=methods.attribute,
+        item=elements.item,
+        set_item=elements.set_item,
+        update=elements.update,
+        delete=elements.delete,
+        contains=elements.contains,
+        length=methods.length,
     ),
     Nullable: Protocol(
         attribute=absent.attribute,
@@ -79,26 +82,26 @@ PROTOCOLS: Mapping[type, Protocol] = {
         loop=absent.loop,
     ),
     Pointer: Protocol(
-        attribute=pointers.attribute,
-        item=pointers.item,
-        span=pointers.span,
-        truth=pointers.truth,
-        length=pointers.length,
-        set_attribute=pointers.set_attribute,
-        set_item=pointers.set_item,
-        set_span=pointers.set_span,
-        update=pointers.update,
+        attribute=reads.attribute,
+        item=reads.item,
+        span=reads.span,
+        truth=reads.truth,
+        length=reads.length,
+        set_attribute=reads.set_attribute,
+        set_item=reads.set_item,
+        set_span=reads.set_span,
+        update=reads.update,
     ),
     View: Protocol(
-        attribute=packet.attribute,
-        test=packet.test,
-        item=packet.item,
-        span=packet.span,
-        set_attribute=packet.set_attribute,
-        set_item=packet.set_item,
-        set_span=packet.set_span,
-        update=packet.update,
-        length=packet.length,
+        attribute=views.attribute,
+        test=views.test,
+        item=views.item,
+        span=views.span,
+        set_attribute=views.set_attribute,
+        set_item=views.set_item,
+        set_span=views.set_span,
+        update=views.update,
+        length=views.length,
     ),
 }
 

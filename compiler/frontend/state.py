@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from bpfvm.compiler.frontend.held import Held
+from bpfvm.compiler.frontend.control.held import Held
 from bpfvm.compiler.frontend.types import NOTHING, Binding, Maybe, Nullable, Number, Value, View
 from bpfvm.compiler.ir.function import Block
 from bpfvm.compiler.ir.types import Value as Register

@@ -6,23 +6,15 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bpfvm.compiler.frontend import (
-    annotate,
-    arith,
-    checked,
-    flow,
-    held,
-    iterate,
-    match,
-    names,
-    result,
-    sections,
-    targets,
-)
+from bpfvm.compiler.frontend.control import flow, held, iterate, match, sections
 from bpfvm.compiler.frontend.expr import branch, value
-from bpfvm.compiler.frontend.messages import spoken
+from bpfvm.compiler.frontend.functions import result
+from bpfvm.compiler.frontend.helpers.messages import spoken
+from bpfvm.compiler.frontend.memory import targets
+from bpfvm.compiler.frontend.names import annotate, bindings
+from bpfvm.compiler.frontend.numbers import arith, checked
+from bpfvm.compiler.frontend.source.subset import refuse
 from bpfvm.compiler.frontend.state import End
-from bpfvm.compiler.frontend.subset import refuse
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Bad, Static, Tuple, Value
 
@@ -35,7 +27,7 @@ def block(f: Translation, body: Sequence[ast.stmt]) -> None:
         handler = STATEMENTS.get(type(node))
         if handler is None:
             refuse(f, node)
-            names.spoil(f, node)
+            bindings.spoil(f, node)
             continue
         with f.at(node):
             handler(f, node)
@@ -51,7 +43,7 @@ def store(f: Translation, target: ast.expr, assigned: Value, source: ast.expr) -
     """`target = assigned`; source: the node that the value came from, for messages."""
     match target:
         case ast.Name():
-            names.bind(f, target, assigned)
+            bindings.bind(f, target, assigned)
         case ast.Starred():
             store(f, target.value, assigned, source)
         case ast.Tuple() | ast.List():
@@ -119,9 +111,9 @@ def _augmented(f: Translation, node: ast.AugAssign) -> None:
     if isinstance(node.target, ast.Subscript | ast.Attribute):
         targets.update(f, node, node.target)
     elif isinstance(node.target, ast.Name):
-        old = names.read(f, ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target))
+        old = bindings.read(f, ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target))
         operand = value(f, node.value)
-        names.bind(f, node.target, arith.augmented(f, node, (old, node.target), (operand, node.value)))
+        bindings.bind(f, node.target, arith.augmented(f, node, (old, node.target), (operand, node.value)))
 
 
 def _if(f: Translation, node: ast.If) -> None:

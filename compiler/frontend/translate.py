@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bpfvm.compiler.frontend import arguments, parameters, result, stmt, window
-from bpfvm.compiler.frontend.depth import room
+from bpfvm.compiler.frontend import stmt
 from bpfvm.compiler.frontend.expr import value
-from bpfvm.compiler.frontend.frame import Frame
-from bpfvm.compiler.frontend.scope import Scope, Unfit
-from bpfvm.compiler.frontend.source import LAMBDA, locate
+from bpfvm.compiler.frontend.functions import arguments, result
+from bpfvm.compiler.frontend.functions.frame import Frame
+from bpfvm.compiler.frontend.names.scope import Scope, Unfit
+from bpfvm.compiler.frontend.packets import window
+from bpfvm.compiler.frontend.source import parameters
+from bpfvm.compiler.frontend.source.depth import room
+from bpfvm.compiler.frontend.source.proof import LAMBDA, locate
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.ir.function import Function, Param
 from bpfvm.compiler.ir.graph import order

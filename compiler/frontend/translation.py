@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from bpfvm.compiler.frontend import held, overflow
-from bpfvm.compiler.frontend.frame import Frame
-from bpfvm.compiler.frontend.outlined import Outlined
-from bpfvm.compiler.frontend.ranges import shown
-from bpfvm.compiler.frontend.scope import Scope
-from bpfvm.compiler.frontend.span import Source
+from bpfvm.compiler.frontend.control import held
+from bpfvm.compiler.frontend.functions.frame import Frame
+from bpfvm.compiler.frontend.functions.outlined import Outlined
+from bpfvm.compiler.frontend.names.scope import Scope
+from bpfvm.compiler.frontend.numbers import overflow
+from bpfvm.compiler.frontend.numbers.ranges import shown
+from bpfvm.compiler.frontend.source.span import Source
 from bpfvm.compiler.frontend.state import Diags, End, FaultKey, State
 from bpfvm.compiler.frontend.types import (
     BAD,
@@ -41,8 +42,8 @@ from bpfvm.obj.datasec import RODATA
 from bpfvm.obj.model import FaultSite
 
 if TYPE_CHECKING:
-    from bpfvm.compiler.frontend.held import Held
-    from bpfvm.compiler.frontend.loops import Loop
+    from bpfvm.compiler.frontend.control.held import Held
+    from bpfvm.compiler.frontend.control.loops import Loop
 
 Register = Value
 Body = ast.FunctionDef | ast.Lambda

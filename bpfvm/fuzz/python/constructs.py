@@ -11,13 +11,13 @@ import builtins
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from bpfvm.compiler.frontend.bits import METHODS
 from bpfvm.compiler.frontend.calls import BUILTINS
+from bpfvm.compiler.frontend.control.iterate import MAKERS
+from bpfvm.compiler.frontend.control.match import PATTERNS
+from bpfvm.compiler.frontend.control.reduce import REDUCERS
 from bpfvm.compiler.frontend.expr import EXPRESSIONS
-from bpfvm.compiler.frontend.iterate import MAKERS
-from bpfvm.compiler.frontend.match import PATTERNS
-from bpfvm.compiler.frontend.ranges import COMPARISONS
-from bpfvm.compiler.frontend.reduce import REDUCERS
+from bpfvm.compiler.frontend.numbers.bits import METHODS
+from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS
 from bpfvm.compiler.frontend.stmt import STATEMENTS
 from bpfvm.lang.headers import HEADERS
 from bpfvm.lang.operators import BINARY, UNARY

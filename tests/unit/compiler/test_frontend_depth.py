@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from bpfvm import CompileError, bpf, u32, u64
-from bpfvm.compiler.frontend import depth
+from bpfvm.compiler.frontend.source import depth
 from bpfvm.program import Program
 
 SHAPES: dict[str, Callable[[int], str]] = {

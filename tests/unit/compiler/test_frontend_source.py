@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from bpfvm.compiler.frontend.source import locate
+from bpfvm.compiler.frontend.source.proof import locate
 from bpfvm.core.diag import CompileError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -170,7 +170,10 @@ def test_no_text() -> None:
 
 
 def test_the_text_of_a_command_line() -> None:
-    text = "def f(x):\n    return x + 1\nfrom bpfvm.compiler.frontend.source import locate\nprint(locate(f).node.name)"
+    text = (
+        "def f(x):\n    return x + 1\n"
+        "from bpfvm.compiler.frontend.source.proof import locate\nprint(locate(f).node.name)"
+    )
     ran = subprocess.run([sys.executable, "-Bc", text], capture_output=True, text=True, check=False)
     assert ran.stdout == "f\n", ran.stderr
 
@@ -242,7 +245,7 @@ def test_doctest() -> None:
 def test_no_columns() -> None:
     """Without columns, lambdas that differ cannot be told apart on one line; equal ones need not be."""
     program = (
-        "from bpfvm.compiler.frontend.source import locate\n"
+        "from bpfvm.compiler.frontend.source.proof import locate\n"
         "from bpfvm.core.diag import CompileError\n"
         "import linecache\n"
         "text = 'def f(x): return [lambda: x + 1, lambda: x + 2]\\na = f(0)\\n'\n"

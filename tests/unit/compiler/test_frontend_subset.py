@@ -8,11 +8,11 @@ import warnings
 import pytest
 
 from bpfvm.compiler import compile_program
+from bpfvm.compiler.frontend.control.match import PATTERNS
 from bpfvm.compiler.frontend.expr import EXPRESSIONS
-from bpfvm.compiler.frontend.match import PATTERNS
-from bpfvm.compiler.frontend.ranges import COMPARISONS
+from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS
+from bpfvm.compiler.frontend.source.subset import REFUSED
 from bpfvm.compiler.frontend.stmt import STATEMENTS
-from bpfvm.compiler.frontend.subset import REFUSED
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.lang.operators import BINARY_BY_NODE, UNARY_BY_NODE
 from tests.unit.compiler.generated import SCALARS, forget, function_of
@@ -102,7 +102,8 @@ def test_bodies_are_complete() -> None:
 
 def test_a_class_of_a_newer_python() -> None:
     """A node that no table knows is refused by the name of its class."""
-    from bpfvm.compiler.frontend import expr, subset
+    from bpfvm.compiler.frontend import expr
+    from bpfvm.compiler.frontend.source import subset
 
     class Novelty(ast.expr):
         """Syntax of a Python to come."""

@@ -15,7 +15,9 @@ import pytest
 
 from bpfvm.compiler import pipeline
 from bpfvm.compiler.emit import layout
-from bpfvm.compiler.frontend import divide, kinds, result, shift, status
+from bpfvm.compiler.frontend.control import status
+from bpfvm.compiler.frontend.functions import result
+from bpfvm.compiler.frontend.numbers import divide, kinds, shift
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.ir.check import BrokenIr
 from bpfvm.compiler.ir.function import Branch, Function, edges

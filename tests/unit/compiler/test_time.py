@@ -11,7 +11,7 @@ import pytest
 
 from bpfvm import bpf, struct, u32, u64
 from bpfvm.compiler import compile_program
-from bpfvm.compiler.frontend import loops
+from bpfvm.compiler.frontend.control import loops
 from bpfvm.core.diag import CompileError
 from bpfvm.lang import hooks
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bpfvm import bpf, u8, u32
-from bpfvm.compiler.frontend import iterate
+from bpfvm.compiler.frontend.control import iterate
 from bpfvm.sim import limits
 
 SMALL = 40

@@ -1,0 +1,1 @@
+"""Control: where ways part and meet, loops, sections, and what holds on the way."""

@@ -1,0 +1,526 @@
+"""`while` and `for`: what is iterated, how often at most, and what a turn does."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bpfvm.compiler.frontend import protocols
+from bpfvm.compiler.frontend.control import flow, loops, progressions
+from bpfvm.compiler.frontend.control.loops import Body, Loop
+from bpfvm.compiler.frontend.expr import branch, items, value
+from bpfvm.compiler.frontend.maps import elements
+from bpfvm.compiler.frontend.maps.keys import Key
+from bpfvm.compiler.frontend.memory import items as arrays
+from bpfvm.compiler.frontend.memory import place, tables
+from bpfvm.compiler.frontend.names import bindings
+from bpfvm.compiler.frontend.numbers import arith, compare
+from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS
+from bpfvm.compiler.frontend.state import End, Ends
+from bpfvm.compiler.frontend.translation import Translation
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    INT,
+    Bad,
+    Entries,
+    MapValue,
+    Number,
+    Reference,
+    Static,
+    Tuple,
+    Value,
+    constant,
+)
+from bpfvm.compiler.frontend.types import Range as Progression
+from bpfvm.core.bits import S64_MAX
+from bpfvm.lang.arrays import ArrayType
+from bpfvm.lang.faults import LOOP_TURNS as LIMIT
+from bpfvm.lang.interval import Interval
+from bpfvm.lang.maps import Array
+
+Bind = Callable[[Value], None]
+Statements = Callable[[Sequence[ast.stmt]], None]
+
+UNROLLED = 16  # items of a tuple or a text; more take a table
+
+
+def while_loop(f: Translation, node: ast.While, statements: Statements) -> None:
+    """`while test: ... else: ...`. statements: translates a body."""
+    turns = _Turns(f, node)
+
+    def turn() -> Ends:
+        holds, fails = branch(f, node.test)
+        flow.enter(f, holds)
+        if f.reachable:
+            turns.count(f)
+            turns.body(f, lambda: statements(node.body))
+        return fails
+
+    turns.bounded = False
+    _finish(
+        f,
+        turns,
+        loops.run(f, Body(node, turn, (*map(f.frame.own, assigned(node)), turns.name))),
+        node.orelse,
+        statements,
+    )
+
+
+def for_loop(f: Translation, node: ast.For, bind: Bind, statements: Statements) -> None:
+    """`for target in iterable: ... else: ...`. bind: stores an item in the target."""
+    made = _maker(f, node.iter)
+    if isinstance(made, Bad):
+        over(f, node, None, bind, statements)
+    elif made is not None:
+        assert isinstance(node.iter, ast.Call), "only calls have makers"
+        over(f, node, made(f, node.iter), bind, statements)
+    else:
+        found = items(f, node.iter)
+        of_ours = protocols.of(found).loop
+        if of_ours is not None:
+            of_ours(f, found, node, bind, statements)
+        else:
+            over(f, node, _source(f, found, node.iter), bind, statements)
+
+
+def over(
+    f: Translation, node: ast.For, source: Iterable | None, bind: Bind, statements: Statements,
+    carried: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """The loop over `source`, None for one that is an error. carried: names besides those of the text that the body
+    binds."""
+    if source is None:
+        _unrolled(f, node, Items((BAD,)), bind, statements)  # for the errors of the body
+        return
+    if isinstance(source, Items):
+        _unrolled(f, node, source, bind, statements)
+        return
+    _ranged(f, node, source, bind, statements, carried)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers from `start` on, `step` apart, up to `stop`, which is not one of them. item: makes of a number what the
+    target gets. checked: of what lies in memory, the same where the loop's own test does not bound the number."""
+
+    start: Number
+    stop: Number
+    step: int
+    item: Callable[[Number], Value]
+    checked: Callable[[Number], Value] | None = None
+
+    @property
+    def numbers(self) -> Progression:
+        """The numbers alone."""
+        return Progression(self.start, self.stop, self.step)
+
+    @property
+    def turns(self) -> int:
+        """How many numbers there are at most."""
+        start, stop = self.start.range, self.stop.range
+        span = stop.hi - start.lo if self.step > 0 else start.hi - stop.lo
+        return max(0, -(-span // abs(self.step)))
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether there is at least one."""
+        start, stop = self.start.range, self.stop.range
+        return start.hi < stop.lo if self.step > 0 else start.lo > stop.hi
+
+    @property
+    def places(self) -> Interval:
+        """Where the next number can be, the first one that is out of the range included."""
+        start, stop = self.start.range, self.stop.range
+        if self.step > 0:
+            return Interval(start.lo, max(start.hi, stop.hi - 1 + self.step))
+        return Interval(min(start.lo, stop.lo + 1 + self.step), start.hi)
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Values that are known one by one."""
+
+    values: tuple[Value, ...]
+
+
+Iterable = Range | Items
+Maker = Callable[[Translation, ast.Call], Iterable | None]
+
+
+def iterable(f: Translation, node: ast.expr) -> Iterable | None:
+    """What a `for` goes over. None after an error."""
+    made = _maker(f, node)
+    if isinstance(made, Bad):
+        return None
+    if made is not None:
+        assert isinstance(node, ast.Call), "only calls have makers"
+        return made(f, node)
+    return _source(f, items(f, node), node)
+
+
+def _maker(f: Translation, node: ast.expr) -> Maker | Bad | None:
+    """What makes the iterable of a call such as `enumerate(x)`; None for other calls and all else."""
+    if not isinstance(node, ast.Call):
+        return None
+    callee = value(f, node.func)
+    if isinstance(callee, Bad):
+        return callee
+    return MAKERS.get(id(callee.object)) if isinstance(callee, Static) else None
+
+
+def _source(f: Translation, found: Value, node: ast.expr) -> Iterable | None:
+    match found:
+        case Tuple():
+            return _known(f, found.items)
+        case Reference(type=ArrayType()):
+            return _elements(f, found, node)
+        case MapValue(declared=Array()):
+            return _entries(f, found, None, node)
+        case Entries(map=MapValue(declared=Array()) as owner, keyed=keyed):
+            return _entries(f, owner, keyed, node)
+        case MapValue() | Entries():
+            name = found.map.name if isinstance(found, Entries) else found.name
+            f.error(
+                "E063",
+                f"a `for` over the hash `{name}` is not compiled in this version",
+                node,
+                why="its order is the kernel's own: the body becomes a function that the kernel calls for each entry",
+                help=f"go over an array: for i, n in array.items(): ...\nor over {name} in user space",
+            )
+            return None
+        case Progression():
+            return Range(found.start, found.stop, found.step, lambda number: number)
+        case Static(object=bytes() | bytearray() | str() | list() | tuple() | dict() | set() | frozenset() as data):
+            values = bindings.items(f, data, node)
+            return _known(f, values) if values is not None else None
+        case Bad():
+            return None
+    f.error(
+        "E063",
+        f"a `for` goes over ranges and tuples, and `{f.quoted(node)}` is {found.described}",
+        node,
+        help="for i in range(16): ...",
+    )
+    return None
+
+
+def _known(f: Translation, values: tuple[Value, ...]) -> Iterable:
+    """Values that are known: one by one where they are few, else in a table."""
+    return (_table(f, Items(values)) if len(values) > UNROLLED else None) or Items(values)
+
+
+def _table(f: Translation, one: Items) -> Range | None:
+    """Constants in memory, None for other values."""
+    table = tables.of_values(f, one.values)
+    if table is None:
+        return None
+    return Range(constant(0), constant(table.length), 1, lambda number: table.item(f, number))
+
+
+def _elements(f: Translation, one: Reference, node: ast.expr) -> Range:
+    """The elements of an array, each read when its turn comes."""
+    kind = one.type
+    assert isinstance(kind, ArrayType), "asked of arrays"
+    length, element = kind.__length__, kind.__element__
+
+    def item(number: Number) -> Value:
+        return place.read(f, arrays.element(f, one, element, number, ""))
+
+    def checked(number: Number) -> Value:
+        return item(arrays.inside(f, f.state.known(number), (length, 1), node, kind.__name__))
+
+    return Range(constant(0), constant(length), 1, item, checked)
+
+
+def _entries(f: Translation, owner: MapValue, keyed: bool | None, node: ast.expr) -> Range:
+    """The entries of an array, each looked up when its turn comes. keyed: with the index, None for indexes alone."""
+
+    def item(number: Number) -> Value:
+        if keyed is None:
+            return number
+        one = elements.Asked(owner, Key(f.register(f.state.known(number)), None, None, number), node)
+        found = place.read(f, one.place(elements.there(f, one)))
+        return Tuple((number, found)) if keyed else found
+
+    return Range(constant(0), constant(owner.declared.max_entries), 1, item)
+
+
+def _reversed(f: Translation, node: ast.Call) -> Iterable | None:
+    inner = _first(f, node, "reversed", 1)
+    if inner is None or isinstance(inner, Items):
+        return None if inner is None else Items(inner.values[::-1])
+    turned = progressions.backwards(f, inner.numbers, node)
+    return None if turned is None else Range(turned.start, turned.stop, turned.step, inner.checked or inner.item)
+
+
+def _enumerate(f: Translation, node: ast.Call) -> Iterable | None:
+    inner = _first(f, node, "enumerate", 2)
+    begin = node.args[1] if len(node.args) == 2 else node.keywords[0].value if node.keywords else None
+    first = value(f, begin) if begin is not None else constant(0)
+    if inner is None or isinstance(first, Bad):
+        return None
+    if not isinstance(first, Number) or (node.keywords and node.keywords[0].arg != "start"):
+        f.error("E013", "`enumerate` takes what it counts, and a number to begin with", node,
+                help="enumerate((4, 5), 1)")  # fmt: skip
+        return None
+    first = first.as_kinds(INT)
+    if isinstance(inner, Items):
+        counted = (_beside(f, first, at, node) for at in range(len(inner.values)))
+        return Items(tuple(Tuple((number, one)) for number, one in zip(counted, inner.values, strict=True)))
+
+    def pair(number: Number) -> Value:
+        at = progressions.place(f, inner.numbers, number, first, node)
+        return BAD if isinstance(at, Bad) else Tuple((at, inner.item(number)))
+
+    return Range(inner.start, inner.stop, inner.step, pair)
+
+
+def _beside(f: Translation, number: Number, by: int, node: ast.Call) -> Value:
+    """`number + by`."""
+    return arith.binary(f, node, ast.Add(), (number, node), (constant(by), node))
+
+
+def _zip(f: Translation, node: ast.Call) -> Iterable | None:
+    parts = [iterable(f, one) for one in node.args]
+    strict = value(f, node.keywords[0].value) if len(node.keywords) == 1 and node.keywords[0].arg == "strict" else None
+    if node.keywords and not isinstance(strict, Number):
+        f.error("E013", "`zip` takes tuples, ranges, and `strict`", node, help="zip(a, b, strict=True)")
+        return None
+    known = [one for one in parts if one is not None]
+    if len(known) < len(parts):
+        return None
+    singles = [listed(one) for one in known]
+    rows = [one.values for one in singles if one is not None]
+    if isinstance(strict, Number) and strict.constant != 0 and not _even(f, node, rows, len(parts)):
+        return None
+    if len(rows) == len(parts):
+        return Items(tuple(Tuple(row) for row in zip(*rows, strict=False)))
+    sources = [one if isinstance(one, Range) else _table(f, one) for one in known]
+    ranges = [one for one in sources if one is not None]
+    if len(ranges) < len(parts):
+        text = "`zip` of a tuple of other than constants, and of what is not known, is not available in this version"
+        f.error("E063", text, node, help="for i, x in enumerate((4, 5, 6)): ...")
+        return None
+    return _zipped(f, node, ranges)
+
+
+def _even(f: Translation, node: ast.Call, rows: Sequence[Sequence[Value]], parts: int) -> bool:
+    """Whether `strict` holds: all of them known, and of one length."""
+    if len(rows) == parts and len({len(one) for one in rows}) <= 1:
+        return True
+    text = "`zip` of different lengths" if len(rows) == parts else "a `strict` zip of lengths that are not known"
+    f.error("E013", text, node, why="CPython raises ValueError where they differ", help="strict=False")
+    return False
+
+
+def listed(one: Iterable) -> Items | None:
+    """The numbers of a range one by one, where there are as few as a tuple may have; not what is read from memory."""
+    if isinstance(one, Items):
+        return one
+    if one.checked is not None:
+        return None
+    start, stop = one.start.constant, one.stop.constant
+    if start is None or stop is None or len(numbers := range(start, stop, one.step)) > UNROLLED:
+        return None
+    return Items(tuple(one.item(constant(number)) for number in numbers))
+
+
+def _zipped(f: Translation, node: ast.Call, ranges: Sequence[Range]) -> Iterable | None:
+    """Ranges side by side: a range of places, up to the end of the shortest."""
+    least: Value = constant(0)
+    for at, one in enumerate(ranges):
+        count = progressions.length(f, one.numbers, node)
+        if not isinstance(count, Number) or not isinstance(least, Number):
+            return None
+        least = count if at == 0 else progressions.smaller(f, least, count, node)
+    if not isinstance(least, Number):
+        return None
+
+    def row(at: Number) -> Value:
+        found = [progressions.item(f, one.numbers, at, node) for one in ranges]
+        numbers = [
+            (one.checked or one.item)(number)
+            for one, number in zip(ranges, found, strict=True)
+            if isinstance(number, Number)
+        ]
+        return Tuple(tuple(numbers)) if len(numbers) == len(ranges) else BAD
+
+    return Range(constant(0), least, 1, row)
+
+
+def _first(f: Translation, node: ast.Call, name: str, most: int) -> Iterable | None:
+    if not 1 <= len(node.args) <= most or len(node.args) + len(node.keywords) > most:
+        wanted = "one argument" if most == 1 else "one or two arguments"
+        f.error("E013", f"`{name}` takes {wanted} here", node, help=f"{name}(range(16))")
+        return None
+    return iterable(f, node.args[0])
+
+
+MAKERS: dict[int, Maker] = {
+    id(reversed): _reversed,
+    id(enumerate): _enumerate,
+    id(zip): _zip,
+}
+
+
+def assigned(node: ast.AST) -> list[str]:
+    """Names that a statement may bind, in the order of the text; not those of functions inside of it."""
+    found: dict[str, None] = {}
+    waiting = [node]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store | ast.Del):
+            found[one.id] = None
+        if isinstance(one, ast.MatchAs | ast.MatchStar) and one.name is not None:
+            found[one.name] = None
+        if not isinstance(one, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            waiting += ast.iter_child_nodes(one)
+    return list(found)
+
+
+class _Turns:
+    """The turns of one loop: its breaks and continues, and a count where nothing else bounds it."""
+
+    def __init__(self, f: Translation, node: ast.stmt) -> None:
+        self.loop = Loop()
+        self.name = f"turns of line {node.lineno}, column {node.col_offset}"
+        self.bounded = True
+        self._node = node
+        f.state.names[self.name] = constant(0)
+
+    @contextmanager
+    def _inside(self, f: Translation) -> Iterator[None]:
+        f.loops.append(self.loop)
+        try:
+            yield
+        finally:
+            f.loops.pop()
+
+    def count(self, f: Translation) -> None:
+        """One more turn; LoopLimit where there were as many as there can be."""
+        done = f.state.names[self.name]
+        assert isinstance(done, Number), "the count is a number"
+        done = f.state.known(done)
+        text = f"the loop has made {LIMIT} turns"
+        if done.range.hi >= LIMIT:
+            f.fault_if("uge", f.register(done), f.number(LIMIT), "LoopLimit", text, f.head(self._node))
+            f.state.learn(done, Interval(0, LIMIT - 1))
+            done = f.state.known(done)
+        more = f.op("add", f.register(done), f.number(1))
+        range = Interval(done.range.lo + 1, done.range.hi + 1)
+        f.state.names[self.name] = Number(INT, range, f.typed(range, more))
+
+    def body(self, f: Translation, translate: Callable[[], None]) -> None:
+        """One body, to where its turn ends."""
+        self.loop.breaks.clear()
+        self.loop.continues.clear()
+        with self._inside(f):
+            translate()
+        ends: list[End] = [*([f.end()] if f.reachable else []), *self.loop.continues]
+        flow.enter(f, ends)
+
+
+def _finish(f: Translation, turns: _Turns, exits: Ends, orelse: Sequence[ast.stmt], statements: Statements) -> None:
+    """Behind the loop: `else` where it ended by itself."""
+    flow.enter(f, exits)
+    ends = list(turns.loop.breaks)
+    if f.reachable:
+        statements(orelse)
+        ends += [f.end()] if f.reachable else []
+    flow.enter(f, ends)
+    if f.reachable:
+        f.state.names.pop(turns.name, None)
+
+
+def _ranged(
+    f: Translation, node: ast.For, source: Range, bind: Bind, statements: Statements, carried: Sequence[str]
+) -> None:
+    turns = _Turns(f, node)
+    next_name = f"next of line {node.lineno}, column {node.col_offset}"
+    if not source.places.exact:
+        f.error(
+            "E040",
+            f"`{f.quoted(node.iter)}` may go past 64 bits",
+            node.iter,
+            why=f"its numbers lie in {f.shown(source.places)}, a register holds 64 bits",
+            help="test the bounds before, or count in u32",
+        )
+        _unrolled(f, node, Items((BAD,)), bind, statements)
+        return
+    f.state.names[next_name] = source.start.as_kinds(INT)
+    if source.is_sure and f.reachable:
+        bind(source.item(source.start.as_kinds(INT)))
+    limited = source.turns > LIMIT
+
+    def turn() -> Ends:
+        at = f.state.names[next_name]
+        assert isinstance(at, Number), "the next number"
+        at = f.state.known(at)
+        test = COMPARISONS[ast.Lt if source.step > 0 else ast.Gt]
+        holds, fails = compare.ordered(f, test, at, f.state.known(source.stop))
+        flow.enter(f, holds)
+        if not f.reachable:
+            return fails
+        at = f.state.known(at)
+        if limited:
+            turns.count(f)
+
+        def translate() -> None:
+            bind(source.item(at))
+            statements(node.body)
+
+        turns.body(f, translate)
+        if f.reachable:
+            range = Interval(at.range.lo + source.step, at.range.hi + source.step)
+            moved = f.op("add", f.register(at), f.number(source.step))
+            f.state.names[next_name] = Number(INT, range, f.typed(range, moved))
+        return fails
+
+    names = (*map(f.frame.own, assigned(node)), *carried, next_name, *((turns.name,) if limited else ()))
+    walk = min(_walk(f, source), LIMIT)
+    if source.turns > 1:
+        exits = loops.run(f, Body(node, turn, names, min(source.turns, LIMIT), walk, {next_name: source.places}))
+    else:  # no way back, which the kernel's verifier might take for an endless loop: it may not know the bounds
+        exits = turn()
+        exits = [*exits, f.end()] if f.reachable else exits
+    _finish(f, turns, exits, node.orelse, statements)
+    if f.reachable:
+        f.state.names.pop(next_name, None)
+
+
+def _walk(f: Translation, source: Range) -> int:
+    """How often the kernel's verifier goes through the loop, where it goes through all turns one by one."""
+    start = source.start.constant
+    if start is None:
+        return LIMIT
+    stop = source.stop.range
+    if source.stop.register is not None:
+        known = f.facts.range(source.stop.register)
+        if source.step < 0 or known.hi > S64_MAX:
+            return LIMIT
+        stop = known
+    return Range(source.start, Number(INT, stop), source.step, source.item).turns
+
+
+def _unrolled(f: Translation, node: ast.For, source: Items, bind: Bind, statements: Statements) -> None:
+    if len(source.values) > UNROLLED:
+        text = f"a `for` goes over tuples of up to {UNROLLED} items, and this one has {len(source.values)}"
+        f.error("E063", text, node.iter, help="keep the items in a map: table = Array(u64, 64)")
+    turns = _Turns(f, node)
+    breaks: Ends = []
+    for one in source.values[:UNROLLED]:
+        if not f.reachable:
+            break
+
+        def translate(item: Value = one) -> None:
+            bind(item)
+            statements(node.body)
+
+        f.copies += 1
+        turns.body(f, translate)
+        f.copies -= 1
+        breaks += turns.loop.breaks
+    turns.loop.breaks[:] = breaks
+    _finish(f, turns, [f.end()] if f.reachable else [], node.orelse, statements)

@@ -1,0 +1,1 @@
+"""Functions: calls in place, subprograms, parameters and results."""

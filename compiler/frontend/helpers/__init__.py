@@ -1,0 +1,1 @@
+"""Helpers and kernel functions by their names, and print."""

@@ -1,0 +1,1 @@
+"""Maps: elements, methods, events."""

@@ -1,0 +1,127 @@
+"""Keys of maps: numbers in registers, others at addresses. A key is never cut: what may not fit is an error."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from bpfvm.compiler.frontend.memory import access, construct
+from bpfvm.compiler.frontend.translation import Register, Translation
+from bpfvm.compiler.frontend.types import INT, Bad, MapValue, Maybe, Nullable, Number, Reference, Value
+from bpfvm.lang.arrays import is_bytes
+from bpfvm.lang.layout import Layout, size_of
+from bpfvm.lang.types import Storage, bool8
+
+READABLE = ("stack", "packet", "map_value")  # spaces whose addresses helpers take (verifier.c, map_key_value_types)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key. word: of a number in host order; else place: where it lies. same: equal for keys that are equal for
+    certain, None where that is not known."""
+
+    word: Register | None
+    place: Reference | None
+    same: object
+    number: Number | None = None
+
+
+def key(f: Translation, owner: MapValue, index: Value, node: ast.expr) -> Key | None:
+    """`index` as a key of the map. None after an error."""
+    kind = owner.declared.key
+    if isinstance(index, Bad):
+        return None
+    if isinstance(index, Maybe | Nullable):
+        f.may_be_none(node, index)
+        return None
+    if isinstance(kind, Storage):
+        return _number(f, owner, kind, index, node)
+    assert isinstance(kind, Layout), "a map that is asked for a key has them"
+    if isinstance(index, Reference) and index.type is kind:
+        return Key(None, _readable(f, index, node), None)
+    data = access.constant_bytes(index)
+    if data is not None and is_bytes(kind):
+        return _text(f, owner, kind, data, node)
+    if is_bytes(kind) and isinstance(index, Reference) and is_bytes(index.type) and _shorter(index.type, kind):
+        made = construct.new(f, kind, node, f"key of {owner.name}")
+        access.assign(f, made, index, node, f"a key of `{owner.name}`")
+        return Key(None, made, None)
+    _wrong(f, owner, kind, index, node)
+    return None
+
+
+def _shorter(one: Layout, other: Layout) -> bool:
+    return size_of(one) <= size_of(other)
+
+
+def _number(f: Translation, owner: MapValue, kind: Storage, index: Value, node: ast.expr) -> Key | None:
+    if not isinstance(index, Number):
+        _wrong(f, owner, kind, index, node)
+        return None
+    known = f.state.known(index).as_kinds(INT)
+    if not f.exact(known, node):
+        return None
+    if not known.range.within(kind.range):
+        f.error(
+            "E021",
+            f"`{f.quoted(node)}` may not fit {kind.__name__}, the key of `{owner.name}`",
+            node,
+            why=f"it {f.lies(known.range)}, and a key is never cut: another one would be meant",
+            help=f"cut it knowingly: {owner.name}[{kind.__name__.replace('be', 'u')}({f.quoted(node)})]\n"
+            f"or bound it: assert {f.operand(node)} <= {kind.max}",
+        )
+        return None
+    same = known.constant if known.constant is not None else ("", index.origin)
+    if kind.is_big or kind is bool8:
+        made = Reference(kind, "stack", f.stack(f"key of {owner.name}", kind.size, node))  # type: ignore[arg-type]
+        access.store(f, made, kind, known, node)
+        return Key(None, made, same, known)
+    return Key(f.register(known), None, same, known)
+
+
+def _readable(f: Translation, one: Reference, node: ast.expr) -> Reference:
+    """Where a helper can read it."""
+    return one if one.space in READABLE else construct.copied(f, one, node)
+
+
+def _text(f: Translation, owner: MapValue, kind: Layout, data: bytes, node: ast.expr) -> Key | None:
+    size = size_of(kind)
+    if len(data) > size:
+        f.error(
+            "E021",
+            f"`{f.quoted(node)}` has {len(data)} bytes, and a key of `{owner.name}` has {size}",
+            node,
+            why="a key is never cut: another one would be meant",
+            help=f"{owner.name}[{data[:size]!r}]",
+        )
+        return None
+    made = construct.new(f, kind, node, f"key of {owner.name}")
+    access.put(f, made, data.ljust(size, b"\0"))
+    return Key(None, made, data)
+
+
+def _wrong(f: Translation, owner: MapValue, kind: Storage | Layout, index: Value, node: ast.expr) -> None:
+    """E020: a key of another type."""
+    name, size = kind.__name__, size_of(kind)
+    got = "a number" if isinstance(index, Number) else index.described
+    text = f.quoted(node)
+    first = next(iter(getattr(kind, "__members__", {})), "")
+    if first and isinstance(index, Number):
+        hint = f"{owner.name}[{name}({first}={text})]"
+    elif isinstance(kind, Storage):
+        hint = f"{owner.name}[i], with i from {kind.min} to {kind.max}"
+    else:
+        hint = f'{owner.name}[b"..."]' if is_bytes(kind) else f"{owner.name}[{name}(...)]"
+    f.error("E020", f"key of `{owner.name}` must be `{name}` ({size} bytes), got {got}", node, help=hint)
+
+
+def address(f: Translation, owner: MapValue, one: Key, node: ast.AST) -> Register:
+    """Where a helper can read it."""
+    if one.place is not None:
+        return f.pointer(one.place)
+    kind = owner.declared.key
+    assert isinstance(kind, Storage), "only numbers are words"
+    assert one.word is not None, "a key is a word or a place"
+    made = f.stack(f"key of {owner.name}", kind.size, node)
+    f.store(made, one.word, kind.bits)
+    return made

@@ -1,0 +1,102 @@
+"""Maps of what is no data: tail calls, redirects of packets, cgroups, ids of stacks."""
+
+from __future__ import annotations
+
+import ast
+from typing import TypeAlias
+
+from bpfvm.compiler.frontend.maps import elements
+from bpfvm.compiler.frontend.translation import Register, Translation
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    INT,
+    NOTHING,
+    ContextValue,
+    MapValue,
+    Maybe,
+    Nullable,
+    Number,
+    Static,
+    Value,
+    constant,
+)
+from bpfvm.lang.interval import Interval
+from bpfvm.lang.maps.targets import LARGEST_ERROR, M32
+
+_INDEX = Interval(0, M32)
+_USER, _SKIP = 256, 0xFF  # BPF_F_USER_STACK, BPF_F_SKIP_FIELD_MASK
+_ACTIONS = Interval(0, 3)  # XDP_ABORTED to XDP_TX
+_REDIRECTED = Interval(0, 4)  # one of these, or XDP_REDIRECT
+
+Values: TypeAlias = list[Value]
+Nodes: TypeAlias = list[ast.expr]
+
+
+def _number(f: Translation, value: Value, node: ast.expr, what: str, wanted: Interval) -> Register | None:
+    """A number that fits. None after an error."""
+    if isinstance(value, Maybe | Nullable):
+        f.may_be_none(node, value)
+        return None
+    if not isinstance(value, Number):
+        f.error("E022", f"{what} is a number, and `{f.quoted(node)}` is {value.described}", node, help="give a number")
+        return None
+    known = f.state.known(value)
+    if not f.exact(known, node):
+        return None
+    if not known.range.within(wanted):
+        f.error("E021", f"`{f.quoted(node)}` {f.lies(known.range)}, and {what} is one from {wanted.lo} to {wanted.hi}",
+                node, help=f"assert {f.operand(node)} <= {wanted.hi}")  # fmt: skip
+        return None
+    return f.register(known)
+
+
+def call(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes: Nodes) -> Value:
+    """`progs.call(ctx, i)`: comes back where no program stands there."""
+    if not isinstance(values[0], ContextValue):
+        return f.error("E022", f"`{f.quoted(node.func)}` takes the context first, and `{f.quoted(nodes[0])}` is "
+                       f"{values[0].described}", nodes[0], help=f"{f.quoted(node.func)}(ctx, i)")  # fmt: skip
+    index = _number(f, values[1], nodes[1], "the index of a program", _INDEX)
+    if index is None:
+        return BAD
+    f.stores += 1
+    f.builder.helper("tail_call", f.builder.ctx(), elements.declare(f, owner, node), index)
+    return NOTHING
+
+
+def redirect(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes: Nodes) -> Value:
+    """`devs.redirect(i, action)`."""
+    index = _number(f, values[0], nodes[0], "the index of a target", _INDEX)
+    given, source = (values[1], nodes[1]) if len(values) > 1 else (constant(0), nodes[0])
+    action = _number(f, given, source, "the action without a target", _ACTIONS)
+    if index is None or action is None:
+        return BAD
+    f.stores += 1
+    return _result(f, f.builder.helper("redirect_map", elements.declare(f, owner, node), index, action), _REDIRECTED)
+
+
+def current(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes: Nodes) -> Value:
+    """`groups.current(i)`."""
+    index = _number(f, values[0], nodes[0], "the index of a cgroup", _INDEX)
+    if index is None:
+        return BAD
+    result = f.builder.helper("current_task_under_cgroup", elements.declare(f, owner, node), index)
+    return _result(f, result, Interval(-LARGEST_ERROR, 1))
+
+
+def stack_id(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes: Nodes) -> Value:
+    """`stacks.id(user=True, skip=2)`."""
+    flags = 0
+    for place, (value, source) in enumerate(zip(values, nodes, strict=True)):
+        known = f.state.known(value).constant if isinstance(value, Number) else None
+        if known is None or isinstance(value, Static) or not 0 <= known <= _SKIP:
+            text = f"`{f.quoted(source)}` is {'a bool' if not place else 'a number up to 255'} that is known"
+            return f.error("E022", text, source, help=f"{owner.name}.id(user=True, skip=1)")
+        flags |= known if place else _USER * bool(known)
+    f.stores += 1
+    declared = elements.declare(f, owner, node)
+    result = f.builder.helper("get_stackid", f.builder.ctx(), declared, f.number(flags))
+    return _result(f, result, Interval(-LARGEST_ERROR, owner.declared.max_entries - 1))
+
+
+def _result(f: Translation, register: Register, range: Interval) -> Number:
+    return Number(INT, range, f.typed(range, register))

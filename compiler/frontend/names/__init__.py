@@ -1,0 +1,1 @@
+"""Names: what they are bound to, and objects that are known when a program is compiled."""

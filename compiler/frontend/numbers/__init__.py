@@ -1,0 +1,1 @@
+"""Numbers: what operators and comparisons of them become, and which ranges they have."""

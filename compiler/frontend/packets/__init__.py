@@ -1,0 +1,1 @@
+"""Packets: views, and how their bytes are reached."""

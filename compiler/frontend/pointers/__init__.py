@@ -1,0 +1,1 @@
+"""Pointers to memory of others, and the context."""

@@ -1,0 +1,1 @@
+"""The function's text: found, proved to be what runs, and places in it."""

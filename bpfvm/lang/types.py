@@ -53,6 +53,12 @@ class Storage(type):
         return BOOL if cls is bool8 else of_bits(cls.bits, cls.is_signed)
 
     @property
+    def either(cls) -> Interval:
+        """The values of the type, and of the one of its width with the other sign: as many as have bits of their own
+        for each of both types."""
+        return cls.range if cls is bool8 else Interval(-(1 << (cls.bits - 1)), (1 << cls.bits) - 1)
+
+    @property
     def max(cls) -> int:
         return cls.range.hi
 

@@ -54,6 +54,7 @@ class Number:
     origin:   equal for two Numbers that are one value: what a test says of one then holds for the other.
     drift:    for numbers at the heads of the loops around, by their origin: the value is that number plus so much.
     member:   the enum member that a constant is, where it is one.
+    foreign:  it was read through a pointer, or is an argument: a number of C's, whose sign is that of its type there.
     """
 
     kinds: Kinds
@@ -62,6 +63,7 @@ class Number:
     origin: int = field(default_factory=_origins.__next__)
     drift: Mapping[int, Interval] = field(default_factory=dict)
     member: enum.Enum | None = None
+    foreign: bool = False
 
     @property
     def constant(self) -> int | None:

@@ -24,7 +24,7 @@ class Key:
     name: char[16]
 
 
-start = Hash(s32, u64, 10240)
+start = Hash(u32, u64, 10240)
 counts = Counter(Key)
 stacks = StackTrace(1024)
 
@@ -33,10 +33,10 @@ stacks = StackTrace(1024)
 def oncpu(prev: task_struct):
     if not options.pid or prev.tgid == options.pid:
         start[prev.pid] = ktime()
-    t0 = start.pop(s32(tid()), None)
+    t0 = start.pop(tid(), None)
     if t0 is None:
         return
     us = (ktime() - t0) // 1000
     if us < options.min_us:
         return
-    counts[Key(pid=tid(), user=s32(stacks.id(user=True)), kernel=s32(stacks.id()), name=comm())] += us
+    counts[Key(pid=tid(), user=stacks.id(user=True), kernel=stacks.id(), name=comm())] += us

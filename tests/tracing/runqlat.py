@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from bpfvm import Hash, Histogram, bpf, ktime, s32, u64
+from bpfvm import Hash, Histogram, bpf, ktime, u32, u64
 from tests import kernel_btf
 
 with kernel_btf.in_use_offline():
     from bpfvm.vmlinux import task_struct
 
 TARGET = 0
-start = Hash(s32, u64, 16384)
+start = Hash(u32, u64, 16384)
 dist = Histogram(slots=26)
 
 

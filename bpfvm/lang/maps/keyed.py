@@ -76,12 +76,15 @@ class Keyed(Map):
         return MapError(f"{self.called} takes no more entries ({self.max_entries})")
 
     def _key(self, key: Any) -> bytes:
-        """The bytes of a key. It is never cut: what does not fit is an error of the function."""
+        """The bytes of a key. It is never cut: what does not fit is an error of the function.
+
+        A number of C's of the key's width with the other sign stands for its bits; others of that kind do not compile.
+        """
         kind = self.key
         if isinstance(kind, Storage):
             if not isinstance(key, int):
                 raise TypeError(f"a key of {self.called} is a {kind.__name__}, not a {type(key).__name__}")
-            if not kind.min <= int(key) <= kind.max:
+            if int(key) not in kind.either:
                 raise OverflowError(f"the key {int(key)} of {self.called} does not fit {kind.__name__}")
             return kind.pack(key)
         if is_bytes(kind) and len(bytes(key, "utf-8") if isinstance(key, str) else bytes(key)) > size_of(kind):

@@ -54,7 +54,7 @@ def _value(f: Translation, one: Argument, node: ast.AST) -> Value:
         return Pointer(kind, Number(INT, U64, word), trusted=one.trusted)
     if whole and kind.bits < _WORD:
         word = f.op(f"zext{kind.bits}", word)
-    return access.extended(f, word, kind)
+    return probe.made(f, access.extended(f, word, kind), kind)
 
 
 def _operand(f: Translation, one: Operand, kind: Storage, node: ast.AST) -> Value:
@@ -69,4 +69,5 @@ def _operand(f: Translation, one: Operand, kind: Storage, node: ast.AST) -> Valu
         return probe.number(f, place, kind, None, node)
     if isinstance(kind, PointerType):
         return Pointer(kind, Number(INT, U64, word))
-    return access.extended(f, f.op(f"zext{kind.bits}", word) if kind.bits < _WORD else word, kind)
+    whole = f.op(f"zext{kind.bits}", word) if kind.bits < _WORD else word
+    return probe.made(f, access.extended(f, whole, kind), kind)

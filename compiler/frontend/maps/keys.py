@@ -9,6 +9,7 @@ from bpfvm.compiler.frontend.memory import access, construct
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, Bad, MapValue, Maybe, Nullable, Number, Reference, Value
 from bpfvm.lang.arrays import is_bytes
+from bpfvm.lang.interval import of_bits
 from bpfvm.lang.layout import Layout, size_of
 from bpfvm.lang.types import Storage, bool8
 
@@ -61,7 +62,7 @@ def _number(f: Translation, owner: MapValue, kind: Storage, index: Value, node: 
     known = f.state.known(index).as_kinds(INT)
     if not f.exact(known, node):
         return None
-    if not known.range.within(kind.range):
+    if not known.range.within(kind.range) and not _is_bits(known, kind):
         f.error(
             "E021",
             f"`{f.quoted(node)}` may not fit {kind.__name__}, the key of `{owner.name}`",
@@ -77,6 +78,12 @@ def _number(f: Translation, owner: MapValue, kind: Storage, index: Value, node: 
         access.store(f, made, kind, known, node)
         return Key(None, made, same, known)
     return Key(f.register(known), None, same, known)
+
+
+def _is_bits(number: Number, kind: Storage) -> bool:
+    """Whether a number of C's is of the key's width, with the other sign: no two of them have the same bits."""
+    signed, unsigned = of_bits(kind.bits, signed=True), of_bits(kind.bits, signed=False)
+    return number.foreign and kind is not bool8 and any(number.range.within(one) for one in (signed, unsigned))
 
 
 def _readable(f: Translation, one: Reference, node: ast.expr) -> Reference:

@@ -4,6 +4,7 @@ trusted; places in the kernel's structs by CO-RE, so that an object runs on kern
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 from bpfvm.compiler.frontend.memory import access
@@ -57,10 +58,9 @@ def number(f: Translation, one: Pointer, kind: Storage, field: Field | Member | 
 
 def made(f: Translation, number: Value, kind: Storage, trusted: bool = False) -> Value:
     """A number that was read, as the pointer that it is where its type says so."""
-    if not isinstance(kind, PointerType):
+    if not isinstance(number, Number):
         return number
-    assert isinstance(number, Number), "it was loaded"
-    return Pointer(kind, number, trusted=trusted)
+    return Pointer(kind, number, trusted=trusted) if isinstance(kind, PointerType) else replace(number, foreign=True)
 
 
 def _loaded(f: Translation, one: Pointer, kind: Storage) -> Value:

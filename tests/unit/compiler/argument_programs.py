@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bpfvm import Array, UserPtr, bpf, char, s32, s64, struct, u8, u16, u32, u64
+from bpfvm import Array, Counter, UserPtr, bpf, char, s16, s32, s64, struct, u8, u16, u32, u64
 from tests import kernel_btf
 
 with kernel_btf.in_use():
@@ -131,3 +131,18 @@ def narrow(a: u8, b: bool, c: s32, d: u16, e: u64, g: u32):
     out[3] = d
     out[4] = e
     out[5] = g
+
+
+signs, halves, wide = Counter(u32), Counter(s16), Counter(s64)
+
+
+@bpf.kprobe("keyed")
+def keyed(n: s32, h: u16, w: u64):
+    signs[n] += 1
+    same = n
+    if same in signs:
+        halves[h] += signs[same]
+    if n < 0:
+        wide[w] += 1
+    elif signs.pop(n, None) is not None:
+        halves[5] += 1

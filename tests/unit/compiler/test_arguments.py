@@ -76,6 +76,23 @@ def test_all_machines_see_them(
     assert len(outcome.engines) >= 3
 
 
+@pytest.mark.parametrize(
+    ("given", "signs", "halves", "wide"),
+    [
+        ((-1, 0xFFFF, M64), {M64 >> 32: 1}, {-1: 1}, {-1: 1}),
+        ((-(1 << 31), 0x8000, 1 << 63), {1 << 31: 1}, {-(1 << 15): 1}, {-(1 << 63): 1}),
+        ((7, 0x7FFF, 0), {}, {0x7FFF: 1, 5: 1}, {}),
+    ],
+)
+def test_signed_arguments_are_keys_by_their_bits(
+    given: tuple[int, ...], signs: Mapping[int, int], halves: Mapping[int, int], wide: Mapping[int, int]
+) -> None:
+    outcome = programs.keyed.check(*given)
+    assert outcome.fault is None
+    assert outcome.maps == {"signs": signs, "halves": halves, "wide": wide}
+    assert len(outcome.engines) >= 3
+
+
 def test_trusted_pointers_are_loaded_through() -> None:
     with kernel_btf.in_use():
         trusted, probed = programs.switch.disasm(), programs.raw.disasm()

@@ -28,11 +28,12 @@ from tests.unit.compiler.test_core import PARENT, SOCK, TASK, sock, task
 
 M64 = (1 << 64) - 1
 REQUEST, QUEUE, DISK = 0xFFFF_8880_0001_0000, 0xFFFF_8880_0002_0000, 0xFFFF_8880_0003_0000
+ODD = 0xFFFF_8880_0004_0000  # a task with a pid that the kernel never gives
 WAITING = bytearray(task(7, 7, 0))
 WAITING[24:28] = bytes(4)
 BLOCK = {REQUEST: QUEUE.to_bytes(8, "little").ljust(64, b"\0"), QUEUE: bytes(24) + DISK.to_bytes(8, "little"),
          DISK: struct.pack("<ii8x", 8, 1)}  # fmt: skip
-TASKS: Mapping[int, bytes] = {TASK: task(5, 6, PARENT), PARENT: bytes(WAITING), 0x3000: b"/etc/passwd\0"}
+TASKS: Mapping[int, bytes] = {TASK: task(5, 6, PARENT), PARENT: bytes(WAITING), ODD: task(-3, 6, PARENT), 0x3000: b"/etc/passwd\0"}
 
 
 def _name(out: bytearray, size: int) -> int:
@@ -51,6 +52,7 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
 CASES: tuple[tuple[Program, tuple[int, ...], Mapping[str, Any], Mapping[str, Any]], ...] = (
     (runqlat.wakeup, (TASK,), {}, {"start": {5: 0}}),
     (runqlat.wakeup, (0,), {}, {"start": {}}),
+    (runqlat.wakeup, (ODD,), {}, {"start": {0xFFFF_FFFD: 0}}),
     (runqlat.switch, (0, TASK, PARENT), {"maps": {"start": {7: 0}}}, {"start": {}, "slots": {0: 1}}),
     (runqlat.switch, (0, PARENT, TASK), {"maps": {"start": {5: 0}}}, {"start": {7: 0}, "slots": {0: 1}}),
     (runqlat.switch, (0, TASK, TASK), {}, {"start": {}, "slots": {}}),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Attached:
-    """Programs in the kernel. maps: by name, typed; links: one for each program, in their order. Close it, or use
+    """Programs in the kernel. maps: by name, typed; links: one for each program and target, in order. Close it, or use
     `with`."""
 
     def __init__(self, links: Sequence[Link], maps: Mapping[str, Table], opened: ExitStack) -> None:

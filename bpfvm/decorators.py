@@ -224,7 +224,7 @@ class Bpf:
         if not programs:
             raise UsageError("bpf.attach() takes programs: bpf.attach(issue, complete)")
         spec = programs[0].object if len(programs) == 1 else compile_object(programs)[0]
-        return attach(spec, [(one.name, one.targets) for one in programs])
+        return attach(spec, [place for one in programs for place in one.places])
 
     def exec(self, text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
         """Execute `text` as Python does, and keep it, so that its functions have source text. Returns the names.

@@ -18,6 +18,7 @@ from bpfvm.lang.pointers import Pointer
 from bpfvm.lang.signature import WORD, Signature, argument_offset, signature
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.progs import BY_NAME
+from bpfvm.tables.sections import of_section
 
 if TYPE_CHECKING:
     from bpfvm.attached import Attached
@@ -172,13 +173,20 @@ class Program:
         """
         from bpfvm.attached import attach
 
-        return attach(self.object, [(self.name, self.targets if target is None else target)], **options)
+        return attach(self.object, self.places if target is None else [(self.name, target)], **options)
 
     @property
-    def targets(self) -> Any:
-        """What its decorator named that it is attached to: a text, or several; None for nothing."""
-        named = self.hook.targets if self.hook is not None else ()
-        return named[0] if len(named) == 1 else list(named) or None
+    def places(self) -> list[tuple[str, Any]]:
+        """What its decorator says that is to be attached: programs of its object, each with its target, a text or
+        several; None where its section names that, or nothing does."""
+        if self.hook is None:
+            return [(self.name, None)]
+        named = self.hook.targets
+        found = self.hook.sections(self.name)
+        alone = next(iter(found.values()))
+        if not named or of_section(alone).target:
+            return [(name, None) for name in found]
+        return [(self.name, named[0] if len(named) == 1 else list(named))]
 
     def check(
         self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,

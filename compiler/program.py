@@ -49,7 +49,7 @@ def compile_programs(
         for known, declared in one.maps.items():
             if maps.setdefault(known, declared) is not declared:
                 raise UsageError(f"two maps are called {known!r} in one object; name one of them: Array(…, name='…')")
-    names = [one.function.name for one in translated]
+    names = [name for one in translated for name in (one.function.name, *one.function.copies)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"two programs are called {twice!r} in one object; rename one of the functions")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bpfvm import XDP_PASS, Array, bpf, pkt, u64
+from bpfvm import XDP_PASS, Array, bpf, pid, pkt, u64
 from bpfvm.core.errors import UsageError
 from kernel_tests.networks import inside, pair, send
 
@@ -92,3 +92,51 @@ def test_nothing_is_attached_by_mistake() -> None:
         bpf.attach()
     with pytest.raises(UsageError, match="say what to attach to"):
         bpf.attach(count)
+
+
+OWN = os.getpid()
+entered = Array(u64, 2)
+
+
+@bpf.syscall("getpgid", "getsid")
+def asked() -> None:
+    if pid() == OWN:
+        entered[0] += 1
+
+
+@bpf.tp_btf("sys_enter", "sys_exit")
+def typed() -> None:
+    if pid() == OWN:
+        entered[1] += 1
+
+
+@bpf.uprobe("c:getpgid", "c:getpgrp")
+def probed() -> None:
+    if pid() == OWN:
+        entered[0] += 1
+
+
+def _asks() -> None:
+    for _ in range(3):
+        os.getpgid(0)
+        os.getsid(0)
+
+
+def test_a_program_for_several_targets() -> None:
+    """One function, loaded and attached once for each target; all of them share the maps."""
+    with asked.attach() as on:
+        _asks()
+        assert on.maps["entered"][0] == 6
+        assert [one.where for one in on.links] == [
+            ("tracepoint syscalls:sys_enter_getpgid",),
+            ("tracepoint syscalls:sys_enter_getsid",),
+        ]
+    with typed.attach() as on:
+        _asks()
+        assert on.maps["entered"][1] >= 12
+        assert len(on.links) == 2
+    with bpf.attach(probed, asked) as on:
+        _asks()
+        os.getpgrp()
+        assert on.maps["entered"][0] == 10
+        assert len(on.links) == 4

@@ -203,8 +203,12 @@ def _by_name(callee: Callee, hook: Hook, alone: str | None, places: Any) -> Argu
     for name in callee.parameters:
         found = [one.get(name) for one in known]
         first = found[0]
-        if first is None or any(one is None or one.offset != first.offset for one in found):
+        if first is None:
             problems.append(_unknown(name, known[0]))
+            continue
+        if any(one is None or (one.offset, one.type) != (first.offset, first.type) for one in found):
+            problems.append(Problem(name, f"{name!r} is another argument or field of each target, or none of some",
+                                    "write a function for each target"))  # fmt: skip
             continue
         try:
             kind = _typed(callee, name)

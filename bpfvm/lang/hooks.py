@@ -5,6 +5,7 @@ A hook is what a decorator such as `@bpf.xdp` knows. The compiler reads it; so d
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from bpfvm.core.errors import UsageError
@@ -14,6 +15,7 @@ from bpfvm.tables.progs import BY_NAME, ProgramType
 
 INTS = ("exact", "wrap", "checked")
 PROBES = ("zero", "fault")
+_NO_NAME = re.compile(r"\W+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Hook:
     scalars: the function takes numbers and returns one (`@bpf.function`); its arguments and result stand in the
     context buffer, a u64 each: the result at 0, argument i at 8 * (i + 1).
     kind: a row's name in lang.kinds, "" for functions of scalars. targets: what the decorator was given, what it is to
-    be attached to; the section names the first where it is the only one.
+    be attached to. The section names the first, where sections of the kind do, and `others` those of further targets.
     """
 
     type: str
@@ -37,6 +39,16 @@ class Hook:
     kind: str = ""
     targets: tuple[str, ...] = ()
     probe: str = "zero"
+    others: tuple[str, ...] = ()
+
+    def sections(self, name: str) -> dict[str, str]:
+        """The programs that a function of this name becomes, each with its section: one for each target, because the
+        kernel loads a program for one, and loaders know what to attach it to by its section."""
+        found = {name: self.section}
+        for number, one in enumerate(self.others, 2):
+            longer = f"{name}_{_NO_NAME.sub('_', sections.of_section(one).target).strip('_')}"
+            found[f"{longer}_{number}" if longer in found else longer] = one
+        return found
 
     @property
     def program_type(self) -> ProgramType:
@@ -60,12 +72,14 @@ def hook(
 ) -> Hook:  # fmt: skip
     """The hook of a decorator, a row's name in lang.kinds. UsageError for what the row does not take."""
     row = KINDS[kind]
-    section = row.named(targets, options)
+    section, *others = row.named(targets, options)
     type = sections.of_section(section).program_type
     usual = row.on_fault if row.on_fault is not None else BY_NAME[type].fallback
     attached = tuple(one for one in targets if one not in row.words)
     chosen = usual if on_fault is None else on_fault
-    made = Hook(type, section, chosen, False, _known("ints", ints), kind, attached, _known("probe", probe))
+    made = Hook(
+        type, section, chosen, False, _known("ints", ints), kind, attached, _known("probe", probe), tuple(others)
+    )
     lies = made.returns
     if lies is not None and not lies[0] <= made.on_fault <= lies[1]:
         raise UsageError(f"bpf.{kind}: on_fault={on_fault}, and the kernel takes results from {lies[0]} to {lies[1]}")

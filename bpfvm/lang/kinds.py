@@ -65,8 +65,9 @@ class Kind:
         """Which of OPTIONS it has."""
         return tuple(one for one in OPTIONS if any(_with(one, name) in _ROWS for name in self.words.values()))
 
-    def named(self, given: tuple[str, ...], options: tuple[str, ...] = ()) -> str:
-        """The ELF section for what the decorator was given. UsageError, with what it takes, for anything else."""
+    def named(self, given: tuple[str, ...], options: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """The ELF sections for what the decorator was given, one for each target that is part of a section, else one.
+        UsageError, with what it takes, for anything else."""
         word, targets = (given[0], given[1:]) if given and given[0] in self.words else ("", given)
         if self.needs and not given:
             raise UsageError(f"bpf.{self.name} needs {self._takes()}: {self.example}")
@@ -78,7 +79,10 @@ class Kind:
                 raise UsageError(f"bpf.{self.name}: a program in section {name} has no option {one!r}")
             name = _with(one, name)
         behind = [self._behind(one) for one in targets]
-        return f"{name}/{behind[0]}" if len(behind) == 1 and behind[0] else name
+        twice = next((one for one in targets if targets.count(one) > 1), None)
+        if twice is not None:
+            raise UsageError(f"bpf.{self.name} names {twice!r} twice; one program is attached to a target once")
+        return tuple(f"{name}/{one}" for one in behind if one) or (name,)
 
     def _behind(self, target: str) -> str:
         """What a target adds to the section."""

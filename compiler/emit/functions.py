@@ -48,15 +48,15 @@ def _pointed(btf: Btf, target: Any) -> int:
     return btf.add_fwd(name, is_union=getattr(target, "__is_union__", False)) if name.isidentifier() else 0
 
 
-def declare(btf: Btf, function: Function) -> None:
-    """Declare a program or a subprogram."""
+def declare(btf: Btf, function: Function, name: str) -> None:
+    """Declare a program, under one of its names, or a subprogram."""
     if function.is_subprogram:
         params = [(one.name, _param(btf, function, one)) for one in function.params]
         linkage = GLOBAL if function.is_global else STATIC
-        btf.add_func(function.name, btf.add_func_proto(_scalar(btf, function.result or int), params), linkage)
+        btf.add_func(name, btf.add_func_proto(_scalar(btf, function.result or int), params), linkage)
         return
     proto = btf.add_func_proto(btf.add_int("int", 4, is_signed=True), [(_CONTEXT, _context(btf, function))])
-    btf.add_func(function.name, proto, GLOBAL)
+    btf.add_func(name, proto, GLOBAL)
 
 
 def _param(btf: Btf, function: Function, one: Param) -> int:

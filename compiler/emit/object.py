@@ -40,9 +40,13 @@ def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec 
     asked = {key: access for one in code for part in (one.function, *one.starts) for key, access in part.core.items()}
     core = CoreTypes(btf, asked.values())
     maps = {name: map_spec(btf, name, one) for name, one in declared.items()}
-    programs = {one.function.name: _program(one, record, core) for one in code}
+    made = [_program(one, record, core) for one in code]
+    for part, program in zip(code, list(made), strict=True):
+        made += [replace(program, name=name, section=section) for name, section in part.function.copies.items()]
+    programs = {one.name: one for one in made}
     for one in {function: None for part in code for function in (part.function, *part.starts)}:
-        declare(btf, one)
+        for name in (one.name, *one.copies):
+            declare(btf, one, name)
         layouts.declare(btf, one.layouts)
         maps |= {name: spec for name, spec in one.maps.items() if spec.initial is not None and name not in maps}
     if record is not None and any(one.fault_sites for one in programs.values()):

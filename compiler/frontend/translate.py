@@ -70,14 +70,16 @@ def _translate(callee: Callee, hook: Hook, name: str | None, machine: Target, re
     function = callee.function
     located = locate(function)
     scope = Scope.of(function)
+    (called, _), *copies = hook.sections(name or _name(function)).items()
     target = Function(
-        name or _name(function),
+        called,
         hook.type,
         hook.section,
         hook.on_fault,
         result_offset=RESULT_OFFSET if hook.scalars else None,
         faults_alike=not recorded,
         source=located.source.location(located.node),
+        copies=dict(copies),
     )
     f = Translation(Frame(function, located.source, scope), hook, target, machine, _body, recorded)
     head = located.head

@@ -140,6 +140,7 @@ class Function:
     params: of a subprogram those of its entry; of a function of scalars those in its context, the result first. result:
     what a subprogram returns. has_status: a subprogram can end by a fault, and its last parameter is the address of a
     word that it then sets. is_global: it is verified by itself. faults_alike: it is not noted which fault ended a run.
+    copies: further programs with this code, by name, each with its section: of further targets of the hook.
     maps: what the function's map operations name. slots: its stack objects. layouts: types of objects, for
     BTF. callees: what its calls name, and what
     those call in turn: one dict for a program and all its subprograms. core: what its CO-RE operations name.
@@ -158,6 +159,7 @@ class Function:
     layouts: dict[Layout, None] = field(default_factory=dict)
     callees: dict[str, Function] = field(default_factory=dict)
     core: dict[str, CoreAccess] = field(default_factory=dict)
+    copies: dict[str, str] = field(default_factory=dict)
     is_subprogram: bool = False
     params: tuple[Param, ...] = ()
     result: Any = None

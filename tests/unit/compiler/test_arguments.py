@@ -12,6 +12,8 @@ from bpfvm import Program, UsageError, bpf
 from bpfvm.core.diag import CompileError
 from bpfvm.lang import usdt
 from bpfvm.lang.formats import of_syscall, of_text
+from bpfvm.obj.elf_read import parse_object
+from bpfvm.obj.elf_write import write_object
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.syscalls import ARGUMENTS
 from tests import kernel_btf
@@ -91,6 +93,23 @@ def test_signed_arguments_are_keys_by_their_bits(
     assert outcome.fault is None
     assert outcome.maps == {"signs": signs, "halves": halves, "wide": wide}
     assert len(outcome.engines) >= 3
+
+
+def test_a_program_for_each_target() -> None:
+    """One function's code, in the object once for each target, and so in its ELF file."""
+    with kernel_btf.in_use():
+        made = programs.connected.object
+    assert {name: one.section for name, one in made.programs.items()} == {
+        "connected": "fexit/tcp_v4_connect",
+        "connected_tcp_v6_connect": "fexit/tcp_v6_connect",
+    }
+    read = parse_object(write_object(made))
+    assert {name: one.section for name, one in read.programs.items()} == {
+        name: one.section for name, one in made.programs.items()
+    }
+    first, second = read.programs.values()
+    assert (first.insns, len(first.core)) == (second.insns, len(second.core))
+    assert programs.connected.places == [("connected", None), ("connected_tcp_v6_connect", None)]
 
 
 def test_trusted_pointers_are_loaded_through() -> None:

@@ -33,7 +33,12 @@ WAITING = bytearray(task(7, 7, 0))
 WAITING[24:28] = bytes(4)
 BLOCK = {REQUEST: QUEUE.to_bytes(8, "little").ljust(64, b"\0"), QUEUE: bytes(24) + DISK.to_bytes(8, "little"),
          DISK: struct.pack("<ii8x", 8, 1)}  # fmt: skip
-TASKS: Mapping[int, bytes] = {TASK: task(5, 6, PARENT), PARENT: bytes(WAITING), ODD: task(-3, 6, PARENT), 0x3000: b"/etc/passwd\0"}
+TASKS: Mapping[int, bytes] = {
+    TASK: task(5, 6, PARENT),
+    PARENT: bytes(WAITING),
+    ODD: task(-3, 6, PARENT),
+    0x3000: b"/etc/passwd\0",
+}
 
 
 def _name(out: bytearray, size: int) -> int:

@@ -43,12 +43,12 @@ tracepoint sched:sched_switch          tracepoint/sched/sched_switch        trac
 tracepoint sched/sched_switch          tracepoint/sched/sched_switch        tracepoint      None                   0
 syscall openat                         tracepoint/syscalls/sys_enter_openat tracepoint      None                   0
 syscall_exit openat                    tracepoint/syscalls/sys_exit_openat  tracepoint      None                   0
-syscall_exit open openat               tracepoint                           tracepoint      None                   0
+syscall_exit open openat               tracepoint/syscalls/sys_exit_open    tracepoint      None                   0
 raw_tracepoint sched_switch            raw_tracepoint/sched_switch          raw_tracepoint  None                   0
 raw_tracepoint sched:sched_switch      raw_tracepoint/sched_switch          raw_tracepoint  None                   0
 tp_btf sched_switch                    tp_btf/sched_switch                  tracing         trace_raw_tp           0
 fentry tcp_v4_connect                  fentry/tcp_v4_connect                tracing         trace_fentry           0
-fentry tcp_v4_connect tcp_v6_connect   fentry                               tracing         trace_fentry           0
+fentry tcp_v4_connect tcp_v6_connect   fentry/tcp_v4_connect                tracing         trace_fentry           0
 fmod_ret do_it                         fmod_ret/do_it                       tracing         modify_return          0
 lsm file_open                          lsm/file_open                        lsm             lsm_mac                0
 lsm_cgroup socket_bind                 lsm_cgroup/socket_bind               lsm             lsm_cgroup             1
@@ -70,6 +70,25 @@ def test_what_decorators_make() -> None:
         assert made == (section, type, "None" if type == "struct_ops" else attach, on_fault), line
     print(f"{len(rows)} uses of decorators")
     assert len(rows) >= 40
+
+
+def test_several_targets_are_several_sections() -> None:
+    """A program for each target, named for it behind the first; where sections name no targets, there is one."""
+    for kind, targets, made in (
+        ("fentry", ("tcp_v4_connect", "tcp_v6_connect"),
+         {"f": "fentry/tcp_v4_connect", "f_tcp_v6_connect": "fentry/tcp_v6_connect"}),
+        ("tracepoint", ("a:b", "c/d"), {"f": "tracepoint/a/b", "f_c_d": "tracepoint/c/d"}),
+        ("kprobe", ("finish_task_switch*", "a.b", "a_b"),
+         {"f": "kprobe/finish_task_switch*", "f_a_b": "kprobe/a.b", "f_a_b_3": "kprobe/a_b"}),
+        ("uprobe", ("c:malloc", "c:free"), {"f": "uprobe/c:malloc", "f_c_free": "uprobe/c:free"}),
+        ("socket", ("lo",), {"f": "socket"}),
+        ("perf_event", ("cpu-clock", "page-faults"), {"f": "perf_event"}),
+    ):  # fmt: skip
+        hook = hooks.hook(kind, targets)
+        assert hook.sections("f") == made
+        assert hook.targets == targets
+    with pytest.raises(UsageError, match=r"bpf\.fentry names 'a' twice"):
+        bpf.fentry("a", "b", "a")
 
 
 def test_every_program_type_has_a_decorator() -> None:

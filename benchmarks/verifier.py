@@ -53,7 +53,7 @@ def of_objects(paths: Iterable[Path]) -> Iterator[Times]:
     from bpfvm.kernel.install import install
     from bpfvm.kernel.names import adapted
     from bpfvm.obj.elf_read import read_object
-    from bpfvm.verifier.object import verify
+    from bpfvm.verifier.program.object import verify
     from kernel_tests.test_verifier_objects import sized
     from kernel_tests.verdicts import possible_cpus
 
@@ -129,7 +129,7 @@ def main() -> None:
     """Print a row for each group of programs, all of them, and the long loop."""
     from bpfvm.isa.asm import assemble
     from bpfvm.obj.model import ObjectSpec, ProgramSpec
-    from bpfvm.verifier.object import verify
+    from bpfvm.verifier.program.object import verify
     from kernel_tests import debian
 
     if os.geteuid():

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bpfvm.run.outcome import Outcome
     from bpfvm.run.running import Running
     from bpfvm.run.session import Session
-    from bpfvm.verifier.verdict import Verdict
+    from bpfvm.verifier.report.verdict import Verdict
 
 Maps = Mapping[str, Mapping[Any, Any]]
 Answers = Mapping[str, Callable[..., Any]]
@@ -254,7 +254,7 @@ class Program:
         `.verdict` is "accept", "reject" or "undecided", `.message` the kernel's words or why nothing is decided,
         `.insn` the slot that is blamed. budget: instructions to walk before giving up. level: of `.log`, 1 or 2.
         """
-        from bpfvm.verifier.object import verify
+        from bpfvm.verifier.program.object import verify
 
         return verify(self.object, self.name, kernel=kernel, budget=budget, level=level)
 

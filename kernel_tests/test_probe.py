@@ -28,8 +28,8 @@ def test_nothing_differs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_difference_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from bpfvm.verifier import scalar
-    from bpfvm.verifier.regs import unknown
+    from bpfvm.verifier.domain import scalar
+    from bpfvm.verifier.domain.regs import unknown
 
     planted = Behaviour("a sum is a range", "r0 = *(u32 *)(r1 +0)\nr0 &= 3\nr0 += 1\nr2 = r10\nr2 += r0\n"
                         "*(u8 *)(r2 -8) = 0\nr0 = 0\nexit")  # fmt: skip

@@ -19,8 +19,8 @@ from bpfvm.isa.asm import assemble
 from bpfvm.isa.codec import encode
 from bpfvm.testing import verdicts
 from bpfvm.testing.verdicts import VerdictCase, judged, load_verdicts
-from bpfvm.verifier.verdict import check
-from bpfvm.verifier.walk import Setting
+from bpfvm.verifier.paths.walk import Setting
+from bpfvm.verifier.report.verdict import check
 from kernel_tests.loading import release
 from kernel_tests.verdicts import EVERYTHING, WORDS, Maps, ask, opened_maps, possible_cpus, states
 from tests.unit.verifier.limits import cases
@@ -105,7 +105,7 @@ def first_difference(theirs: list[str], ours: list[str]) -> str:
 
 def test_a_planted_error_is_found(maps: Maps, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that forgets what an addition made of the unsigned range walks through other states."""
-    from bpfvm.verifier import scalar
+    from bpfvm.verifier.domain import scalar
 
     monkeypatch.setattr(scalar, "_wrapped", lambda low, high, most: (0, most))
     with pytest.raises(AssertionError, match="line"):

@@ -23,7 +23,7 @@ from bpfvm.kernel.rejection import read_log
 from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.program import Program
-from bpfvm.verifier.object import verify
+from bpfvm.verifier.program.object import verify
 from kernel_tests import debian
 from kernel_tests.libbpf_driver import STACK_BYTES, UNSIZED
 from kernel_tests.loading import release

@@ -19,7 +19,7 @@ from bpfvm.obj.model import ObjectSpec
 from bpfvm.program import Program, compile_object
 from bpfvm.run.backend import Backend, Loaded
 from bpfvm.tables.progs import BY_NAME
-from bpfvm.verifier.object import verify
+from bpfvm.verifier.program.object import verify
 
 UNREADABLE = ("ringbuf", "perf_event_array", "prog_array", "array_of_maps", "bloom_filter", "stack_trace")
 BUDGET = 20_000  # instructions that the model walks of a program

@@ -83,7 +83,7 @@ def _behaviours(found: _Found) -> None:
     from bpfvm.kernel.load import load_object
     from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
     from bpfvm.tables.behaviours import BEHAVIOURS
-    from bpfvm.verifier.object import verify
+    from bpfvm.verifier.program.object import verify
 
     found.measured["behaviours"] = {}
     found.asked["behaviours"] = len(BEHAVIOURS)

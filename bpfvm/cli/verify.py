@@ -74,8 +74,8 @@ def command(
 def _judge(
     spec: ObjectSpec, name: str, kernel: str, budget: int, level: int, progress: Callable[[int, int], None]
 ) -> dict[str, Any]:
-    from bpfvm.verifier.explain import explain
-    from bpfvm.verifier.object import verify
+    from bpfvm.verifier.program.object import verify
+    from bpfvm.verifier.report.explain import explain
 
     program = spec.programs[name]
     verdict = verify(spec, name, kernel=kernel, budget=budget, level=level, progress=progress)

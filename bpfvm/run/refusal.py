@@ -17,8 +17,8 @@ def explained(spec: ObjectSpec, program: str, refused: VerifierReject) -> Verifi
 
 def _explanation(spec: ObjectSpec, program: str, refused: VerifierReject) -> str | None:
     from bpfvm.kernel.rejection import read_log
-    from bpfvm.verifier.explain import explain
-    from bpfvm.verifier.object import verify
+    from bpfvm.verifier.program.object import verify
+    from bpfvm.verifier.report.explain import explain
 
     reading = read_log(refused.log)
     if not reading.reasons or not str(refused).startswith("; ".join(reading.reasons)):

@@ -47,12 +47,12 @@ from bpfvm.testing.datafile import helper_number, read_maps
 from bpfvm.testing.kernel_types import kernel_types
 from bpfvm.testing.sections import Section, Sections, read_sections
 from bpfvm.testing.verdict_types import VerdictTypes
-from bpfvm.verifier.code import Code
-from bpfvm.verifier.object import functions_of, maps_of
-from bpfvm.verifier.raw import read
-from bpfvm.verifier.traced import iterator, member_of, tracepoint
-from bpfvm.verifier.verdict import Verdict, check
-from bpfvm.verifier.walk import Setting, Traced
+from bpfvm.verifier.paths.walk import Setting, Traced
+from bpfvm.verifier.program.code import Code
+from bpfvm.verifier.program.object import functions_of, maps_of
+from bpfvm.verifier.program.raw import read
+from bpfvm.verifier.report.verdict import Verdict, check
+from bpfvm.verifier.structures.traced import iterator, member_of, tracepoint
 
 SECTIONS: Mapping[str, str | None] = {
     "case": "a name",

@@ -14,8 +14,8 @@ from bpfvm.isa.insn import slots
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.testing.datafile import helper_number
 from bpfvm.testing.verdicts import PROGRAM, VerdictCase, load_verdicts, spec_of
-from bpfvm.verifier.explain import explain
-from bpfvm.verifier.object import verify
+from bpfvm.verifier.program.object import verify
+from bpfvm.verifier.report.explain import explain
 from tests.golden.blame import difference
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from bpfvm.cli import status
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.behaviours import BEHAVIOURS
-from bpfvm.verifier.object import verify
+from bpfvm.verifier.program.object import verify
 
 
 def test_without_a_kernel(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

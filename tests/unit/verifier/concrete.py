@@ -17,11 +17,13 @@ from bpfvm.core.bits import M32, M64, signed
 from bpfvm.emulator.interp import STACK as STACK_BYTES
 from bpfvm.emulator.interp import Interpreter
 from bpfvm.emulator.memory import Pointer, Region
-from bpfvm.verifier import access, explore, scalar, tnum
-from bpfvm.verifier.code import Code
-from bpfvm.verifier.regs import AT_END, END, META, NONE, PACKET, SCALAR, STACK, VALUE, Reg
-from bpfvm.verifier.state import SPILL, ZERO, Frame, Slot
-from bpfvm.verifier.walk import Walk
+from bpfvm.verifier.domain import scalar, tnum
+from bpfvm.verifier.domain.regs import AT_END, END, META, NONE, PACKET, SCALAR, STACK, VALUE, Reg
+from bpfvm.verifier.domain.state import SPILL, ZERO, Frame, Slot
+from bpfvm.verifier.paths import explore
+from bpfvm.verifier.paths.walk import Walk
+from bpfvm.verifier.program.code import Code
+from bpfvm.verifier.steps import access
 
 _SAVED = (6, 7, 8, 9, 10)  # registers of a function that has called another
 

@@ -97,7 +97,7 @@ def narrow(word: int) -> Machine:
 
 
 def _module(name: str, word: int, bits: ModuleType, made: dict[str, Any]) -> ModuleType:
-    source = importlib.import_module(f"bpfvm.verifier.{name}")
+    source = importlib.import_module(f"bpfvm.verifier.domain.{name}")
     tree = _Widths(_WORD // word).visit(ast.parse(inspect.getsource(source)))
     module = ModuleType(f"tests.narrow.{word}.{name}")
     module.__dict__["__builtins__"] = {**vars(__import__("builtins")), "__import__": _importer(bits, made)}
@@ -114,11 +114,11 @@ def _importer(bits: ModuleType, made: dict[str, Any]) -> Any:
     def load(name: str, given: Any = None, scope: Any = None, wanted: Any = (), level: int = 0) -> Any:
         if name == "bpfvm.core.bits":
             return bits
-        if name == "bpfvm.verifier":
+        if name == "bpfvm.verifier.domain":
             package = ModuleType(name)
             vars(package).update(made)
             return package
-        if name.startswith("bpfvm.verifier.") and name.rpartition(".")[2] in made:
+        if name.startswith("bpfvm.verifier.domain.") and name.rpartition(".")[2] in made:
             return made[name.rpartition(".")[2]]
         return __import__(name, given, scope, wanted, level)
 

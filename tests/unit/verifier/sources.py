@@ -19,7 +19,7 @@ from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.tables.progs import BY_NAME
 from bpfvm.testing.verdicts import VerdictCase, load_verdicts
-from bpfvm.verifier.raw import read
+from bpfvm.verifier.program.raw import read
 from tests.unit.verifier.mutants import mutant, originals
 from tests.unit.verifier.programs import program
 

@@ -11,9 +11,9 @@ from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.testing.datafile import helper_number
 from bpfvm.testing.verdicts import load_verdicts
-from bpfvm.verifier.explain import explain
-from bpfvm.verifier.object import verify
-from bpfvm.verifier.reasons import ROWS, reason_of
+from bpfvm.verifier.program.object import verify
+from bpfvm.verifier.report.explain import explain
+from bpfvm.verifier.report.reasons import ROWS, reason_of
 
 CASES = load_verdicts(Path(__file__).parents[2] / "verifier")
 LOOKUP = "*(u32 *)(r10 -4) = 0\nr1 = map[m]\nr2 = r10\nr2 += -4\ncall bpf_map_lookup_elem\n"

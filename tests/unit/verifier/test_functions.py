@@ -7,8 +7,8 @@ from bpfvm.obj.btf import Btf
 from bpfvm.obj.btf_types import GLOBAL, STATIC, SecVar
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.testing.datafile import helper_number
-from bpfvm.verifier.fields import Field, special_fields
-from bpfvm.verifier.object import verify
+from bpfvm.verifier.program.object import verify
+from bpfvm.verifier.structures.fields import Field, special_fields
 
 CALLER = "call pc+2\nr0 = 1\nexit\n"  # the function begins at slot 3
 

@@ -10,7 +10,7 @@ from bpfvm.cli import status, walking
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.elf_write import write_object
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
-from bpfvm.verifier.object import verify
+from bpfvm.verifier.program.object import verify
 
 TURNS = 25_000
 LOOP = f"r6 = 0\nl:\nr6 += 1\nr7 = r6\nr7 &= 7\nif r6 != {TURNS} goto l\nr0 = 0\nexit"

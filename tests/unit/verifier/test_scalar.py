@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bpfvm.core.bits import M32, M64, S32_MAX, S32_MIN, S64_MAX, S64_MIN, signed
 from bpfvm.isa.ops import BY_NAME, Op, alu, taken
-from bpfvm.verifier import scalar, tnum
-from bpfvm.verifier.compare import OPPOSITE, outcome, refine
-from bpfvm.verifier.regs import Reg, unknown
+from bpfvm.verifier.domain import scalar, tnum
+from bpfvm.verifier.domain.compare import OPPOSITE, outcome, refine
+from bpfvm.verifier.domain.regs import Reg, unknown
 
 EDGES = (0, 1, 2, 7, 31, 63, 64, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, S32_MAX, 1 << 31, M32, 1 << 32, S64_MAX,
          1 << 63, M64 - 1, M64)  # fmt: skip

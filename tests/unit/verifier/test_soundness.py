@@ -18,9 +18,10 @@ from bpfvm.core.errors import BpfvmError, LoadError
 from bpfvm.emulator import Emulator
 from bpfvm.emulator.interp import Interpreter
 from bpfvm.fuzz.case import PROGRAM, Case
-from bpfvm.verifier import alu, branch, scalar, stack
-from bpfvm.verifier.object import verify
-from bpfvm.verifier.verdict import ACCEPT, Verdict
+from bpfvm.verifier.domain import scalar, stack
+from bpfvm.verifier.program.object import verify
+from bpfvm.verifier.report.verdict import ACCEPT, Verdict
+from bpfvm.verifier.steps import alu, branch
 from tests.unit.verifier import concrete
 from tests.unit.verifier.concrete import Walked, recorded, unlike
 from tests.unit.verifier.sources import KINDS, case_of

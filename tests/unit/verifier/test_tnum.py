@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bpfvm.core.bits import M64, signed
-from bpfvm.verifier import tnum
-from bpfvm.verifier.tnum import Tnum
+from bpfvm.verifier.domain import tnum
+from bpfvm.verifier.domain.tnum import Tnum
 
 BITS = 4
 CUT = (1 << BITS) - 1

@@ -1,0 +1,1 @@
+"""A program as it comes: bytes, slots, functions, maps."""

@@ -1,0 +1,1 @@
+"""What is said of a program: verdicts, logs, explanations, repairs."""

@@ -1,0 +1,1 @@
+"""Structures of the kernel's and of programs: types, fields, locks, lists."""

@@ -44,19 +44,23 @@ if TYPE_CHECKING:
     from bpfvm.lang.maps import ArrayOf as ArrayOf
     from bpfvm.lang.maps import Bloom as Bloom
     from bpfvm.lang.maps import CgroupArray as CgroupArray
+    from bpfvm.lang.maps import CgroupStorage as CgroupStorage
     from bpfvm.lang.maps import Counter as Counter
     from bpfvm.lang.maps import CpuMap as CpuMap
     from bpfvm.lang.maps import DevMap as DevMap
     from bpfvm.lang.maps import Hash as Hash
     from bpfvm.lang.maps import HashOf as HashOf
     from bpfvm.lang.maps import Histogram as Histogram
+    from bpfvm.lang.maps import InodeStorage as InodeStorage
     from bpfvm.lang.maps import LpmTrie as LpmTrie
     from bpfvm.lang.maps import PerfEvents as PerfEvents
     from bpfvm.lang.maps import ProgArray as ProgArray
     from bpfvm.lang.maps import Queue as Queue
     from bpfvm.lang.maps import Ring as Ring
+    from bpfvm.lang.maps import SkStorage as SkStorage
     from bpfvm.lang.maps import Stack as Stack
     from bpfvm.lang.maps import StackTrace as StackTrace
+    from bpfvm.lang.maps import TaskStorage as TaskStorage
     from bpfvm.lang.maps import XskMap as XskMap
     from bpfvm.lang.maps import ip4prefix as ip4prefix
     from bpfvm.lang.maps import ip6prefix as ip6prefix
@@ -146,10 +150,9 @@ _EXPORTS = {
                     "bpfvm.lang.helpers"),
     "SpinLock": "bpfvm.lang.sections",
     "Range": "bpfvm.lang.signature",
-    **dict.fromkeys(("Array", "ArrayOf", "Bloom", "CgroupArray", "Counter", "CpuMap", "DevMap", "Hash", "HashOf",
-                     "Histogram", "LpmTrie",
-                     "PerfEvents", "ProgArray", "Queue", "Ring", "Stack", "StackTrace", "XskMap", "ip4prefix",
-                     "ip6prefix"),
+    **dict.fromkeys(("Array", "ArrayOf", "Bloom", "CgroupArray", "CgroupStorage", "Counter", "CpuMap", "DevMap", "Hash",
+                     "HashOf", "Histogram", "InodeStorage", "LpmTrie", "PerfEvents", "ProgArray", "Queue", "Ring",
+                     "SkStorage", "Stack", "StackTrace", "TaskStorage", "XskMap", "ip4prefix", "ip6prefix"),
                     "bpfvm.lang.maps"),
     "pkt": "bpfvm.lang.packet",
     **dict.fromkeys(("Object", "Program", "load", "session"), "bpfvm.program"),

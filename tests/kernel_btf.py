@@ -39,7 +39,10 @@ class _Made:
         b, parent = self.btf, self.btf.add_ptr(self.task)
         inner = b.add_struct("", 16, [("utime", self.u64, 0), ("stime", self.u64, 8)])
         tag = b.add_int("unsigned int", 4)
+        cgroup = b.add_struct("cgroup", 16, [("level", self.s32, 0)])
+        groups = b.add_struct("css_set", 8, [("dfl_cgrp", b.add_ptr(cgroup), 0)])
         members = (
+            Member("cgroups", b.add_ptr(groups), 8 * 8),
             Member("__state", self.u32, 8 * 24), Member("pid", self.s32, 8 * 40), Member("tgid", self.s32, 8 * 44),
             Member("real_parent", parent, 8 * 48), Member("comm", b.add_array(self.char, 16), 8 * 56),
             Member("in_execve", tag, 8 * 76 + 3, 1), Member("jobctl", tag, 8 * 76 + 4, 5),
@@ -110,7 +113,10 @@ class _Made:
             self._function(name, self.s32, [("sk", sock), ("uaddr", address), ("addr_len", self.s32)])
         buffer = b.add_ptr(b.add_struct("sk_buff", 16, [("len", self.u32, 8)]))
         self._function("tcp_rcv_state_process", self.s32, [("sk", sock), ("skb", buffer)])
-        self._function("bpf_lsm_file_open", self.s32, [("file", b.add_ptr(b.add_struct("file", 8, [])))])
+        inode = b.add_ptr(b.add_struct("inode", 16, [("i_ino", self.u64, 8)]))
+        self._function(
+            "bpf_lsm_file_open", self.s32, [("file", b.add_ptr(b.add_struct("file", 8, [("f_inode", inode, 0)])))]
+        )
         task = b.add_ptr(self.task)
         self._function("finish_task_switch", task, [("prev", task)])
 

@@ -1,6 +1,6 @@
 """Helpers on storage that belongs to objects: sockets, inodes, tasks, cgroups.
 
-An object is memory that another helper gave the program; its address tells which one it is.
+An object is memory that another helper, or the context, gave the program; its address tells which one it is.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ def _owner(caller: Caller, owner: Operand | Context, helper: str) -> int:
         raise Stop("helper", f"bpf_{helper} takes the context's socket, and the machine has none")
     if owner == 0:
         return 0
+    if isinstance(owner, int) and caller.system.walks and caller.system.arena.find(owner) is None:
+        return owner  # an object of the kernel's, whose memory the input may give
     pointer = caller.pointer(owner, f"argument 2 of bpf_{helper}")
     return pointer.region.base + pointer.offset
 

@@ -5,7 +5,8 @@ cgroup_storage and percpu_cgroup_storage. Layouts:
                  | u64 address of the object | value
     of a cgroup  one value, percpu: one for each CPU
 
-A program's object is the memory that a helper gave it. User space has no descriptors of any here: there is nothing that
+A program's object is the memory that a helper or its context gave it, or a place in the kernel's memory that the input
+gives; a context's socket is another one in each run. User space has no descriptors of any here: there is nothing that
 it could look up or store. The cgroup storage is that of the one cgroup that a program runs for; it is zero at the
 beginning of each run, as in BPF_PROG_TEST_RUN (measured on 6.18).
 """
@@ -37,6 +38,7 @@ class ObjectStorage(Store):
         self._first = place.base >> 2
         self._slab = Slab(system, spec.name, HEADER + self.stride, MOST, self.element)
         self._values: dict[int, int] = {}  # object -> address of its value
+        system.sources.append(self)
 
     def around(self, address: int) -> int:
         return self._slab.start(address) + HEADER
@@ -47,6 +49,17 @@ class ObjectStorage(Store):
         while element:
             self._values[int.from_bytes(self.view[element + 8 : element + 16], "little")] = element + HEADER
             element = self.words[element >> 2]
+
+    def begin(self) -> None:
+        """The sockets of the contexts of earlier runs are gone."""
+        for owner in list(self._values):
+            place = self.system.arena.find(owner)
+            if place is not None and place.kind == "socket":
+                self.remove(owner)
+
+    def take(self) -> tuple[list[bytes], int]:
+        """No records."""
+        return [], 0
 
     def value_of(self, owner: int) -> int:
         """Address of the value of the object at `owner`, 0 where it has none."""

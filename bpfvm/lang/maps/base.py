@@ -43,6 +43,10 @@ class Map:
         """Its name in messages."""
         return self.name or "?"
 
+    def no_room(self, name: str) -> str:
+        """What a MapError says of a store that finds no room."""
+        return f"{name} takes no more entries ({self.max_entries})"
+
     def spec(self, name: str) -> MapSpec:
         """The map as an object holds it, but for what its BTF says."""
         key, value = (size_of(one) if one is not None else 0 for one in (self.key, self.value))

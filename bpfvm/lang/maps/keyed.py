@@ -69,16 +69,24 @@ class Keyed(Map):
         return on.helper("map_lookup_elem", self._handle(on), on.place(key))
 
     def _store(self, on: Machine, key: bytes, value: bytes, flags: int) -> None:
-        if on.helper("map_update_elem", self._handle(on), on.place(key), on.place(value), flags):
+        if not self._stored(on, key, value, flags):
             raise self._full()
 
+    def _stored(self, on: Machine, key: bytes, value: bytes, flags: int) -> bool:
+        """Store a value, if there is room."""
+        return not on.helper("map_update_elem", self._handle(on), on.place(key), on.place(value), flags)
+
+    def _remove(self, on: Machine, key: bytes) -> bool:
+        """Delete a value; True where there was none."""
+        return bool(on.helper("map_delete_elem", self._handle(on), on.place(key)))
+
     def _full(self) -> MapError:
-        return MapError(f"{self.called} takes no more entries ({self.max_entries})")
+        return MapError(self.no_room(self.called))
 
     def _key(self, key: Any) -> bytes:
         """The bytes of a key. It is never cut: what does not fit is an error of the function.
 
-        A number of C's of the key's width with the other sign stands for its bits; others of that kind do not compile.
+        A number of C's that is no wider than the key, with the other sign, stands for its bits; others do not compile.
         """
         kind = self.key
         if isinstance(kind, Storage):
@@ -140,7 +148,7 @@ class Hashed(Keyed):
 
     def __delitem__(self, key: Any) -> None:
         on, data = self._machine(), self._key(key)
-        if on.helper("map_delete_elem", self._handle(on), on.place(data)):
+        if self._remove(on, data):
             raise KeyError(key)
 
     def pop(self, key: Any, default: Any = _NONE) -> Any:
@@ -153,7 +161,7 @@ class Hashed(Keyed):
             return default
         found = loaded(on, self.value, address)
         found = found.copy() if isinstance(found, View) else found
-        on.helper("map_delete_elem", self._handle(on), on.place(data))
+        self._remove(on, data)
         return found
 
     def setdefault(self, key: Any, default: Any) -> Any:
@@ -161,8 +169,7 @@ class Hashed(Keyed):
         on, data = self._machine(), self._key(key)
         address = self._lookup(on, data)
         if not address:
-            value = packed(self.value, default)
-            on.helper("map_update_elem", self._handle(on), on.place(data), on.place(value), NOEXIST)
+            self._stored(on, data, packed(self.value, default), NOEXIST)
             address = self._lookup(on, data)
         if not address:
             raise self._full()

@@ -21,7 +21,7 @@ class Pushed(Map):
     def _push(self, value: Any) -> None:
         on = self._machine()
         if on.helper("map_push_elem", on.handle(self), on.place(packed(self.value, value)), 0):
-            raise MapError(f"{self.called} takes no more entries ({self.max_entries})")
+            raise MapError(self.no_room(self.called))
 
 
 class Queue(Pushed):

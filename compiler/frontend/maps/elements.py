@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bpfvm.compiler.frontend.control import flow, heads
-from bpfvm.compiler.frontend.maps import atomics, keys, lookups
+from bpfvm.compiler.frontend.maps import atomics, keys, lookups, storages
 from bpfvm.compiler.frontend.maps.keys import Key
 from bpfvm.compiler.frontend.memory import access, construct, place
 from bpfvm.compiler.frontend.memory.place import Place
@@ -18,7 +18,7 @@ from bpfvm.compiler.frontend.types import Bad, MapValue, Number, Reference, Valu
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.lang.interval import Interval
 from bpfvm.lang.layout import Element, Layout, size_of
-from bpfvm.lang.maps import NOEXIST, Array, Bloom, Hashed, Keyed, LpmTrie, Nested
+from bpfvm.lang.maps import NOEXIST, Array, Bloom, Hashed, Keyed, LpmTrie, Nested, ObjectStorage
 from bpfvm.lang.types import Storage
 from bpfvm.tables.maps import BY_NAME
 
@@ -114,13 +114,17 @@ def _needs_key(f: Translation, one: Asked, node: ast.AugAssign) -> None:
     owner, kind = one.map, type(one.declared).__name__
     types = f"{one.declared.key.__name__}, {one.declared.value.__name__}"
     counter = "" if one.declared.value.__name__ == "u64" else f", {one.declared.value.__name__}"
+    fixed = f"Counter({one.declared.key.__name__}{counter})          # = Hash({types}, default=0)"
+    if isinstance(one.declared, ObjectStorage):
+        types = one.declared.value.__name__
+        fixed = f"{kind}({types}, default=0)"
     f.error(
         "E032",
         f"`{f.quoted(node)}` needs the key to exist already",
         node,
         why=f"`{owner.name} = {kind}({types})` has no default value: reading a missing key raises KeyError, "
         "which would end the program before anything is counted",
-        help=f"{owner.name} = Counter({one.declared.key.__name__}{counter})          # = Hash({types}, default=0)",
+        help=f"{owner.name} = {fixed}",
     )
 
 
@@ -153,14 +157,24 @@ def made(f: Translation, one: Asked, default: Value, source: ast.AST) -> Place:
     address = lookup(f, one)
     missing, present = f.split("eq", address, f.number(0))
     f.resume(missing)
-    put(f, one, default, source, flags=NOEXIST)
-    again = lookup(f, one)
+    again = _added(f, one, default, source)
     full(f, "eq", again, one.map, one.node)
     ways = [one.place(address), one.place(again)]
     assert isinstance(one.node, ast.expr), "a key stands in an expression"
     joined = flow.join_values(f, [present, f.end()], [way.at for way in ways], one.node)
     assert isinstance(joined, Reference), "two places of one type meet in one"
     return replace(ways[0], at=joined)
+
+
+def _added(f: Translation, one: Asked, value: Value, source: ast.AST) -> Register:
+    """The address of what stands under a key that had nothing: `value`, or what another CPU stored meanwhile."""
+    if one.key.object is None:
+        put(f, one, value, source, flags=NOEXIST)
+        return lookup(f, one)
+    made = placed(f, one.map, value, source)
+    if made is None:
+        return f.number(0)
+    return storages.get(f, declare(f, one.map, one.node), one.declared, one.key, made, create=True)
 
 
 def delete(f: Translation, owner: MapValue, index: Value, target: ast.Subscript) -> None:
@@ -201,7 +215,8 @@ def asked(f: Translation, owner: MapValue, index: Value, node: ast.AST, source: 
         if not f.exact(number, source):
             return None
         index = _inside(f, owner, number, node)
-    one = keys.key(f, owner, index, source)
+    find = storages.key if isinstance(owner.declared, ObjectStorage) else keys.key
+    one = find(f, owner, index, source)
     return Asked(owner, one, node) if one is not None else None
 
 
@@ -228,6 +243,8 @@ def _outside(owner: MapValue, index: Number | None) -> str:
 def lookup(f: Translation, one: Asked) -> Register:
     """The address of what stands under a key, 0 where nothing does."""
     declared = declare(f, one.map, one.node)
+    if one.key.object is not None:
+        return storages.get(f, declared, one.declared, one.key, None, create=False)
     if one.key.word is not None and one.map.register is None:
         return f.builder.op("lookup", declared, one.key.word, type=_ABSENT)
     return f.builder.helper("map_lookup_elem", declared, keys.address(f, one.map, one.key, one.node), type=_ABSENT)
@@ -310,6 +327,9 @@ def write(f: Translation, one: Asked, value: Value, source: ast.AST) -> None:
     found = known(f, one)
     if isinstance(one.declared, Array):
         found = there(f, one)
+    elif found is None and one.key.object is not None:
+        found = storages.get(f, declare(f, one.map, one.node), one.declared, one.key, None, create=True)
+        full(f, "eq", found, one.map, one.node)
     if found is not None:
         place.write(f, one.place(found), value, source)
         return
@@ -320,8 +340,7 @@ def write(f: Translation, one: Asked, value: Value, source: ast.AST) -> None:
 
 def full(f: Translation, condition: str, result: Register, owner: MapValue, node: ast.AST) -> None:
     """A fault where there was no room, or the kernel cannot take it now."""
-    text = f"{owner.name} takes no more entries ({owner.declared.max_entries})"
-    f.fault_if(condition, result, f.number(0), "MapError", text, node)
+    f.fault_if(condition, result, f.number(0), "MapError", owner.declared.no_room(owner.name), node)
 
 
 def put(f: Translation, one: Asked, value: Value, source: ast.AST, flags: int = 0) -> Register | None:
@@ -379,4 +398,7 @@ def call(f: Translation, helper: str, one: Asked, *arguments: Register) -> Regis
 
 def remove(f: Translation, one: Asked) -> Register:
     """Delete what stands under a key: 0 or a negative errno."""
-    return call(f, "map_delete_elem", one)
+    if one.key.object is None:
+        return call(f, "map_delete_elem", one)
+    lookups.forget(f, one.map.name)
+    return storages.remove(f, declare(f, one.map, one.node), one.declared, one.key)

@@ -18,13 +18,14 @@ READABLE = ("stack", "packet", "map_value")  # spaces whose addresses helpers ta
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key. word: of a number in host order; else place: where it lies. same: equal for keys that are equal for
-    certain, None where that is not known."""
+    """One key. word: of a number in host order; else place: where it lies; or object: the address of the kernel's
+    object that it is. same: equal for keys that are equal for certain, None where that is not known."""
 
     word: Register | None
     place: Reference | None
     same: object
     number: Number | None = None
+    object: Register | None = None
 
 
 def key(f: Translation, owner: MapValue, index: Value, node: ast.expr) -> Key | None:
@@ -81,7 +82,7 @@ def _number(f: Translation, owner: MapValue, kind: Storage, index: Value, node: 
 
 
 def _is_bits(number: Number, kind: Storage) -> bool:
-    """Whether a number of C's is of the key's width, with the other sign: no two of them have the same bits."""
+    """Whether a number of C's, with the other sign, is no wider than the key: no two of them have the same bits."""
     signed, unsigned = of_bits(kind.bits, signed=True), of_bits(kind.bits, signed=False)
     return number.foreign and kind is not bool8 and any(number.range.within(one) for one in (signed, unsigned))
 

@@ -1,30 +1,34 @@
 """Python programs in the kernel, attached: `prog.attach("eth0")`, `bpf.attach(issue, complete)`.
 
-Programs that are attached together are one object, so that they share their maps. What is attached is a context
-manager; when it is closed, or the process ends in any way, nothing stays attached.
+Programs that are attached together are one object. A declared map is one map, whatever uses it: what is attached later
+shares it, and user space reads it by its declaration. What is attached is a context manager; when it is closed, or the
+process ends in any way, nothing stays attached.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from bpfvm.lang import userspace
+from bpfvm.lang.maps import Map
 from bpfvm.obj.model import ObjectSpec
 
 if TYPE_CHECKING:
     from bpfvm.kernel.attach import Link
-    from bpfvm.kernel.table import Table
+    from bpfvm.obj.typed_map import TypedMap
+    from bpfvm.run.backend import Backend
 
 
 class Attached:
     """Programs in the kernel. maps: by name, typed; links: one for each program and target, in order. Close it, or use
     `with`."""
 
-    def __init__(self, links: Sequence[Link], maps: Mapping[str, Table], opened: ExitStack) -> None:
+    def __init__(self, links: Sequence[Link], maps: Mapping[str, TypedMap], opened: ExitStack) -> None:
         self.links, self._opened = tuple(links), opened
-        self.maps: Mapping[str, Table] = MappingProxyType(dict(maps))
+        self.maps: Mapping[str, TypedMap] = MappingProxyType(dict(maps))
 
     def __repr__(self) -> str:
         return f"<bpfvm.Attached {'; '.join(map(repr, self.links)) or 'nothing'}>"
@@ -40,16 +44,30 @@ class Attached:
         self._opened.close()
 
 
-def attach(spec: ObjectSpec, places: Sequence[tuple[str, Any]], **options: Any) -> Attached:
+def attach(
+    spec: ObjectSpec, places: Sequence[tuple[str, Any]], declared: Mapping[str, Map],
+    functions: Mapping[str, Callable[[], Backend]], **options: Any,
+) -> Attached:  # fmt: skip
     """Load programs of an object and attach each. places: their names, with what they are attached to, None where their
-    section says it. options: of each, by its kind.
+    section says it. declared: maps by their names, which are those of user space until all that uses them is closed.
+    functions: what makes the machine that runs a program's function, by name. options: of each, by its kind.
 
     Raises what bpfvm.kernel.attach raises; then nothing is attached.
     """
+    from bpfvm.kernel.declared import KernelSpace, KernelStore, stores
     from bpfvm.kernel.install import install
 
+    instead = userspace.world()
+    if instead is not None:
+        with ExitStack() as opened:
+            maps = instead.attach(spec, [name for name, _ in places], declared, functions, opened)
+            return Attached((), maps, opened.pop_all())
+    there = {name: userspace.live(one) for name, one in declared.items()}
+    reuse = {name: one.table for name, one in there.items() if isinstance(one, KernelStore)}
     with ExitStack() as opened:
-        installed = opened.enter_context(install(spec, [name for name, _ in places]))
-        links = [opened.enter_context(installed.programs[name].attach(to, **options)) for name, to in places]
+        installed = opened.enter_context(install(spec, [name for name, _ in places], reuse=reuse))
         shown = {name: table for name, table in installed.maps.items() if not spec.maps[name].hidden}
+        mine = {name: one for name, one in declared.items() if name in shown}
+        opened.enter_context(userspace.opened(KernelSpace(), stores(shown, mine)))
+        links = [opened.enter_context(installed.programs[name].attach(to, **options)) for name, to in places]
         return Attached(links, shown, opened.pop_all())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import linecache
 import os
+import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 
 from bpfvm.core.errors import UsageError, not_here
-from bpfvm.lang import atomics, hooks, maps, subprogram
+from bpfvm.lang import atomics, hooks, maps, subprogram, userspace
 from bpfvm.lang.callee import callee
 from bpfvm.lang.given import give
 from bpfvm.lang.helpers import HELPERS, KFUNCS, Names
@@ -218,13 +219,32 @@ class Bpf:
 
     def attach(self, *programs: Program) -> Attached:
         """Put programs into the kernel as one object and attach each to what its decorator names, until what this
-        gives is closed: `with bpf.attach(issue, complete) as on:`. Errors as of `prog.attach`."""
+        gives is closed: `with bpf.attach(issue, complete):`. Meanwhile their maps are read as dicts, and by `for`.
+        Errors as of `prog.attach`."""
         from bpfvm.attached import attach
 
-        if not programs:
-            raise UsageError("bpf.attach() takes programs: bpf.attach(issue, complete)")
-        spec = programs[0].object if len(programs) == 1 else compile_object(programs)[0]
-        return attach(spec, [place for one in programs for place in one.places])
+        wrong = next((one for one in programs if not isinstance(one, Program)), None)
+        if not programs or wrong is not None:
+            given = "" if wrong is None else f", not {wrong!r:.60}"
+            raise UsageError(f"bpf.attach() takes programs: bpf.attach(issue, complete){given}")
+        if len(programs) == 1:
+            return programs[0].attach()
+        made = compile_object(programs)
+        functions = {one.name: one._cpython for one in programs}
+        return attach(made.spec, [place for one in programs for place in one.places], made.maps, functions)
+
+    def run(self, *programs: Program, seconds: float | None = None) -> None:
+        """Attach programs, or all of the module that calls this, and wait: so many seconds, or for Ctrl-C or SIGTERM.
+        Their maps can be read after it."""
+        found = programs or _of_module(sys._getframe(1).f_globals)
+        if not found:
+            raise UsageError("bpf.run() attaches the programs of the module that calls it, and it has none")
+        with self.attach(*found):
+            self.wait(seconds)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Let what is attached run: so many seconds, or until Ctrl-C or SIGTERM, which then is no error."""
+        userspace.wait(seconds)
 
     def exec(self, text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
         """Execute `text` as Python does, and keep it, so that its functions have source text. Returns the names.
@@ -294,6 +314,11 @@ def _of_text(text: str) -> Function:
             f"bpf(text) takes the text of a lambda or of a `def`, and this one makes no function: {text!r:.60}"
         )
     return made[-1]
+
+
+def _of_module(space: dict[str, Any]) -> list[Program]:
+    """Programs of a module, each once."""
+    return list(dict.fromkeys(one for one in list(space.values()) if isinstance(one, Program)))
 
 
 def _decorate(hook: Hook, function: Function | None) -> Any:

@@ -173,7 +173,10 @@ class Program:
         """
         from bpfvm.attached import attach
 
-        return attach(self.object, self.places if target is None else [(self.name, target)], **options)
+        places = self.places if target is None else [(self.name, target)]
+        if self._spec is not None:
+            return attach(self._spec, places, {}, {}, **options)
+        return attach(self.object, places, self.compiled.maps, {self.name: self._cpython}, **options)
 
     @property
     def places(self) -> list[tuple[str, Any]]:
@@ -362,10 +365,8 @@ class Program:
         return CPython(self.callee, self.hook, made.maps, made.captured, made.functions, helpers, cpus)
 
 
-def compile_object(
-    programs: Sequence[Program], dump: Callable[[str, str], None] | None = None
-) -> tuple[ObjectSpec, tuple[Diag, ...]]:
-    """One object of several decorated functions, and the compiler's warnings. dump: see `compile_program`.
+def compile_object(programs: Sequence[Program], dump: Callable[[str, str], None] | None = None) -> Compiled:
+    """One object of several decorated functions. dump: see `compile_program`.
 
     Raises CompileError with the errors of all of them.
     """
@@ -376,8 +377,7 @@ def compile_object(
         if one.callee is None or one.hook is None:
             raise UsageError(f"{one.name} comes from an object file and is compiled already")
         functions.append((one.callee.target, one.hook))
-    compiled = compile_programs(functions, dump=dump)
-    return compiled.spec, compiled.warnings
+    return compile_programs(functions, dump=dump)
 
 
 def offered(kind: type) -> list[str]:

@@ -31,7 +31,7 @@ def test_bpftool_loads_what_is_compiled(tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "bpf", "bpf", folder], check=True)
     try:
         for number, program in enumerate(programs):
-            spec, _ = compile_object([program])
+            spec = compile_object([program]).spec
             path = tmp_path / f"{program.name}.o"
             path.write_bytes(write_object(spec))
             asked = [str(LOADER), "prog", "load", str(path), str(folder / f"p{number}")]

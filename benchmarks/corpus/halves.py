@@ -60,7 +60,7 @@ def programs(row: Row) -> list[Program]:
 def python_half(row: Row) -> ObjectSpec:
     """What the compiler makes of it, and the model of the verifier takes. Raises Refused."""
     try:
-        spec, _ = compile_object(programs(row))
+        spec = compile_object(programs(row)).spec
     except CompileError as error:
         first = error.diags[0]
         place = f"line {first.span.line}: " if first.span is not None else ""

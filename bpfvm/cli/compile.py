@@ -47,7 +47,8 @@ def command(
         raise UsageError(f"{path} is the file to compile: name another one for the object")
     dumped = _Dumped(dump_ir)
     chosen = [target.one(target_name, program, arguments)] if program else target.programs(target_name, arguments)
-    spec, warnings = compile_object(chosen, dump=dumped if dump_ir is not None else None)
+    made = compile_object(chosen, dump=dumped if dump_ir is not None else None)
+    spec, warnings = made.spec, made.warnings
     _warn(warnings)
     size = _write(path, spec) if path is not None else 0
     text = _text(spec) if as_text else {}

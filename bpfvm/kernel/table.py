@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -25,7 +27,7 @@ from bpfvm.kernel import arrays
 from bpfvm.kernel.batch import NO_BATCH, Batches, Chunk, descriptor
 from bpfvm.kernel.calls import Answer, Calls, Opened
 from bpfvm.kernel.host import BYTE_ORDER
-from bpfvm.kernel.inner import close_with, number_of, opened
+from bpfvm.kernel.inner import OpenedMap, close_with, number_of, opened
 from bpfvm.kernel.mapped import Mapped, is_mapped
 from bpfvm.kernel.sys import ENOTSUPP, Fd, address
 from bpfvm.kernel.walk import walk, walk_keys
@@ -78,6 +80,16 @@ class Table(TypedMap):
     def fd(self) -> Fd:
         """The map's descriptor."""
         return self._map.fd
+
+    @property
+    def behind(self) -> Closeable:
+        """The map itself."""
+        return self._map
+
+    def duplicate(self) -> Table:
+        """The same map by a descriptor of its own, without types; it is to be closed by itself."""
+        spec = replace(self.spec, max_entries=self._map.entries)
+        return Table(OpenedMap(spec, Fd(os.dup(self.fd.number)), self._map.named), None, self._endian)
 
     def reader(self, type: Any = None, **options: Any) -> Any:
         """The reader of a ring or perf buffer. type: of its events, which no BTF says; options: of open_reader."""
@@ -133,6 +145,24 @@ class Table(TypedMap):
             return
         for key, value in pairs:
             self[key] = value
+
+    def pairs(self) -> Iterator[tuple[bytes, bytes | list[bytes]]]:
+        """Every element as bytes; of a per-CPU map values of all CPUs. Nothing, where user space cannot read any."""
+        if not (self._row.can("lookup") and self._row.can("next")) or self._row.owner:
+            return iter(())
+        if not self._batched:
+            return self._told(walk(self._calls))
+        return chain.from_iterable(map(self._apart, self._chunks()))
+
+    def _apart(self, chunk: Chunk) -> Iterator[tuple[bytes, bytes | list[bytes]]]:
+        size, room, whole = self.spec.key_size, self._stride, self.spec.value_size
+        keys, values = chunk.keys.tobytes(), chunk.values.tobytes()
+        for at in range(chunk.count):
+            key, first = keys[at * size : (at + 1) * size], at * room * self.cpus
+            if self._per_cpu:
+                yield key, [values[place : place + whole] for place in range(first, first + room * self.cpus, room)]
+            else:
+                yield key, values[first : first + whole]
 
     def clear(self) -> None:
         """Delete every element that is there when it begins. UsageError for types that lose none."""

@@ -29,7 +29,7 @@ def contents(kind: Any, value: Any) -> bytes:
     from bpfvm.lang.arrays import is_bytes
     from bpfvm.lang.pointers import Pointer
 
-    if isinstance(value, View) and type(value) is kind:
+    if isinstance(value, View) and isinstance(value, kind):
         return bytes(value)
     if is_bytes(kind):
         data = value.encode() if isinstance(value, str) else value

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.active import Machine, machine
+from bpfvm.lang import userspace
+from bpfvm.lang.active import Machine, active
 from bpfvm.lang.faults import MapError
 from bpfvm.lang.layout import Bits, Element, size_of, stored_as, view
 from bpfvm.lang.memory import contents
 from bpfvm.lang.types import Storage
+from bpfvm.lang.userspace import Store, UserSide
 from bpfvm.obj.model import MapSpec
 
 MAX_ENTRIES = (1 << 32) - 1  # max_entries is a u32 (union bpf_attr)
@@ -32,6 +34,7 @@ class Map:
     value: Element | None = None
     max_entries: int
     name: str | None
+    _behind: Store | None = None  # outside of programs: of a map that was found in another one
 
     def __init__(self, max_entries: int, name: str | None = None) -> None:
         if not isinstance(max_entries, int) or not 0 < max_entries <= MAX_ENTRIES:
@@ -60,13 +63,26 @@ class Map:
         raise UsageError(f"map {self.called}: {type(self).__name__} is not iterated inside a program")
 
     def __len__(self) -> int:
+        if active() is None:
+            raise TypeError(f"map {self.called}: a {type(self).__name__} has no len()")
         raise UsageError(f"map {self.called}: len() of a map is its capacity in BPF: use .max_entries")
 
     def __bool__(self) -> bool:
         return True
 
     def _machine(self) -> Machine:
-        return machine(f"map {self.called}")
+        """The machine that runs a program now; else what user space has of the map. UsageError where there is none."""
+        return active() or cast("Machine", self._outside())
+
+    def _outside(self) -> UserSide:
+        """The map in user space: while something that uses it is attached, and after."""
+        return UserSide(self._store_behind(), self.called)
+
+    def _store_behind(self) -> Store:
+        store = self._behind or userspace.store_of(self)
+        if store is None:
+            raise userspace.not_in_use(self.called)
+        return store
 
 
 class Memory:
@@ -97,6 +113,8 @@ def element(owner: str, role: str, kind: Any) -> Element:
 
 def loaded(on: Machine, kind: Element, address: int) -> Any:
     """The number at an address of a machine, or a live view of the struct or array there."""
+    if isinstance(on, UserSide):
+        return on.value(kind, address)
     if isinstance(kind, Storage):
         return kind.unpack(on.load(address, kind.size))
     return view(kind, Memory(on), address)

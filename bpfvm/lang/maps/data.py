@@ -12,10 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from bpfvm.core.errors import UsageError
+from bpfvm.lang import userspace
 from bpfvm.lang.active import active
 from bpfvm.lang.layout import Layout, View, image_of, size_of, view
 from bpfvm.lang.maps.base import Map, Memory
 from bpfvm.lang.types import u32
+from bpfvm.lang.userspace.machine import UserSide, value_of
 from bpfvm.obj.datasec import BSS, DATA, RODATA
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import FLAGS
@@ -62,7 +64,7 @@ class Data:
 
     def __setattr__(self, name: str, value: Any) -> None:
         section = self._map
-        if active() is None and section.is_compiled:
+        if active() is None and section.is_compiled and userspace.live(section) is None:
             raise UsageError(
                 f"{section.called}.{name}: a program was compiled with it; store before that, or give it to a run: "
                 f"maps={{'{section.called}': {{'{section.variable}': ...}}}}"
@@ -89,10 +91,14 @@ class Data:
     def _value(self) -> Any:
         """The struct: of the machine that runs, else the one that a run begins with."""
         section, on = self._map, active()
-        if on is None:
-            return section.initial
-        address = on.helper("map_lookup_elem", on.handle(section), on.place(bytes(4)))
         kind: Any = section.value
+        if on is None:
+            store = userspace.store_of(section)
+            if store is None:
+                return section.initial
+            side = UserSide(store, section.called)
+            return value_of(kind, side, side.helper("map_lookup_elem", 0, side.place(bytes(4))), section.is_fixed)
+        address = on.helper("map_lookup_elem", on.handle(section), on.place(bytes(4)))
         return view(kind, Memory(on), address, section.is_fixed)
 
 

@@ -3,17 +3,19 @@ makes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.active import Machine
+from bpfvm.lang.active import Machine, active
 from bpfvm.lang.arrays import is_bytes
 from bpfvm.lang.faults import MapError
 from bpfvm.lang.layout import View, size_of
 from bpfvm.lang.maps.base import NOEXIST, Map, element, loaded, packed
 from bpfvm.lang.memory import contents
 from bpfvm.lang.types import Storage, u32, u64
+from bpfvm.lang.userspace import UserSide
+from bpfvm.lang.userspace.values import decoder
 
 MOST = 10240  # entries of a map that says nothing of them
 _NONE: Any = object()
@@ -43,10 +45,15 @@ class Keyed(Map):
             return loaded(on, self.value, address)
         if self.default is None:
             raise KeyError(key)
-        return self.value.unpack(self.value.pack(self.default))
+        found = self.value.unpack(self.value.pack(self.default))
+        return on.default(int(found)) if isinstance(on, UserSide) else found
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._store(self._machine(), self._key(key), packed(self.value, value), 0)
+        on, data = self._machine(), self._key(key)
+        if self.is_per_cpu and isinstance(on, UserSide):
+            self._store_each(on, data, value)
+            return
+        self._store(on, data, packed(self.value, value), 0)
 
     def __contains__(self, key: Any) -> bool:
         return bool(self._lookup(self._machine(), self._key(key)))
@@ -60,6 +67,50 @@ class Keyed(Map):
     def add(self, key: Any, number: int) -> None:
         """`m[key] += number`."""
         self[key] += number
+
+    # user space
+
+    def __iter__(self) -> Iterator[Any]:
+        """Keys; of hashes in user space only."""
+        return super().__iter__() if active() is not None else (key for key, _ in self.items())
+
+    def __len__(self) -> int:
+        """How many elements there are, in user space; of arrays, indexes."""
+        if active() is not None:
+            return super().__len__()
+        store = self._store_behind()
+        return self.max_entries if self.type in ("array", "percpu_array") else sum(1 for _ in store.pairs())
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """Keys and values, in user space. What others store and delete meanwhile is met at most once."""
+        if active() is not None:
+            return super().__iter__()  # type: ignore[no-any-return]
+        store = self._store_behind()
+        key, value = decoder(self.key), decoder(self.value)
+        if self.is_per_cpu:
+            return ((key(one, 0), [value(each, 0) for each in found]) for one, found in store.pairs())
+        return ((key(one, 0), value(found, 0)) for one, found in store.pairs())
+
+    def keys(self) -> Iterator[Any]:
+        """Keys, in user space."""
+        return iter(self)
+
+    def values(self) -> Iterator[Any]:
+        """Values, in user space."""
+        return (value for _, value in self.items())
+
+    def update(self, other: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> None:
+        """Store what a mapping holds, or pairs."""
+        for key, value in other.items() if isinstance(other, Mapping) else other:
+            self[key] = value
+
+    def _store_each(self, on: UserSide, key: bytes, values: Any) -> None:
+        """Store the values of all CPUs."""
+        if not isinstance(values, list | tuple) or len(values) != on.store.cpus:
+            raise UsageError(
+                f"map {self.called} has a value for each CPU: store a list of {on.store.cpus}, not {values!r:.60}"
+            )
+        on.stored(on.store.sys_update(key, [packed(self.value, one) for one in values]), "stored to")
 
     def _handle(self, on: Machine) -> int:
         return self._address or on.handle(self)
@@ -123,11 +174,11 @@ class Array(Keyed):
 
     def items(self) -> Iterator[tuple[int, Any]]:
         """Each index with its value, read when its turn comes."""
-        return ((index, self[index]) for index in self)
+        return super().items() if active() is None else ((index, self[index]) for index in self)
 
     def values(self) -> Iterator[Any]:
         """Each value, read when its turn comes."""
-        return (self[index] for index in self)
+        return super().values() if active() is None else (self[index] for index in self)
 
     def _index(self, key: Any) -> int:
         if not isinstance(key, int):
@@ -140,11 +191,11 @@ class Array(Keyed):
 class Hashed(Keyed):
     """A map whose keys come and go."""
 
-    def items(self) -> Iterator[tuple[Any, Any]]:
-        """Of arrays alone, in this version."""
-        return iter(self)
-
-    values = items
+    def clear(self) -> None:
+        """Delete every element, in user space."""
+        on = self._outside()
+        for key, _ in list(on.store.pairs()):
+            on.helper("map_delete_elem", 0, on.place(key))
 
     def __delitem__(self, key: Any) -> None:
         on, data = self._machine(), self._key(key)
@@ -154,6 +205,8 @@ class Hashed(Keyed):
     def pop(self, key: Any, default: Any = _NONE) -> Any:
         """A copy of what stands under `key`, which is deleted; `default` where nothing does, KeyError without one."""
         on, data = self._machine(), self._key(key)
+        if isinstance(on, UserSide):
+            return self._taken(on, key, data, default)
         address = self._lookup(on, data)
         if not address:
             if default is _NONE:
@@ -163,6 +216,16 @@ class Hashed(Keyed):
         found = found.copy() if isinstance(found, View) else found
         self._remove(on, data)
         return found
+
+    def _taken(self, on: UserSide, key: Any, data: bytes, default: Any) -> Any:
+        """What user space takes out: in one step, where the map's type has it."""
+        found = on.take(data)
+        if found is None:
+            if default is _NONE:
+                raise KeyError(key)
+            return default
+        read = decoder(self.value)
+        return [read(one, 0) for one in found] if isinstance(found, list) else read(found, 0)
 
     def setdefault(self, key: Any, default: Any) -> Any:
         """What stands under `key`, after `default` was stored where nothing did."""
@@ -202,6 +265,16 @@ class Counter(Hash):
         percpu: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(key, value, max_entries, name, lru=lru, percpu=percpu, default=0)
+
+    def most_common(self, most: int | None = None) -> list[tuple[Any, int]]:
+        """Keys with their counts, the largest first: `most` of them, else all. Those of all CPUs are added up."""
+        pairs = [(key, sum(one) if isinstance(one, list) else one) for key, one in self.items()]
+        pairs.sort(key=lambda pair: pair[1], reverse=True)
+        return pairs[:most]
+
+    def total(self) -> int:
+        """All counts together."""
+        return sum(count for _, count in self.most_common())
 
 
 __all__ = ["MOST", "Array", "Counter", "Hash", "Hashed", "Keyed"]

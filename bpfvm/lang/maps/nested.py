@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.maps.keyed import Keyed
 from bpfvm.lang.types import u32
+from bpfvm.lang.userspace import UserSide
+from bpfvm.lang.userspace.values import decoder
 from bpfvm.obj.model import MapSpec
 
 
@@ -34,11 +36,28 @@ class Nested(Keyed):
 
     def __getitem__(self, key: Any) -> Any:
         on = self._machine()
+        if isinstance(on, UserSide):
+            return self._inside(on, key, self._key(key))
         address = self._lookup(on, self._key(key))
         if not address:
             raise KeyError(key)
         found: Any = copy.copy(self.inner)
         found._address = address
+        return found
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """Keys and the maps that stand there, in user space."""
+        on, read = self._outside(), decoder(self.key)
+        keys = [(read(data, 0), data) for data, _ in on.store.pairs()]
+        return ((key, self._inside(on, key, data)) for key, data in keys)
+
+    def _inside(self, on: UserSide, key: Any, data: bytes) -> Any:
+        """The map at a key, as user space has it."""
+        behind = on.store.inner(data)
+        if behind is None:
+            raise KeyError(key)
+        found: Any = copy.copy(self.inner)
+        found._behind, found.name = behind, f"{self.called}[{key}]"
         return found
 
     def __setitem__(self, key: Any, value: Any) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.active import Machine
+from bpfvm.lang import userspace
+from bpfvm.lang.active import Machine, active
 from bpfvm.lang.layout import Layout, View, image_of, size_of, view
 from bpfvm.lang.maps.base import Map, Memory, element, packed
+from bpfvm.lang.structs import StructType
+from bpfvm.lang.userspace.values import decoded, plain
 from bpfvm.obj.model import MapSpec
 
 ROOM = 1 << 18  # bytes of a ring that says nothing of them
@@ -35,6 +39,52 @@ class Events(Map, ABC):
         if not isinstance(data, bytes | View):
             raise TypeError(f"{self.called}.output takes bytes, an array or a struct, not {type(data).__name__}")
         self._send(bytes(data))
+
+    def __iter__(self) -> Iterator[Any]:
+        """Events in user space, as they come: it waits, and ends with Ctrl-C, SIGTERM or when what is attached closes.
+
+        What is not of the type, but came by `output`, is bytes.
+        """
+        if active() is not None:
+            return super().__iter__()  # type: ignore[no-any-return]
+        return map(self._made(), userspace.events(self, self.called))
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """The same in asyncio."""
+        make = self._made()
+        async for one in userspace.events_async(self, self.called):
+            yield make(one)
+
+    def read(self) -> list[Any]:
+        """The events that are there now; it does not wait."""
+        records = self._store_behind().records
+        return list(map(self._made(), records.read())) if records is not None else []
+
+    @property
+    def lost(self) -> int | None:
+        """Events that found no room, as far as the kernel or the machine counts them; None where nobody does."""
+        records = self._store_behind().records
+        return records.lost if records is not None else None
+
+    def _made(self) -> Callable[[bytes], Any]:
+        """What makes an event of a record."""
+        kind, sizes = self.event, self._sizes()
+        if not isinstance(kind, StructType):
+            return lambda data: decoded(kind, data) if len(data) in sizes else data
+        cls, new, put = plain(kind), object.__new__, object.__setattr__
+
+        def make(data: bytes) -> Any:
+            if len(data) not in sizes:
+                return data
+            made = new(cls)
+            put(made, "_bpf", (data, 0, True))
+            return made
+
+        return make
+
+    def _sizes(self) -> tuple[int, ...]:
+        """Bytes of a record of the type."""
+        return (size_of(self.event),)
 
     @abstractmethod
     def _send(self, data: bytes) -> None:
@@ -100,6 +150,10 @@ class PerfEvents(Events):
 
     def spec(self, name: str) -> MapSpec:
         return replace(super().spec(name), key_size=4, value_size=4)  # CPUs, and what the kernel keeps of each
+
+    def _sizes(self) -> tuple[int, ...]:
+        size = size_of(self.event)
+        return size, (size + 4 + 7) // 8 * 8 - 4  # perf pads
 
     def _send(self, data: bytes) -> None:
         on = self._machine()

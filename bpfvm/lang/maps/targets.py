@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from bpfvm.core.errors import UsageError
+from bpfvm.lang import userspace
 from bpfvm.lang.arrays import array_of
 from bpfvm.lang.maps.base import Map
 from bpfvm.lang.types import u32, u64
@@ -101,6 +103,21 @@ class StackTrace(Map):
             raise UsageError(f"StackTrace: a stack has 1 to {_DEEPEST} frames, not {depth!r}")
         self.key, self.value = u32, array_of(u64, depth)
         super().__init__(max_entries, name)
+
+    def stack(self, number: int) -> list[int]:
+        """In user space: the addresses of a stack, the innermost first; [] for a negative number, and for one that is
+        not there any more."""
+        if number < 0 or number >= 1 << 31:
+            return []
+        found = self._store_behind().sys_lookup(int(number).to_bytes(4, "little"))
+        if not isinstance(found, bytes):
+            return []
+        words = struct.unpack(f"<{len(found) // 8}Q", found)
+        return [one for one in words if one]
+
+    def frames(self, number: int, pid: int | None = None) -> list[Any]:
+        """In user space: what stands at those addresses of the kernel, or of the process `pid`; str() makes a line."""
+        return userspace.frames(self, self.called, self.stack(number), pid)
 
     def id(self, user: bool = False, skip: int = 0) -> int:
         """The number of the present stack, of user space or of the kernel without the innermost `skip` frames; a

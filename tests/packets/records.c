@@ -26,8 +26,11 @@ int records(struct xdp_md *ctx)
 	for (int turn = 0; turn < 15; turn++) {
 		__u32 some = size - taken < sizeof(part) ? size - taken : sizeof(part);
 
-		barrier_var(some); /* the verifier wants to see both bounds */
-		if (some < 1 || some > sizeof(part) || bpf_xdp_load_bytes(ctx, taken, part, some) ||
+		barrier_var(some); /* the verifier wants to see both bounds, those before 6.18 one at a time */
+		if (some < 1)
+			break;
+		barrier_var(some);
+		if (some > sizeof(part) || bpf_xdp_load_bytes(ctx, taken, part, some) ||
 		    bpf_dynptr_write(&record, taken, part, some, 0))
 			break;
 		taken += some;

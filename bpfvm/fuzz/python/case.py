@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bpfvm.core.errors import LoadError
+from bpfvm.core.machine import Input
 from bpfvm.program import Program
 
 Given = tuple[Any, ...]
@@ -18,7 +19,8 @@ _FOLDER = "fuzz"  # of the names under which texts are kept for the compiler; no
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """name: "seed:number". inputs: arguments of runs, one after the other, the maps kept between them."""
+    """name: "seed:number". inputs: arguments of runs, one after the other, the maps kept between them; fields of the
+    context are a dict behind them."""
 
     name: str
     text: str
@@ -37,6 +39,12 @@ class Case:
 def program(case: Case) -> Program:
     """The module's program. LoadError where the text makes none."""
     return only_program(namespace(case), case.file)
+
+
+def input_of(made: Program, given: Given) -> Input:
+    """What a machine gets: a dict at the end has fields of the context."""
+    fields = given[-1] if given and isinstance(given[-1], dict) else None
+    return made.input(given if fields is None else given[:-1], fields)
 
 
 def namespace(case: Case) -> Mapping[str, Any]:

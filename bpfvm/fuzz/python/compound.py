@@ -19,7 +19,7 @@ def body(w: Writer) -> None:
     while True:
         w.left -= 1
         rows = STATEMENTS if w.nested < DEEPEST and w.left > 0 else SIMPLE
-        row = w.row(rows)
+        row = w.row((*rows, *w.module.statements))
         if not row.make(w):
             continue
         if w.lines[-1].lstrip().startswith(("return", "break", "continue")) or w.left <= 0:

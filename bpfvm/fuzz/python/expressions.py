@@ -6,7 +6,7 @@ Daring modules keep some of what may not fit, so that the compiler's refusals ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bpfvm.fuzz.python import reductions
 from bpfvm.fuzz.python.numbers import constant, inside
@@ -19,15 +19,13 @@ from bpfvm.lang.types import SCALARS, Storage
 
 _NATURAL = Interval(0, U64.hi >> 1)
 _COUNTS = Interval(0, 4096)  # of an exact shift
+_DEEPEST = 3  # expressions around one with rows of the module
 _COMPARED = ("<", "<=", ">", ">=", "==", "!=")
 
 
 def number(w: Writer, depth: int, exact: bool = True) -> Term:
     """A number. exact: a value that may not fit in 64 bits is cut."""
-    found = None
-    while found is None:
-        made = w.row(_NUMBERS if depth > 0 else _LEAVES).make(w, depth - 1)
-        found = made if isinstance(made, Term) else None
+    found = _made(w, _NUMBERS if depth > 0 else _LEAVES, w.module.leaves, depth)
     return cut(w, found) if exact and not found.exact else found
 
 
@@ -54,10 +52,18 @@ def wanted(w: Writer, depth: int, type: type) -> Term:
 
 def condition(w: Writer, depth: int) -> Term:
     """A bool."""
+    return _made(w, _CONDITIONS if depth > 0 else _PLAIN_CONDITIONS, w.module.tests, depth)
+
+
+def _made(w: Writer, rows: Sequence[Row], more: Sequence[Row], depth: int) -> Term:
+    """A term by one of the rows. more: of the module, whose operands are expressions too, at a place that is not deep."""
+    w.within += 1
+    rows = (*rows, *more) if w.within <= _DEEPEST else rows
     found = None
     while found is None:
-        made = w.row(_CONDITIONS if depth > 0 else _PLAIN_CONDITIONS).make(w, depth - 1)
+        made = w.row(rows).make(w, depth - 1)
         found = made if isinstance(made, Term) else None
+    w.within -= 1
     return found
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import random
 
+from bpfvm import __all__ as OFFERED
 from bpfvm.fuzz.python.case import Case, Given
 from bpfvm.fuzz.python.compound import body
-from bpfvm.fuzz.python.constructs import FIXED, NUMBERS
+from bpfvm.fuzz.python.constructs import FIXED
 from bpfvm.fuzz.python.expressions import wanted
 from bpfvm.fuzz.python.memory import declare
 from bpfvm.fuzz.python.numbers import constant, inside
@@ -22,7 +23,7 @@ from bpfvm.fuzz.python.writer import Callee, Module, Name, Table, Writer
 from bpfvm.lang.headers import HEADERS
 from bpfvm.lang.interval import Interval, of_bits
 from bpfvm.lang.structs import Member
-from bpfvm.lang.types import SCALARS, Storage
+from bpfvm.lang.types import Storage
 
 INPUTS = 8
 _PACKETS = 0.06  # of the programs read a packet
@@ -40,7 +41,7 @@ def generated(seed: int, number: int) -> Case:
 
 
 def _scalars(rng: random.Random, name: str) -> Case:
-    module = _module(rng)
+    module = made(rng)
     writer = Writer(module, rng.choice(DECLARED), rng.choice((2, 3, 5, 8, 12, 16)))
     params = [(f"{'abcdef'[place]}", rng.choice(DECLARED)) for place in range(rng.randint(1, 4))]
     closed = rng.random() < 0.12
@@ -53,11 +54,11 @@ def _scalars(rng: random.Random, name: str) -> Case:
     if closed:
         lines = ["def made(k):", *(f"    {line}" for line in lines), "    return f",
                  f"f = made({inside(rng, Interval(-5, 1 << 40))})"]  # fmt: skip
-    return _case(name, module, lines, _inputs(module, params))
+    return case_of(name, module, lines, _inputs(module, params))
 
 
 def _packets(rng: random.Random, name: str) -> Case:
-    module = _module(rng)
+    module = made(rng)
     module.fields = (
         *(Term(f"pkt.{name}.{one.name}", "int", _field_range(one))
           for name in FIXED for one in HEADERS[name].members if isinstance(one.type, Storage)),
@@ -69,7 +70,7 @@ def _packets(rng: random.Random, name: str) -> Case:
     body(writer)
     writer.line(f"return {wanted(writer, 2, PLAIN[2]).text}")
     decorator = rng.choice(("@bpf.xdp", "@bpf.xdp(on_fault=7)"))
-    return _case(name, module, [decorator, "def f(ctx) -> int:", *writer.lines],
+    return case_of(name, module, [decorator, "def f(ctx) -> int:", *writer.lines],
                  [(_packet(rng, module),) for _ in range(INPUTS)])  # fmt: skip
 
 
@@ -87,7 +88,22 @@ def _packet(rng: random.Random, module: Module) -> bytes:
     return bytes(data)
 
 
-def _module(rng: random.Random) -> Module:
+def made(rng: random.Random) -> Module:
+    """A module with constants, maps of numbers, structs and functions to call."""
+    module = declared(rng)
+    for _ in range(rng.choice((0, 0, 1, 2))):
+        table = Table(f"m{len(module.tables)}", rng.choice(PLAIN), rng.choice((1, 2, 8)))
+        module.tables.append(table)
+        module.lines.append(f"{table.text} = Array({table.type.__name__}, {table.count})")
+    for _ in range(rng.choice((0, 0, 0, 1, 2))):
+        declare(module)
+    for _ in range(rng.choice((0, 0, 1, 1, 2))):
+        called(module)
+    return module
+
+
+def declared(rng: random.Random) -> Module:
+    """A module with constants alone."""
     module = Module(rng, 0.5 if rng.random() < _DARING else 0.0)
     module.lines.append("class Odd(Exception):\n    pass")
     for _ in range(rng.choice((0, 1, 1, 2))):
@@ -99,18 +115,10 @@ def _module(rng: random.Random) -> Module:
         values = tuple(rng.choice((constant(rng), rng.randrange(9))) for _ in range(rng.randint(1, 5)))
         module.items.append(("ITEMS", values))
         module.lines.append(f"ITEMS = {values!r}")
-    for _ in range(rng.choice((0, 0, 1, 2))):
-        table = Table(f"m{len(module.tables)}", rng.choice(PLAIN), rng.choice((1, 2, 8)))
-        module.tables.append(table)
-        module.lines.append(f"{table.text} = Array({table.type.__name__}, {table.count})")
-    for _ in range(rng.choice((0, 0, 0, 1, 2))):
-        declare(module)
-    for _ in range(rng.choice((0, 0, 1, 1, 2))):
-        _callee(module)
     return module
 
 
-def _callee(module: Module) -> None:
+def called(module: Module) -> None:
     """A function that the program may call: plain, with defaults, with `*rest`, as a method, a lambda, a subprogram."""
     rng = module.rng
     writer = Writer(module, rng.choice((*PLAIN, bool, int)), rng.choice((1, 1, 2, 4)), called=True)
@@ -183,10 +191,10 @@ def _inputs(module: Module, params: list[tuple[str, type]]) -> list[Given]:
     return found
 
 
-def _case(name: str, module: Module, lines: list[str], inputs: list[Given]) -> Case:
+def case_of(name: str, module: Module, lines: list[str], inputs: list[Given]) -> Case:
+    """A case of a module and the lines of its program, importing what they name."""
     tree = ast.parse("\n".join([*module.lines, *lines]))
     used = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)}
-    offered = ("Array", "bpf", "pkt", "struct", *(one.__name__ for one in SCALARS), *NUMBERS)
-    head = f"from bpfvm import {', '.join(one for one in offered if one in used)}\n"
+    head = f"from bpfvm import {', '.join(sorted(used.intersection(OFFERED)))}\n"
     head = ("from copy import copy\n" if "copy" in used else "") + head
     return Case(name, head + ast.unparse(tree) + "\n", tuple(inputs))

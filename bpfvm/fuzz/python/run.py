@@ -19,7 +19,7 @@ from bpfvm.compiler.pipeline import compile_functions
 from bpfvm.core.diag import CompileError
 from bpfvm.core.errors import BpfvmError, LoadError
 from bpfvm.fuzz.differ import machine, reason
-from bpfvm.fuzz.python.case import Case, program
+from bpfvm.fuzz.python.case import Case, input_of, program
 from bpfvm.fuzz.python.lines import strange
 from bpfvm.lang.target import LEVELS, Target
 from bpfvm.program import Program
@@ -102,7 +102,7 @@ def compare(engines: Sequence[str], backends: Sequence[Backend], case: Case, lev
 
 def _trace(verdict: Verdict, made: Program, compiled: Compiled, case: Case, level: str) -> None:
     """Hold the lines of what was executed against CPython's."""
-    lines = strange(made, compiled, [made.input(given) for given in case.inputs[-TRACED:]])
+    lines = strange(made, compiled, [input_of(made, given) for given in case.inputs[-TRACED:]])
     if lines:
         verdict.difference = Difference(case, "lines", tuple(lines), level)
 
@@ -172,7 +172,7 @@ def _run(verdict: Verdict, sessions: Sequence[Session], made: Program, case: Cas
     outcomes: list[tuple[str, Outcome]] = []
     for one in sessions:
         try:
-            outcomes.append((one.engine, one.outcome(made.input(case.inputs[number]))))
+            outcomes.append((one.engine, one.outcome(input_of(made, case.inputs[number]))))
         except BpfvmError as error:
             verdict.rejected = reason(one.engine, error)
             return True

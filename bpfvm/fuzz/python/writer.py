@@ -16,6 +16,7 @@ from bpfvm.lang.operators import Operator
 T = TypeVar("T")
 
 _LOCAL = re.compile(r"\b[a-z]+[0-9]+(?:\.[a-z]+[0-9]+)?\b(?![(\[])|\b[a-fkx]\b")
+_HELD = re.compile(r"\b[hqr][0-9]+\b(?!\.f[0-9])")  # names of what is no number: bytes, views, elements
 _SHARES = (0.05, 0.3, 1, 1, 4)
 TURNS = 240  # of all loops around a statement together
 
@@ -78,7 +79,10 @@ class Callee:
 
 @dataclass(slots=True)
 class Module:
-    """What all functions of one program share. daring: how often a value is left that may not fit. shares: of rows."""
+    """What all functions of one program share. daring: how often a value is left that may not fit. shares: of rows.
+
+    leaves, tests, statements: rows for what this kind of program has beside the language.
+    """
 
     rng: random.Random
     daring: float = 0.0
@@ -92,6 +96,9 @@ class Module:
     fields: tuple[Term, ...] = ()
     made: int = 0
     shares: dict[str, float] = field(default_factory=dict)
+    leaves: tuple[Row, ...] = ()
+    tests: tuple[Row, ...] = ()
+    statements: tuple[Row, ...] = ()
 
     def share(self, name: str) -> float:
         """How often a construct is chosen in this module, in comparison with others: each has its own favourites."""
@@ -104,7 +111,9 @@ class Writer:
     """One function being written.
 
     names: those that are bound here on every path. result: its declared type. left: statements that may still come.
-    turns: of the loops around this place together.
+    turns: of the loops around this place together. held: names for what is no number, with what they stand for.
+    outer: names that were held around each block that is open. verdict: where results lie, None for any number.
+    within: expressions around the one being written.
     """
 
     def __init__(self, module: Module, result: type, left: int, called: bool = False) -> None:
@@ -118,6 +127,10 @@ class Writer:
         self.nested = 0
         self.objects: dict[str, Struct] = {}
         self.tables: list[Table] = list(module.tables)
+        self.held: dict[str, object] = {}
+        self.within = 0
+        self.outer: list[dict[str, object]] = []
+        self.verdict: Interval | None = None
         self.recent: list[tuple[Operator, Term, Term]] = []
 
     def chance(self, probability: float) -> bool:
@@ -154,7 +167,8 @@ class Writer:
 
     def knows(self, text: str) -> bool:
         """Whether every name of a local variable in an expression is bound here, and none is bound by it."""
-        return ":=" not in text and all(one in self.names for one in _LOCAL.findall(text))
+        named = all(one in self.names for one in _LOCAL.findall(text) if one[0] not in "hqr" or "." in one)
+        return ":=" not in text and named and all(one in self.held for one in _HELD.findall(text))
 
     def row(self, rows: Sequence[Row]) -> Row:
         """One of the rows by their weights."""
@@ -163,7 +177,8 @@ class Writer:
     @contextmanager
     def block(self, loop: str = "", turns: int = 1) -> Iterator[None]:
         """An indented block: what it binds is not bound behind it. loop: `break` and `continue` may stand in it."""
-        before, left = (dict(self.names), dict(self.objects), self.tables), self.left
+        before, left = (dict(self.names), dict(self.objects), self.tables, dict(self.held)), self.left
+        self.outer.append(before[-1])
         self.left = min(left, 1 + left // 2)
         spent = self.left
         self.indent += 1
@@ -181,4 +196,5 @@ class Writer:
         self.nested -= 1
         self.indent -= 1
         self.left = left - (spent - self.left)
-        self.names, self.objects, self.tables = before
+        self.names, self.objects, self.tables, self.held = before
+        self.outer.pop()

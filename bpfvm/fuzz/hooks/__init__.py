@@ -1,0 +1,1 @@
+"""Random programs on hooks: packets, contexts, maps, events, and what they have in common over several runs."""

@@ -1,0 +1,95 @@
+"""Random modules of one program on a hook: it reads and changes packets, keeps state in maps, tells of events.
+
+    case = generated(seed=1, number=42)
+
+What can be written beside numbers comes as rows for the writer of `bpfvm.fuzz.python`: of the packet, of maps, of events.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from bpfvm.fuzz.hooks.context import Context
+from bpfvm.fuzz.hooks.events import Events
+from bpfvm.fuzz.hooks.frames import packet
+from bpfvm.fuzz.hooks.kinds import KINDS, Kind
+from bpfvm.fuzz.hooks.maps import Maps
+from bpfvm.fuzz.hooks.queues import Queues
+from bpfvm.fuzz.hooks.views import Packet, Views
+from bpfvm.fuzz.hooks.walks import Walks
+from bpfvm.fuzz.python.case import Case, Given
+from bpfvm.fuzz.python.compound import body
+from bpfvm.fuzz.python.generate import INPUTS, called, case_of, declared
+from bpfvm.fuzz.python.memory import declare
+from bpfvm.fuzz.python.numbers import inside
+from bpfvm.fuzz.python.statements import leave
+from bpfvm.fuzz.python.term import PLAIN
+from bpfvm.fuzz.python.writer import Module, Row, Writer
+from bpfvm.lang.interval import Interval, of_bits
+
+_FAULTY = 0.25  # of the programs say what a fault gives
+_KEYED, _TOLD = 0.7, 0.75  # of the programs have maps with keys, other maps and events
+_CHECKED = 0.03  # of the programs test sums that may not fit
+
+
+def generated(seed: int, number: int) -> Case:
+    """Case `number` of `seed`: always the same."""
+    name = f"{seed}:{number}"
+    rng = random.Random(name)
+    kind = rng.choices(KINDS, [one.weight for one in KINDS])[0]
+    module = declared(rng)
+    for _ in range(rng.choice((0, 0, 1, 1, 2))):
+        declare(module)
+    ends = _rows(module, kind)
+    for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
+        called(module)
+    writer = Writer(module, PLAIN[2], rng.choice((2, 3, 5, 8, 12, 16)))
+    if kind.hook.returns is not None:
+        writer.verdict = Interval(*kind.hook.returns)
+    body(writer)
+    leave(writer)
+    lines = [_decorator(rng, kind), "def f(ctx) -> int:", *writer.lines]
+    return case_of(name, module, lines, _inputs(module, kind, ends))
+
+
+def _rows(module: Module, kind: Kind) -> Sequence[int]:
+    """Give the module what its writers may write beside numbers. Where what they read of a packet ends."""
+    seen = Packet(kind, [])
+    views, context = Views(seen), Context(kind)
+    walks, maps, queues, events = Walks(views), Maps(module), Queues(module, kind), Events(module)
+    if module.rng.random() < _KEYED:
+        maps.declare()
+    if module.rng.random() < _TOLD:
+        queues.declare()
+        events.declare()
+    module.leaves += (*views.leaves(), *context.leaves(), *maps.leaves(), *queues.leaves())
+    module.tests += (*views.tests(), *maps.tests(), *queues.tests())
+    module.statements += (*walks.rows(), *context.rows(), *maps.rows(), *queues.rows(), *events.rows())
+    return seen.ends
+
+
+def _decorator(rng: random.Random, kind: Kind) -> str:
+    given = [repr(kind.word)] if kind.word else []
+    if rng.random() < _FAULTY:
+        lies = kind.hook.returns
+        given.append(f"on_fault={rng.randint(*lies) if lies is not None else rng.choice((0, 1, 2, 3, 77))}")
+    if rng.random() < _CHECKED:
+        given.append("ints='checked'")
+    return f"@bpf.{kind.name}({', '.join(given)})" if given else f"@bpf.{kind.name}"
+
+
+def _inputs(module: Module, kind: Kind, ends: Sequence[int]) -> list[Given]:
+    """Packets, the same one again sometimes, and fields of the context."""
+    rng, found = module.rng, []
+    for _ in range(INPUTS):
+        data = packet(rng, kind, ends, module.numbers) if not found or rng.random() < 0.9 else rng.choice(found)[0]
+        fields = {
+            name: inside(rng, of_bits(bits, signed=False)) for name, bits in (kind.given or {}).items()
+            if rng.random() < 0.3
+        }  # fmt: skip
+        found.append((data, fields) if fields else (data,))
+    return found
+
+
+__all__ = ["INPUTS", "Row", "generated"]

@@ -1,0 +1,483 @@
+"""Maps with keys: declared, read, stored in, counted in, deleted from, looked through, one in another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bpfvm.fuzz.hooks import elements
+from bpfvm.fuzz.hooks.elements import Item, Ref
+from bpfvm.fuzz.python.compound import DEEPEST, body
+from bpfvm.fuzz.python.expressions import condition, number, operated, wanted
+from bpfvm.fuzz.python.term import PLAIN, Term, converted, kind_of, range_of
+from bpfvm.fuzz.python.writer import TURNS, Module, Row, Writer
+from bpfvm.lang import atomics
+from bpfvm.lang.interval import BOOL, Interval
+from bpfvm.lang.operators import BINARY
+from bpfvm.lang.types import Storage, u32
+
+_ARRAY, _HASH, _COUNTER, _TRIE = "Array", "Hash", "Counter", "LpmTrie"
+_KINDS = (_ARRAY, _ARRAY, _HASH, _HASH, _HASH, _COUNTER, _COUNTER, _TRIE)
+_ATOMIC = ("add", "sub", "or", "and", "xor")
+_PREFIXES = (("ip4prefix", 32, 4), ("ip6prefix", 128, 0))
+FETCHES = tuple(sorted(name for name, one in vars(atomics).items() if isinstance(one, atomics.Fetch)))
+_SPARE = 1024  # entries of a map that throws others out, so that it need not
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A map of the module, or one in another: text is what asks for it. default: a missing key counts as a number."""
+
+    text: str
+    kind: str
+    key: Item
+    value: Item
+    count: int
+    percpu: bool = False
+    default: bool = False
+
+    @property
+    def is_array(self) -> bool:
+        """Whether all keys are there."""
+        return self.kind == _ARRAY
+
+
+@dataclass(slots=True)
+class Maps:
+    """Rows for the keyed maps of one module."""
+
+    module: Module
+    maps: list[Keyed] = field(default_factory=list)
+    nested: list[tuple[str, bool, Keyed]] = field(default_factory=list)
+
+    def declare(self) -> None:
+        """Some maps, and some that hold maps."""
+        rng = self.module.rng
+        for _ in range(rng.choice((1, 1, 2, 3))):
+            self.maps.append(self._one(rng.choice(_KINDS)))
+        if rng.random() < 0.15:
+            self._nested()
+
+    def _one(self, kind: str) -> Keyed:
+        rng, name = self.module.rng, f"t{len(self.maps)}"
+        count = rng.choice((1, 2, 4, 8)) if kind == _ARRAY else rng.choice((2, 4, 8, 64))
+        if kind == _COUNTER:
+            value = elements.number_item(rng.choice(PLAIN))
+        else:
+            value = elements.some(self.module)
+        key = elements.number_item(u32) if kind == _ARRAY else elements.some_key(self.module)
+        percpu, lru = rng.random() < 0.12, kind != _ARRAY and rng.random() < 0.12
+        default = kind == _COUNTER
+        given = [] if kind == _ARRAY else [key.text]
+        if kind == _TRIE:
+            percpu, lru, (text, _, _) = False, False, rng.choice(_PREFIXES)
+            key, given = Item(text), [text]
+        given += [value.text, str(_SPARE if lru else count)]
+        if kind == _HASH and value.storage is not None and rng.random() < 0.25:
+            default = True
+            given.append(f"default={rng.choice((0, 0, 1, 5))}")
+        given += [f"{word}=True" for word, so in (("percpu", percpu), ("lru", lru)) if so]
+        self.module.lines.append(f"{name} = {kind}({', '.join(given)})")
+        return Keyed(name, kind, key, value, count, percpu, default)
+
+    def _nested(self) -> None:
+        """A map of maps, with one of the module's own kind in it where that can be."""
+        rng, name = self.module.rng, f"n{len(self.nested)}"
+        value = elements.number_item(rng.choice(PLAIN)) if rng.random() < 0.7 else elements.some(self.module)
+        hashed = rng.random() < 0.4
+        key = elements.number_item(u32)
+        inner = f"Hash({key.text}, {value.text}, 4)" if hashed else f"Array({value.text}, 4)"
+        for number in range(2):
+            self.module.lines.append(f"{name}i{number} = {inner}")
+        outer = rng.random() < 0.6
+        head = "ArrayOf(" if outer else "HashOf(u32, "
+        held = f", {{0: {name}i0, 2: {name}i1}}" if outer else ""
+        self.module.lines.append(f"{name} = {head}{inner}, 4{held})")
+        self.nested.append((name, outer, Keyed(name, _HASH if hashed else _ARRAY, key, value, 4)))
+
+    # Rows
+
+    def leaves(self) -> tuple[Row, ...]:
+        """Numbers."""
+        if not self.maps:
+            return ()
+        return (Row("map item", 14, self.item), Row("map get", 6, self.get), Row("map fetch", 5, self.fetch),
+                Row("map pop", 2, self.pop), Row("map nested", 3, self.in_nested), Row("map ref", 8, self.by_ref),
+                Row("map default", 2, self.setdefault), Row("map values", 2, self.values),
+                Row("map entries", 1, self.entries))  # fmt: skip
+
+    def tests(self) -> tuple[Row, ...]:
+        """Conditions."""
+        return (Row("map in", 7, self.contains), Row("map in nested", 2, self.contains_nested)) if self.maps else ()
+
+    def rows(self) -> tuple[Row, ...]:
+        """Statements."""
+        if not self.maps:
+            return ()
+        return (
+            Row("map store", 16, self.store), Row("map update", 16, self.update), Row("map delete", 5, self.delete),
+            Row("map known", 9, self.known), Row("map name", 7, self.name), Row("map maybe", 7, self.maybe),
+            Row("map loop", 4, self.loop), Row("map add", 3, self.add), Row("map ref store", 8, self.ref_store),
+            Row("map nested store", 4, self.nested_store), Row("map put back", 2, self.put_back),
+        )  # fmt: skip
+
+    def _pick(self, w: Writer) -> Keyed:
+        return w.pick(self.maps)
+
+    def key(self, w: Writer, one: Keyed) -> str:
+        """A key of a map, mostly one that may be there."""
+        if one.kind == _TRIE:
+            text, most, _ = next(row for row in _PREFIXES if row[0] == one.key.text)
+            length = str(w.rng.choice((0, 8, 24, most, most + 1))) if w.chance(0.6) else f"{number(w, 0).text} & 31"
+            address = w.pick(("0x0A000001", "0", "0x0A0000FE")) if w.chance(0.5) else converted(number(w, 0), u32).text
+            return f"{text}(length={length}{f', address={address}' if most == 32 else ''})"
+        if not one.is_array:
+            return elements.key(w, one.key)
+        if w.chance(0.55):
+            return str(w.rng.randrange(one.count))
+        found = number(w, 1)
+        if found.kind == "bool":
+            return f"int({found.text})"
+        return f"{found.text} & {elements.mask(one.count * 2 if w.chance(0.15) else one.count)}"
+
+    # Numbers
+
+    def item(self, w: Writer, depth: int) -> Term | None:
+        """`m[k]`, `m[k].f`, `m[k][i]`."""
+        one = self._pick(w)
+        if not one.is_array and not one.default and w.chance(0.6):
+            return None  # mostly a fault
+        found = elements.part(w, f"{one.text}[{self.key(w, one)}]", one.value)
+        return elements.term(*found) if found is not None else None
+
+    def get(self, w: Writer, depth: int) -> Term | None:
+        """`m.get(k, d)`."""
+        one = self._pick(w)
+        if one.value.storage is None:
+            return None
+        missing = wanted(w, 0, one.value.storage)
+        return elements.term(f"{one.text}.get({self.key(w, one)}, {missing.text})", one.value.storage)
+
+    def pop(self, w: Writer, depth: int) -> Term | None:
+        """`m.pop(k, d)`."""
+        one = self._pick(w)
+        if one.value.storage is None or one.is_array or w.turns > 20:
+            return None
+        missing = wanted(w, 0, one.value.storage)
+        return elements.term(f"{one.text}.pop({self.key(w, one)}, {missing.text})", one.value.storage)
+
+    def setdefault(self, w: Writer, depth: int) -> Term | None:
+        """`m.setdefault(k, d)`."""
+        one = self._pick(w)
+        if one.is_array or w.turns > 20:
+            return None
+        text = f"{one.text}.setdefault({self.key(w, one)}, {elements.value(w, one.value, 0)})"
+        found = elements.part(w, text, one.value)
+        return elements.term(*found) if found is not None else None
+
+    def fetch(self, w: Writer, depth: int) -> Term | None:
+        """`bpf.fetch_add(m, k, n)`, also of a field and of an array's item."""
+        name = w.pick(FETCHES)
+        wide = [one for one in self.maps if not one.percpu]
+        if not wide or w.turns > 40:
+            return None
+        one = w.pick(wide)
+        if not one.is_array and not one.default and w.chance(0.6):
+            return None
+        key = self.key(w, one)
+        if one.value.storage is not None:
+            where, type = f"{one.text}, {key}", one.value.storage
+        elif one.value.struct is not None:
+            field, type = w.pick(one.value.struct.fields)
+            where = f"{one.text}[{key}], '{field}'"
+        else:
+            where, type = f"{one.text}[{key}], {w.rng.randrange(one.value.count)}", one.value.element
+        if type is bool or not isinstance(type, Storage) or type.bits < 32 or type.is_big or one.value.of == "char":
+            return None
+        given = [wanted(w, 0, type).text for _ in range(2 if name == "cmpxchg" else 1)]
+        return elements.term(f"bpf.{name}({where}, {', '.join(given)})", type)
+
+    def values(self, w: Writer, depth: int) -> Term | None:
+        """A reducer over all that stands in an array."""
+        arrays = [one for one in self.maps if one.is_array and one.value.storage is not None and one.count * w.turns < TURNS]
+        if not arrays:
+            return None
+        one, name = w.pick(arrays), w.fresh("i")
+        if w.chance(0.3):
+            return Term(f"sum(int({one.text}[{name}]) & 255 for {name} in {one.text})", "int", Interval(0, 255 * one.count))
+        return Term(f"sum(int({name}) & 255 for {name} in {one.text}.values())", "int", Interval(0, 255 * one.count))
+
+    def entries(self, w: Writer, depth: int) -> Term:
+        """`m.max_entries`."""
+        return Term(f"{self._pick(w).text}.max_entries", "int", Interval(1, _SPARE))
+
+    def by_ref(self, w: Writer, depth: int) -> Term | None:
+        """A part of what a name stands for."""
+        known = elements.refs(w)
+        if not known:
+            return None
+        one = w.pick(known)
+        found = elements.part(w, one.text, one.item)
+        return elements.term(*found) if found is not None else None
+
+    def in_nested(self, w: Writer, depth: int) -> Term | None:
+        """`n[i][k]`."""
+        if not self.nested:
+            return None
+        text, inner = self._inner(w)
+        found = elements.part(w, f"{text}[{self.key(w, inner)}]", inner.value)
+        return elements.term(*found) if found is not None else None
+
+    def _inner(self, w: Writer) -> tuple[str, Keyed]:
+        name, outer, inner = w.pick(self.nested)
+        which = str(w.rng.choice((0, 2, 0, 2, 1))) if w.chance(0.7) else f"{number(w, 0).text} & {w.pick((2, 3))}"
+        return f"{name}[{which}]", inner
+
+    # Conditions
+
+    def contains(self, w: Writer, depth: int) -> Term:
+        """`k in m`."""
+        one = self._pick(w)
+        return Term(f"({self.key(w, one)} {w.pick(('in', 'in', 'not in'))} {one.text})", "bool", BOOL)
+
+    def contains_nested(self, w: Writer, depth: int) -> Term | None:
+        """`i in n`, `k in n[i]`."""
+        if not self.nested:
+            return None
+        if w.chance(0.6):
+            return Term(f"({number(w, 0).text} & 3 in {w.pick(self.nested)[0]})", "bool", BOOL)
+        text, inner = self._inner(w)
+        return Term(f"({self.key(w, inner)} in {text})", "bool", BOOL)
+
+    # Statements
+
+    def store(self, w: Writer) -> bool:
+        """`m[k] = v`, or a part of it."""
+        one = self._pick(w)
+        where = f"{one.text}[{self.key(w, one)}]"
+        if one.is_array and w.chance(0.4):
+            return self._part(w, where, one.value)
+        w.line(f"{where} = {elements.value(w, one.value)}")
+        return True
+
+    def _part(self, w: Writer, where: str, item: Item) -> bool:
+        """A number in it gets another one, or is changed by one."""
+        found = elements.part(w, where, item)
+        if found is None:
+            return False
+        text, type = found
+        if type is bool or w.chance(0.3):
+            w.line(f"{text} = {wanted(w, 1, type).text}")
+            return True
+        changed(w, text, type, _ATOMIC if w.chance(0.7) else None)
+        return True
+
+    def ref_store(self, w: Writer) -> bool:
+        """The same behind a name."""
+        known = elements.refs(w)
+        if not known:
+            return False
+        one = w.pick(known)
+        return self._part(w, one.text, one.item)
+
+    def update(self, w: Writer) -> bool:
+        """`m[k] += v` where a missing key counts, or none is missing."""
+        found = [one for one in self.maps if one.is_array or one.default]
+        if not found:
+            return False
+        one = w.pick(found)
+        return self._part(w, f"{one.text}[{self.key(w, one)}]", one.value)
+
+    def add(self, w: Writer) -> bool:
+        """`m.add(k, v)`."""
+        found = [one for one in self.maps if (one.is_array or one.default) and one.value.storage is not None]
+        if not found:
+            return False
+        one = w.pick(found)
+        value = number(w, 1)
+        type = one.value.storage
+        text = value.text if not value.modular else f"int({value.text})" if kind_of(type) == "int" else converted(value, type).text
+        w.line(f"{one.text}.add({self.key(w, one)}, {text})")
+        return True
+
+    def delete(self, w: Writer) -> bool:
+        """`del m[k]`, mostly of what is there; `m.pop(k)`."""
+        found = [one for one in self.maps if not one.is_array]
+        if not found:
+            return False
+        one = w.pick(found)
+        key = self._named(w, one)
+        inner = "" if w.chance(0.3) else "    "
+        if inner:
+            w.line(f"if {key} in {one.text}:")
+        if one.value.storage is not None and w.chance(0.4):
+            w.line(f"{inner}{w.fresh('z')} = {one.text}.pop({key})")
+        else:
+            w.line(f"{inner}del {one.text}[{key}]")
+        return True
+
+    def _named(self, w: Writer, one: Keyed) -> str:
+        """A key in a name, so that the same is asked twice."""
+        text = self.key(w, one)
+        if text.isidentifier() or w.chance(0.3) and ":=" not in text:
+            return text
+        if one.key.storage is None:
+            if not one.key.text.startswith(("u8", "char")):
+                name = w.fresh("y")
+                w.line(f"{name} = {text}")
+                return name
+            return text
+        name = w.fresh("k")
+        w.line(f"{name} = {text}")
+        return name
+
+    def known(self, w: Writer) -> bool:
+        """What stands under a key is used where that is known, or stored where nothing is."""
+        if w.nested >= DEEPEST:
+            return False
+        one = self._pick(w)
+        key = self._named(w, one)
+        present = w.chance(0.7)
+        w.line(f"if {key} {'in' if present else 'not in'} {one.text}:")
+        for there in (present, not present):
+            with w.block():
+                if there:
+                    self._part(w, f"{one.text}[{key}]", one.value)
+                    found = elements.part(w, f"{one.text}[{key}]", one.value)
+                    if found is not None and w.chance(0.5):
+                        to = w.pick(PLAIN)
+                        w.line(f"{w.bind(w.fresh(), to).text} = {to.__name__}({found[0]})")
+                else:
+                    w.line(f"{one.text}[{key}] = {elements.value(w, one.value)}")
+                w.left = min(w.left, 2)
+                body(w)
+            if there is present:
+                if w.chance(0.4):
+                    break
+                w.line("else:")
+        return True
+
+    def name(self, w: Writer) -> bool:
+        """`r = m[k]` of a struct or an array."""
+        found = [one for one in self.maps if one.value.storage is None and one.value.of != "char"]
+        if not found:
+            return False
+        one = w.pick(found)
+        key, name = self._named(w, one), w.fresh("r")
+        if one.is_array:
+            text = f"{one.text}[{key}]"
+        else:
+            text = f"{one.text}.setdefault({key}, {elements.value(w, one.value)})" if w.chance(0.6) else f"{one.text}[{key}]"
+        if w.chance(0.1) and one.value.struct is not None:
+            text += ".copy()"
+        w.line(f"{name} = {text}")
+        w.held[name] = Ref(name, one.value)
+        return True
+
+    def maybe(self, w: Writer) -> bool:
+        """`m.get(k)`, `m.pop(k, None)`, tested for None."""
+        one = self._pick(w)
+        key = self.key(w, one)
+        text = f"{one.text}.get({key})" if one.is_array or w.chance(0.7) else f"{one.text}.pop({key}, None)"
+        return absent(w, text, one.value)
+
+    def loop(self, w: Writer) -> bool:
+        """`for i in a`, `a.items()`, `a.values()`."""
+        arrays = [one for one in self.maps if one.is_array and one.count * w.turns <= TURNS]
+        if not arrays or w.nested >= DEEPEST:
+            return False
+        one, choice = w.pick(arrays), w.rng.randrange(3)
+        index, item = w.fresh("i"), w.fresh("r" if one.value.storage is None else "e")
+        head = (index, f"{index}, {item}", item)[choice]
+        w.line(f"for {head} in {one.text}{('', '.items()', '.values()')[choice]}:")
+        with w.block("for", one.count):
+            if choice < 2:
+                w.bind(index, int, fixed=True, range=Interval(0, one.count - 1))
+            if choice > 0:
+                if one.value.storage is not None:
+                    w.bind(item, one.value.storage, fixed=True)
+                else:
+                    w.held[item] = Ref(item, one.value)
+            if choice == 0:
+                self._part(w, f"{one.text}[{index}]", one.value)
+            body(w)
+        return True
+
+    def put_back(self, w: Writer) -> bool:
+        """What is taken from one place is stored at another."""
+        same = [(one, other) for one in self.maps for other in self.maps
+                if one.value == other.value and one.is_array]  # fmt: skip
+        if not same:
+            return False
+        one, other = w.pick(same)
+        w.line(f"{other.text}[{self.key(w, other)}] = {one.text}[{self.key(w, one)}]")
+        return True
+
+    def nested_store(self, w: Writer) -> bool:
+        """Stores in a map that stands in another one, sometimes by a name."""
+        if not self.nested:
+            return False
+        text, inner = self._inner(w)
+        if w.chance(0.4):
+            name = w.fresh("j")
+            w.line(f"{name} = {text}")
+            text = name
+        where = f"{text}[{self.key(w, inner)}]"
+        if inner.is_array:
+            return self._part(w, where, inner.value) or w.line(f"{where} = {elements.value(w, inner.value)}") is None
+        w.line(f"{where} = {elements.value(w, inner.value)}")
+        return True
+
+
+def changed(w: Writer, text: str, type: type, names: tuple[str, ...] | None) -> None:
+    """`text op= v`, or a number stored."""
+    if w.chance(0.3):
+        w.line(f"{text} = {number(w, 1).text}")
+        return
+    row = w.pick([one for one in BINARY if names is None or one.name in names])
+    value = number(w, 1)
+    if row.name in ("lshift", "rshift"):
+        value = Term(f"({value.text} & 31)", "int" if not value.modular else value.kind, Interval(0, 31))
+    modular = kind_of(type) != "int"
+    if value.modular and not modular:
+        value = Term(f"int({value.text})", "int", value.range)
+    if modular and value.modular and value.kind != kind_of(type):
+        value = converted(value, type)
+    result = operated(w, row, Term(text, kind_of(type), range_of(type)), value)
+    w.line(f"{text} {row.symbol}= {value.text}" if result.exact or row.ring else f"{text} = {value.text}")
+
+
+def absent(w: Writer, text: str, item: Item) -> bool:
+    """A value that may be None, tested for that; what stands for a struct is held where there is one."""
+    if w.nested >= DEEPEST:
+        return False
+    if item.storage is None:
+        name = w.fresh("r")
+        w.line(f"{name} = {text}" if w.chance(0.7) else f"if ({name} := {text}) is not None:")
+        if not w.lines[-1].endswith(":"):
+            w.line(f"if {name} is not None:")
+        with w.block():
+            w.held[name] = Ref(name, item)
+            found = elements.part(w, name, item)
+            if found is not None:
+                to = w.pick(PLAIN)
+                w.line(f"{w.bind(w.fresh(), to).text} = {to.__name__}({found[0]})")
+            w.left = min(w.left, 2)
+            body(w)
+        if w.chance(0.4):
+            w.line("else:")
+            with w.block():
+                body(w)
+        return True
+    name, to = w.fresh("o"), w.pick(PLAIN)
+    w.line(f"{name} = {text}")
+    missing = wanted(w, 1, to).text
+    result = w.fresh()
+    if w.chance(0.5):
+        w.line(f"{result} = {missing} if {name} is None else {to.__name__}({name})")
+    else:
+        w.line(f"if {name} is {w.pick(('None', 'None'))} or {condition(w, 0).text}:")
+        w.line(f"    {result} = {missing}")
+        w.line("else:")
+        w.line(f"    {result} = {to.__name__}({name})")
+    w.bind(result, to)
+    return True

@@ -27,16 +27,19 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0
 MAPS, PYTHON, CPYTHON = "maps", "python", "cpython"
+COMPILED = tuple(fuzz_python.SUBJECTS)
 
 _HELP = """Run random programs on several engines and compare r0, memory, packets and maps.
 
 The default engines are those that can be used here; with only one there is nothing to compare with, and the status is
 2. A difference is reduced to few instructions or lines and written below --out, as a data file (*.data) where one can
-hold it, as a module (*.py) of a Python function, else as JSON; --replay reads them.
+hold it, as a module (*.py) of a Python program, else as JSON; --replay reads them.
 
 \b
 --kind python    functions of Python, compiled and compared with CPython, for all
                  levels of instructions in turn; on all cores
+       hooks     programs of Python on packets, with maps and events, compiled
+                 and compared in the same way
        programs  programs that a verifier takes, made of the instruction table
        mutants   such programs with a few changes
        bytes     damaged programs, on each engine alone: nothing but an error
@@ -61,9 +64,9 @@ Without --kind, programs and python take half of the time each. The same seed ma
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Make the programs of this seed; else of any.")
 @click.option("--engines", metavar="LIST", help="Engines to compare, as in interp,kernel.")
 @click.option(
-    "--kind", type=click.Choice([PYTHON, *KINDS, BYTES, MAPS]), help="What to make: programs and python by default."
+    "--kind", type=click.Choice([*COMPILED, *KINDS, BYTES, MAPS]), help="What to make: programs and python by default."
 )
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes for functions of Python; all cores.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes for programs of Python; all cores.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="fuzz-out", show_default=True,
               metavar="DIR", help="Where files for differences go.")  # fmt: skip
 @click.option("--replay", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -76,11 +79,11 @@ def command(
     kind: str | None, jobs: int | None, out: Path, replay: Path | None, objects: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Fuzz or replay, and print what was found."""
-    names = _engines(engines, alone=kind in (BYTES, PYTHON) or (replay is not None and engines is not None))
+    names = _engines(engines, alone=kind in (BYTES, *COMPILED) or (replay is not None and engines is not None))
     if CPYTHON in names and kind is None:
         kind = PYTHON
-    if CPYTHON in names and kind != PYTHON:
-        raise UsageError(f"--kind {kind} runs no functions of Python: engine cpython takes part in --kind python")
+    if CPYTHON in names and kind not in COMPILED:
+        raise UsageError(f"--kind {kind} runs no functions of Python: engine cpython takes part in --kind python, hooks")
     if replay is not None:
         return _replay(replay, names, as_json)
     if (programs if kind == MAPS else operations) is not None:
@@ -140,8 +143,8 @@ def _fuzz(
         if found and found[-1].interrupted:
             break
         with _progress(share, programs) as show:
-            if one == PYTHON:
-                found.append(fuzz_python.run(names, seed, programs, share, out, show, jobs))
+            if one in COMPILED:
+                found.append(fuzz_python.run(names, one, seed, programs, share, out, show, jobs))
             else:
                 found.append(fuzz_programs.run(names, one, seed, programs, share, out, show))
     return found

@@ -1,9 +1,10 @@
-"""`bpfvm fuzz --kind python`: random functions on several engines; a difference is made small and written to a file."""
+"""`bpfvm fuzz --kind python` and `--kind hooks`: random functions and programs on several engines; a difference is made
+small and written to a file."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ from typing import Any
 import click
 
 from bpfvm.cli import FAULTED, INTERRUPTED
+from bpfvm.fuzz.hooks.constructs import PROGRAMS
 from bpfvm.fuzz.python import files
 from bpfvm.fuzz.python.case import Case
 from bpfvm.fuzz.python.differ import differ
 from bpfvm.fuzz.python.report import Report
 from bpfvm.fuzz.python.run import CPYTHON, Difference, compare, machines, same
 from bpfvm.fuzz.python.shrink import shrink
+from bpfvm.fuzz.python.subject import FUNCTIONS, Subject
 from bpfvm.lang.target import LEVELS
 
 Show = Callable[[Report], None]
+SUBJECTS: Mapping[str, Subject] = {one.name: one for one in (FUNCTIONS, PROGRAMS)}
 
 
 @dataclass(slots=True)
@@ -38,7 +42,7 @@ class Run:
         """For JSON."""
         listed = [{"file": str(path), "case": one.case.name, "lines": one.case.text.count("\n")}
                   for path, one in self.files]  # fmt: skip
-        return {**self.report.document(), "kind": "python", "files": listed, "interrupted": self.interrupted}
+        return {**self.report.document(), "kind": self.report.subject.name, "files": listed, "interrupted": self.interrupted}
 
     def show(self) -> None:
         """For a person."""
@@ -54,11 +58,11 @@ def engines(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def run(
-    names: Sequence[str], seed: int, programs: int | None, seconds: float | None, out: Path, show: Show,
+    names: Sequence[str], kind: str, seed: int, programs: int | None, seconds: float | None, out: Path, show: Show,
     jobs: int | None = None,
 ) -> Run:  # fmt: skip
-    """Fuzz in so many processes, one for each core by default; every difference is reduced."""
-    found = Run(Report(engines(names), seed))
+    """Fuzz in so many processes, one for each core by default; every difference is reduced. kind: one of SUBJECTS."""
+    found = Run(Report(engines(names), seed, SUBJECTS[kind]))
     try:
         jobs = jobs or len(os.sched_getaffinity(0))
         differ(found.report.engines, seed, programs, seconds, jobs=jobs, progress=show, report=found.report)

@@ -16,10 +16,9 @@ from contextlib import closing
 
 from bpfvm.core.diag import Diag
 from bpfvm.fuzz.python.case import Case
-from bpfvm.fuzz.python.constructs import count
-from bpfvm.fuzz.python.generate import generated
 from bpfvm.fuzz.python.report import Report
 from bpfvm.fuzz.python.run import compare, level_of, machines
+from bpfvm.fuzz.python.subject import FUNCTIONS, Subject
 from bpfvm.fuzz.python.witness import kind, witness
 from bpfvm.run.backend import Backend
 
@@ -32,16 +31,16 @@ Progress = Callable[[Report], None]
 
 def differ(
     engines: Sequence[str], seed: int, programs: int | None = None, seconds: float | None = None, *, jobs: int = 1,
-    most: int = MOST, progress: Progress | None = None, report: Report | None = None,
+    most: int = MOST, progress: Progress | None = None, report: Report | None = None, subject: Subject = FUNCTIONS,
 ) -> Report:  # fmt: skip
     """Compare random functions until `programs` are compared, `seconds` are over or `most` differences were found.
 
     At most twice as many are made as shall be compared. report: one to go on with, so that a run that is interrupted
-    leaves what it found.
+    leaves what it found; it says what is generated, else `subject` does.
     """
-    report = report if report is not None else Report(tuple(engines), seed)
+    report = report if report is not None else Report(tuple(engines), seed, subject)
     start = time.monotonic()
-    with closing(_parts(engines, seed, jobs)) as parts:
+    with closing(_parts(engines, seed, jobs, report.subject)) as parts:
         for part in parts:
             report.add(part)
             report.seconds = time.monotonic() - start
@@ -54,37 +53,39 @@ def differ(
     return report
 
 
-def _parts(engines: Sequence[str], seed: int, jobs: int) -> Generator[Report, None, None]:
+def _parts(engines: Sequence[str], seed: int, jobs: int, subject: Subject) -> Generator[Report, None, None]:
     """What came of each chunk of cases, in their order, without end."""
     if jobs == 1:
         backends = machines(engines)
         for first in itertools.count(0, CHUNK):
-            yield chunk(engines, backends, seed, first)
+            yield chunk(engines, backends, seed, first, subject)
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
     try:
         waiting: list[Future[Report]] = []
         for first in itertools.count(0, CHUNK):
-            waiting.append(pool.submit(_remote, tuple(engines), seed, first))
+            waiting.append(pool.submit(_remote, tuple(engines), seed, first, subject))
             if len(waiting) > _AHEAD * jobs:
                 yield waiting.pop(0).result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _remote(engines: tuple[str, ...], seed: int, first: int) -> Report:
-    return chunk(engines, machines(engines), seed, first)
+def _remote(engines: tuple[str, ...], seed: int, first: int, subject: Subject) -> Report:
+    return chunk(engines, machines(engines), seed, first, subject)
 
 
-def chunk(engines: Sequence[str], backends: Sequence[Backend], seed: int, first: int) -> Report:
+def chunk(
+    engines: Sequence[str], backends: Sequence[Backend], seed: int, first: int, subject: Subject = FUNCTIONS
+) -> Report:  # fmt: skip
     """CHUNK cases from number `first` on."""
-    report = Report(tuple(engines), seed)
+    report = Report(tuple(engines), seed, subject)
     for number in range(first, first + CHUNK):
         _one(report, engines, backends, seed, number)
     return report
 
 
 def _one(report: Report, engines: Sequence[str], backends: Sequence[Backend], seed: int, number: int) -> None:
-    case, level = generated(seed, number), level_of(number)
+    case, level = report.subject.generated(seed, number), level_of(number)
     verdict = compare(engines, backends, case, level)
     report.generated += 1
     report.runs += verdict.runs
@@ -100,7 +101,7 @@ def _one(report: Report, engines: Sequence[str], backends: Sequence[Backend], se
     report.levels[level] += 1
     report.faults.update(verdict.faults)
     report.ops.update(verdict.ops)
-    report.constructs.update(count(case.text))
+    report.constructs.update(report.subject.count(case.text, verdict.met))
 
 
 def _refused(report: Report, diags: Sequence[Diag], case: Case) -> None:

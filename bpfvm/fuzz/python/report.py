@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bpfvm.compiler.ir.ops import IR_OPS
-from bpfvm.fuzz.python.constructs import CONSTRUCTS, UNMADE
 from bpfvm.fuzz.python.run import Difference
-
-_FETCHING = ("atomic_fetch", "atomic_xchg", "atomic_cmpxchg")
-
-# IR operations that no function of numbers, structs, arrays and packet fields becomes: what makes them, and where those
-# programs are compared
-UNUSED_OPS: Mapping[str, str] = {
-    "update": "elements of hash maps that may be new: programs with maps, tests/programs and benchmarks/corpus",
-    "helper": "calls of helpers: programs with helpers, tests/programs and benchmarks/corpus",
-    "kfunc": "kernel functions are not called by name",
-    **{
-        name: "atomic operations with a result: tests/programs/fetches" for name in IR_OPS if name.startswith(_FETCHING)
-    },
-    **{name: "memory of the kernel, by CO-RE: tests/tracing" for name in IR_OPS if name.startswith("core")},
-    **{name: "packets of socket filters: tests/views" for name in IR_OPS if name.startswith("skb")},
-}
-
+from bpfvm.fuzz.python.subject import FUNCTIONS, Subject
 
 @dataclass(slots=True)
 class Report:
@@ -37,6 +20,7 @@ class Report:
 
     engines: tuple[str, ...]
     seed: int
+    subject: Subject = FUNCTIONS
     generated: int = 0
     compared: int = 0
     runs: int = 0
@@ -49,6 +33,11 @@ class Report:
     constructs: Counter[str] = field(default_factory=Counter)
     levels: Counter[str] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """What verifiers refused of what was compiled: why -> how many."""
+        return {reason: count for reason, count in self.rejected.items() if reason.startswith("kernel")}
 
     @property
     def acceptance(self) -> float:
@@ -65,8 +54,8 @@ class Report:
 
     def rare(self, least: int) -> dict[str, int]:
         """Operations and constructs of the tables that were met less often."""
-        wanted = [(name, self.ops) for name in IR_OPS if name not in UNUSED_OPS]
-        wanted += [(name, self.constructs) for name in CONSTRUCTS if name not in UNMADE]
+        wanted = [(name, self.ops) for name in IR_OPS if name not in self.subject.unused_ops]
+        wanted += [(name, self.constructs) for name in self.subject.constructs if name not in self.subject.unmade]
         return {name: counts[name] for name, counts in wanted if counts[name] < least}
 
     def document(self) -> dict[str, Any]:
@@ -87,7 +76,7 @@ class Report:
     def __str__(self) -> str:
         refused = sum(count for reason, count in self.rejected.items() if reason.startswith("compiler"))
         lines = [
-            f"seed {self.seed}, engines {', '.join(self.engines)}: {self.generated} functions, "
+            f"seed {self.seed}, engines {', '.join(self.engines)}: {self.generated} {self.subject.noun}, "
             f"{self.compared} compared on {self.runs} inputs in {self.seconds:.1f} s; "
             f"acceptance {100 * self.acceptance:.2f} %",
             f"  levels {_counts(self.levels)}; ends {_counts(self.faults)}",
@@ -96,17 +85,18 @@ class Report:
         ]
         lines += [f"  no witness {count:>5}: {kind}" for kind, count in self.unproved.most_common()]
         lines += [f"  not compared {count:>5}: {reason}" for reason, count in self.rejected.most_common()]
-        for what, counts, table in (("IR operations", self.ops, IR_OPS), ("constructs", self.constructs, CONSTRUCTS)):
+        ops = [name for name in IR_OPS if name not in self.subject.unused_ops]
+        for what, counts, table in (("IR operations", self.ops, ops), ("constructs", self.constructs, self.subject.constructs)):
             known = {name: counts[name] for name in table}
             least = sorted(known.items(), key=lambda row: row[1])[:6]
             lines.append(f"  {len(known)} {what}, the rarest {', '.join(f'{name} {count}' for name, count in least)}")
-        lines += [f"  made elsewhere: {name:<16} {why}" for name, why in (*UNUSED_OPS.items(), *UNMADE.items())]
+        lines += [f"  made elsewhere: {name:<16} {why}" for name, why in (*self.subject.unused_ops.items(), *self.subject.unmade.items())]
         lines.append(f"  {len(self.differences)} differences")
         return "\n".join([*lines, *(f"  {one}" for one in self.differences)])
 
     def listing(self) -> str:
         """A line for each IR operation and each construct, with its count."""
-        rows = [*((self.ops[name], name) for name in IR_OPS), *((self.constructs[name], name) for name in CONSTRUCTS)]
+        rows = [*((self.ops[name], name) for name in IR_OPS), *((self.constructs[name], name) for name in self.subject.constructs)]
         return "\n".join(f"{count:>8} {name}" for count, name in sorted(rows))
 
 

@@ -21,6 +21,7 @@ from bpfvm.core.errors import BpfvmError, LoadError
 from bpfvm.fuzz.differ import machine, reason
 from bpfvm.fuzz.python.case import Case, input_of, program
 from bpfvm.fuzz.python.lines import strange
+from bpfvm.fuzz.python.met import counted
 from bpfvm.lang.target import LEVELS, Target
 from bpfvm.program import Program
 from bpfvm.run.backend import Backend
@@ -52,13 +53,15 @@ class Difference:
 
 @dataclass(slots=True)
 class Verdict:
-    """rejected: why it was not compared; `error` then holds the compiler's refusal. ops: IR operations as compiled."""
+    """rejected: why it was not compared; `error` then holds the compiler's refusal. ops: IR operations as compiled.
+    met: what the compiler met of objects of ours."""
 
     rejected: str | None = None
     error: CompileError | None = None
     difference: Difference | None = None
     runs: int = 0
     ops: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
 
 
@@ -81,7 +84,8 @@ def compare(engines: Sequence[str], backends: Sequence[Backend], case: Case, lev
         verdict.rejected = f"no module: {error}"
         return verdict
     try:
-        compiled = compile_case(made, level, verdict.ops)
+        with counted(verdict.met):
+            compiled = compile_case(made, level, verdict.ops)
     except CompileError as error:
         codes = ", ".join(sorted({one.code for one in error.diags if one.severity == "error"}))
         verdict.rejected, verdict.error = f"compiler: {codes}", error

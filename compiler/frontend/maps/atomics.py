@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 
 from bpfvm.compiler.frontend.control import heads
+from bpfvm.compiler.frontend.control.flow import aligned_to
 from bpfvm.compiler.frontend.memory import place
 from bpfvm.compiler.frontend.memory.place import Place
 from bpfvm.compiler.frontend.numbers import arith
@@ -16,7 +17,7 @@ from bpfvm.lang.operators import BINARY_BY_NODE
 from bpfvm.lang.types import Storage, bool8
 
 # Updates that are one atomic operation on numbers of these widths (include/uapi/linux/bpf.h, BPF_ATOMIC).
-_OPERATIONS: Mapping[type[ast.operator], str] = {
+OPERATIONS: Mapping[type[ast.operator], str] = {
     ast.Add: "add",
     ast.Sub: "add",
     ast.BitOr: "or",
@@ -27,10 +28,20 @@ _BITS = (32, 64)
 
 
 def can_be(one: Place, op: ast.operator) -> bool:
-    """Whether `place op= v` is one atomic operation, wherever the place is."""
+    """Whether `place op= v` is one atomic operation, where other CPUs see the place."""
+    return is_wide(one) and type(op) in OPERATIONS and is_aligned(one)
+
+
+def is_wide(one: Place) -> bool:
+    """Whether it is a number of a width, and in an order, for which there are atomic operations."""
     kind = one.kind
     is_number = isinstance(kind, Storage) and not kind.is_big and kind is not bool8 and kind.bits in _BITS
-    return is_number and not one.bits and type(op) in _OPERATIONS
+    return is_number and not one.bits
+
+
+def is_aligned(one: Place) -> bool:
+    """Whether its address is a multiple of its size, as the instructions want: in packed structs it may not be."""
+    return isinstance(one.kind, Storage) and aligned_to(one.at) % one.kind.size == 0
 
 
 def update(f: Translation, one: Place, node: ast.AugAssign, operand: Callable[[], Value]) -> None:
@@ -56,7 +67,7 @@ def add(f: Translation, one: Place, node: ast.AugAssign, given: Value) -> None:
     if isinstance(node.op, ast.Sub):
         register = f.op("neg", register)
     assert isinstance(kind, Storage), "can_be has said so"
-    f.atomic(_OPERATIONS[type(node.op)], f.pointer(one.at), register, kind.bits)
+    f.atomic(OPERATIONS[type(node.op)], f.pointer(one.at), register, kind.bits)
 
 
 def kinds_of(kind: Storage) -> Kinds:

@@ -20,6 +20,7 @@ from bpfvm.lang.interval import Interval
 from bpfvm.lang.layout import Element, Layout, size_of
 from bpfvm.lang.maps import NOEXIST, Array, Bloom, Hashed, Keyed, LpmTrie, Nested, ObjectStorage
 from bpfvm.lang.types import Storage
+from bpfvm.tables.helpers import allowed
 from bpfvm.tables.maps import BY_NAME
 
 _ABSENT = Ptr("map_value", nullable=True)
@@ -102,12 +103,27 @@ def update(
 
 def _update_there(f: Translation, one: Asked, node: ast.AugAssign, operand: Callable[[], Value]) -> None:
     """Where what is there is updated, or the program ends."""
-    is_sure = isinstance(one.declared, Array) or known(f, one) is not None
-    if not is_sure and isinstance(one.value, Storage):
+    if isinstance(one.declared, Array) or not isinstance(one.value, Storage):
+        atomics.update(f, one.place(there(f, one)), node, operand)
+    elif known(f, one) is not None:
+        _update_found(f, one, node, operand)
+    else:
         _needs_key(f, one, node)
         operand()
-        return
-    atomics.update(f, one.place(there(f, one)), node, operand)
+
+
+def _update_found(f: Translation, one: Asked, node: ast.AugAssign, operand: Callable[[], Value]) -> None:
+    """What is known to be there. What the operand stores or deletes may be that: CPython stores under the key then."""
+    mark, before, shape = heads.mark(f), f.stores, one.place(there(f, one))
+    if shape.at.shared and atomics.can_be(shape, node.op):
+        given = operand()
+        if f.stores == before or not f.reachable:
+            atomics.add(f, shape, node, given)
+            return
+        heads.rollback(f, mark)
+    old = read(f, one)
+    given = operand()
+    write(f, one, arith.augmented(f, node, (old, node.target), (given, node.value)), node)
 
 
 def _needs_key(f: Translation, one: Asked, node: ast.AugAssign) -> None:
@@ -250,8 +266,13 @@ def lookup(f: Translation, one: Asked) -> Register:
     return f.builder.helper("map_lookup_elem", declared, keys.address(f, one.map, one.key, one.node), type=_ABSENT)
 
 
-def declare(f: Translation, owner: MapValue, node: ast.AST) -> Register:
-    """The map, as helpers take it. E011 where the kernel keeps it from such programs."""
+def declare(f: Translation, owner: MapValue, node: ast.AST, helper: str = "") -> Register:
+    """The map, as helpers take it; `helper` is one that not all programs may call. E011 where the kernel keeps the map,
+    or the helper, from such programs."""
+    if helper and allowed(helper, f.hook.type, f.hook.attach_type) is False:
+        f.error("E011", f"`{owner.name}` is {type(owner.declared).__name__}, which programs of type {f.hook.type} cannot use",
+                node, why=f"the kernel refuses to load a {f.hook.type} program that calls bpf_{helper}",
+                help="docs/helpers.md says who may call what")  # fmt: skip
     type_name = owner.declared.type
     if f.hook.type == "syscall" and not BY_NAME[type_name].sleepable:
         f.error(

@@ -39,9 +39,13 @@ def call(f: Translation, node: ast.Call, fetch: Fetch, given: Arguments) -> Valu
     if one is None:
         return BAD
     kind = one.kind
-    if not atomics.can_be(one, ast.Add()) or not isinstance(kind, Storage):
+    if not atomics.is_wide(one) or not isinstance(kind, Storage):
         return f.error("E022", f"{one.what} is no number of 32 or 64 bits, in host order", given.nodes[0],
                        why="the instructions take no others", help="declare it u32 or u64")  # fmt: skip
+    if not atomics.is_aligned(one):
+        return f.error("E022", f"{one.what} may stand at an address that is no multiple of {kind.size}", given.nodes[0],
+                       why="the instructions take no others",
+                       help="declare the struct without packed=True, or put the field before smaller ones")  # fmt: skip
     numbers = []
     for value, source in zip(given.values[2:], given.nodes[2:], strict=True):
         if isinstance(value, Maybe | Nullable):

@@ -59,7 +59,7 @@ def call(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes:
     if index is None:
         return BAD
     f.stores += 1
-    f.builder.helper("tail_call", f.builder.ctx(), elements.declare(f, owner, node), index)
+    f.builder.helper("tail_call", f.builder.ctx(), elements.declare(f, owner, node, "tail_call"), index)
     return NOTHING
 
 
@@ -71,7 +71,8 @@ def redirect(f: Translation, owner: MapValue, node: ast.Call, values: Values, no
     if index is None or action is None:
         return BAD
     f.stores += 1
-    return _result(f, f.builder.helper("redirect_map", elements.declare(f, owner, node), index, action), _REDIRECTED)
+    declared = elements.declare(f, owner, node, "redirect_map")
+    return _result(f, f.builder.helper("redirect_map", declared, index, action), _REDIRECTED)
 
 
 def current(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes: Nodes) -> Value:
@@ -79,7 +80,8 @@ def current(f: Translation, owner: MapValue, node: ast.Call, values: Values, nod
     index = _number(f, values[0], nodes[0], "the index of a cgroup", _INDEX)
     if index is None:
         return BAD
-    result = f.builder.helper("current_task_under_cgroup", elements.declare(f, owner, node), index)
+    declared = elements.declare(f, owner, node, "current_task_under_cgroup")
+    result = f.builder.helper("current_task_under_cgroup", declared, index)
     return _result(f, result, Interval(-LARGEST_ERROR, 1))
 
 
@@ -93,7 +95,7 @@ def stack_id(f: Translation, owner: MapValue, node: ast.Call, values: Values, no
             return f.error("E022", text, source, help=f"{owner.name}.id(user=True, skip=1)")
         flags |= known if place else _USER * bool(known)
     f.stores += 1
-    declared = elements.declare(f, owner, node)
+    declared = elements.declare(f, owner, node, "get_stackid")
     result = f.builder.helper("get_stackid", f.builder.ctx(), declared, f.number(flags))
     return _result(f, result, Interval(-LARGEST_ERROR, owner.declared.max_entries - 1))
 

@@ -74,8 +74,8 @@ def _in_place(f: Translation, owner: MapValue, node: ast.Call, kind: StructType,
 
 def _reserved(f: Translation, owner: MapValue, node: ast.AST) -> Register:
     f.stores += 1
-    size = f.number(size_of(_event(owner)))
-    return f.builder.helper("ringbuf_reserve", elements.declare(f, owner, node), size, f.number(0), type=_RECORD)
+    size, declared = f.number(size_of(_event(owner))), elements.declare(f, owner, node, "ringbuf_reserve")
+    return f.builder.helper("ringbuf_reserve", declared, size, f.number(0), type=_RECORD)
 
 
 def _sent(f: Translation, owner: MapValue, node: ast.Call, value: Value, given: ast.expr) -> Value:
@@ -112,11 +112,12 @@ def output(f: Translation, owner: MapValue, node: ast.Call, values: list[Value],
 
 def _output(f: Translation, owner: MapValue, node: ast.Call, address: Register, size: int) -> Value:
     f.stores += 1
-    declared = elements.declare(f, owner, node)
+    helper = "ringbuf_output" if isinstance(owner.declared, Ring) else "perf_event_output"
+    declared = elements.declare(f, owner, node, helper)
     if isinstance(owner.declared, Ring):
-        f.builder.helper("ringbuf_output", declared, address, f.number(size), f.number(0))
+        f.builder.helper(helper, declared, address, f.number(size), f.number(0))
     else:  # to the buffer of this CPU: BPF_F_CURRENT_CPU
-        f.builder.helper("perf_event_output", f.builder.ctx(), declared, f.number(M32), address, f.number(size))
+        f.builder.helper(helper, f.builder.ctx(), declared, f.number(M32), address, f.number(size))
     return NOTHING
 
 

@@ -89,6 +89,9 @@ def _refuse(f: Translation, owner: Value, target: ast.Attribute | ast.Subscript)
     f.error("E022", text, target.value, help="items are those of maps: hits = Array(u64, 256)")
 
 
+_ODD = "the instructions take addresses that are multiples of a number's size, and this field may stand at another one"
+
+
 def update(f: Translation, node: ast.AugAssign, target: ast.Attribute | ast.Subscript) -> None:
     """`e.x op= v`, `a[i] op= v`, `m[k] op= v`."""
     owner = value(f, target.value)
@@ -119,11 +122,11 @@ def _update_memory(
             place.no_field(f, owner, target)
     else:
         one = place_of(f, owner, target)
-    if one is not None and one.at.shared and not one.at.fixed and atomics.can_be(one, node.op):
-        if not _is_named(f, target.value):
+    if one is not None and one.at.shared and not one.at.fixed and atomics.is_wide(one):
+        if not _is_named(f, target.value) and atomics.can_be(one, node.op):
             atomics.update(f, one, node, lambda: value(f, node.value))
             return
-        _warn_not_atomic(f, node, target)
+        _warn_not_atomic(f, node, target, one)
     old: Value = place.read(f, one) if one is not None else Bad()
     operand = value(f, node.value)
     computed = arith.augmented(f, node, (old, target), (operand, node.value))
@@ -138,14 +141,20 @@ def _is_named(f: Translation, node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and isinstance(f.state.names.get(f.frame.own(node.id)), Reference | Nullable)
 
 
-def _warn_not_atomic(f: Translation, node: ast.AugAssign, target: ast.Attribute | ast.Subscript) -> None:
+def _warn_not_atomic(
+    f: Translation, node: ast.AugAssign, target: ast.Attribute | ast.Subscript, one: Place
+) -> None:  # fmt: skip
+    if type(node.op) not in atomics.OPERATIONS:
+        return
     part = f".{target.attr}" if isinstance(target, ast.Attribute) else "[...]"
+    is_aligned = atomics.is_aligned(one)
     f.warn(
         "W114",
         f"`{f.quoted(node)}` is not atomic: another CPU may store there between its load and its store",
         node,
-        why=f"`{f.quoted(target.value)}` is a name for memory that all CPUs share",
-        help=f"name the element itself: m[k]{part} {f.quoted(node).removeprefix(f.quoted(target)).strip()}",
+        why=f"`{f.quoted(target.value)}` is a name for memory that all CPUs share" if is_aligned else _ODD,
+        help=f"name the element itself: m[k]{part} {f.quoted(node).removeprefix(f.quoted(target)).strip()}"
+        if is_aligned else "declare the struct without packed=True, or put the field before smaller ones",
     )
 
 

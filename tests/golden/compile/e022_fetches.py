@@ -13,8 +13,15 @@ class Flow:
     port: be32
 
 
+@struct(packed=True)
+class Packed:
+    small: u8
+    count: u64
+
+
 flows = Hash(u32, Flow)
 totals = Array(u64, 4)
+narrow = bpf.data(Packed())
 fixed = bpf.const(Flow(count=1))
 
 
@@ -24,6 +31,7 @@ def program(a: u32) -> u64:  # hook: function
     one = flows[a]
     n = bpf.fetch_add(one, "small", 1)  #~ E022 field `small` of Flow is no number of 32 or 64 bits
     n = bpf.xchg(one, "port", 1)  #~ E022 field `port` of Flow is no number of 32 or 64 bits
+    n = bpf.fetch_add(narrow, "count", 1)  #~ E022 field `count` of Packed may stand at an address that is no multiple of 8
     n = bpf.fetch_or(one, "bytes", 1)  #~ E037 `Flow` has no field "bytes"
     n = bpf.fetch_or(flows, a, 1)  #~ E022 the element is no number of 32 or 64 bits
     n = bpf.cmpxchg(totals, 1, 2)  #~ E013 `bpf.cmpxchg` takes 4 arguments here

@@ -83,7 +83,9 @@ def command(
     if CPYTHON in names and kind is None:
         kind = PYTHON
     if CPYTHON in names and kind not in COMPILED:
-        raise UsageError(f"--kind {kind} runs no functions of Python: engine cpython takes part in --kind python, hooks")
+        raise UsageError(
+            f"--kind {kind} runs no functions of Python: engine cpython takes part in --kind python, hooks"
+        )
     if replay is not None:
         return _replay(replay, names, as_json)
     if (programs if kind == MAPS else operations) is not None:

@@ -42,7 +42,12 @@ class Run:
         """For JSON."""
         listed = [{"file": str(path), "case": one.case.name, "lines": one.case.text.count("\n")}
                   for path, one in self.files]  # fmt: skip
-        return {**self.report.document(), "kind": self.report.subject.name, "files": listed, "interrupted": self.interrupted}
+        return {
+            **self.report.document(),
+            "kind": self.report.subject.name,
+            "files": listed,
+            "interrupted": self.interrupted,
+        }
 
     def show(self) -> None:
         """For a person."""

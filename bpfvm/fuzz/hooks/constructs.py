@@ -1,7 +1,7 @@
 """What programs on hooks are made of, counted: rows from the tables of headers, packet calls, maps, protocols, fields.
 
-A program counts once for each, however often it has it. What the compiler learns is a row at once, and the fuzz test asks
-that generated programs have it.
+A program counts once for each, however often it has it. What the compiler learns is a row at once, and the fuzz test
+asks that generated programs have it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _ROWS = (ContextValue, ContextArray, View)  # of the protocol table, each with a
 _KEYED, _NESTED = ("item", "set_item", "update", "contains"), ("item", "contains")
 _OF_MAPS: Mapping[str, tuple[str, ...]] = {
     "Array": _KEYED, "Hash": (*_KEYED, "delete"), "Counter": (*_KEYED, "delete"),
-    "LpmTrie": ("item", "set_item", "contains", "delete"), "ArrayOf": _NESTED, "HashOf": _NESTED, "Bloom": ("contains",),
+    "LpmTrie": ("item", "set_item", "contains", "delete"), "ArrayOf": _NESTED, "HashOf": _NESTED,
+    "Bloom": ("contains",),
 }  # fmt: skip
 _CSUMS = ("ip_csum", "csum_replace", "csum_replace32", "csum_fold", "from_bytes", "startswith", "at", "print")
 _OWN = ("data", "const", "lock")  # names of `bpf` that are no decorators
@@ -81,7 +82,9 @@ def count(text: str, met: Counter[str]) -> Counter[str]:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="bpf"), attr=name)):
                 found.add(f"bpf.{name}")
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="submit" | "discard" as name)) if owner[0] == "r":
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="submit" | "discard" as name)) if (
+                owner[0] == "r"
+            ):
                 found.add(f"a record's {name}")
             case ast.Call(func=ast.Attribute(attr=name)) | ast.Call(func=ast.Name(id=name)):
                 found.add(f"call of {name}")

@@ -1,7 +1,7 @@
 """What stands in maps and in events: numbers, structs, arrays; how one is declared, made, read and stored in.
 
-    item = some(module)  # one of them, as a type of the language
-    item.text            # "u32", "S0", "u8[6]"
+item = some(module)  # one of them, as a type of the language
+item.text            # "u32", "S0", "u8[6]"
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BYTES = (4, 6, 8)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One type. Exactly one of storage (a number), struct, and of (an array of `count` numbers; char for texts) is set."""
+    """One type. One of storage (a number), struct, and of (an array of `count` numbers; char for texts) is set."""
 
     text: str
     storage: Storage | None = None

@@ -66,7 +66,11 @@ class Events:
         if w.turns > _MOST:
             return False
         one = w.pick(self.maps)
-        known = [*(ref.text for ref in elements.refs(w)), *w.objects, repr(bytes(w.rng.choice((0, 9, 255)) for _ in range(w.rng.randint(1, 9))))]
+        known = [
+            *(ref.text for ref in elements.refs(w)),
+            *w.objects,
+            repr(bytes(w.rng.choice((0, 9, 255)) for _ in range(w.rng.randint(1, 9)))),
+        ]
         w.line(f"{one.text}.output({w.pick(known)})")
         return True
 
@@ -135,4 +139,6 @@ class Events:
         if found.kind == "bool":
             return f"({text})"
         plain = w.pick(("", ":d", ":5", ":<9", ":+d", ":012d", ": d"))
-        return f"({text}){plain if found.range.lo < 0 or w.chance(0.5) else w.pick((':x', ':#x', ':08x', ':X', ':<12x'))}"
+        return (
+            f"({text}){plain if found.range.lo < 0 or w.chance(0.5) else w.pick((':x', ':#x', ':08x', ':X', ':<12x'))}"
+        )

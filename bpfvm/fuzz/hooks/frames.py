@@ -1,4 +1,4 @@
-"""Packets to run on: a frame of every header kind, cut and changed, with numbers that the program knows in its fields."""
+"""Packets to run on: a frame of every header kind, cut and changed, with numbers of the program in its fields."""
 
 from __future__ import annotations
 
@@ -90,7 +90,9 @@ def packet(rng: random.Random, kind: Kind, ends: Sequence[int], numbers: Sequenc
     if not link:
         data = bytearray(rng.choice([one for one in whole() if one[12:14] in (b"\x08\x00", b"\x86\xdd")])[14:])
     if rng.random() < _PADDED:
-        data += bytes(rng.choice((0, 1, 5, 0x45, 255)) for _ in range(rng.choice((rng.randrange(_MOST), _MOST)) - len(data)))
+        data += bytes(
+            rng.choice((0, 1, 5, 0x45, 255)) for _ in range(rng.choice((rng.randrange(_MOST), _MOST)) - len(data))
+        )
     if rng.random() < _CHANGED:
         _changed(rng, data)
     if rng.random() < _KNOWN:

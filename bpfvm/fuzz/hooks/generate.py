@@ -2,7 +2,7 @@
 
     case = generated(seed=1, number=42)
 
-What can be written beside numbers comes as rows for the writer of `bpfvm.fuzz.python`: of the packet, of maps, of events.
+What is written beside numbers comes as rows for the writer of `bpfvm.fuzz.python`: of the packet, of maps, of events.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bpfvm.fuzz.python.memory import declare
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.statements import leave
 from bpfvm.fuzz.python.term import PLAIN
-from bpfvm.fuzz.python.writer import Module, Row, Writer
+from bpfvm.fuzz.python.writer import Module, Writer
 from bpfvm.lang.interval import Interval, of_bits
 
 _FAULTY = 0.25  # of the programs say what a fault gives
@@ -44,7 +44,7 @@ def generated(seed: int, number: int) -> Case:
     ends = _rows(module, kind)
     for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
         called(module)
-    writer = Writer(module, PLAIN[2], rng.choice((2, 3, 5, 8, 12, 16)))
+    writer = Writer(module, PLAIN[2], rng.choice((1, 2, 3, 5, 8, 12)))
     if kind.hook.returns is not None:
         writer.verdict = Interval(*kind.hook.returns)
     body(writer)
@@ -81,7 +81,8 @@ def _decorator(rng: random.Random, kind: Kind) -> str:
 
 def _inputs(module: Module, kind: Kind, ends: Sequence[int]) -> list[Given]:
     """Packets, the same one again sometimes, and fields of the context."""
-    rng, found = module.rng, []
+    rng = module.rng
+    found: list[Given] = []
     for _ in range(INPUTS):
         data = packet(rng, kind, ends, module.numbers) if not found or rng.random() < 0.9 else rng.choice(found)[0]
         fields = {
@@ -90,6 +91,3 @@ def _inputs(module: Module, kind: Kind, ends: Sequence[int]) -> list[Given]:
         }  # fmt: skip
         found.append((data, fields) if fields else (data,))
     return found
-
-
-__all__ = ["INPUTS", "Row", "generated"]

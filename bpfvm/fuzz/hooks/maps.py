@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from bpfvm.fuzz.hooks import elements
 from bpfvm.fuzz.hooks.elements import Item, Ref
@@ -86,8 +87,7 @@ class Maps:
         hashed = rng.random() < 0.4
         key = elements.number_item(u32)
         inner = f"Hash({key.text}, {value.text}, 4)" if hashed else f"Array({value.text}, 4)"
-        for number in range(2):
-            self.module.lines.append(f"{name}i{number} = {inner}")
+        self.module.lines += [f"{name}i{which} = {inner}" for which in range(2)]
         outer = rng.random() < 0.6
         head = "ArrayOf(" if outer else "HashOf(u32, "
         held = f", {{0: {name}i0, 2: {name}i1}}" if outer else ""
@@ -184,6 +184,7 @@ class Maps:
         if not one.is_array and not one.default and w.chance(0.6):
             return None
         key = self.key(w, one)
+        type: Any
         if one.value.storage is not None:
             where, type = f"{one.text}, {key}", one.value.storage
         elif one.value.struct is not None:
@@ -198,12 +199,16 @@ class Maps:
 
     def values(self, w: Writer, depth: int) -> Term | None:
         """A reducer over all that stands in an array."""
-        arrays = [one for one in self.maps if one.is_array and one.value.storage is not None and one.count * w.turns < TURNS]
+        arrays = [
+            one for one in self.maps if one.is_array and one.value.storage is not None and one.count * w.turns < TURNS
+        ]
         if not arrays:
             return None
         one, name = w.pick(arrays), w.fresh("i")
         if w.chance(0.3):
-            return Term(f"sum(int({one.text}[{name}]) & 255 for {name} in {one.text})", "int", Interval(0, 255 * one.count))
+            return Term(
+                f"sum(int({one.text}[{name}]) & 255 for {name} in {one.text})", "int", Interval(0, 255 * one.count)
+            )
         return Term(f"sum(int({name}) & 255 for {name} in {one.text}.values())", "int", Interval(0, 255 * one.count))
 
     def entries(self, w: Writer, depth: int) -> Term:
@@ -228,7 +233,7 @@ class Maps:
         return elements.term(*found) if found is not None else None
 
     def _inner(self, w: Writer) -> tuple[str, Keyed]:
-        name, outer, inner = w.pick(self.nested)
+        name, _, inner = w.pick(self.nested)
         which = str(w.rng.choice((0, 2, 0, 2, 1))) if w.chance(0.7) else f"{number(w, 0).text} & {w.pick((2, 3))}"
         return f"{name}[{which}]", inner
 
@@ -293,9 +298,15 @@ class Maps:
         if not found:
             return False
         one = w.pick(found)
-        value = number(w, 1)
-        type = one.value.storage
-        text = value.text if not value.modular else f"int({value.text})" if kind_of(type) == "int" else converted(value, type).text
+        value, type = number(w, 1), one.value.storage
+        assert type is not None, "maps of numbers were asked for"
+        text = (
+            value.text
+            if not value.modular
+            else f"int({value.text})"
+            if kind_of(type) == "int"
+            else converted(value, type).text
+        )
         w.line(f"{one.text}.add({self.key(w, one)}, {text})")
         return True
 
@@ -318,7 +329,7 @@ class Maps:
     def _named(self, w: Writer, one: Keyed) -> str:
         """A key in a name, so that the same is asked twice."""
         text = self.key(w, one)
-        if text.isidentifier() or w.chance(0.3) and ":=" not in text:
+        if text.isidentifier() or (w.chance(0.3) and ":=" not in text):
             return text
         if one.key.storage is None:
             if not one.key.text.startswith(("u8", "char")):
@@ -366,7 +377,11 @@ class Maps:
         if one.is_array:
             text = f"{one.text}[{key}]"
         else:
-            text = f"{one.text}.setdefault({key}, {elements.value(w, one.value)})" if w.chance(0.6) else f"{one.text}[{key}]"
+            text = (
+                f"{one.text}.setdefault({key}, {elements.value(w, one.value)})"
+                if w.chance(0.6)
+                else f"{one.text}[{key}]"
+            )
         if w.chance(0.1) and one.value.struct is not None:
             text += ".copy()"
         w.line(f"{name} = {text}")
@@ -423,7 +438,7 @@ class Maps:
             text = name
         where = f"{text}[{self.key(w, inner)}]"
         if inner.is_array:
-            return self._part(w, where, inner.value) or w.line(f"{where} = {elements.value(w, inner.value)}") is None
+            return self._part(w, where, inner.value)
         w.line(f"{where} = {elements.value(w, inner.value)}")
         return True
 

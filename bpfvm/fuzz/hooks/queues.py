@@ -1,4 +1,4 @@
-"""Maps without keys, and global data: queues, stacks, bloom filters, histograms, tails, targets, one struct in a section."""
+"""Maps without keys, and global data: queues, stacks, bloom filters, histograms, targets, a struct in a section."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ class Queues:
 
     def _targets(self) -> None:
         rng, lines = self.module.rng, self.module.lines
-        kind = rng.choice(("ProgArray", "DevMap", "CpuMap", "XskMap") if self.kind.name == "xdp" else ("ProgArray", "CgroupArray"))
+        kind = rng.choice(
+            ("ProgArray", "DevMap", "CpuMap", "XskMap") if self.kind.name == "xdp" else ("ProgArray", "CgroupArray")
+        )
         self.targets.append(kind)
         lines.append(f"targets = {kind}({1 if kind == 'CpuMap' else 4})")
 

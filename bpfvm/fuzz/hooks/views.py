@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bpfvm.fuzz.hooks.kinds import Kind
 from bpfvm.fuzz.hooks.paths import View, reachable, walked
@@ -57,7 +56,11 @@ class Views:
 
     def tests(self) -> tuple[Row, ...]:
         """Conditions."""
-        return (Row("packet test", 5, self.test), Row("packet bytes", 5, self.compared), Row("packet view", 1, self.truth))
+        return (
+            Row("packet test", 5, self.test),
+            Row("packet bytes", 5, self.compared),
+            Row("packet view", 1, self.truth),
+        )
 
     def held(self, w: Writer, header: str = "") -> list[Held]:
         """Names for views."""
@@ -227,7 +230,7 @@ class Views:
             if found is None:
                 return None
             view, one = found
-            data: Any = self._data(w, one.size)
+            data = self._data(w, one.size)
             if other is not None and other[1].size == one.size:
                 data = f"{other[0].text}.{other[1].name}"
             return Term(f"({view.text}.{one.name} {w.pick(('==', '!='))} {data})", "bool", BOOL)
@@ -242,13 +245,13 @@ class Views:
             return Term(f"({piece} {w.pick(('==', '!='))} {other_piece})", "bool", BOOL) if other_piece else None
         if choice < 0.8:
             return Term(f"{piece}.startswith({self._data(w, w.rng.randint(1, size))})", "bool", BOOL)
-        among = ", ".join(str(self._data(w, size)) for _ in range(w.rng.randint(1, 3)))
+        among = ", ".join(self._data(w, size) for _ in range(w.rng.randint(1, 3)))
         return Term(f"({piece} {w.pick(('in', 'not in'))} ({among},))", "bool", BOOL)
 
-    def _data(self, w: Writer, size: int) -> bytes:
+    def _data(self, w: Writer, size: int) -> str:
         """Bytes that are met: words of protocols, addresses, runs of one byte."""
         word = w.pick((*_WORDS, bytes((2, 0, 0, 0, 0, 1)), bytes(range(16)), bytes(16), b"\x0a\0\0\x01\x0a\0\0\xfe"))
-        return (word * size)[:size]
+        return repr((word * size)[:size])
 
     def truth(self, w: Writer, depth: int) -> Term | None:
         """A number of bytes that is left."""

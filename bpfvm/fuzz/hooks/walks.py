@@ -1,6 +1,8 @@
-"""Statements on the packet: names for views and bytes, walks, joins, stores, calls that move it, `match` of its type."""
+"""Statements on the packet: names for views and bytes, walks, joins, stores, calls that move it, `match pkt.type`."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from bpfvm.fuzz.hooks.paths import View
 from bpfvm.fuzz.hooks.views import Held, Views, small
@@ -19,6 +21,29 @@ _MOVES = 0.3  # of the places where a call that moves the packet could stand hav
 _TYPES = (0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8, 0x8847, 0x88CC)
 _ALIKE = ((("vlan", "ip"), ("ip",)), (("ip", "tcp", "data"), ("ip", "udp", "data")), (("ip6", "udp"), ("ip", "udp")),
           (("eth", "data"), ("data",)))  # fmt: skip
+
+# Numbers worth trying for each argument of each call; () where any number will do.
+_GIVEN: Mapping[str, tuple[tuple[int, ...], ...]] = {
+    "adjust_head": ((-14, -4, 4, 8, 14, 20, 34, -64, 0),),
+    "adjust_tail": ((-8, -1, 4, 16, 64, -20, 0),),
+    "adjust_meta": ((-4, -8, -32, 0, 4, -3),),
+    "pull_data": ((0, 14, 34, 60),),
+    "change_head": ((0, 4, 14, 40),),
+    "change_tail": ((14, 34, 60, 64, 100),),
+    "adjust_room": ((-4, 4, 8, 20, -20), (0, 1)),
+    "change_proto": ((0x0800, 0x86DD),),
+    "vlan_push": ((0x8100, 0x88A8), ()),
+    "vlan_pop": (),
+    "l3_csum_replace": ((24, 10, 40), (), (), (2, 4)),
+    "l4_csum_replace": ((36, 40, 50), (), (), (2, 4, 0x12, 0x24)),
+}
+_FREE = {
+    "delta": "-({} & 15)",
+    "size": "({} & 63)",
+    "tci": "{}",
+    "old": "{}",
+    "new": "{}",
+}  # arguments that any number gives
 
 
 class Walks:
@@ -102,7 +127,9 @@ class Walks:
         by = w.pick((f"{n} + 1", f"({n} & 7) + 1", "2", f"{n} % 5 + 1"))
         w.line(f"{name} = {start.text}{'' if start.header.name == DATA else '[0:]'}")
         if w.chance(0.3):
-            w.line(f"while {name}[0] & {w.pick((1, 0x3F, 0xFF))}:" if w.chance(0.4) else f"while len({name}) > {trips}:")
+            w.line(
+                f"while {name}[0] & {w.pick((1, 0x3F, 0xFF))}:" if w.chance(0.4) else f"while len({name}) > {trips}:"
+            )
             turns = TURNS // 2
         else:
             w.line(f"for {w.fresh('i')} in range({trips}):")
@@ -238,33 +265,11 @@ class Walks:
         return True
 
     def _given(self, w: Writer, row: PacketCall) -> list[str]:
-        def one_of(*values: int) -> str:
-            return str(w.rng.choice(values))
-
-        match row.name:
-            case "adjust_head":
-                return [one_of(-14, -4, 4, 8, 14, 20, 34, -64, 0) if w.chance(0.7) else f"-{small(w, 15)}"]
-            case "adjust_tail":
-                return [one_of(-8, -1, 4, 16, 64, -20, 0) if w.chance(0.7) else f"-{small(w, 15)}"]
-            case "adjust_meta":
-                return [one_of(-4, -8, -32, 0, 4, -3)]
-            case "pull_data":
-                return [] if w.chance(0.3) else [small(w, 63)]
-            case "change_head":
-                return [one_of(0, 4, 14, 40)]
-            case "change_tail":
-                return [one_of(14, 34, 60, 64, 100) if w.chance(0.7) else f"{small(w, 63)} + 60"]
-            case "adjust_room":
-                return [one_of(-4, 4, 8, 20, -20), one_of(0, 1)]
-            case "change_proto":
-                return [one_of(0x0800, 0x86DD)]
-            case "vlan_push":
-                return [w.pick(("0x8100", "0x88a8")), converted(number(w, 0), PLAIN[1]).text]
-            case "l3_csum_replace":
-                return [one_of(24, 10, 40), *self._words(w), one_of(2, 4)]
-            case "l4_csum_replace":
-                return [one_of(36, 40, 50), *self._words(w), one_of(2, 4, 0x12, 0x24)]
-        return []
-
-    def _words(self, w: Writer) -> list[str]:
-        return [wanted(w, 0, PLAIN[1]).text for _ in range(2)]
+        """Arguments by the table of what is worth trying, or by some number of the program's."""
+        found = []
+        for one, values in zip(row.arguments, _GIVEN[row.name], strict=False):
+            if not values or (one.name in _FREE and w.chance(0.3)):
+                found.append(_FREE.get(one.name, "{}").format(wanted(w, 0, PLAIN[1]).text))
+            else:
+                found.append(str(w.rng.choice(values)))
+        return [] if row.name == "pull_data" and w.chance(0.3) else found

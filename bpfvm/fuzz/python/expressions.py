@@ -56,7 +56,7 @@ def condition(w: Writer, depth: int) -> Term:
 
 
 def _made(w: Writer, rows: Sequence[Row], more: Sequence[Row], depth: int) -> Term:
-    """A term by one of the rows. more: of the module, whose operands are expressions too, at a place that is not deep."""
+    """A term by one of the rows. more: of the module, which have operands: at a place that is not deep."""
     w.within += 1
     rows = (*rows, *more) if w.within <= _DEEPEST else rows
     found = None

@@ -1,7 +1,7 @@
-"""What the compiler meets of values that are objects of ours: each use of the protocol table, counted while it compiles.
+"""What the compiler meets of values that are objects of ours: each use of the protocol table, counted.
 
-The table has a row for each class and a column for each piece of syntax; of maps the class of the map stands for the row,
-and attributes have names: "Hash get", "ip.ttl", "View set_span".
+The table has a row for each class and a column for each piece of syntax; of maps the class of the map stands for the
+row, and attributes have names: "Hash get", "ip.ttl", "View set_span".
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def label(value: Any, column: str, name: str = "") -> str:
 def _noted(column: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def met(f: Any, value: Any, *rest: Any) -> Any:
         node = rest[0] if rest else None
-        named = column in ("attribute", "test") and isinstance(node, ast.Attribute)
-        _counts[-1][label(value, column, node.attr if named else "")] += 1
-        if named and isinstance(value, View):
+        name = node.attr if column in ("attribute", "test") and isinstance(node, ast.Attribute) else ""
+        _counts[-1][label(value, column, name)] += 1
+        if name and isinstance(value, View):
             _counts[-1][label(value, column)] += 1
         return function(f, value, *rest)
 

@@ -10,6 +10,7 @@ from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.fuzz.python.run import Difference
 from bpfvm.fuzz.python.subject import FUNCTIONS, Subject
 
+
 @dataclass(slots=True)
 class Report:
     """generated: programs made. compared: those that every engine ran. runs: inputs that they ran on.
@@ -86,17 +87,26 @@ class Report:
         lines += [f"  no witness {count:>5}: {kind}" for kind, count in self.unproved.most_common()]
         lines += [f"  not compared {count:>5}: {reason}" for reason, count in self.rejected.most_common()]
         ops = [name for name in IR_OPS if name not in self.subject.unused_ops]
-        for what, counts, table in (("IR operations", self.ops, ops), ("constructs", self.constructs, self.subject.constructs)):
+        for what, counts, table in (
+            ("IR operations", self.ops, ops),
+            ("constructs", self.constructs, self.subject.constructs),
+        ):
             known = {name: counts[name] for name in table}
             least = sorted(known.items(), key=lambda row: row[1])[:6]
             lines.append(f"  {len(known)} {what}, the rarest {', '.join(f'{name} {count}' for name, count in least)}")
-        lines += [f"  made elsewhere: {name:<16} {why}" for name, why in (*self.subject.unused_ops.items(), *self.subject.unmade.items())]
+        lines += [
+            f"  made elsewhere: {name:<16} {why}"
+            for name, why in (*self.subject.unused_ops.items(), *self.subject.unmade.items())
+        ]
         lines.append(f"  {len(self.differences)} differences")
         return "\n".join([*lines, *(f"  {one}" for one in self.differences)])
 
     def listing(self) -> str:
         """A line for each IR operation and each construct, with its count."""
-        rows = [*((self.ops[name], name) for name in IR_OPS), *((self.constructs[name], name) for name in self.subject.constructs)]
+        rows = [
+            *((self.ops[name], name) for name in IR_OPS),
+            *((self.constructs[name], name) for name in self.subject.constructs),
+        ]
         return "\n".join(f"{count:>8} {name}" for count, name in sorted(rows))
 
 

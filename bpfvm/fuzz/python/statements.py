@@ -193,7 +193,9 @@ def leave(w: Writer) -> None:
     """`return` of a value of the declared type, or of one that it is cut from."""
     if w.verdict is not None:
         found, size = number(w, depth(w)), w.verdict.hi - w.verdict.lo + 1
-        w.line(f"return {w.verdict.lo} + int({found.text}) % {size}" if w.verdict.lo else f"return {found.text} % {size}")
+        w.line(
+            f"return {w.verdict.lo} + int({found.text}) % {size}" if w.verdict.lo else f"return {found.text} % {size}"
+        )
         return
     free = not w.called and w.result is not bool and w.chance(0.5)
     w.line(f"return {(number(w, depth(w)) if free else wanted(w, depth(w), w.result)).text}")

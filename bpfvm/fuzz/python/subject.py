@@ -41,7 +41,11 @@ UNUSED_OPS: Mapping[str, str] = {
     "update": "elements of hash maps that may be new: bpfvm fuzz --kind hooks",
     "helper": "calls of helpers: bpfvm fuzz --kind hooks",
     "kfunc": "kernel functions are not called by name",
-    **{name: "atomic operations with a result: bpfvm fuzz --kind hooks" for name in IR_OPS if name.startswith(_FETCHING)},
+    **{
+        name: "atomic operations with a result: bpfvm fuzz --kind hooks"
+        for name in IR_OPS
+        if name.startswith(_FETCHING)
+    },
     **{name: "memory of the kernel, by CO-RE: tests/tracing" for name in IR_OPS if name.startswith("core")},
     **{name: "packets of socket filters: bpfvm fuzz --kind hooks" for name in IR_OPS if name.startswith("skb")},
 }

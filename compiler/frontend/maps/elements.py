@@ -270,8 +270,9 @@ def declare(f: Translation, owner: MapValue, node: ast.AST, helper: str = "") ->
     """The map, as helpers take it; `helper` is one that not all programs may call. E011 where the kernel keeps the map,
     or the helper, from such programs."""
     if helper and allowed(helper, f.hook.type, f.hook.attach_type) is False:
-        f.error("E011", f"`{owner.name}` is {type(owner.declared).__name__}, which programs of type {f.hook.type} cannot use",
-                node, why=f"the kernel refuses to load a {f.hook.type} program that calls bpf_{helper}",
+        made, hook = type(owner.declared).__name__, f.hook.type
+        f.error("E011", f"`{owner.name}` is {made}, which programs of type {hook} cannot use", node,
+                why=f"the kernel refuses to load a {hook} program that calls bpf_{helper}",
                 help="docs/helpers.md says who may call what")  # fmt: skip
     type_name = owner.declared.type
     if f.hook.type == "syscall" and not BY_NAME[type_name].sleepable:

@@ -154,7 +154,8 @@ def _warn_not_atomic(
         node,
         why=f"`{f.quoted(target.value)}` is a name for memory that all CPUs share" if is_aligned else _ODD,
         help=f"name the element itself: m[k]{part} {f.quoted(node).removeprefix(f.quoted(target)).strip()}"
-        if is_aligned else "declare the struct without packed=True, or put the field before smaller ones",
+        if is_aligned
+        else "declare the struct without packed=True, or put the field before smaller ones",
     )
 
 

@@ -13,12 +13,14 @@ from bpfvm.compiler.emit.layout import layout, linked
 from bpfvm.compiler.emit.object import Code, assemble
 from bpfvm.compiler.ir.check import check
 from bpfvm.compiler.ir.function import Function
+from bpfvm.compiler.ir.ops import CALLS
 from bpfvm.compiler.ir.text import to_text
 from bpfvm.compiler.ir.types import Value
 from bpfvm.compiler.lower.select import select
 from bpfvm.compiler.passes.bounds import bounds
 from bpfvm.compiler.passes.cse import cse
 from bpfvm.compiler.passes.dce import dce
+from bpfvm.compiler.passes.outline import outline
 from bpfvm.compiler.passes.prune import prune
 from bpfvm.compiler.passes.scalars import scalars
 from bpfvm.compiler.passes.sccp import sccp
@@ -58,6 +60,8 @@ PASSES: tuple[Pass, ...] = (
     Pass("bounds", bounds),
     Pass("swaps", swaps),
     Pass("dce", dce),
+    Pass("outline", lambda function, _: outline(function)),
+    Pass("prune", lambda function, _: prune(function)),
 )
 
 # (earlier, later): why
@@ -71,6 +75,7 @@ PASS_ORDER: tuple[tuple[str, str, str], ...] = (
     ("bounds", "dce", "addresses that are tested no more are read no more"),
     ("cse", "dce", "the operands of what is computed once are read no more"),
     ("prune", "dce", "a value is dead only once the ways that read it are gone"),
+    ("dce", "outline", "what nothing reads is not shared with a callback"),
 )
 
 PASS_NAMES = ("frontend", *dict.fromkeys(one.name for one in PASSES))
@@ -78,15 +83,15 @@ PASS_NAMES = ("frontend", *dict.fromkeys(one.name for one in PASSES))
 
 def optimise(function: Function, dump: Dump | None = None) -> None:
     """Run PASSES over `function` and its subprograms, checked between. `dump` gets each pass's name and the text."""
-    whole = (function, *function.callees.values())
-    for part in whole:
+    for part in (function, *function.callees.values()):
         check(part)
     if dump is not None:
         dump("frontend", to_text(function))
     for one in PASSES:
         trace = _Trace()
-        for part in whole:
+        for part in (function, *function.callees.values()):
             one.run(part, trace)
+        for part in (function, *function.callees.values()):
             check(part)
         if dump is not None:
             dump(one.name, "".join(trace.lines) + to_text(function))
@@ -127,7 +132,7 @@ def _called(function: Function) -> list[Function]:
     waiting = [function]
     while waiting:
         for value in waiting.pop().values():
-            if value.op == "call" and value.name not in found:
+            if value.op in CALLS and value.name not in found:
                 found[value.name] = function.callees[value.name]
                 waiting.append(found[value.name])
     return list(found.values())
@@ -135,7 +140,7 @@ def _called(function: Function) -> list[Function]:
 
 def _deepest(function: Function, stacks: Mapping[str, int]) -> int:
     """Bytes of stack that a program and a chain of its subprograms take together; the kernel rounds frames up."""
-    called = {value.name for value in function.values() if value.op == "call"}
+    called = {value.name for value in function.values() if value.op in CALLS}
     own = stacks[function.name]
     if not called:
         return own
@@ -184,7 +189,7 @@ def _rename(function: Function, old: str, callee: Function) -> None:
     function.callees[callee.name] = function.callees.pop(old)
     for part in (function, *function.callees.values()):
         for value in part.values():
-            if value.op == "call" and value.name == old:
+            if value.op in CALLS and value.name == old:
                 value.name = callee.name
 
 

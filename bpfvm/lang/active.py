@@ -24,6 +24,9 @@ class Machine(Protocol):
     def helper(self, name: str, *arguments: int) -> int:
         """r0 of a helper, a row of tables.helpers, an unsigned 64-bit number."""
 
+    def walk(self, handle: int) -> Iterator[tuple[int, int]]:
+        """The addresses of key and value of each entry of a map, as for_each_map_elem comes to them."""
+
     def kfunc(self, name: str, *arguments: int) -> int:
         """r0 of a kernel function, a row of tables.kfuncs."""
 

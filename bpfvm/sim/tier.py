@@ -6,12 +6,12 @@ and addresses in the arena, and memory is the arena's. So maps, packets, context
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bpfvm.core.bits import M64, mask
 from bpfvm.core.errors import Unavailable
-from bpfvm.emulator.arguments import Helper
+from bpfvm.emulator.arguments import Helper, map_of
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
@@ -85,6 +85,9 @@ class Function(Interpreter):
         elif name in ("ringbuf_submit", "ringbuf_discard"):
             self._records.discard(arguments[0])
         return result
+
+    def walk(self, handle: int) -> Iterator[tuple[int, int]]:
+        return map_of(self, handle, "a map").walk()
 
     def kfunc(self, name: str, *arguments: int) -> int:
         assert self.code is not None, "a program runs"

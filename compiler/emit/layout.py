@@ -30,7 +30,7 @@ def linked(parts: Sequence[tuple[str, Sequence[Insn]]]) -> tuple[tuple[Insn, ...
     out: list[Insn] = []
     for name, insns in parts:
         for at, one in zip(slots(insns), insns, strict=False):
-            if one.op.name == "call_local" and one.symbol is not None:
+            if one.op.name in ("call_local", "lddw_func") and one.symbol is not None:
                 one = replace(one, imm=starts[one.symbol] - (starts[name] + at + 1), symbol=None)
             out.append(one)
     return tuple(out), starts

@@ -86,7 +86,7 @@ def _check_name(function: Function, block: Block, value: Value, named: str) -> N
     callee = function.callees.get(value.name)
     if callee is None or not callee.is_subprogram:
         _fail(function, block, f"{value}: {value.name!r} is no subprogram of the function")
-    elif len(callee.blocks[0].params) != len(value.args):
+    elif value.op == "call" and len(callee.blocks[0].params) != len(value.args):
         wanted = len(callee.blocks[0].params)
         _fail(function, block, f"{value}: {value.name} takes {wanted} arguments, got {len(value.args)}")
 

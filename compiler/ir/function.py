@@ -184,6 +184,23 @@ def edges(terminator: Terminator | None) -> list[tuple[Block, list[Value]]]:
     return []
 
 
+def retarget(terminator: Terminator | None, at: int, block: Block) -> None:
+    """Let edge `at` of `edges` go to another block."""
+    match terminator, at:
+        case Goto(), 0:
+            terminator.block = block
+        case MayGoto(), 0:
+            terminator.block = block
+        case MayGoto(), 1:
+            terminator.spent = block
+        case Branch(), 0:
+            terminator.then = block
+        case Branch(), 1:
+            terminator.other = block
+        case _:
+            raise ValueError(f"{terminator} has no edge {at}")
+
+
 def operands(terminator: Terminator | None) -> list[Value]:
     """Every value that a terminator reads, block arguments included."""
     read = [value for _, args in edges(terminator) for value in args]

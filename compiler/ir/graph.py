@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bpfvm.compiler.ir.function import Block, Function, edges
+from bpfvm.compiler.ir.function import Block, Function, edges, operands
+from bpfvm.compiler.ir.types import Value
 
 
 def order(function: Function) -> list[Block]:
@@ -111,3 +112,41 @@ def loop_depths(function: Function) -> dict[Block, int]:
         for block in inside:
             depths[block] += 1
     return depths
+
+
+def natural_loop(function: Function, head: Block) -> set[Block]:
+    """The blocks that lead back to `head` without passing it, and `head` itself: the loop that it is the head of."""
+    before = predecessors(order(function))
+    dominance = Dominance(function)
+    inside = {head}
+    waiting = [one for one in before[head] if dominance.holds(head, one)]
+    while waiting:
+        block = waiting.pop()
+        if block not in inside:
+            inside.add(block)
+            waiting += before[block]
+    return inside
+
+
+def live_in(function: Function) -> dict[Block, set[Value]]:
+    """For each reached block the values from outside of it that it, or what is behind it, reads."""
+    blocks = order(function)
+    live = {block: _read_first(block) for block in blocks}
+    made = {block: {*block.params, *block.values} for block in blocks}
+    before = predecessors(blocks)
+    waiting = dict.fromkeys(reversed(blocks))
+    while waiting:
+        block = next(iter(waiting))
+        del waiting[block]
+        for above in before[block]:
+            more = live[block] - made[above] - live[above]
+            if more:
+                live[above] |= more
+                waiting[above] = None
+    return live
+
+
+def _read_first(block: Block) -> set[Value]:
+    """Values from outside that a block itself reads."""
+    read = {arg for value in block.values for arg in value.args}
+    return (read | set(operands(block.terminator))) - {*block.params, *block.values}

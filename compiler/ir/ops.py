@@ -13,6 +13,7 @@ from bpfvm.core.bits import M64, mask, signed, swapped
 from bpfvm.isa.ops import BY_NAME as ISA
 
 MOST_ARGUMENTS = 5  # of a call: r1 to r5 (RFC 9669 section 2)
+CALLS = ("call", "function")  # what names a function that is then part of the program
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,12 @@ _ROWS: tuple[IrOp, ...] = (
     IrOp("helper", None, reads=True, writes=True, named="helper"),  # a row of tables.helpers, its arguments as they are
     IrOp("kfunc", None, reads=True, writes=True, named="kfunc"),  # a row of tables.kfuncs
     IrOp("call", None, reads=True, writes=True, named="function"),  # a subprogram: one of Function.callees
+    IrOp("function", 0, pure=True, named="function"),  # the address of a subprogram
+    # At the head of a loop, not 0 where the helper that is named goes on: it calls the loop's body, and takes the
+    # operands, without the function and what that gets. passes.outline makes the call of it.
+    IrOp("again", None, reads=True, writes=True, named="helper"),
+    IrOp("given", 1, pure=True, imm=True),  # of an `again`: argument imm that the helper calls the body with
+    IrOp("outcome", 1, pure=True),  # of an `again`, behind the loop: r0 of the helper
     *_memory(),  # atomic_fetch_* and atomic_xchg* give the old value, as atomic_cmpxchg* (address, expected, new) does
     *_core(),
     *_legacy(),

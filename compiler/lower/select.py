@@ -113,7 +113,7 @@ class _Selector:
             return made
         if value.op == "ctx":
             return self.context
-        if value.op == "map" or self.frame_offset(value) is not None:
+        if value.op in ("map", "function") or self.frame_offset(value) is not None:
             made = self.out.new()
             self.place(made, value)
             return made
@@ -131,9 +131,11 @@ class _Selector:
         return base + distance if base is not None and base <= base + distance <= 0 else None
 
     def place(self, dst: Reg, value: Value) -> None:
-        """An address on the stack that is known, or a map."""
+        """An address on the stack that is known, a map, or a function."""
         offset = self.frame_offset(value)
-        if offset is None:
+        if value.op == "function":
+            self.emit("lddw_func", dst, symbol=value.name)
+        elif offset is None:
             self.emit("lddw_map", dst, symbol=value.name)
         else:
             self.emit("mov64_x", dst, R10)
@@ -148,7 +150,7 @@ class _Selector:
             self.emit("lddw", dst, imm=number)
 
     def lower_value(self, value: Value) -> None:
-        known = value.op in ("const", "ctx", "map") or self.frame_offset(value) is not None
+        known = value.op in ("const", "ctx", "map", "function") or self.frame_offset(value) is not None
         if known or value in self.extended:
             return  # made where they are used, or by the load
         row = IR_OPS[value.op]
@@ -314,7 +316,7 @@ class _Selector:
         for register, argument in enumerate(value.args, R1):
             if argument.op == "const":
                 self.constant(register, argument.imm)
-            elif argument.op == "map" or self.frame_offset(argument) is not None:
+            elif argument.op in ("map", "function") or self.frame_offset(argument) is not None:
                 self.place(register, argument)
             else:
                 self.emit("mov64_x", register, self.register(argument))

@@ -16,6 +16,7 @@ from bpfvm.lang.memory import contents
 from bpfvm.lang.types import Storage, u32, u64
 from bpfvm.lang.userspace import UserSide
 from bpfvm.lang.userspace.values import decoder
+from bpfvm.tables.helpers.callbacks import WALKED
 
 MOST = 10240  # entries of a map that says nothing of them
 _NONE: Any = object()
@@ -71,7 +72,7 @@ class Keyed(Map):
     # user space
 
     def __iter__(self) -> Iterator[Any]:
-        """Keys; of hashes in user space only."""
+        """Keys, in user space."""
         return super().__iter__() if active() is not None else (key for key, _ in self.items())
 
     def __len__(self) -> int:
@@ -190,6 +191,34 @@ class Array(Keyed):
 
 class Hashed(Keyed):
     """A map whose keys come and go."""
+
+    def __iter__(self) -> Iterator[Any]:
+        on = self._walked()
+        return super().__iter__() if on is None else (self._copied(on, key) for key, _ in on.walk(self._handle(on)))
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """Each key with its value, in the order of the kernel's, or of the emulator's, own."""
+        on = self._walked()
+        if on is None:
+            return super().items()
+        return ((self._copied(on, key), loaded(on, self.value, at)) for key, at in on.walk(self._handle(on)))
+
+    def values(self) -> Iterator[Any]:
+        """Each value, in the order of the keys."""
+        on = self._walked()
+        return super().values() if on is None else (loaded(on, self.value, at) for _, at in on.walk(self._handle(on)))
+
+    def _walked(self) -> Machine | None:
+        """The machine that runs, None outside of a run. UsageError for maps that the kernel does not go through."""
+        on = active()
+        if on is not None and self.type not in WALKED:
+            raise UsageError(f"map {self.called}: the kernel does not go through maps of type {self.type} for programs")
+        return on
+
+    def _copied(self, on: Machine, address: int) -> Any:
+        """The key at an address, or a copy of it."""
+        found = loaded(on, self.key, address)
+        return found.copy() if isinstance(found, View) else found
 
     def clear(self) -> None:
         """Delete every element, in user space."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 from bpfvm.compiler.frontend.control import iterate
-from bpfvm.compiler.frontend.control.iterate import Items, Iterable
+from bpfvm.compiler.frontend.control.iterate import Items, Source
 from bpfvm.compiler.frontend.control.reduce import Reduction, Store, each_item, forget, source_of
+from bpfvm.compiler.frontend.control.visits import Visits
 from bpfvm.compiler.frontend.memory import access, construct, items, place
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Number, Value, constant
@@ -52,15 +53,17 @@ def array(f: Translation, node: ast.Call, kind: Layout, store: Store) -> Value:
     return made
 
 
-def _count(first: Iterable) -> int | None:
+def _count(first: Source) -> int | None:
     """How many turns there are, where that is known."""
     if isinstance(first, Items):
         return len(first.values)
+    if isinstance(first, Visits):
+        return None
     start, stop = first.start.constant, first.stop.constant
     return None if start is None or stop is None else len(range(start, stop, first.step))
 
 
-def _few(first: Iterable) -> Iterable:
+def _few(first: Source) -> Source:
     """A range of few numbers one by one."""
     return iterate.listed(first) or first
 

@@ -161,22 +161,24 @@ def forget(f: Translation, mark: Mark, heads: Heads) -> None:
     f.builder.goto(heads.block, *made)
 
 
-def close(f: Translation, heads: Heads, place: Span, spent: str | None = None) -> None:
+def close(f: Translation, heads: Heads, place: Span, spent: str | None = None, *, forgets: bool = False) -> None:
     """Go back to the head, where control comes to the end of a turn; what follows here is never reached.
 
-    place: the loop's. spent: go back by may_goto, and say this where the kernel ends the loop.
+    place: the loop's. spent: go back by may_goto, and say this where the kernel ends the loop. forgets: let the
+    kernel's verifier know nothing of what goes back.
     """
     if f.reachable:
         for name in dict.fromkeys(one.name for one in heads.carried):
             checked.carried(f, name, heads.names[name], place)
         held.turned(f, heads.before)
         back = [_carried(f, one) for one in heads.carried]
+        if forgets and (spent is None or f.machine.may_goto):
+            back = [f.builder.op("forget", one, type=one.type) if one.op == "const" else one for one in back]
         if spent is None or not f.machine.may_goto:
             if spent is not None:
                 _may_not_end(f, place)
             f.builder.goto(heads.block, *back)
         else:
-            back = [f.builder.op("forget", one, type=one.type) if one.op == "const" else one for one in back]
             f.builder.may_goto(heads.block, f.fault_block("LoopLimit", spent, place), *back)
     for one in heads.names.values():
         one = one.moved if isinstance(one, View) and one.moved is not None else one

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bpfvm.compiler.frontend import protocols
-from bpfvm.compiler.frontend.control import flow, loops, progressions
-from bpfvm.compiler.frontend.control.loops import Body, Loop
+from bpfvm.compiler.frontend.control import flow, loops, progressions, visits
+from bpfvm.compiler.frontend.control.loops import Body
+from bpfvm.compiler.frontend.control.turns import Statements, Turns, assigned, finish
+from bpfvm.compiler.frontend.control.visits import Visits
 from bpfvm.compiler.frontend.expr import branch, items, value
 from bpfvm.compiler.frontend.maps import elements
 from bpfvm.compiler.frontend.maps.keys import Key
@@ -18,7 +19,7 @@ from bpfvm.compiler.frontend.memory import place, tables
 from bpfvm.compiler.frontend.names import bindings
 from bpfvm.compiler.frontend.numbers import arith, compare
 from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS
-from bpfvm.compiler.frontend.state import End, Ends
+from bpfvm.compiler.frontend.state import Ends
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import (
     BAD,
@@ -41,14 +42,13 @@ from bpfvm.lang.interval import Interval
 from bpfvm.lang.maps import Array
 
 Bind = Callable[[Value], None]
-Statements = Callable[[Sequence[ast.stmt]], None]
 
 UNROLLED = 16  # items of a tuple or a text; more take a table
 
 
 def while_loop(f: Translation, node: ast.While, statements: Statements) -> None:
     """`while test: ... else: ...`. statements: translates a body."""
-    turns = _Turns(f, node)
+    turns = Turns(f, node)
 
     def turn() -> Ends:
         holds, fails = branch(f, node.test)
@@ -59,7 +59,7 @@ def while_loop(f: Translation, node: ast.While, statements: Statements) -> None:
         return fails
 
     turns.bounded = False
-    _finish(
+    finish(
         f,
         turns,
         loops.run(f, Body(node, turn, (*map(f.frame.own, assigned(node)), turns.name))),
@@ -86,7 +86,7 @@ def for_loop(f: Translation, node: ast.For, bind: Bind, statements: Statements) 
 
 
 def over(
-    f: Translation, node: ast.For, source: Iterable | None, bind: Bind, statements: Statements,
+    f: Translation, node: ast.For, source: Source | None, bind: Bind, statements: Statements,
     carried: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """The loop over `source`, None for one that is an error. carried: names besides those of the text that the body
@@ -96,6 +96,9 @@ def over(
         return
     if isinstance(source, Items):
         _unrolled(f, node, source, bind, statements)
+        return
+    if isinstance(source, Visits):
+        visits.over(f, node, source, bind, statements, carried)
         return
     _ranged(f, node, source, bind, statements, carried)
 
@@ -146,10 +149,26 @@ class Items:
 
 
 Iterable = Range | Items
+Source = Iterable | Visits  # what a loop of its own goes over, and not beside another
 Maker = Callable[[Translation, ast.Call], Iterable | None]
 
 
 def iterable(f: Translation, node: ast.expr) -> Iterable | None:
+    """What `zip` and the like go over. None after an error."""
+    found = source(f, node)
+    if isinstance(found, Visits):
+        f.error(
+            "E063",
+            f"`{f.quoted(node)}` is gone over by a `for` of its own, in this version",
+            node,
+            why="the kernel goes through the map, and calls the body for each entry",
+            help=f"for k in {found.map.name}: ...",
+        )
+        return None
+    return found
+
+
+def source(f: Translation, node: ast.expr) -> Source | None:
     """What a `for` goes over. None after an error."""
     made = _maker(f, node)
     if isinstance(made, Bad):
@@ -170,7 +189,7 @@ def _maker(f: Translation, node: ast.expr) -> Maker | Bad | None:
     return MAKERS.get(id(callee.object)) if isinstance(callee, Static) else None
 
 
-def _source(f: Translation, found: Value, node: ast.expr) -> Iterable | None:
+def _source(f: Translation, found: Value, node: ast.expr) -> Source | None:
     match found:
         case Tuple():
             return _known(f, found.items)
@@ -180,16 +199,10 @@ def _source(f: Translation, found: Value, node: ast.expr) -> Iterable | None:
             return _entries(f, found, None, node)
         case Entries(map=MapValue(declared=Array()) as owner, keyed=keyed):
             return _entries(f, owner, keyed, node)
-        case MapValue() | Entries():
-            name = found.map.name if isinstance(found, Entries) else found.name
-            f.error(
-                "E063",
-                f"a `for` over the hash `{name}` is not compiled in this version",
-                node,
-                why="its order is the kernel's own: the body becomes a function that the kernel calls for each entry",
-                help=f"go over an array: for i, n in array.items(): ...\nor over {name} in user space",
-            )
-            return None
+        case MapValue():
+            return visits.source(f, found, None, node)
+        case Entries():
+            return visits.source(f, found.map, found.keyed, node)
         case Progression():
             return Range(found.start, found.stop, found.step, lambda number: number)
         case Static(object=bytes() | bytearray() | str() | list() | tuple() | dict() | set() | frozenset() as data):
@@ -315,11 +328,11 @@ def _even(f: Translation, node: ast.Call, rows: Sequence[Sequence[Value]], parts
     return False
 
 
-def listed(one: Iterable) -> Items | None:
+def listed(one: Source) -> Items | None:
     """The numbers of a range one by one, where there are as few as a tuple may have; not what is read from memory."""
     if isinstance(one, Items):
         return one
-    if one.checked is not None:
+    if isinstance(one, Visits) or one.checked is not None:
         return None
     start, stop = one.start.constant, one.stop.constant
     if start is None or stop is None or len(numbers := range(start, stop, one.step)) > UNROLLED:
@@ -365,79 +378,10 @@ MAKERS: dict[int, Maker] = {
 }
 
 
-def assigned(node: ast.AST) -> list[str]:
-    """Names that a statement may bind, in the order of the text; not those of functions inside of it."""
-    found: dict[str, None] = {}
-    waiting = [node]
-    while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store | ast.Del):
-            found[one.id] = None
-        if isinstance(one, ast.MatchAs | ast.MatchStar) and one.name is not None:
-            found[one.name] = None
-        if not isinstance(one, ast.FunctionDef | ast.Lambda | ast.ClassDef):
-            waiting += ast.iter_child_nodes(one)
-    return list(found)
-
-
-class _Turns:
-    """The turns of one loop: its breaks and continues, and a count where nothing else bounds it."""
-
-    def __init__(self, f: Translation, node: ast.stmt) -> None:
-        self.loop = Loop()
-        self.name = f"turns of line {node.lineno}, column {node.col_offset}"
-        self.bounded = True
-        self._node = node
-        f.state.names[self.name] = constant(0)
-
-    @contextmanager
-    def _inside(self, f: Translation) -> Iterator[None]:
-        f.loops.append(self.loop)
-        try:
-            yield
-        finally:
-            f.loops.pop()
-
-    def count(self, f: Translation) -> None:
-        """One more turn; LoopLimit where there were as many as there can be."""
-        done = f.state.names[self.name]
-        assert isinstance(done, Number), "the count is a number"
-        done = f.state.known(done)
-        text = f"the loop has made {LIMIT} turns"
-        if done.range.hi >= LIMIT:
-            f.fault_if("uge", f.register(done), f.number(LIMIT), "LoopLimit", text, f.head(self._node))
-            f.state.learn(done, Interval(0, LIMIT - 1))
-            done = f.state.known(done)
-        more = f.op("add", f.register(done), f.number(1))
-        range = Interval(done.range.lo + 1, done.range.hi + 1)
-        f.state.names[self.name] = Number(INT, range, f.typed(range, more))
-
-    def body(self, f: Translation, translate: Callable[[], None]) -> None:
-        """One body, to where its turn ends."""
-        self.loop.breaks.clear()
-        self.loop.continues.clear()
-        with self._inside(f):
-            translate()
-        ends: list[End] = [*([f.end()] if f.reachable else []), *self.loop.continues]
-        flow.enter(f, ends)
-
-
-def _finish(f: Translation, turns: _Turns, exits: Ends, orelse: Sequence[ast.stmt], statements: Statements) -> None:
-    """Behind the loop: `else` where it ended by itself."""
-    flow.enter(f, exits)
-    ends = list(turns.loop.breaks)
-    if f.reachable:
-        statements(orelse)
-        ends += [f.end()] if f.reachable else []
-    flow.enter(f, ends)
-    if f.reachable:
-        f.state.names.pop(turns.name, None)
-
-
 def _ranged(
     f: Translation, node: ast.For, source: Range, bind: Bind, statements: Statements, carried: Sequence[str]
 ) -> None:
-    turns = _Turns(f, node)
+    turns = Turns(f, node)
     next_name = f"next of line {node.lineno}, column {node.col_offset}"
     if not source.places.exact:
         f.error(
@@ -485,7 +429,7 @@ def _ranged(
     else:  # no way back, which the kernel's verifier might take for an endless loop: it may not know the bounds
         exits = turn()
         exits = [*exits, f.end()] if f.reachable else exits
-    _finish(f, turns, exits, node.orelse, statements)
+    finish(f, turns, exits, node.orelse, statements)
     if f.reachable:
         f.state.names.pop(next_name, None)
 
@@ -508,7 +452,7 @@ def _unrolled(f: Translation, node: ast.For, source: Items, bind: Bind, statemen
     if len(source.values) > UNROLLED:
         text = f"a `for` goes over tuples of up to {UNROLLED} items, and this one has {len(source.values)}"
         f.error("E063", text, node.iter, help="keep the items in a map: table = Array(u64, 64)")
-    turns = _Turns(f, node)
+    turns = Turns(f, node)
     breaks: Ends = []
     for one in source.values[:UNROLLED]:
         if not f.reachable:
@@ -523,4 +467,4 @@ def _unrolled(f: Translation, node: ast.For, source: Items, bind: Bind, statemen
         f.copies -= 1
         breaks += turns.loop.breaks
     turns.loop.breaks[:] = breaks
-    _finish(f, turns, [f.end()] if f.reachable else [], node.orelse, statements)
+    finish(f, turns, [f.end()] if f.reachable else [], node.orelse, statements)

@@ -72,7 +72,8 @@ class Loop:
 class Body:
     """node: the statement. turn: translates one turn from the head on; where control can come to its end it goes back
     to the head, and the ends that leave the loop are its result. names: what it may bind. turns: how often it comes
-    back at most; walk: as far as the kernel's verifier knows. known: ranges of names that need no guess."""
+    back at most; walk: as far as the kernel's verifier knows. known: ranges of names that need no guess. called: a
+    helper makes the turns (control.called)."""
 
     node: ast.stmt
     turn: Callable[[], Ends]
@@ -80,6 +81,7 @@ class Body:
     turns: int = LIMIT
     walk: int = LIMIT
     known: Mapping[str, Interval] = field(default_factory=dict)
+    called: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +123,16 @@ def run(f: Translation, body: Body) -> Ends:
     trial, is_followed = _followed(f, body, before, guess, trial)
     if not is_followed:
         trial = _tightened(f, body, before, guess, trial)
+    _close(f, body, trial)
+    return trial.exits
+
+
+def _close(f: Translation, body: Body, trial: _Trial) -> None:
+    """Go back to the head, in the way that the kernel's verifier takes."""
     work = trial.mark.work
     size, ways = heads.size_since(f, trial.mark)
     inside = size + f.work - work
-    if _walked(body.walk, inside, ways):
+    if not body.called and _walked(body.walk, inside, ways):
         f.work = work + body.walk * inside - size
         heads.close(f, trial.heads, f.head(body.node))
     else:
@@ -133,7 +141,8 @@ def run(f: Translation, body: Body) -> Ends:
         heads.forget(f, trial.mark, trial.heads)
         if here is not None:
             f.resume(here)
-        heads.close(f, trial.heads, f.head(body.node), "the loop has used up the kernel's patience")
+        spent = None if body.called else "the loop has used up the kernel's patience"
+        heads.close(f, trial.heads, f.head(body.node), spent, forgets=True)
     walked = f.work - work + size
     if walked > _COSTLY and not f.loops:
         f.warn(
@@ -143,7 +152,6 @@ def run(f: Translation, body: Body) -> Ends:
             why=f"it gives up after {_LIMIT} instructions of one program",
             help="bound the loop by a smaller constant, or move what it does inside into a function: @bpf.func",
         )
-    return trial.exits
 
 
 def _wasteful(f: Translation) -> bool:

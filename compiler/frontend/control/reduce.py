@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bpfvm.compiler.frontend.control import flow, iterate
-from bpfvm.compiler.frontend.control.iterate import Items, Iterable
+from bpfvm.compiler.frontend.control.iterate import Items, Source
+from bpfvm.compiler.frontend.control.turns import assigned
 from bpfvm.compiler.frontend.expr import branch, value
 from bpfvm.compiler.frontend.numbers import arith
 from bpfvm.compiler.frontend.numbers.compare import ordered, truth
@@ -167,7 +168,7 @@ class _Extreme:
         self.range: Interval | None = None
         self.failed = False
 
-    def result(self, first: Iterable | None, default: Value | None) -> Value:
+    def result(self, first: Source | None, default: Value | None) -> Value:
         """What is chosen. first: the outermost iterable."""
         f, node = self.f, self.reduction.node
         before = f.end()
@@ -261,12 +262,12 @@ def forget(f: Translation, reduction: Reduction) -> None:
         f.state.names.pop(name, None)
 
 
-def source_of(f: Translation, reduction: Reduction) -> Iterable | None:
+def source_of(f: Translation, reduction: Reduction) -> Source | None:
     """The outermost iterable, which CPython evaluates where the call stands, before anything else."""
     node = reduction.source
     if isinstance(node, ast.GeneratorExp | ast.ListComp):
-        return iterate.iterable(f, node.generators[0].iter)
-    found = iterate.iterable(f, node)
+        return iterate.source(f, node.generators[0].iter)
+    found = iterate.source(f, node)
     if isinstance(found, iterate.Range) and found.turns > LIMIT:
         f.error(
             "E063",
@@ -279,7 +280,7 @@ def source_of(f: Translation, reduction: Reduction) -> Iterable | None:
     return found
 
 
-def each_item(f: Translation, reduction: Reduction, first: Iterable | None, each: Each, decides: bool = True) -> None:
+def each_item(f: Translation, reduction: Reduction, first: Source | None, each: Each, decides: bool = True) -> None:
     """`each` for every item, in loops."""
     node = reduction.source
     if isinstance(node, ast.GeneratorExp | ast.ListComp):
@@ -307,7 +308,7 @@ def each_item(f: Translation, reduction: Reduction, first: Iterable | None, each
     iterate.over(f, loop, first, bind, body, reduction.carried)
 
 
-Rest = tuple[Iterable | None, Each, bool]
+Rest = tuple[Source | None, Each, bool]
 
 
 def _generated(
@@ -351,7 +352,7 @@ def _turn(f: Translation, reduction: Reduction, node: ast.GeneratorExp | ast.Lis
         if not f.reachable:
             break
     if f.reachable and level + 1 < len(node.generators):
-        source = iterate.iterable(f, node.generators[level + 1].iter)
+        source = iterate.source(f, node.generators[level + 1].iter)
         _generated(f, reduction, node, level + 1, (source, each, decides))
         _left(f, reduction, decides)
     elif f.reachable:
@@ -379,7 +380,7 @@ def _left(f: Translation, reduction: Reduction, decides: bool) -> None:
 @contextmanager
 def _names(f: Translation, target: ast.expr) -> Iterator[list[str]]:
     """A generator's own names are others than those of the function around it."""
-    own = {name: f"{name} of line {target.lineno}, column {target.col_offset}" for name in iterate.assigned(target)}
+    own = {name: f"{name} of line {target.lineno}, column {target.col_offset}" for name in assigned(target)}
     before = dict(f.frame.inner)
     f.frame.inner |= own
     try:

@@ -19,7 +19,8 @@ _MANAGERS = "with bpf.rcu(): ...\nwith bpf.lock(v.lock): ..."
 _LOCKLESS = frozenset(("socket_filter", "tracing", *GROUPS["trace"].split()))
 _LOCK = "lock"
 _SECTIONS = (rcu, no_preempt, irq_saved)
-_CALLS = frozenset(("helper", "kfunc", "call", "lookup", "update"))  # what the verifier refuses while a lock is held
+# What the verifier refuses while a lock is held
+_CALLS = frozenset(("helper", "kfunc", "call", "again", "lookup", "update"))
 
 
 def with_statement(f: Translation, node: ast.With, body: Callable[[Sequence[ast.stmt]], None]) -> None:

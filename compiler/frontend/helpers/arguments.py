@@ -117,8 +117,12 @@ def typed(f: Translation, register: Register, kind: Storage, wraps: bool, *, is_
 
 
 def _may_call(f: Translation, node: ast.Call, row: AnyRow) -> bool:
-    """E011 where programs of this type may not."""
-    name, type, attach = f.quoted(node.func), f.hook.type, f.hook.attach_type
+    return may_call(f, node.func, row, f"`{f.quoted(node.func)}`")
+
+
+def may_call(f: Translation, node: ast.expr, row: AnyRow, name: str) -> bool:
+    """E011 where programs of this type may not. name: what is not for them."""
+    type, attach = f.hook.type, f.hook.attach_type
     if isinstance(row, Kfunc):
         is_allowed = row.may_call(type)
     else:
@@ -126,14 +130,14 @@ def _may_call(f: Translation, node: ast.Call, row: AnyRow) -> bool:
     if not is_allowed:
         f.error(
             "E011",
-            f"`{name}` is not for programs of type {type}",
-            node.func,
+            f"{name} is not for programs of type {type}",
+            node,
             why=f"the kernel refuses to load a {type} program that calls {row.called}",
             help="docs/helpers.md says who may call what",
         )
         return False
     if isinstance(row, Helper) and row.sleeps and not _sleeps(f):
-        f.error("E011", f"`{name}` may sleep, and this program may not", node.func, help="sleepable=True")
+        f.error("E011", f"{name} may sleep, and this program may not", node, help="sleepable=True")
         return False
     return True
 

@@ -14,10 +14,11 @@ CELL = MapSpec("cell", "array", 4, 8, 1)
 ARGUMENTS = 2
 
 
-def every_op(cpu: int = 4, packet: bool = False) -> tuple[Function, dict[str, int]]:
+def every_op(cpu: int = 4, packet: bool = False, called: bool = False) -> tuple[Function, dict[str, int]]:
     """The function, and the offset in its context at which the result of each pure operation is stored.
 
     cpu: the level of lang.target whose operations it has. packet: those too that only programs behind an skb may use.
+    called: those too that are gone when passes.outline is done.
     """
     function = Function("every", "syscall", "syscall", 0, maps={CELL.name: CELL})
     b = Builder(function)
@@ -34,6 +35,8 @@ def every_op(cpu: int = 4, packet: bool = False) -> tuple[Function, dict[str, in
     for bits in (8, 16, 32) if packet else ():
         b.op(f"skb{bits}", imm=12)
         b.op(f"skb{bits}", words[0], imm=14)
+    if called:
+        called_loop(b, b.const(3))
     owner = b.op("map", type=Ptr("map"), named=CELL.name)
     b.op("update", owner, b.const(0), words[0])
     found = b.op("lookup", owner, b.const(0), type=Ptr("map_value", nullable=True))
@@ -72,9 +75,24 @@ def _calls(b: Builder, words: list[Value]) -> None:
     )
     b.kfunc("bpf_rcu_read_lock")
     b.call(adder(), b.const(1), words[0])
+    b.op("function", named="adder")
     b.kfunc("bpf_rcu_read_unlock")
     for one in (words[0], b.const(0), b.const(7), b.const(1 << 40)):
         b.op("forget", one)
+
+
+def called_loop(b: Builder, turns: Value) -> Value:
+    """A loop that bpf_loop makes: the sum of its turns' numbers, twice, and how many there were."""
+    head, body, behind = b.new_block(), b.new_block(), b.new_block()
+    b.goto(head, b.const(0))
+    b.at(head)
+    sum = b.param(head, WORD)
+    again = b.op("again", turns, named="loop")
+    b.branch("ne", again, b.const(0), body, behind)
+    b.at(body)
+    b.goto(head, b.op("add", sum, b.op("given", again)))
+    b.at(behind)
+    return b.op("add", b.op("add", sum, sum), b.op("outcome", again))
 
 
 def adder() -> Function:

@@ -461,6 +461,9 @@ class Simulated:
         values[at] = self.objects[arguments[2]]
         return 0
 
+    def walk(self, handle: int) -> Iterator[tuple[int, int]]:
+        raise AssertionError(f"no hash is gone over here: {handle}")
+
     def kfunc(self, name: str, *arguments: int) -> int:
         raise AssertionError("no program here calls a kernel function")
 

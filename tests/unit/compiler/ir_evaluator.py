@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bpfvm.compiler.ir.function import Branch, Function, Goto, MayGoto, Return
+from bpfvm.compiler.ir.function import Block, Branch, Function, Goto, MayGoto, Return
+from bpfvm.compiler.ir.graph import natural_loop
 from bpfvm.compiler.ir.ops import IR_OPS, holds
 from bpfvm.compiler.ir.types import Value
 
@@ -20,6 +21,7 @@ def evaluate(
     words: dict[Value, Any] = dict(zip(function.blocks[0].params, arguments, strict=True))
     slots = [bytearray(one.size) for one in function.slots]
     block, steps = function.blocks[0], 0
+    turns: dict[Value, int] = {}  # of loops that a helper makes, by their `again`
     while True:
         for value in block.values:
             args = [words[arg] for arg in value.args]
@@ -27,6 +29,12 @@ def evaluate(
                 words[value] = (slots[value.imm], 0)
             elif value.op == "call":
                 words[value] = evaluate(function.callees[value.name], context, maps, args)
+            elif value.op == "function":
+                words[value] = function.callees[value.name]
+            elif value.op in ("again", "given", "outcome"):
+                words[value] = _of_loop(value, args, turns)
+            elif value.op == "helper" and value.name == "loop":
+                words[value] = _loop(args, context, maps)
             else:
                 words[value] = _word(value, args, context, maps)
         end = block.terminator
@@ -37,14 +45,44 @@ def evaluate(
             assert isinstance(result, int)
             return result
         if isinstance(end, Goto | MayGoto):
-            block, args, params = end.block, [words[arg] for arg in end.args], end.block.params
+            (onward, args), params = (end.block, [words[arg] for arg in end.args]), end.block.params
         elif isinstance(end, Branch):
             taken = _holds(end.cond, words[end.a], words[end.b])
-            block, chosen = (end.then, end.then_args) if taken else (end.other, end.other_args)
-            args, params = [words[arg] for arg in chosen], block.params
+            onward, chosen = (end.then, end.then_args) if taken else (end.other, end.other_args)
+            args, params = [words[arg] for arg in chosen], onward.params
         else:
             return None
+        _entered(function, block, onward, turns)
+        block = onward
         words.update(zip(params, args, strict=True))
+
+
+def _entered(function: Function, block: Block, onward: Block, turns: dict[Value, int]) -> None:
+    """Control goes from one block to another: to the head of a loop from outside it has made no turn."""
+    for value in onward.values:
+        if value.op == "again" and block not in natural_loop(function, onward):
+            turns.pop(value, None)
+
+
+def _of_loop(value: Value, args: list[Any], turns: dict[Value, int]) -> int:
+    """What a loop that bpf_loop makes asks at its head, `again`, and what it is told. turns: of each, from 1 on."""
+    if value.op == "again":
+        turns[value] = turns.get(value, 0) + 1
+        return int(turns[value] <= args[0])
+    begun = turns[value.args[0]]
+    if value.op == "given":
+        assert value.imm == 0
+        return begun - 1
+    return begun if args[0] else begun - 1
+
+
+def _loop(args: list[Any], context: bytearray, maps: dict[str, dict[int, bytearray]]) -> int:
+    """bpf_loop."""
+    turns, callback, shared, _ = args
+    for done in range(turns):
+        if evaluate(callback, context, maps, [done, shared]):
+            return int(done) + 1
+    return int(turns)
 
 
 def _holds(cond: str, a: Any, b: Any) -> bool:

@@ -12,7 +12,7 @@ from tests.unit.compiler.every_op import every_op
 
 
 def test_every_operation_survives() -> None:
-    function, _ = every_op(packet=True)
+    function, _ = every_op(packet=True, called=True)
     check(function)
     assert {value.op for value in function.values()} == set(IR_OPS)
     text = to_text(function)

@@ -9,7 +9,7 @@ import pytest
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.callee import callee
 from bpfvm.lang.headers import HEADERS, ROOTS
-from bpfvm.lang.maps import Array, Hash
+from bpfvm.lang.maps import Array, Hash, Queue
 from bpfvm.lang.packet import pkt
 from bpfvm.lang.signature import signature
 from bpfvm.lang.types import be16, s8, u8, u32, u64
@@ -36,6 +36,7 @@ def test_outside_of_a_run_maps_and_packets_say_so() -> None:
         (lambda: Array(u64, 1 << 32), "max_entries must be from 1"),
         (lambda: len(Array(u64, 4)), "has a meaning only while"),
         (lambda: iter(Hash(u32, u64)), "has a meaning only while"),
+        (lambda: iter(Queue(u64, 4)), "not iterated"),
     ],
 )
 def test_bad_declarations(make: Any, message: str) -> None:

@@ -1,0 +1,98 @@
+"""`for` over maps whose entries come and go: `for k in m`, `for k, v in m.items()`, `for v in m.values()`.
+
+The kernel goes through them, and calls the body for each entry.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bpfvm.compiler.frontend.control import called
+from bpfvm.compiler.frontend.control.turns import Statements, Turns, assigned, finish
+from bpfvm.compiler.frontend.helpers import arguments
+from bpfvm.compiler.frontend.maps import elements
+from bpfvm.compiler.frontend.memory import construct, place
+from bpfvm.compiler.frontend.memory.place import Place
+from bpfvm.compiler.frontend.translation import Register, Translation
+from bpfvm.compiler.frontend.types import MapValue, Reference, Tuple, Value
+from bpfvm.lang.layout import Element
+from bpfvm.lang.maps import Hash, Keyed
+from bpfvm.tables.helpers import BY_NAME
+from bpfvm.tables.helpers.callbacks import WALKED
+
+_HELPER = "for_each_map_elem"
+_MAP, _KEY, _VALUE = 0, 1, 2  # what it passes
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """The entries of a map. keyed: with the keys, None for keys alone."""
+
+    map: MapValue
+    keyed: bool | None
+
+    def item(self, f: Translation, again: Register, node: ast.expr) -> Value:
+        """What the loop's target gets."""
+        if self.keyed is None:
+            return self._key(f, again, node)
+        found = self._value(f, again)
+        return Tuple((self._key(f, again, node), found)) if self.keyed else found
+
+    def _key(self, f: Translation, again: Register, node: ast.expr) -> Value:
+        """A copy: the entry may be gone before the turn ends, and another be there."""
+        found = place.read(f, self._place(f, again, _KEY, self.declared.key, "the key"))
+        return construct.copied(f, found, node) if isinstance(found, Reference) else found
+
+    def _value(self, f: Translation, again: Register) -> Value:
+        return place.read(f, self._place(f, again, _VALUE, self.declared.value, "the element"))
+
+    def _place(self, f: Translation, again: Register, number: int, kind: Element, what: str) -> Place:
+        shared = number == _VALUE and not self.declared.is_per_cpu
+        at = Reference(kind, "map_value", called.given(f, again, number), shared=shared)  # type: ignore[arg-type]
+        return Place(at, kind, what)
+
+    @property
+    def declared(self) -> Keyed:
+        """The map."""
+        assert isinstance(self.map.declared, Keyed), "asked of maps with keys"
+        return self.map.declared
+
+
+def source(f: Translation, owner: MapValue, keyed: bool | None, node: ast.expr) -> Visits | None:
+    """The entries of a map. None after an error."""
+    declared = owner.declared
+    if not isinstance(declared, Hash) or declared.type not in WALKED:
+        f.error(
+            "E063",
+            f"a `for` cannot go over `{owner.name}`, of type {declared.type}",
+            node,
+            why="the kernel goes through arrays and hashes for programs, not through maps of other types",
+            help=f"keep the keys in a hash beside it, or go over {owner.name} in user space",
+        )
+        return None
+    if not arguments.may_call(f, node, BY_NAME[_HELPER], f"a `for` over `{owner.name}`"):
+        return None
+    return Visits(owner, keyed)
+
+
+def over(
+    f: Translation, node: ast.For, visits: Visits, bind: Callable[[Value], None], statements: Statements,
+    carried: Sequence[str],
+) -> None:  # fmt: skip
+    """The loop."""
+    turns = Turns(f, node)
+    with f.at(node.iter):
+        operand = elements.declare(f, visits.map, node.iter)
+
+    def body(again: Register) -> None:
+        def translate() -> None:
+            bind(visits.item(f, again, node.iter))
+            statements(node.body)
+
+        turns.body(f, translate)
+
+    names = (*map(f.frame.own, assigned(node)), *carried)
+    exits, _ = called.loop(f, node, _HELPER, [operand], names, body, visits.declared.max_entries)
+    finish(f, turns, exits, node.orelse, statements)

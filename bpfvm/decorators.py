@@ -7,7 +7,7 @@ import linecache
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 
@@ -23,6 +23,7 @@ from bpfvm.lang.sections import Lock, Section, irq_saved, lock, no_preempt, rcu
 from bpfvm.lang.signature import problems
 from bpfvm.lang.subprogram import Placement
 from bpfvm.lang.types import u32, u64
+from bpfvm.lang.userspace.tables import folded, rows_text
 from bpfvm.program import Program, compile_object, offered
 
 if TYPE_CHECKING:
@@ -245,6 +246,27 @@ class Bpf:
     def wait(self, seconds: float | None = None) -> None:
         """Let what is attached run: so many seconds, or until Ctrl-C or SIGTERM, which then is no error."""
         userspace.wait(seconds)
+
+    def table(self, rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> str:
+        """Rows under the names of their columns, as text: numbers stand to the right."""
+        return rows_text(rows, columns)
+
+    def folded(self, stacks: Iterable[tuple[Sequence[Any], int]]) -> dict[str, int]:
+        """Stacks as lines `outermost;…;innermost`, each once, with its counts added up. stacks: frames, the outermost
+        first, each with a count."""
+        return folded(stacks)
+
+    def flame_graph(
+        self, path: str | os.PathLike[str], stacks: Mapping[str, int], title: str = "Flame graph", unit: str = "samples"
+    ) -> None:  # fmt: skip
+        """Write a flame graph of folded stacks: one SVG that needs nothing beside it. UsageError for a path that cannot
+        be written."""
+        from bpfvm.lang.userspace.flame import flame_graph
+
+        try:
+            Path(path).write_text(flame_graph(stacks, title, unit), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"bpf.flame_graph(): cannot write {os.fspath(path)}: {error.strerror}") from None
 
     def exec(self, text: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
         """Execute `text` as Python does, and keep it, so that its functions have source text. Returns the names.

@@ -181,8 +181,10 @@ class KernelSpace:
         return True
 
     def frames(self, addresses: Sequence[int], pid: int | None) -> list[Any]:
-        """Addresses as they are."""
-        return [f"{one:#x}" for one in addresses]
+        """Functions of the kernel, or of the process `pid`."""
+        from bpfvm.kernel.symbols import kernel_frames, process_frames
+
+        return list(kernel_frames(addresses) if pid is None else process_frames(pid, addresses))
 
 
 def stores(tables: Mapping[str, Table], names: Mapping[str, Any]) -> dict[Any, Callable[[], KernelStore]]:

@@ -98,6 +98,16 @@ class Executable:
             found = self._functions(pattern, re.compile(rf"_Z{_source_name(pattern)}(?!\d).*"))
         return sorted(found.values(), key=lambda one: one.offset)
 
+    def symbols(self) -> list[tuple[int, int, str]]:
+        """Offset in the file, size (0: not told) and name of every function, by offset; [] of a file without names."""
+        found: dict[int, tuple[int, int, str]] = {}
+        for file in self._with_names():
+            for name, address, size in file._rows(None, re.compile(".*")):
+                offset = self.place(address)
+                if offset is not None and (offset not in found or found[offset][1] < size):
+                    found[offset] = offset, size, name
+        return sorted(found.values())
+
     def names(self) -> list[str]:
         """Names of all functions, for messages."""
         return sorted({name for file in self._with_names() for name, _ in file._matching("", re.compile(".*"))})
@@ -203,22 +213,28 @@ class Executable:
 
     def _matching(self, name: str, wanted: re.Pattern[str] | None) -> Iterator[tuple[str, int]]:
         """Names and addresses of functions."""
+        return ((symbol, address) for symbol, address, _ in self._rows(name, wanted))
+
+    def _rows(self, name: str | None, wanted: re.Pattern[str] | None) -> Iterator[tuple[str, int, int]]:
+        """Names, addresses and sizes of functions."""
         for section in self._sections:
             if section.type not in (_SYMTAB, _DYNSYM) or section.link >= len(self._sections):
                 continue
             strings = self._sections[section.link]
             texts = bytes(self._file.cut(strings.offset, strings.size, strings.name))
-            places = None if wanted is not None else _ends_with(texts, name)
+            places = None if wanted is not None else _ends_with(texts, name or "")
             size = section.size - section.size % _SYMBOL.size
             rows = struct.Struct(("<" if self._file.endian == "little" else ">") + _SYMBOL.format)
-            for at, info, _, index, address, _ in rows.iter_unpack(self._file.cut(section.offset, size, section.name)):
+            for at, info, _, index, address, length in rows.iter_unpack(
+                self._file.cut(section.offset, size, section.name)
+            ):
                 if info & 15 not in (_FUNCTION, _RESOLVER) or not index or not address:
                     continue
                 if places is not None and at not in places:
                     continue
                 symbol = _text(texts, at).partition("@")[0]
                 if wanted is None or wanted.fullmatch(symbol):
-                    yield symbol, address
+                    yield symbol, address, length
 
 
 def _content(path: str) -> Bytes:

@@ -21,6 +21,8 @@ jobs = Queue(Job, 4, name="jobs")
 small = Stack(u8, 3, name="small")
 sizes = Histogram(12, name="sizes")
 times = Histogram(name="times")
+tens = Histogram(8, step=10, name="tens")
+ones = Histogram(5, step=1, name="ones")
 own = Array(u64, 4, name="own", percpu=True)
 counts = Counter(u32, max_entries=8, name="counts", percpu=True)
 recent = Hash(u32, Job, 8, name="recent", lru=True)
@@ -123,3 +125,13 @@ def array_of_arrays(i: u32, x: u16) -> u64:
     found = tables.get(i + 1)
     more = found[0] if found is not None else 500
     return tables[1][1] + tables[1][2] + more
+
+
+@case(*((i,) for i in (0, 9, 10, 69, 70, 79, 80, 1000, 2**32, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 1)))
+def histogram_steps(x: u64) -> u64:
+    """Slots of equal steps: the last takes all that is larger."""
+    tens.add(x)
+    ones.add(x)
+    tens.add(u8(x))
+    ones.add(u8(x) & 3)
+    return tens[7] * 1000 + ones[4] * 100 + tens[1] * 10 + ones[1]

@@ -9,6 +9,7 @@ from bpfvm.compiler.frontend.numbers import bits
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, INT, MapValue, Maybe, Nullable, Number, Value, constant
 from bpfvm.lang.interval import Interval
+from bpfvm.lang.maps import Histogram
 
 
 def add(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
@@ -27,18 +28,31 @@ def add(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], no
     if known.range.lo < 0:
         return f.error("E021", f"`{text}` may be negative, and has no slot then", source,
                        why=f"it {f.lies(known.range)}", help=f"{name}(u64({text}))")  # fmt: skip
-    slot = _slot(f, source, known, owner.declared.max_entries - 1)
+    assert isinstance(owner.declared, Histogram), "the table of methods says so"
+    slot = _slot(f, source, known, owner.declared.max_entries - 1, owner.declared.step)
     return keyed.add(f, owner, node, [slot, constant(1)], [source, source])
 
 
-def _slot(f: Translation, source: ast.expr, number: Number, last: int) -> Number:
+def _slot(f: Translation, source: ast.expr, number: Number, last: int, step: int) -> Number:
+    if step:
+        steps = Interval(number.range.lo // step, number.range.hi // step)
+        word = f.register(number)
+        return _in_row(f, f.op("udiv", word, f.number(step)) if step > 1 else word, steps, last)
     some = Interval(number.range.lo | 1, number.range.hi | 1)
     word = f.op("or", f.register(number), f.number(1))
     length = bits.bit_length(f, source, Number(INT, some, None if some.constant is not None else word))
     assert isinstance(length, Number), "every number has a length"
     slot = f.op("sub", f.register(length), f.number(1))
-    if length.range.hi - 1 <= last:
-        return Number(INT, Interval(length.range.lo - 1, length.range.hi - 1), slot)
+    return _in_row(f, slot, Interval(length.range.lo - 1, length.range.hi - 1), last)
+
+
+def _in_row(f: Translation, slot: Register, places: Interval, last: int) -> Number:
+    """A slot, at most the last."""
+    if places.hi <= last:
+        return Number(INT, places, slot)
+    if places.hi >> 63:  # all that are so large are 2**63 - 1
+        large = f.op("sub", f.number(0), f.op("lshr", slot, f.number(63)))
+        slot = f.op("and", f.op("or", slot, large), f.number((1 << 63) - 1))
     return Number(INT, Interval(0, last), _at_most(f, slot, last))
 
 

@@ -13,9 +13,9 @@ from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
 from bpfvm.lang.callee import Callee, callee
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.layout import Layout
+from bpfvm.lang.layout import Layout, View
 from bpfvm.lang.pointers import Pointer
-from bpfvm.lang.signature import WORD, Signature, argument_offset, signature
+from bpfvm.lang.signature import Signature, argument_offset, signature
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.progs import BY_NAME
 from bpfvm.tables.sections import of_section
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bpfvm.core.diag import Diag
     from bpfvm.kernel.install import Installed
     from bpfvm.lang.arguments import Arguments
+    from bpfvm.lang.traced.task import Task
     from bpfvm.run.backend import Backend
     from bpfvm.run.outcome import Outcome
     from bpfvm.run.running import Running
@@ -36,6 +37,7 @@ Maps = Mapping[str, Mapping[Any, Any]]
 Answers = Mapping[str, Callable[..., Any]]
 Numbers = Mapping[str, int]  # fields of a context, or registers, by name
 Memory = Mapping[int, bytes]  # by address
+Args = Mapping[str, Any] | Sequence[Any]  # arguments of what a program traces
 
 
 class Program:
@@ -145,21 +147,26 @@ class Program:
 
     def cpython(
         self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,
-        memory: Memory | None = None, helpers: Answers | None = None,
+        memory: Memory | None = None, helpers: Answers | None = None, args: Args | None = None, ret: Any = None,
+        task: Task | None = None,
     ) -> Outcome:  # fmt: skip
         """Run the function itself in CPython, over simulated maps and packet. The rest is as for `emulate`."""
-        return self._run("cpython", self.input(given, ctx, regs, memory), maps, helpers)
+        return self._run("cpython", self.input(given, ctx, regs, memory, args, ret, task), maps, helpers)
 
     def emulate(
         self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,
-        memory: Memory | None = None, engine: str = "auto", helpers: Answers | None = None,
+        memory: Memory | None = None, engine: str = "auto", helpers: Answers | None = None, args: Args | None = None,
+        ret: Any = None, task: Task | None = None,
     ) -> Outcome:  # fmt: skip
         """Run the bytecode in an emulator tier: auto, interp or portable. helpers: as for `session`.
 
         regs: registers of a program on a probe, by name ("di", "parm1"). memory: what pointers can be read through,
         bytes by address: below 2**47 of a process, above of the kernel.
+        Of programs that trace: given: values of their parameters in order; args: arguments of what they are on, in
+        order or by name; ret: what that returns. They are numbers, texts, lists, objects of `vmlinux.new`, tasks. task:
+        that it happens in (`bpfvm.timeline.Task`), this process unless given.
         """
-        return self._run(engine, self.input(given, ctx, regs, memory), maps, helpers)
+        return self._run(engine, self.input(given, ctx, regs, memory, args, ret, task), maps, helpers)
 
     def kernel(self, *given: Any, maps: Maps | None = None, ctx: Mapping[str, int] | None = None) -> Outcome:
         """Run it in the kernel by BPF_PROG_TEST_RUN. Raises Unavailable, with the reason, where that cannot be."""
@@ -193,7 +200,8 @@ class Program:
 
     def check(
         self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,
-        memory: Memory | None = None, helpers: Answers | None = None,
+        memory: Memory | None = None, helpers: Answers | None = None, args: Args | None = None, ret: Any = None,
+        task: Task | None = None,
     ) -> Outcome:  # fmt: skip
         """Run every machine that is available and compare. Returns the outcome, whose `engines` names them.
 
@@ -203,7 +211,7 @@ class Program:
         from bpfvm.run.backend import ENGINES
         from bpfvm.run.compare import comparable, report
 
-        inputs = self.input(given, ctx, regs, memory)
+        inputs = self.input(given, ctx, regs, memory, args, ret, task)
         outcomes: dict[str, Outcome] = {}
         missing: list[str] = []
         compared = self.function is not None and (self.hook is None or self.hook.ints != "wrap")
@@ -263,12 +271,42 @@ class Program:
 
     def input(
         self, given: tuple[Any, ...], ctx: Numbers | None = None, regs: Numbers | None = None,
-        memory: Memory | None = None,
+        memory: Memory | None = None, args: Args | None = None, ret: Any = None, task: Task | None = None,
     ) -> Input:  # fmt: skip
-        """The machine's input for one packet, for the arguments of a function of scalars, or for a context."""
-        fields = {**(ctx or {}), **self._registers(regs or {})}
-        made = self._input(given, fields)
-        return replace(made, memory=_memory(self.name, memory)) if memory else made
+        """The machine's input for one packet, for the arguments of a function of scalars, for a context, or for an
+        event that the program traces."""
+        more = _memory(self.name, memory) if memory else {}
+        plain = self.type.layer is not None or all(isinstance(one, int | Pointer) for one in given)
+        if args is not None or ret is not None or task is not None or not plain:
+            return self._event(given, ctx or {}, args, ret, regs or {}, more, task)
+        made = self._input(given, {**(ctx or {}), **self._registers(regs or {})})
+        return replace(made, memory=more) if more else made
+
+    def _event(
+        self, given: tuple[Any, ...], ctx: Numbers, args: Args | None, ret: Any, regs: Numbers,
+        memory: Mapping[int, bytes], task: Task | None,
+    ) -> Input:  # fmt: skip
+        """The input of an event that the program traces, or of another program with a task, or with texts."""
+        from bpfvm.lang.traced import events, sites
+        from bpfvm.lang.traced.memory import Memory as Laid
+
+        laid = Laid()
+        if self.signature is not None and args is None and ret is None:
+            numbers = events.numbers(self.signature, given, laid, self.name)
+            made = self._input(numbers, {**ctx, **self._registers(regs)})
+            return replace(made, task=events.told(task, laid), memory=laid.now(memory))
+        section = self.object.programs[self.name].section if self.hook is None else ""
+        site = sites.known(self.hook, section)
+        params = self.arguments.params if self.arguments is not None else ()
+        has_bytes = len(given) == 1 and isinstance(given[0], bytes | bytearray | View)
+        whole = len(params) != 1 or isinstance(params[0].type, Layout)  # a context as bytes
+        if site is None or (has_bytes and whole and args is None and ret is None):
+            if args is not None or ret is not None:
+                raise UsageError(f"{self.name} is a {self.type.name} program: args and ret are of programs that trace")
+            made = self._input(given, {**ctx, **self._registers(regs)})
+            return replace(made, task=events.told(task, laid), memory=laid.now(memory))
+        made = events.called(site, self.arguments, given, args, ret, regs, memory, task, self.name)
+        return replace(made, fields={**made.fields, **ctx})
 
     def _registers(self, regs: Numbers) -> dict[str, int]:
         """Registers by the names that the context has for them. UsageError for what is none."""
@@ -309,16 +347,10 @@ class Program:
             if any(isinstance(one.type, Layout) for one in known.params) and given:
                 return None
             return Input(ctx=known.context(numbers), fields=fields)
+        from bpfvm.lang.traced.contexts import words
         from bpfvm.tables.ctx import CONTEXTS
 
-        words = known.context(numbers)
-        rows = CONTEXTS[self.type.context].fields
-        named: dict[str, int] = {}
-        for one in rows:
-            for at in range(one.count if one.pointer is None and one.size == WORD else 0):
-                named.setdefault(one.name if one.count == 1 else f"{one.name}[{at}]", one.offset + at * WORD)
-        found = {name: int.from_bytes(words[at : at + WORD], "little") for name, at in named.items()}
-        return Input(fields={**{name: value for name, value in found.items() if value}, **fields})
+        return Input(fields={**words(CONTEXTS[self.type.context], known.context(numbers)), **fields})
 
     def _input(self, given: tuple[Any, ...], ctx: Numbers) -> Input:
         if self.signature is not None:
@@ -465,5 +497,7 @@ def _memory(name: str, given: Memory) -> dict[int, bytes]:
 def _shown(value: Any) -> str:
     if isinstance(value, int):
         return str(int(value))
+    if value is None or isinstance(value, str | list | tuple | Pointer) or hasattr(value, "__bpf_block__"):
+        return f"{value!r:.60}"
     data = bytes(value)
     return f"<packet of {len(data)} bytes: {data[:24].hex()}{'…' if len(data) > 24 else ''}>"

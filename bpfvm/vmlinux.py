@@ -1,11 +1,13 @@
 """The kernel's types by name: `from bpfvm.vmlinux import task_struct, sock, enum`.
 
 They are read from BTF when a name is asked for: from the file that `load` was given, or that the environment variable
-BPFVM_BTF names (another kernel's, to compile for it), or from the running kernel's own /sys/kernel/btf/vmlinux.
+BPFVM_BTF names (another kernel's, to compile for it), or from the running kernel's own /sys/kernel/btf/vmlinux. Where
+there is none, from the part of Linux 6.18's that ships with bpfvm (SHIPPED): what tracing programs mostly ask for.
 
     task_struct.fields          what it has, by name: offset, type, bits
     task_struct.pid.offset      hasattr(task_struct, "__state")      task_struct.sizeof
     enum.TCP_SYN_SENT           an enumerator of any enum
+    new("task_struct", pid=7)   an object of one in memory, to be given to programs offline
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import BpfvmError, UsageError
 from bpfvm.lang.kernel_btf import KERNEL
+from bpfvm.lang.kernel_types import KernelStruct
+from bpfvm.tables import linux
 
 if TYPE_CHECKING:
     from bpfvm.obj.btf_index import BtfIndex
@@ -48,6 +52,7 @@ class _Enumerators:
 
 
 _kernel = KERNEL
+SHIPPED = os.fspath(linux.TYPES)
 enum: Any = _Enumerators()
 
 
@@ -61,8 +66,19 @@ def load(path: str | os.PathLike[str]) -> None:
         raise
 
 
+def new(kind: str | KernelStruct, /, **fields: Any) -> Any:
+    """An object of a struct of the kernel's in memory, zeros but for `fields`; see bpfvm.lang.traced.objects.
+
+    It is given to programs offline as an argument, or as what another object points to. UsageError for a struct or a
+    field that the types in use do not have, and for a value that does not fit.
+    """
+    from bpfvm.lang.traced.objects import new as made
+
+    return made(kind, **fields)
+
+
 def types() -> BtfIndex:
-    """The BTF in use. Unavailable where there is none."""
+    """The BTF in use."""
     return _kernel.types
 
 
@@ -76,6 +92,7 @@ def __getattr__(name: str) -> Any:
     except UsageError as error:
         near = difflib.get_close_matches(name, _kernel.types.beginning(name[:3]), 1)
         text = f"{error}; did you mean {near[0]!r}?" if near else str(error)
+        text += _kernel.hint
         # After an AttributeError `from bpfvm.vmlinux import name` makes an error without its words.
         frame = sys._getframe(1)
         imported = frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"]

@@ -59,23 +59,26 @@ class Emulator:
     name: the engine's. budget: instructions that one run may execute. cpus: virtual CPUs of each machine.
     answers: Python functions in place of helpers and kernel functions, by name; see emulator.answers.
     safe: of engine native, for programs that a verifier accepted: accesses stay in the arena, and nothing more is
-    checked.
+    checked. arch: whose registers programs on probes see, a name of tables.ctx.REGISTERS.
     """
 
     def __init__(
         self, name: str, budget: int = BUDGET, cpus: int = 1, answers: Mapping[str, Answer] | None = None,
-        safe: bool = False,
+        safe: bool = False, arch: str = "x86_64",
     ) -> None:  # fmt: skip
         self.name, self.budget, self.cpus, self.answers = name, budget, cpus, dict(answers or {})
-        self.safe = safe
+        self.safe, self.arch = safe, arch
 
-    def load(self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> Loaded:
-        """Check and bind `program`. LoadError or Unavailable says what cannot run."""
+    def load(
+        self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries], beside: Loaded | None = None
+    ) -> Loaded:  # fmt: skip
+        """Check and bind `program`. beside: another program of the object, whose machine it is on too, with one memory
+        and the same maps. LoadError or Unavailable says what cannot run."""
         if program not in spec.programs:
             raise LoadError(f"the object has no program {program!r}; it has {', '.join(spec.programs) or 'none'}")
         if spec.endian != "little":
             raise LoadError(f"{program}: the object is {spec.endian}-endian, the emulated machine is little-endian")
-        return Loaded(self, spec, program, maps)
+        return Loaded(self, spec, program, maps, beside)
 
     def tier(self, system: System, table: Mapping[int, Helper]) -> Tier:
         """The tier that this engine is, on `system`, with helpers by number."""
@@ -96,15 +99,24 @@ class Loaded:
     system, tier, code: for what looks inside, such as a debugger. budget: of instructions, for one run.
     """
 
-    def __init__(self, backend: Emulator, spec: ObjectSpec, program: str, given: Mapping[str, Entries]) -> None:
+    def __init__(
+        self, backend: Emulator, spec: ObjectSpec, program: str, given: Mapping[str, Entries],
+        beside: Loaded | None = None,
+    ) -> None:  # fmt: skip
         chosen = spec.programs[program]
         check_names(spec, backend.answers)
-        self.system = System(spec, (*spec.maps_of(program), *given), backend.cpus, backend.answers, builtin)
-        self.system.walks = chosen.type in _WALKS or any(_gives_object(one) for one in chosen.insns)
+        if beside is None:
+            self.system = System(spec, (), backend.cpus, backend.answers, builtin, backend.arch)
+        else:
+            assert beside.system.spec is spec, "programs on one machine are of one object"
+            self.system = beside.system
+        for name in (*spec.maps_of(program), *given):
+            self.system.make_map(name)
+        self._walks = chosen.type in _WALKS or any(_gives_object(one) for one in chosen.insns)
         self.code = self.system.code(program)
         self.tier = backend.tier(self.system, helpers.table(chosen.type, backend.answers))
         self.budget = backend.budget
-        self._contexts = ContextBuilder(self.system.arena, PROGRAM_TYPES[chosen.type], chosen.section)
+        self._contexts = ContextBuilder(self.system.arena, PROGRAM_TYPES[chosen.type], chosen.section, backend.arch)
         self.system.parts.append(self._contexts)
         self.system.fill(given)
 
@@ -162,6 +174,7 @@ class Loaded:
     def context(self, given: Input) -> Context:
         """Make ready for a run that the caller makes: its context."""
         self.system.begin(given)
+        self.system.walks = self._walks
         return self._contexts.build(given)
 
     def read_map(self, name: str) -> Entries:

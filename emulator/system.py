@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from bpfvm.core.errors import LoadError, UsageError
-from bpfvm.core.machine import Entries, Input
+from bpfvm.core.machine import Entries, Input, Task
 from bpfvm.emulator import state
 from bpfvm.emulator.answers import Answer
 from bpfvm.emulator.arguments import Helper
@@ -63,12 +63,15 @@ class System:
 
     def __init__(
         self, spec: ObjectSpec, maps: Sequence[str], cpus: int = 1, answers: Mapping[str, Answer] | None = None,
-        kfuncs: Kfuncs = _no_kfunc,
+        kfuncs: Kfuncs = _no_kfunc, arch: str = "x86_64",
     ) -> None:  # fmt: skip
-        """maps: names of those to make. LoadError for one that the object lacks, Unavailable for an unknown type."""
+        """maps: names of those to make. arch: whose registers programs see.
+
+        LoadError for a map that the object lacks, Unavailable for one of an unknown type.
+        """
         if not 1 <= cpus <= MAX_CPUS:
             raise UsageError(f"{cpus} virtual CPUs, and there can be 1 to {MAX_CPUS}")
-        self.spec, self.cpus, self.cpu = spec, cpus, 0
+        self.spec, self.cpus, self.cpu, self.arch = spec, cpus, 0, arch
         self.arena = Arena()
         self.now = 0
         self._seed = 0
@@ -95,6 +98,10 @@ class System:
         self.process: UserMemory | None = None  # the process that programs on its probes see, None for none
         self.walks = False  # whether programs have pointers to the kernel's objects, which they may load through
         self.given: Blocks | None = None  # memory that the input of this run gives
+        self.task: Task | None = None  # that this run is in, None for this process's own
+        self.function: int | None = None  # as core.machine.Input has it
+        self.cookie = 0
+        self._memory: Mapping[int, bytes] = {}  # what `given` is made of
         self._codes: dict[str, Code] = {}
         for name in maps:
             self.make_map(name)
@@ -141,7 +148,9 @@ class System:
         if not 0 <= given.cpu < self.cpus:
             raise UsageError(f"the input is for CPU {given.cpu}, and the machine has {self.cpus}")
         self.cpu, self.now = given.cpu, given.clock
-        self.given = Blocks(given.memory) if given.memory else None
+        if given.memory is not self._memory:
+            self._memory, self.given = given.memory, Blocks(given.memory) if given.memory else None
+        self.task, self.function, self.cookie = given.task, given.function, given.cookie
         self._seed, self._random = given.seed << 64 | given.clock, None  # packets do not draw the same numbers
         self.trace, self.events, self.lost, self.redirect, self.clones = [], {}, {}, None, []
         for one in self.sources:

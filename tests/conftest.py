@@ -1,4 +1,5 @@
-"""For all offline tests: the process cannot reach the kernel's BPF or the network; property tests are repeatable."""
+"""For all offline tests: the process cannot reach the kernel's BPF or the network, the kernel's types are those that
+ship with bpfvm, property tests are repeatable."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import os
 import hypothesis
 import pytest
 
+from bpfvm.lang.kernel_btf import VARIABLE
+from bpfvm.tables import linux
 from tests import offline, shared
 
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
@@ -16,6 +19,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 GUARD_MISSING: str | None = "BPFVM_KERNEL is not off"
 if os.environ.get("BPFVM_KERNEL") == "off":
     GUARD_MISSING = offline.install()
+    os.environ[VARIABLE] = os.fspath(linux.TYPES)  # the types of the running kernel are none of these tests' business
 
 
 def pytest_configure() -> None:

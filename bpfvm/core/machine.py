@@ -56,6 +56,27 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """The task that a program runs in, in numbers.
+
+    tid, pid: of the thread and of its process, which the kernel calls pid and tgid. comm: its name, up to 15 bytes.
+    cgroups: ids of the cgroups of the unified hierarchy that it is in, from the root's to its own.
+    address: of its task_struct in the kernel's memory, 0 where that is not laid out.
+    user, kernel: return addresses on its stacks, the innermost first; None where a stack cannot be walked.
+    """
+
+    tid: int
+    pid: int
+    uid: int = 0
+    gid: int = 0
+    comm: bytes = b""
+    cgroups: tuple[int, ...] = (1,)
+    address: int = 0
+    user: tuple[int, ...] | None = None
+    kernel: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """One run's input. Map contents are the loaded program's state, not the input's.
 
@@ -68,6 +89,8 @@ class Input:
             Only emulators can set them.
     memory: bytes by address, which the program can read by probe-read helpers: below 2**47 of a process, above of the
             kernel. Of emulators.
+    task:   that the program runs in, None for this process's own. function: the address of the probed function, None
+            where none is told. cookie: that was given when the program was attached. Of emulators.
     """
 
     packet: bytes | None = None
@@ -78,6 +101,9 @@ class Input:
     cpu: int = 0
     registers: Mapping[int, int] = field(default_factory=dict)
     memory: Mapping[int, bytes] = field(default_factory=dict)
+    task: Task | None = None
+    function: int | None = None
+    cookie: int = 0
 
 
 @dataclass(frozen=True, slots=True)

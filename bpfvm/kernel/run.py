@@ -124,6 +124,8 @@ class LoadedProgram:
             raise Unavailable("engine kernel sets no registers: r1 points to the context, the others hold nothing")
         if given.memory:
             raise Unavailable("engine kernel has the memory that there is: none can be given")
+        if given.task is not None:
+            raise Unavailable("engine kernel runs programs in the task that asks for it: none can be given")
         if scalars.MAP in self._maps:
             return self._of_scalars(given)
         check_times(times, self._row.name)

@@ -245,7 +245,12 @@ def _as(one: Argument, kind: Any) -> Argument:
 def _of_fields(hook: Hook) -> Iterator[dict[str, Argument]]:
     """By the events that the program is for."""
     for category, event in _events(hook):
-        yield {name: _field(one) for name, one in of_event(category, event).items()}
+        yield fields(category, event)
+
+
+def fields(category: str, event: str) -> dict[str, Argument]:
+    """The fields of a tracepoint, in order. Unavailable where nothing tells them."""
+    return {name: _field(one) for name, one in of_event(category, event).items()}
 
 
 def _events(hook: Hook) -> Iterator[tuple[str, str]]:
@@ -273,10 +278,11 @@ def _of_btf(hook: Hook) -> Iterator[dict[str, Argument]]:
     targets = [one.replace("/", ":").rpartition(":")[2] for one in hook.targets] or [of_section(hook.section).target]
     for name in targets:
         if name:
-            yield _prototype(hook, name)
+            yield prototype(hook, name)
 
 
-def _prototype(hook: Hook, name: str) -> dict[str, Argument]:
+def prototype(hook: Hook, name: str) -> dict[str, Argument]:
+    """The arguments that BTF tells of a function or a tracepoint, in order. UsageError where it has none."""
     types = KERNEL.types
     traced = hook.type == "raw_tracepoint" or hook.attach_type == "trace_raw_tp"
     function = f"bpf_lsm_{name}" if hook.type == "lsm" else name
@@ -287,7 +293,7 @@ def _prototype(hook: Hook, name: str) -> dict[str, Argument]:
         what = "tracepoint" if traced else "function"
         known = types.find(Typedef, f"btf_trace_{name}") if traced else None
         text = "names no arguments of it" if known is not None else f"has no {what} {name!r}"
-        raise UsageError(f"the kernel's BTF {text}")
+        raise UsageError(f"the kernel's BTF {text}{KERNEL.hint}")
     of_function: Any = types[number]
     proto: Any = types[of_function.type]
     assert isinstance(proto, FuncProto), "a function has a prototype"
@@ -310,4 +316,4 @@ def _of_type(hook: Hook, name: str, kind: Any, offset: int) -> Argument:
     return Argument(name, kind, offset, word=True, trusted=trusted)
 
 
-__all__ = ["Argument", "Arguments", "Problem", "declared"]
+__all__ = ["Argument", "Arguments", "Problem", "declared", "fields", "prototype"]

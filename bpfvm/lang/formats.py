@@ -1,7 +1,8 @@
 """The fields of tracepoints: where each lies in the context of a program on one.
 
 They are taken from the kernel's BTF (struct trace_event_raw_NAME) or, where the event shares the structure of others,
-from its format file in tracefs.
+from its format file in tracefs; where that cannot be read, from the structure that the event shares in Linux 6.18
+(tables.linux).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bpfvm.lang.pointers import pointer_to
 from bpfvm.lang.types import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
 from bpfvm.obj.btf_types import Struct
 from bpfvm.tables import syscalls
+from bpfvm.tables.linux import CLASSES
 
 TRACEFS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 COMMON = 8  # bytes of struct trace_entry, which all events begin with
@@ -46,17 +48,18 @@ def of_event(category: str, name: str) -> Mapping[str, EventField]:
         if found is not None:
             return found
     texts = [Path(root, "events", category, name, "format") for root in TRACEFS]
-    try:
-        number = KERNEL.types.find(Struct, f"trace_event_raw_{name}")
-    except Unavailable:
-        number = None
+    number = KERNEL.types.find(Struct, f"trace_event_raw_{name}")
     if number is not None:
         return of_struct(struct_of(KERNEL.types, number))
-    for path in texts:
+    for path in () if KERNEL.are_shipped else texts:
         try:
             return of_text(path.read_text())
         except OSError:
             continue
+    shared = CLASSES.get(f"{category}:{name}")
+    number = KERNEL.types.find(Struct, f"trace_event_raw_{shared}") if shared is not None else None
+    if number is not None:
+        return of_struct(struct_of(KERNEL.types, number))
     raise Unavailable(
         f"nothing tells the fields of the tracepoint {category}:{name}: the kernel's BTF has no struct "
         f"trace_event_raw_{name}, and {texts[0]} cannot be read; declare them: def f(args: T), with a struct T"

@@ -1,11 +1,12 @@
-"""The BTF that the kernel's types come from: the running kernel's, or that of a file. Read when it is asked for."""
+"""The BTF that the kernel's types come from: a file's, the running kernel's, or where there is none the part of one
+that ships with bpfvm (tables.linux). Read when it is asked for."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from bpfvm.core.errors import Unavailable
+from bpfvm.tables import linux
 
 if TYPE_CHECKING:
     from bpfvm.obj.btf_index import BtfIndex
@@ -15,7 +16,7 @@ VARIABLE = "BPFVM_BTF"
 
 
 class Kernel:
-    """One kernel's types. path: of the file in use, "" for what VARIABLE names, or the running kernel's."""
+    """One kernel's types. path: of the file in use, "" for what VARIABLE names, or the running kernel's, or ours."""
 
     def __init__(self) -> None:
         self.path = ""
@@ -23,18 +24,34 @@ class Kernel:
 
     @property
     def types(self) -> BtfIndex:
-        """The BTF in use. Unavailable where there is none."""
+        """The BTF in use. LoadError for a file that has none."""
         from bpfvm.obj.btf_index import open_index
 
-        path = self.path or os.environ.get(VARIABLE) or RUNNING
+        path = self.path or os.environ.get(VARIABLE) or (RUNNING if os.path.exists(RUNNING) else os.fspath(linux.TYPES))
         if path not in self.opened:
-            if path == RUNNING and not os.path.exists(path):
-                raise Unavailable(
-                    f"this machine has no {RUNNING}; name a file with a kernel's BTF: {VARIABLE}=vmlinux.btf, or "
-                    "bpfvm.vmlinux.load(path)"
-                )
             self.opened[path] = open_index(path)
         return self.opened[path]
+
+    @property
+    def are_shipped(self) -> bool:
+        """Whether the types in use are those that ship with bpfvm."""
+        return self.types is self.opened.get(os.fspath(linux.TYPES))
+
+    def knows(self, struct: str) -> bool:
+        """Whether the types in use have a struct of this name with its members."""
+        from bpfvm.obj.btf_types import Struct
+
+        return self.types.find(Struct, struct) is not None
+
+    @property
+    def hint(self) -> str:
+        """What to do where the types in use lack one, behind the words that say so."""
+        if not self.are_shipped:
+            return ""
+        return (
+            f" (they are the part of Linux {linux.VERSION}'s that ships with bpfvm: name a file with a whole kernel's "
+            f"BTF by {VARIABLE}=FILE or vmlinux.load(FILE))"
+        )
 
 
 KERNEL = Kernel()

@@ -105,7 +105,7 @@ def engine(name: str, helpers: Mapping[str, Callable[..., Any]] | None = None, c
             reason = row.missing()
             if reason is not None:
                 raise Unavailable(f"engine {name}: {reason}")
-            return _configured(row.open(), helpers or {}, cpus) if helpers or cpus != 1 else row.open()
+            return configured(row.open(), helpers or {}, cpus) if helpers or cpus != 1 else row.open()
     raise Unavailable(f"engine {name} runs Python functions, and is opened for one of them")
 
 
@@ -116,7 +116,10 @@ def known(name: str) -> None:
         raise UsageError(f"there is no engine {name!r}; engines are {', '.join(names)}")
 
 
-def _configured(backend: Backend, helpers: Mapping[str, Callable[..., Any]], cpus: int) -> Backend:
+def configured(
+    backend: Backend, helpers: Mapping[str, Callable[..., Any]], cpus: int, arch: str = "x86_64"
+) -> Backend:  # fmt: skip
+    """The same engine with helpers of the user's, so many CPUs, registers of another architecture."""
     from bpfvm.emulator import Emulator
 
     if not isinstance(backend, Emulator):
@@ -125,4 +128,5 @@ def _configured(backend: Backend, helpers: Mapping[str, Callable[..., Any]], cpu
                 f"engine {backend.name} has its own helpers; Python functions stand for them in emulators"
             )
         raise Unavailable(f"engine {backend.name} has its own CPUs: emulators have as many as one likes")
-    return Emulator(backend.name, backend.budget, cpus, {**backend.answers, **helpers}, backend.safe)
+    answers = {**backend.answers, **helpers}
+    return Emulator(backend.name, backend.budget, cpus, answers, backend.safe, arch)

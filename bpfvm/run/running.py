@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.machine import Input
 from bpfvm.obj.typed_map import TypedMap
 from bpfvm.run.outcome import Outcome
 from bpfvm.run.session import Session
+
+if TYPE_CHECKING:
+    from bpfvm.lang.traced.task import Task
 
 MakeInput = Callable[..., Input]  # Program.input
 
@@ -46,10 +49,14 @@ class Running:
 
     def run(
         self, *given: Any, ctx: Mapping[str, int] | None = None, regs: Mapping[str, int] | None = None,
-        memory: Mapping[int, bytes] | None = None,
+        memory: Mapping[int, bytes] | None = None, args: Any = None, ret: Any = None, task: Task | None = None,
     ) -> Outcome:  # fmt: skip
-        """Run once, on one packet or on the arguments of a function. Raises Unavailable, UsageError."""
-        made = replace(self._input(given, ctx, regs, memory), seed=self.seed, clock=self.clock, cpu=self.cpu)
+        """Run once, on one packet, on the arguments of a function, or on an event: see `Program.emulate`.
+
+        Raises Unavailable, UsageError.
+        """
+        made = self._input(given, ctx, regs, memory, args, ret, task)
+        made = replace(made, seed=self.seed, clock=self.clock, cpu=self.cpu)
         self.last = self._session.outcome(made)
         self._runs += 1
         return self.last

@@ -37,15 +37,22 @@ class Session:
         signature: Signature | None = None,
         maps: Mapping[str, Mapping[Any, Any]] | None = None,
         recorded: bool = True,
+        beside: Session | None = None,
     ) -> None:
-        """recorded: a compiled program's faults are in its record map; False for a machine that names them itself."""
+        """recorded: a compiled program's faults are in its record map; False for a machine that names them itself.
+        beside: the session of another program of the object, on an emulator, that shares its maps with this one."""
         self.engine = backend.name
         self.spec, self.signature = spec, signature
         self.program: ProgramSpec = spec.programs[program]
         self.type: ProgramType = BY_NAME[self.program.type]
         self._recorded = recorded and bool(self.program.fault_sites) and RECORD in spec.maps_of(program)
         try:
-            self._loaded = backend.load(spec, program, _given_maps(spec, maps or {}))
+            contents = _given_maps(spec, maps or {})
+            if beside is None:
+                self._loaded = backend.load(spec, program, contents)
+            else:
+                emulator: Any = backend
+                self._loaded = emulator.load(spec, program, contents, beside.machine)
         except VerifierReject as refused:
             raise explained(spec, program, refused) from None
 

@@ -57,9 +57,11 @@ class CPython(Emulator):
         self.enter: Callable[[Function], int] = lambda tier: 0  # of what is loaded
         self.handles: Callable[[], Mapping[int, int]] = dict
 
-    def load(self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> Loaded:
+    def load(
+        self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries], beside: machine.Loaded | None = None
+    ) -> Loaded:  # fmt: skip
         """`spec` gives the maps' layout; what runs is the function."""
-        return Loaded(self, spec, program, maps)
+        return Loaded(self, spec, program, maps, beside)
 
     def tier(self, system: System, table: Mapping[int, Helper]) -> Tier:
         """CPython, on `system`."""
@@ -69,7 +71,10 @@ class CPython(Emulator):
 class Loaded(machine.Loaded):
     """A function with its maps."""
 
-    def __init__(self, backend: CPython, spec: ObjectSpec, program: str, given: Mapping[str, Entries]) -> None:
+    def __init__(
+        self, backend: CPython, spec: ObjectSpec, program: str, given: Mapping[str, Entries],
+        beside: machine.Loaded | None = None,
+    ) -> None:  # fmt: skip
         self._callee, self._hook = backend.callee, backend.hook
         self._captured, self._codes = backend.captured, backend.codes
         self._declared = declared(backend.callee, backend.hook)
@@ -81,7 +86,7 @@ class Loaded(machine.Loaded):
         self._fault: Fault | None = None
         self._handles: dict[int, int] = {}
         backend.enter, backend.handles = self._enter, lambda: self._handles
-        super().__init__(backend, spec, program, given)
+        super().__init__(backend, spec, program, given, beside)
         self._handles.update(
             (id(declared), self.system.make_map(name).handle.base) for name, declared in backend.maps.items()
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import UsageError
@@ -13,6 +14,7 @@ from bpfvm.program import load as read
 from bpfvm.run.compare import excerpt
 from bpfvm.run.outcome import Outcome
 from bpfvm.run.running import Running
+from bpfvm.timeline import Timeline
 
 _ENTRIES = 8  # of a map, in the report of a test that failed
 
@@ -29,6 +31,7 @@ class Machine:
         self.engine, self.seed = engine, seed
         self._folder = folder
         self._opened: list[Running] = []
+        self._scripts: list[Timeline] = []
 
     def __repr__(self) -> str:
         return f"<bpf machine: engine {self.engine}, seed {self.seed}>"
@@ -63,6 +66,12 @@ class Machine:
         """One run from empty maps, or from `maps`."""
         return self(program, maps, helpers).run(*given, ctx=ctx)
 
+    def timeline(self, *programs: Program | ModuleType, **options: Any) -> Timeline:
+        """A script of events over programs that trace, whose `run()` is on the engine; see bpfvm.timeline.Timeline."""
+        made = Timeline(*programs, **{"engine": self.engine, **options})
+        self._scripts.append(made)
+        return made
+
     def close(self) -> None:
         """Release all programs."""
         while self._opened:
@@ -77,6 +86,11 @@ class Machine:
                 lines += excerpt(one.last.fault.source)
             for name, contents in one.maps.items() if one.last is not None else ():
                 lines.append(f"  {name}: {_shown(contents)}")
+        for seen in [one.last for one in self._scripts if one.last is not None]:
+            lines += [repr(seen), *(f"  {one!r}" for one in seen.runs[-_ENTRIES:])]
+            for fault in seen.faults:
+                lines += excerpt(fault.source) if fault.source is not None else []
+            lines += [f"  {name}: {_shown(contents)}" for name, contents in seen.maps.items()]
         return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bpfvm.tables.ctx import CONTEXTS, Context, CtxField
+from bpfvm.tables.ctx import CONTEXTS, REGISTERS, Context, CtxField, context_of
 from bpfvm.tables.places import covers, expand
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 from bpfvm.tables.sections import of_section
@@ -46,7 +46,7 @@ class Access:
 @functools.cache
 def access(context: str, program_type: str, attach_type: str | None) -> Access:
     """The accesses of programs of a type, loaded for an attach type where that is known."""
-    layout = CONTEXTS[context]
+    layout = next(one for one in (*CONTEXTS.values(), *REGISTERS.values()) if one.name == context)
     found: list[dict[tuple[int, int], CtxField]] = []
     for write in (False, True):
         places = (
@@ -69,12 +69,13 @@ def access(context: str, program_type: str, attach_type: str | None) -> Access:
     return Access(layout, program_type, found[0], found[1], shown, odd)
 
 
-def rules(program_type: str, section: str) -> Access | None:
-    """The accesses of a program of a type, its ELF section telling where it attaches; None for a plain buffer."""
-    context, row = PROGRAM_TYPES[program_type].context, of_section(section)
-    if context is None:
+def rules(program_type: str, section: str, arch: str = "x86_64") -> Access | None:
+    """The accesses of a program of a type, its ELF section telling where it attaches; None for a plain buffer. arch:
+    whose registers it sees, a name of tables.ctx.REGISTERS."""
+    layout, row = context_of(PROGRAM_TYPES[program_type], arch), of_section(section)
+    if layout is None:
         return None
-    return access(context, program_type, row.attach_type if row.program_type == program_type else None)
+    return access(layout.name, program_type, row.attach_type if row.program_type == program_type else None)
 
 
 def names(one: CtxField) -> list[tuple[str, int]]:

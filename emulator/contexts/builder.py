@@ -46,12 +46,13 @@ class ContextBuilder:
     filled in.
     """
 
-    def __init__(self, arena: Arena, kind: ProgramType, section: str = "") -> None:
-        """Unavailable for a program type whose contexts cannot be made of fields."""
+    def __init__(self, arena: Arena, kind: ProgramType, section: str = "", arch: str = "x86_64") -> None:
+        """arch: whose registers programs on probes see. Unavailable for a program type whose contexts cannot be made of
+        fields."""
         if kind.name not in RUNS:
             raise Unavailable(f"the emulator runs programs of type {', '.join(RUNS)}, not {kind.name}")
         self.kind = kind
-        self._access = rules(kind.name, section)
+        self._access = rules(kind.name, section, arch)
         layout = self._access.layout if self._access else None
         size = layout.size if layout else MAX_BUFFER
         self._region = arena.allocate("context", size, "context", writable=layout is None)

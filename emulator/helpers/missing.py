@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from bpfvm.emulator.answers import how
 from bpfvm.emulator.arguments import Helper, fault
+from bpfvm.tables.helpers import BY_NAME, allowed, call_name
 from bpfvm.tables.helpers import Helper as Row
-from bpfvm.tables.helpers import allowed, call_name
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 _TASK = "no task runs here"
@@ -21,7 +21,6 @@ _EVENT = "there are no performance counters here"
 _SIGNAL = "there is no process to signal"
 _VARIABLE = "there are no per-CPU variables of a kernel here"
 _PROBED = "no function of a kernel is traced here"
-_COOKIE = "it tells what was given when the program was attached"
 
 # Why not, for those of which more can be said than that they are not there
 _REASONS: Mapping[str, str] = {
@@ -41,7 +40,6 @@ _REASONS: Mapping[str, str] = {
         ("send_signal send_signal_thread", _SIGNAL),
         ("per_cpu_ptr this_cpu_ptr", _VARIABLE),
         ("override_return get_func_ip get_func_arg get_func_ret get_func_arg_cnt", _PROBED),
-        ("get_attach_cookie", _COOKIE),
         ("probe_write_user", "there is no process whose memory could be written"),
         ("sysctl_get_name sysctl_get_current_value sysctl_get_new_value sysctl_set_new_value",
          "no sysctl is read or written here"),
@@ -57,8 +55,13 @@ def why(name: str) -> str:
 
 def missing(row: Row) -> Helper:
     """What stands for a helper that the emulator does not have: a fault that names it."""
-    reason = f" ({why(row.name)})" if why(row.name) else ""
-    return fault(f"{call_name(row.id)} is not emulated in this version{reason}; {how(row.name)}")
+    return fault(why_missing(row.name))
+
+
+def why_missing(name: str) -> str:
+    """The words of that fault; of helpers too that answer only for what an input tells."""
+    reason = f" ({why(name)})" if why(name) else ""
+    return f"{call_name(BY_NAME[name].id)} is not emulated in this version{reason}; {how(name)}"
 
 
 def forbidden(row: Row, program_type: str) -> Helper | None:

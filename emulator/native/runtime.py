@@ -21,7 +21,7 @@ from bpfvm.emulator.native.translate import Module, translate, unit_of
 from bpfvm.emulator.native.walk import TRAPPED, Walk, walk
 from bpfvm.emulator.portable.runtime import Runtime as Portable
 from bpfvm.emulator.system import System
-from bpfvm.tables.ctx import CONTEXTS
+from bpfvm.tables.ctx import context_of
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 WORD = ctypes.c_uint64
@@ -292,7 +292,7 @@ class Runtime(Portable):
 
     def _build(self, code: Code, given: tuple[int, ...]) -> Built | None:
         kind = PROGRAM_TYPES[code.program.type]
-        layout = CONTEXTS[kind.context] if kind.context else None
+        layout = context_of(kind, self.system.arch)
         unit = unit_of(code.program, self.system, layout, given, self.helpers, self.safe)
         if unit is None:
             return None

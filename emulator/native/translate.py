@@ -120,7 +120,9 @@ def unit_of(
     if facts.unwritten:
         return None
     size = layout.size if layout is not None else None
-    unit = Unit(program, system, graph, at, analysis, facts, rules(program.type, program.section), size, safe)
+    unit = Unit(
+        program, system, graph, at, analysis, facts, rules(program.type, program.section, system.arch), size, safe
+    )
     unit.arena = system.arena.size
     if not any(one.op.name == "call" and one.imm == SPIN_LOCK for one in program.insns):
         unit.in_place = frozenset(helpers) - {HELPERS[name].id for name in system.answers if name in HELPERS}

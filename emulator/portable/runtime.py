@@ -20,7 +20,7 @@ from bpfvm.emulator.portable.expressions import sdiv, smod, swapped_bytes
 from bpfvm.emulator.portable.kinds import LOOKUP
 from bpfvm.emulator.portable.translate import STILL, Source, translate
 from bpfvm.emulator.system import System
-from bpfvm.tables.ctx import CONTEXTS
+from bpfvm.tables.ctx import context_of
 from bpfvm.tables.helpers import call_name
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
@@ -257,7 +257,7 @@ class Runtime:
 
     def _compile(self, code: Code, given: tuple[int, ...]) -> dict[int, Callable[..., int]] | None:
         kind = PROGRAM_TYPES[code.program.type]
-        layout = CONTEXTS[kind.context] if kind.context else None
+        layout = context_of(kind, self.system.arch)
         fields = {one.offset: one.pointer for one in layout.fields if one.pointer} if layout else {}
         source = translate(code.program, self.system, fields, layout.size if layout else None, given)
         if source is None:

@@ -117,7 +117,7 @@ class _Function:
     ) -> None:  # fmt: skip
         self.program, self.system, self.graph, self.analysis, self.facts = program, system, graph, analysis, facts
         self.insns, self.at, self.context_size = program.insns, at, context_size
-        self.rules = rules(program.type, program.section)
+        self.rules = rules(program.type, program.section, system.arch)
         self.function, self.number = graph.functions[number], number
         # whether each call of map_lookup_elem has to be made: it is refused under a lock, and may be the user's own
         self.checked = "map_lookup_elem" in system.answers or any(

@@ -17,7 +17,10 @@ from bpfvm.lang.types import Storage
 from tests.golden.blame import difference
 
 GOLDEN = Path(__file__).with_name("public_api.txt")
-MODULES = ("bpfvm.testing.frames", "bpfvm.testing.strategies", "bpfvm.testing.machine", "bpfvm.kernel.features")
+MODULES = (
+    "bpfvm.testing.frames", "bpfvm.testing.strategies", "bpfvm.testing.machine", "bpfvm.kernel.features",
+    "bpfvm.timeline.script", "bpfvm.timeline.seen", "bpfvm.lang.traced.task",
+)  # fmt: skip
 
 
 def lines() -> Iterator[str]:

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 from bpfvm import Hash, Histogram, bpf, ktime, u64
-from tests import kernel_btf
-
-with kernel_btf.in_use_offline():
-    from bpfvm.vmlinux import request
+from bpfvm.vmlinux import request
 
 UNIT, DEVICE = 1_000, 8 << 20 | 1
 start = Hash(u64, u64, 10240)  # a request's address -> ns

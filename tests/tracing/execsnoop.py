@@ -6,10 +6,6 @@ from __future__ import annotations
 from enum import IntEnum
 
 from bpfvm import Ring, UserPtr, bpf, char, comm, current, pid, s32, s64, struct, u32, uid
-from tests import kernel_btf
-
-with kernel_btf.in_use_offline():
-    from bpfvm.vmlinux import task_struct as task_struct  # what current() points to
 
 MAXARG = 20
 

@@ -6,10 +6,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from bpfvm import Counter, Hash, StackTrace, bpf, char, comm, ktime, s32, struct, tid, u32, u64
-from tests import kernel_btf
-
-with kernel_btf.in_use_offline():
-    from bpfvm.vmlinux import task_struct
+from bpfvm.vmlinux import task_struct
 
 options = SimpleNamespace(pid=None, min_us=1)
 

@@ -4,10 +4,6 @@
 from __future__ import annotations
 
 from bpfvm import Array, UserPtr, bpf, char, comm, current, pid, tid, u64, uid
-from tests import kernel_btf
-
-with kernel_btf.in_use_offline():
-    from bpfvm.vmlinux import task_struct as task_struct  # what current() points to
 
 out = Array(u64, 8)
 

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 from bpfvm import Hash, Histogram, bpf, ktime, u32, u64
-from tests import kernel_btf
-
-with kernel_btf.in_use_offline():
-    from bpfvm.vmlinux import task_struct
+from bpfvm.vmlinux import task_struct
 
 TARGET = 0
 start = Hash(u32, u64, 16384)

@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 from bpfvm import Hash, Ring, be16, bpf, char, comm, ktime, pid, struct, u8, u16, u32, u64
-from tests import kernel_btf
+from bpfvm.vmlinux import enum, sock
 
-with kernel_btf.in_use_offline():
-    from bpfvm.vmlinux import enum, sock
-
-    SYN_SENT = enum.TCP_SYN_SENT
+SYN_SENT = enum.TCP_SYN_SENT
 AF_INET = 2
 
 

@@ -1,0 +1,87 @@
+"""The task that an event happens in: `Task(7, "bash", uid=1000, stack=["malloc", "main"])`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bpfvm.core import machine
+from bpfvm.core.errors import UsageError
+from bpfvm.lang.kernel_btf import KERNEL
+from bpfvm.lang.traced import stacks
+from bpfvm.lang.traced.memory import Block
+from bpfvm.lang.traced.objects import KernelObject, new
+
+M32 = (1 << 32) - 1
+MOST_CPUS = 256
+_USER = ("uid", "suid", "euid", "fsuid")
+_GROUP = ("gid", "sgid", "egid", "fsgid")
+
+
+class Task:
+    """A thread of a process: who it is, where it is, and its `task_struct` in the kernel's memory.
+
+    pid: of the process; tid: of the thread, as the pid unless given. cgroup: the id of its cgroup, or those from the
+    root's to its own. stack, kernel_stack: functions that it is in, the innermost first, None where nothing can be
+    walked. parent: a Task. fields: of its task_struct besides: `Task(7, __state=1)`.
+    It stands for its task_struct wherever an argument or a field points to one; `task["field"]` reads and stores there.
+    """
+
+    def __init__(
+        self, pid: int, comm: str = "", *, tid: int | None = None, uid: int = 0, gid: int = 0,
+        cgroup: int | Sequence[int] = 1, cpu: int = 0, parent: Task | None = None,
+        stack: Iterable[str | int] | None = None, kernel_stack: Iterable[str | int] | None = None, **fields: Any,
+    ) -> None:  # fmt: skip
+        """UsageError for numbers that no task has."""
+        self.pid, self.comm, self.uid, self.gid = pid, comm, uid, gid
+        self.tid = pid if tid is None else tid
+        self.cgroups = (cgroup,) if isinstance(cgroup, int) else tuple(cgroup)
+        self.cpu, self.parent = cpu, parent
+        self.stack, self.kernel_stack = stack, kernel_stack
+        for name in ("pid", "tid", "uid", "gid"):
+            if not isinstance(getattr(self, name), int) or not 0 <= getattr(self, name) <= M32:
+                raise UsageError(f"Task: {name} is a number of 32 bits, not {getattr(self, name)!r:.40}")
+        if not isinstance(comm, str) or not self.cgroups or not 0 <= cpu < MOST_CPUS:
+            raise UsageError(f"Task: comm is a text, cgroup one id or several, cpu below {MOST_CPUS}: not "
+                             f"{comm!r:.40}, {cgroup!r:.40}, {cpu!r:.40}")  # fmt: skip
+        self._fields, self._made = fields, dict[int, KernelObject]()
+
+    def __repr__(self) -> str:
+        return f"<Task {self.pid} {self.comm!r}>"
+
+    @property
+    def struct(self) -> KernelObject:
+        """Its task_struct, by the types in use."""
+        kinds = id(KERNEL.types)
+        if kinds not in self._made:
+            made = self._made[kinds] = new("task_struct", pid=self.tid, tgid=self.pid, comm=self.comm)
+            owner = new("cred", **{name: {"val": self.uid} for name in _USER}, **{name: {"val": self.gid} for name in
+                                                                               _GROUP})  # fmt: skip
+            above = self.parent.struct if self.parent is not None else made
+            links = {"real_parent": above, "parent": above, "group_leader": made, "cred": owner, "real_cred": owner}
+            made.set(**{name: to for name, to in links.items() if name in made._kind.fields}, **self._fields)
+        return self._made[kinds]
+
+    @property
+    def __bpf_block__(self) -> Block:
+        return self.struct.__bpf_block__
+
+    def __index__(self) -> int:
+        return int(self.struct)
+
+    __int__ = __index__
+
+    def __getitem__(self, name: str) -> Any:
+        """A field of its task_struct."""
+        return self.struct[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.struct[name] = value
+
+    def told(self, laid_out: bool) -> machine.Task:
+        """As machines have it. laid_out: whether its task_struct is in memory."""
+        return machine.Task(
+            self.tid, self.pid, self.uid, self.gid, self.comm.encode(), self.cgroups,
+            int(self) if laid_out else 0, stacks.frames("user", self.stack),
+            stacks.frames("kernel", self.kernel_stack),
+        )  # fmt: skip

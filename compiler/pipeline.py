@@ -1,7 +1,7 @@
 """The compiler from the IR on: which passes run, in which order, and what happens after them.
 
-A function of the IR is checked before and after every pass. Then it is lowered, its registers are allocated and the
-allocation is checked, and its blocks are laid out.
+A function of the IR is checked before all passes, after each one that says it changed something, and behind the last.
+Then it is lowered, its registers are allocated and the allocation is checked, and its blocks are laid out.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ def optimise(function: Function, dump: Dump | None = None) -> None:
         dump("frontend", to_text(function))
     for one in PASSES:
         trace = _Trace()
-        for part in (function, *function.callees.values()):
-            one.run(part, trace)
-        for part in (function, *function.callees.values()):
-            check(part)
+        changed = [one.run(part, trace) for part in (function, *function.callees.values())]
+        if any(changed) or one is PASSES[-1]:
+            for part in (function, *function.callees.values()):
+                check(part)
         if dump is not None:
             dump(one.name, "".join(trace.lines) + to_text(function))
 

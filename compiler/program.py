@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +37,19 @@ class Compiled:
     functions: tuple[types.FunctionType, ...]
 
 
+@contextmanager
+def collecting_later() -> Iterator[None]:
+    """Without collections of garbage inside: little of what a compilation makes is garbage before its end, and each
+    collection goes through all of it."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
 def compile_programs(
     programs: Sequence[tuple[Callable[..., Any], Hook]],
     *,
@@ -43,7 +58,13 @@ def compile_programs(
     machine: Target = DEFAULT,
 ) -> Compiled:
     """Compile several programs into one object, as `compile_program` does one. Programs share maps by their names."""
-    translated = _translated(programs, machine, record_faults)
+    with collecting_later():
+        return _compiled(_translated(programs, machine, record_faults), record_faults, dump, machine)
+
+
+def _compiled(
+    translated: Sequence[Translated], record_faults: bool, dump: Callable[[str, str], None] | None, machine: Target
+) -> Compiled:
     maps: dict[str, Map] = {}
     for one in translated:
         for known, declared in one.maps.items():
@@ -93,8 +114,5 @@ def compile_program(
     dump: gets each pass's name and the IR's text after it. machine: the instructions to use. A map without a name takes
     that of its variable.
     """
-    translated = translate(callee(target), hook, name, machine, record_faults)
-    spec = compile_functions([translated.function], translated.maps, record_faults, dump, machine)
-    for known, declared in translated.maps.items():
-        declared.name = declared.name or known
-    return Compiled(spec, translated.warnings, translated.maps, translated.captured, translated.functions)
+    with collecting_later():
+        return _compiled([translate(callee(target), hook, name, machine, record_faults)], record_faults, dump, machine)

@@ -31,10 +31,12 @@ class Kind(enum.Enum):
     U64 = "u64"
     S64 = "s64"
 
-    @property
-    def wraps(self) -> Interval | None:
-        """The range to which results wrap, None for kinds whose results are exact."""
-        return {Kind.U64: U64, Kind.S64: S64}.get(self)
+    wraps: Interval | None  # the range to which results wrap, None for kinds whose results are exact
+
+    def __init__(self, text: str) -> None:
+        self.wraps = {"u64": U64, "s64": S64}.get(text)
+
+    __hash__ = object.__hash__  # which is asked for often
 
 
 Kinds: TypeAlias = frozenset[Kind]
@@ -73,7 +75,9 @@ class Number:
     def within(self, known: Interval | None) -> Number:
         """The same value with what is known of it besides."""
         both = self.range.meet(known) if known is not None else None
-        return self if both is None or both == self.range else replace(self, range=both)
+        if both is None or both == self.range:
+            return self
+        return Number(self.kinds, both, self.register, self.origin, self.drift, self.member, self.foreign)
 
     def as_kinds(self, kinds: Kinds) -> Number:
         """The same value as another class of number."""

@@ -10,6 +10,14 @@ from bpfvm.compiler.ir.types import SPACES, Ptr, Type, Value
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 from bpfvm.tables.kfuncs import BY_NAME as KFUNCS
 
+_MEMORY = ("load", "store", "atomic", "lookup", "update", "slot")
+# Operations on words alone, of which only the number of operands can be wrong
+_PLAIN = {
+    name: row.args
+    for name, row in IR_OPS.items()
+    if row.args is not None and not row.named and not name.startswith(_MEMORY)
+}
+
 
 class BrokenIr(Exception):
     """A function that breaks a rule of the IR: an error of the compiler, never of its user."""
@@ -20,7 +28,8 @@ def check(function: Function) -> None:
     _check_shape(function)
     for block in function.blocks:
         for value in block.values:
-            _check_value(function, block, value)
+            if len(value.args) != _PLAIN.get(value.op) or isinstance(value.type, Ptr):
+                _check_value(function, block, value)
         _check_terminator(function, block)
     _check_dominance(function)
 

@@ -6,11 +6,12 @@ more than once: BPF's arithmetic changes its first operand.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from bpfvm.core.machine import Location
-from bpfvm.isa.ops import BY_NAME, Kind
+from bpfvm.isa.ops import BY_NAME, Kind, Op
 from bpfvm.obj.model import StackObject
 
 VIRTUAL = 11
@@ -20,17 +21,27 @@ ALLOCATABLE = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 
 Reg: TypeAlias = int
 
-# op -> whether it reads dst and src, and its kind
+
+def _reads(row: Op) -> tuple[bool, bool]:
+    """Whether it reads dst and src."""
+    makes = row.kind in (Kind.LOAD, Kind.LOAD_SX, Kind.IMM64) or row.name.startswith("mov")
+    return "dst" in row.uses and not makes, "src" in row.uses
+
+
+_SPECIAL = (Kind.CALL, Kind.EXIT, Kind.PACKET)  # which read registers that are not their operands
 _READS = {
-    row.name: (
-        "dst" in row.uses and row.kind not in (Kind.LOAD, Kind.LOAD_SX, Kind.IMM64) and not row.name.startswith("mov"),
-        "src" in row.uses,
-        row.kind,
-    )
+    row.name: None if row.kind in _SPECIAL or row.name.startswith("atomic_cmpxchg") else _reads(row)
     for row in BY_NAME.values()
 }
 _FETCHES = frozenset(row.name for row in BY_NAME.values() if row.fetches)  # which load the old value into src
-_WRITES = frozenset({Kind.ALU, Kind.LOAD, Kind.LOAD_SX, Kind.IMM64})
+_MAKES = frozenset(
+    row.name
+    for row in BY_NAME.values()
+    if row.kind in (Kind.ALU, Kind.LOAD, Kind.LOAD_SX, Kind.IMM64) and row.name not in _FETCHES
+)
+_NONE: frozenset[Reg] = frozenset()
+_CLOBBERED = frozenset(CLOBBERED)
+_CALLS = frozenset(row.name for row in BY_NAME.values() if row.kind in (Kind.CALL, Kind.PACKET))
 
 
 @dataclass(slots=True, eq=False)
@@ -57,30 +68,36 @@ class Lir:
         """A call, of a helper or of a subprogram: `src` counts its arguments."""
         return BY_NAME[self.op].kind is Kind.CALL
 
-    def uses(self) -> set[Reg]:
+    def uses(self) -> AbstractSet[Reg]:
         """Registers that it reads. A call reads r1 up to its number of arguments, which `imm` and `off` do not tell:
         its lowering notes that in `src`."""
-        dst, src, kind = _READS[self.op]
-        if kind is Kind.CALL:
-            return set(range(1, self.src + 1))
-        if kind is Kind.EXIT:
-            return {R0}
-        if kind is Kind.PACKET:  # the context, which is not among its operands
-            return {R6, self.src} if src else {R6}
-        if self.op.startswith("atomic_cmpxchg"):
-            return {R0, self.dst, self.src}
+        reads = _READS[self.op]
+        if reads is None:
+            return self._special()
+        dst, src = reads
         if dst:
             return {self.dst, self.src} if src else {self.dst}
-        return {self.src} if src else set()
+        return {self.src} if src else _NONE
 
-    def defs(self) -> set[Reg]:
+    def _special(self) -> AbstractSet[Reg]:
+        row = BY_NAME[self.op]
+        if row.kind is Kind.CALL:
+            return set(range(1, self.src + 1))
+        if row.kind is Kind.EXIT:
+            return {R0}
+        if row.kind is Kind.PACKET:  # the context, which is not among its operands
+            return {R6, self.src} if "src" in row.uses else {R6}
+        return {R0, self.dst, self.src}  # a comparison with r0 and an exchange
+
+    def defs(self) -> AbstractSet[Reg]:
         """Registers that it writes, those that a call destroys included."""
-        kind = _READS[self.op][2]
-        if kind in (Kind.CALL, Kind.PACKET):
-            return set(CLOBBERED)
+        if self.op in _MAKES:
+            return {self.dst}
+        if self.op in _CALLS:
+            return _CLOBBERED
         if self.op in _FETCHES:  # a comparison with r0 leaves the old value there
             return {R0} if self.op.startswith("atomic_cmpxchg") else {self.src}
-        return {self.dst} if kind in _WRITES else set()
+        return _NONE
 
 
 @dataclass(slots=True, eq=False)

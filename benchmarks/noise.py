@@ -1,9 +1,10 @@
 """How noisy rule R2 is: casts that it asks for, and E040 on plain Python, per 100 lines of source.
 
-Two corpora. The functions that tests compile (tests/programs, examples) compile as they stand: each of their casts is
-taken out alone, and counts where the function is refused without it. benchmarks/_plain.py is written without casts:
-each refusal counts. A refusal is no noise where some input makes the value too large indeed, which would have been a
-fault of the program. Lines are those with code; goal: at most one per 100 lines.
+Three corpora. The functions that tests compile (tests/programs, examples) and whole programs (benchmarks/corpus/python,
+tests/tracing) compile as they stand: each of their casts is taken out alone, and counts where the function is refused
+without it; of whole programs also where a store or a key is told to cut (W115, E021). benchmarks/_plain.py is written
+without casts: each refusal counts. A refusal is no noise where some input makes the value too large indeed, which would
+have been a fault of the program. Lines are those with code; goal: at most one per 100 lines.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import itertools
 import linecache
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -31,8 +32,10 @@ from bpfvm.program import Program
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = Path(__file__).with_name("_plain.py")
+PROGRAMS = ["benchmarks/corpus/python", "tests/tracing"]
 GOAL = 1.0  # in 100 lines
 R2 = ("E040", "E046")  # the codes of the rule: an exact value that may not fit, and one that fits on some paths
+CUTS = (*R2, "E021", "W115")  # and of places that are narrower than what goes there
 NUMBERS = {"int", "bool", *(one.__name__ for one in SCALARS)}
 CASTS = frozenset(one.__name__ for one in SCALARS)
 _NUMBERS = itertools.count()
@@ -55,6 +58,11 @@ class Noise:
         for one in fields(self):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
         return self
+
+
+def files(folders: Sequence[str]) -> list[Path]:
+    """The sources there."""
+    return [path for folder in folders for path in sorted((ROOT / folder).glob("*.py"))]
 
 
 def load(path: Path, text: str) -> ModuleType:
@@ -80,13 +88,15 @@ def functions(module: ModuleType) -> dict[str, tuple[Any, Hook]]:
     return found | {one.name: (one.callee.target, one.hook) for one in programs if one.callee and one.hook}
 
 
-def diagnosed(target: Any, hook: Hook) -> list[Diag]:
-    """The errors of a function."""
-    try:
-        translate(callee(target), hook)
-    except CompileError as error:
-        return [one for one in error.diags if one.severity == "error"]
-    return []
+def diagnosed(programs: dict[str, tuple[Any, Hook]], name: str) -> list[Diag]:
+    """The errors and warnings of a function; of one that programs call, those of all of them."""
+    found: list[Diag] = []
+    for target, hook in [programs[name]] if name in programs else programs.values():
+        try:
+            found += translate(callee(target), hook).warnings
+        except CompileError as error:
+            found += error.diags
+    return found
 
 
 def code_lines(node: ast.AST) -> int:
@@ -108,19 +118,19 @@ def casts(tree: ast.AST, text: str) -> Iterator[tuple[ast.Call, str]]:
                 yield node, (data[: place[0]] + f"({inner})".encode() + data[end:]).decode()
 
 
-def measure(path: Path) -> Noise:
-    """The noise of one file."""
+def measure(path: Path, codes: Sequence[str] = R2) -> Noise:
+    """The noise of one file. codes: what asks for a cast."""
     text = path.read_text()
     tree, module = ast.parse(text), load(path, text)
     found, programs = Noise(), functions(module)
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    nodes = [node for node in nodes if node.name in programs]
+    nodes = [node for node in nodes if node.name in programs or (codes == CUTS and programs)]
     found.functions = len(nodes)
     for node in nodes:
         found.lines += code_lines(node)
-        for one in diagnosed(*programs[node.name]):
+        for one in diagnosed(programs, node.name) if node.name in programs else ():
             if one.code not in R2 or one.span is None:
-                found.besides[one.code] += 1
+                found.besides[one.code] += one.severity == "error"
                 continue
             where = f"{path.name}:{one.span.line}: {one.code} {one.span.text.strip()}"
             shown = shown_by(text, node, one)
@@ -128,7 +138,8 @@ def measure(path: Path) -> Noise:
         for cast, without in casts(node, text):
             found.casts += 1
             where = f"{path.name}:{cast.lineno}: {ast.get_source_segment(text, cast)}"
-            errors = [one for one in diagnosed(*functions(load(path, without))[node.name]) if one.code in R2]
+            without_it = diagnosed(functions(load(path, without)), node.name)
+            errors = [one for one in without_it if one.code in codes]
             shown = next((given for one in errors if (given := shown_by(without, node, one)) is not None), None)
             if errors:
                 (found.wanted if shown is None else found.right).append(
@@ -178,19 +189,17 @@ def shown_by(text: str, node: ast.FunctionDef, diag: Diag) -> str | None:
 def main() -> None:
     """Print a row for each file, and how often in 100 lines."""
     corpora = {
-        "as tests are written": [
-            *sorted((ROOT / "tests/programs").glob("*.py")),
-            *sorted((ROOT / "examples").glob("*.py")),
-        ],
-        "plain Python": [PLAIN],
+        "as tests are written": (R2, ["tests/programs", "examples"]),
+        "whole programs": (CUTS, PROGRAMS),
+        "plain Python": (R2, []),
     }
     print(
         f"{'file':<28}{'functions':>10}{'lines':>7}{'casts':>7}{'asked for by R2':>17}{'E040, E046':>12}{'right':>10}"
     )
-    for title, files in corpora.items():
+    for title, (codes, folders) in corpora.items():
         whole = Noise()
-        for path in files:
-            one = measure(path)
+        for path in files(folders) or [PLAIN]:
+            one = measure(path, codes)
             if not one.functions:
                 continue
             counts = f"{len(one.wanted):>17}{len(one.places):>12}{len(one.right):>10}"
@@ -203,8 +212,8 @@ def main() -> None:
         for label, places in (("noise", lines), ("right", whole.right)):
             for line in places:
                 print(f"    {label}: {line}")
-        if whole.besides:
-            print(f"    not compiled for other reasons: {dict(whole.besides)}")
+        if +whole.besides:
+            print(f"    not compiled for other reasons: {dict(+whole.besides)}")
 
 
 if __name__ == "__main__":

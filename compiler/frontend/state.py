@@ -16,6 +16,9 @@ from bpfvm.lang.interval import Interval
 from bpfvm.obj.model import FaultSite, MapSpec
 
 FaultKey: TypeAlias = "tuple[FaultSite, tuple[Held, ...]]"  # a fault, and what is held where it happens
+Looked: TypeAlias = "dict[tuple[str, object], Register | None]"
+# Space; base, where it is an address; the first byte's offset from there and how many; what is read of them
+Read: TypeAlias = "tuple[str, Register | None, int, int, Hashable]"
 Diags: TypeAlias = dict[tuple[str, str, Span], Diag]  # by code, message and place
 
 
@@ -48,25 +51,28 @@ class State:
     """names: bindings of local names. facts: by origin, what tests on the way here have shown: of a number where it
     lies, of a Nullable whether it is there, 0 or 1.
 
-    dead: control never comes here, but the rest of an expression does. looked: of lookups, what has been found, with
-    how much had happened by then.
+    dead: control never comes here, but the rest of an expression does. looked: by map and key, what stands there for
+    certain, and its address where that is known.
     held: what is to be given back, the last taken last.
     told: by place in the packet (Translation.reads), what tests of what is read there have shown on all ways that met
     before.
+    standing: of numbers that were read from memory, those that stand there still, by place (memory/standing.py).
     """
 
     names: dict[str, Binding] = field(default_factory=dict)
     facts: dict[int, Interval] = field(default_factory=dict)
     packet: PacketEnds | None = None
     dead: bool = False
-    looked: dict[tuple[str, object], tuple[Register, int]] = field(default_factory=dict)
+    looked: Looked = field(default_factory=dict)
     held: tuple[Held, ...] = ()
     told: Mapping[Hashable, Interval] = field(default_factory=dict)
+    standing: dict[Read, Number] = field(default_factory=dict)
 
     def copy(self) -> State:
         return State(
-            dict(self.names), dict(self.facts), self.packet, self.dead, dict(self.looked), self.held, self.told
-        )
+            dict(self.names), dict(self.facts), self.packet, self.dead, dict(self.looked), self.held, self.told,
+            dict(self.standing),
+        )  # fmt: skip
 
     def known(self, number: Number) -> Number:
         """`number` with what tests have shown of it."""
@@ -107,10 +113,12 @@ Ends = list[End]
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What a name is thought to be at the head of a loop. drift: it is what it was before plus so much, where known."""
+    """What a name is thought to be at the head of a loop. drift: it is what it was before plus so much, where known.
+    counted: its bounds are those of turns that were counted; else what is past 64 bits may be anything."""
 
     binding: Binding
     drift: Interval | None
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,9 @@ def store(f: Translation, target: ast.expr, assigned: Value, source: ast.expr) -
 
 
 def _unpack(f: Translation, target: ast.Tuple | ast.List, assigned: Value, source: ast.expr) -> None:
+    known = iterate.unpacked(f, assigned, source)
+    if known is not None:
+        assigned = known
     if isinstance(assigned, Bad):
         items: Sequence[Value] = [assigned] * len(target.elts)
     elif not isinstance(assigned, Tuple):
@@ -64,7 +67,7 @@ def _unpack(f: Translation, target: ast.Tuple | ast.List, assigned: Value, sourc
             "E022",
             f"`{f.quoted(source)}` is {assigned.described}, which cannot be unpacked",
             source,
-            help="only tuples of known length can: a, b = b, a",
+            help=f"tuples, constants and arrays of up to {iterate.UNPACKED} elements can: a, b = b, a",
         )
         items = [Bad()] * len(target.elts)
     elif not _fits(assigned, target):

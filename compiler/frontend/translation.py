@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.functions.frame import Frame
 from bpfvm.compiler.frontend.functions.outlined import Outlined
+from bpfvm.compiler.frontend.memory import standing
 from bpfvm.compiler.frontend.names.scope import Scope
 from bpfvm.compiler.frontend.numbers import overflow
 from bpfvm.compiler.frontend.numbers.ranges import shown
@@ -70,7 +71,7 @@ class Translation:
         self.calls = 0  # of functions, that were written out
         self.reads: dict[Hashable, set[int]] = {}  # of what tells which header follows, by place: origins of numbers
         self.moves = 0  # of the packet, by calls that may put it elsewhere
-        self.stores = 0  # into memory, or by what is called
+        self._stores = 0  # into memory, or by what is called
         self.spared: set[ast.AST] = set()  # what only gives its low bits, which ints="checked" does not test
         self.steps = self.wasted = 0  # expressions and names at joins; those of them that were taken back
         self.records: dict[Register, Held] = {}  # of rings, by their address
@@ -214,11 +215,16 @@ class Translation:
             "E046",
             f"`{self.quoted(node)}` is {names} depending on the path, and they give different numbers here",
             node,
-            why=f"the exact value lies in {self.shown(exact)}: u64 and s64 wrap what does not fit, int does not",
+            why=f"it can be anything in {self.shown(exact)}: u64 and s64 wrap what does not fit, int does not",
             help="make it one class on all paths, with u64(...), s64(...) or int(...)",
         )
 
     # Where the translation stands
+
+    @property
+    def stores(self) -> int:
+        """How often something was stored so far."""
+        return self._stores
 
     @property
     def reachable(self) -> bool:
@@ -354,8 +360,17 @@ class Translation:
 
     def store(self, address: Register, word: Register, bits: int, offset: int = 0) -> None:
         """Store a word's low bits."""
-        self.stores += 1
+        self.stored(address, part=(offset, offset + bits // 8))
         self.builder.op(f"store{bits}", address, word, imm=offset)
+
+    def stored(
+        self, where: Register | str | None = None, *, part: tuple[int, int] | None = None, maps: bool = True
+    ) -> None:
+        """Something is stored here: at an address, there from one byte to another where `part` says so, in a space, ""
+        for none of the program's, None for anywhere; then `maps` says whether elements of maps may have gone too."""
+        self._stores += 1
+        if self._state is not None:
+            standing.forget(self._state, where, part, maps)
 
     def stack(self, name: str, size: int, node: ast.AST) -> Register:
         """The address of a new stack object, made at `node`. Its bytes are undefined until they are stored."""
@@ -388,5 +403,5 @@ class Translation:
 
     def atomic(self, name: str, address: Register, word: Register, bits: int) -> None:
         """One atomic operation on memory."""
-        self.stores += 1
+        self.stored(address)
         self.builder.op(f"atomic_{name}{bits}", address, word)

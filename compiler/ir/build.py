@@ -10,8 +10,6 @@ from bpfvm.core.machine import Location
 from bpfvm.lang.interval import U64, Interval
 
 WORD = Word(U64)
-# Beginnings of the names of helpers that leave maps as they are
-_QUIET = ("map_lookup", "ktime_", "get_", "probe_read", "trace_", "ringbuf_", "perf_event_output", "skb_load_bytes")
 
 
 class Builder:
@@ -22,7 +20,6 @@ class Builder:
         self.span: Location | None = None
         self._values = 0
         self._blocks = 0
-        self.effects = 0  # calls so far that may change maps
         self.block = self.new_block()
 
     def new_block(self) -> Block:
@@ -47,8 +44,6 @@ class Builder:
         row = IR_OPS[name]
         if not accepts(row, len(args)):
             raise ValueError(f"{name} takes {operands(row)} operands, got {len(args)}")
-        if row.named in ("helper", "function") and not named.startswith(_QUIET):
-            self.effects += 1
         value = self._value(name, list(args), type, imm, named)
         self.block.values.append(value)
         return value

@@ -436,6 +436,19 @@ BYTES: list[tuple[int, ...]] = [(0,), (1,), (2,), (3,), (4,), (5,), (9,), (13,),
 PAIRS: list[tuple[int, ...]] = [(0, 0), (1, 0), (3, 1), (2, 200), (4, 3), (7, 255), (255, 255), (0, 1)]
 SIGNED: list[tuple[int, ...]] = [(0,), (4,), (5,), (251,), (250,), (255,), (128,), (127,), (3,), (253,), (10,)]
 WORDS: list[tuple[int, ...]] = [(0, 0), (1, 255), (2, 0x8000), (3, M64), (2, 0x0123456789ABCDEF), (7, M32), (8, 1)]
+
+
+def unpacked(a: u32, b: u8) -> u64:
+    """An array to names, all of it read before one is bound; a constant; names behind a star."""
+    pair = u32[2](a, b)
+    x, y = pair
+    pair[0], pair[1] = y, x
+    pair[1], pair[0] = pair
+    first, *rest, last = u8[4](b, 2, 3, a & 0xFF)
+    low, high = b"<>"
+    return x + y * 3 + pair[0] * 5 + pair[1] * 7 + first + sum(rest) * 11 + last + low * high
+
+
 CASES: list[tuple[Callable[..., Any], list[tuple[int, ...]]]] = [
     (literals, BYTES),
     (widths, WORDS),
@@ -469,6 +482,7 @@ CASES: list[tuple[Callable[..., Any], list[tuple[int, ...]]]] = [
     (equal_arrays, PAIRS),
     (equal_structs, PAIRS),
     (functions, BYTES),
+    (unpacked, PAIRS),
     (rotated, BYTES),
     (methods, PAIRS),
     (matrix, PAIRS),

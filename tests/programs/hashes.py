@@ -28,6 +28,7 @@ pairs = Hash(Pair, u32, 16, name="pairs")
 starts = Hash(u32, u64, 16, name="starts")
 hits = Counter(u8, max_entries=8, name="hits")
 names = Hash(char[4], s64, 16, name="names")
+least = Hash(u32, u64, 16, lru=True, name="least")
 
 
 @case((1, 5), (1, 6), (2, 7), (1, 8))
@@ -185,3 +186,65 @@ def hash_setdefault(k: u32) -> u64:
     flows[k].count += 1
     flows[k].port = 80
     return v.count + v.port
+
+
+@case((1, 3), (1, 4), (2, 0), (1, 9), (2, 7))
+def hash_counted(k: u32, x: u32) -> u64:
+    """A key that was stored, or tested, is there: on every way that meets here, until it is deleted."""
+    if k not in starts:
+        starts[k] = x
+    starts[k] += 1
+    starts[k] |= 1 << 40
+    if k in starts:
+        starts[k] -= x & 3
+    pairs[Pair(left=x, right=1)] = 5  # another map
+    starts[k] ^= 2
+    found = starts[k]
+    if x & 1:
+        del starts[k]
+        starts[k] = 4
+    return found + starts[k]
+
+
+@case((1, 3), (1, 4), (2, 3), (1, 9), (2, 7))
+def hash_key_that_changes(k: u32, x: u32) -> u64:
+    """What a struct as a key has found holds as long as the struct does."""
+    key = Pair(left=k, right=1)
+    total = u64(0)
+    if key in pairs:
+        pairs[key] += 1
+        total += pairs[key]
+        key.left += x  # another key from here on
+        total += pairs.get(key, 7)
+    key.right = 2
+    pairs[key] = x
+    pairs[key] += 5
+    key.left = k
+    return total * 1000 + pairs.get(key, 999)
+
+
+@case((1, 3), (9, 4), (2, 3), (17, 9), (2, 7), (33, 1), (9, 0))
+def hash_least_used(k: u32, x: u32) -> u64:
+    """A store to one key may push out another one."""
+    total = u64(0)
+    if k in least:
+        least[k] += 1
+        least[u32(k + 1)] = x
+        total += least.get(k, 100)
+    least[k] = x
+    least[k] += 3
+    return total + least[k]
+
+
+@case((0, 3), (5, 4), (9, 3))
+def hash_in_turns(k: u32, n: u8) -> u64:
+    """What a turn of a loop takes away is not there on the next."""
+    starts[k] = 1
+    for i in range(n):
+        if k in starts:
+            starts[k] += i
+            if i == 2:
+                del starts[k]
+        else:
+            starts[k] = 50
+    return starts.get(k, 77)

@@ -350,6 +350,32 @@ def signed_growth(a: s8) -> s64:
     return x // 3
 
 
+def fnv(a: u32) -> u32:
+    """A product that grows past 64 bits on every turn; its low bits are all that counts."""
+    h = 0x811C9DC5
+    for i in range(4):
+        h = (h ^ a >> 8 * i & 0xFF) * 0x01000193
+    return h
+
+
+def low_bits_of_a_power(a: u64, n: u8) -> u64:
+    """Past 64 bits and below 0, around a loop in a loop."""
+    x = int(a)
+    for _ in range(n % 5):
+        for _ in range(3):
+            x = -x * 0x9E3779B97F4A7C15 - (x & 0xF)
+        x = ~x
+    return x % 2**61 + (x << 61)
+
+
+def crc(a: u32) -> u32:
+    """CRC-32 of four bytes, inverted by the result alone."""
+    c = 0xFFFFFFFF
+    for i in range(32):
+        c = c >> 1 ^ (0xEDB88320 if (c ^ a >> i) & 1 else 0)
+    return ~c
+
+
 CASES: list[tuple[Callable[..., Any], list[tuple[int, ...]]]] = [
     (triangle, EDGES8),
     (collatz, [(0,), (1,), (2,), (7,), (27,), (97,), (M32,), (837799,)]),
@@ -383,5 +409,8 @@ CASES: list[tuple[Callable[..., Any], list[tuple[int, ...]]]] = [
     (pair_of_sums, EDGES8),
     (grows_in_two_loops, EDGES8),
     (signed_growth, [(0,), (1,), (0xFF,), (0x80,), (0x7F,), (5,), (0xFB,)]),
+    (fnv, [(0,), (1,), (M32,), (0x64636261,)]),
+    (low_bits_of_a_power, [(0, 0), (0, 4), (1, 1), (M64, 4), (5, 3), (2**63, 2)]),
+    (crc, [(0,), (1,), (M32,), (0x34333231,)]),
     (find, [(0,), (1,), (49,), (50,), (3969,), (0xFFFF,)]),
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from bpfvm import s64, u8, u32, u64
+from bpfvm import Hash, s32, s64, u8, u32, u64
 from tests.contract.inputs import Corpus
 
 case = Corpus()
 CASES = case.cases
+
+counts = Hash(u32, u64, 16, name="counts")
 
 
 def share(a: int, b: int) -> int | None:
@@ -191,3 +193,26 @@ def ordered(a: int, b: int) -> tuple[int, int]:
     if a > b:
         return b, a
     return a, b
+
+
+@case()
+def class_by_path(a: u64, b: s32) -> u64:
+    """A u64 on one path, an int on the other: both have the same low bits."""
+    lesser = min(a, b)
+    return lesser * 3 - 1 ^ ~lesser
+
+
+@case()
+def class_by_path_cut(a: u64, b: u32) -> u32:
+    """What is cut needs no more than low bits; behind the mask it is exact."""
+    x = a if a & 1 else b
+    x = (~x << 3) - 7
+    return x % 256 + (x & 0xFFFF) * 2 + u8(x - 1)
+
+
+@case((5, 1), (2**64 - 1, 0), (0, 2**32 - 1), (2**63, 3))
+def class_by_path_stored(a: u64, k: u32) -> u64:
+    """A counter that begins with a plain number."""
+    counts[k] = counts.get(k, a & 0) + 1
+    counts[k] = -counts.get(k + 1 & 0xFF, 5) - a
+    return u64(counts[k])

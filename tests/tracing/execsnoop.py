@@ -36,7 +36,7 @@ events = Ring(Event, 1 << 20)
 def send(kind, ret, arg):
     """Written out at each call: for texts of a process and for constants."""
     events.submit(
-        Event(kind=kind, pid=pid(), ppid=u32(current().real_parent.tgid), uid=uid(), ret=ret, comm=comm(), arg=arg)
+        Event(kind=kind, pid=pid(), ppid=current().real_parent.tgid, uid=uid(), ret=ret, comm=comm(), arg=arg)
     )
 
 
@@ -53,4 +53,4 @@ def enter(filename: UserPtr[char], argv: UserPtr[UserPtr[char]]):
 
 @bpf.syscall_exit("execve")
 def leave(ret: s64):
-    send(Kind.RET, s32(ret), b"")
+    send(Kind.RET, ret, b"")

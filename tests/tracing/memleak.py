@@ -42,7 +42,7 @@ def malloc_ret(ret: u64):
     size = sizes.pop(tid(), None)
     if size is None or not ret:
         return
-    a = Alloc(size=size, ts=ktime(), stack=s32(stacks.id(user=True)))
+    a = Alloc(size=size, ts=ktime(), stack=stacks.id(user=True))
     allocs[ret] = a
     totals.setdefault(a.stack, Total())
     totals[a.stack].size += size

@@ -45,4 +45,4 @@ def enter(filename: UserPtr[char], argv: UserPtr[UserPtr[char]]):
 
 @bpf.syscall_exit("execve")
 def leave(ret: s64):
-    send(Kind.RET, s32(ret), b"")
+    send(Kind.RET, ret, b"")

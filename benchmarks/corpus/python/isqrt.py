@@ -5,7 +5,7 @@ from bpfvm import bpf, u64
 
 @bpf.function
 def isqrt(number: u64) -> u64:
-    root = u64(1 << 32)
+    root = 1 << 32
     for _ in range(40):
         better = root + number // root >> 1
         if better >= root:

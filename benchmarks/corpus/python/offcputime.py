@@ -19,7 +19,7 @@ stacks = StackTrace(1024)
 
 @bpf.kprobe("finish_task_switch*")
 def oncpu(prev: task_struct):
-    start[u32(prev.pid)] = ktime()
+    start[prev.pid] = ktime()
     t0 = start.pop(tid(), None)
     if t0 is None:
         return

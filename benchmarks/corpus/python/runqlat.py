@@ -9,7 +9,7 @@ dist = Histogram(slots=26)
 
 def enqueue(p: task_struct):
     if p.pid:
-        start[u32(p.pid)] = ktime()
+        start[p.pid] = ktime()
 
 
 @bpf.tp_btf("sched_wakeup")
@@ -26,6 +26,6 @@ def wakeup_new(p: task_struct):
 def switched(preempt: bool, prev: task_struct, next: task_struct):
     if prev.__state == 0:
         enqueue(prev)
-    t0 = start.pop(u32(next.pid), None)
+    t0 = start.pop(next.pid, None)
     if t0 is not None:
         dist.add((ktime() - t0) // 1000)

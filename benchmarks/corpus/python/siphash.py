@@ -21,7 +21,7 @@ def turn(a, b, c, d):
 def siphash(low: u64, high: u64, word: u64) -> u64:
     a, b = low ^ 0x736F6D6570736575, high ^ 0x646F72616E646F6D
     c, d = low ^ 0x6C7967656E657261, high ^ 0x7465646279746573
-    for block in (word, u64(8 << 56)):
+    for block in (word, 8 << 56):
         d ^= block
         a, b, c, d = turn(*turn(a, b, c, d))
         a ^= block

@@ -15,4 +15,4 @@ def sort8(word: u64) -> u64:
         for low, high in layer:
             if b[low] > b[high]:
                 b[low], b[high] = b[high], b[low]
-    return u64(int.from_bytes(b[0:8], "little"))
+    return int.from_bytes(b[0:8], "little")

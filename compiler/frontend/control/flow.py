@@ -10,6 +10,8 @@ from typing import Any
 
 from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.control.heads import drifts
+from bpfvm.compiler.frontend.maps import lookups
+from bpfvm.compiler.frontend.memory import standing
 from bpfvm.compiler.frontend.numbers.ranges import bounded
 from bpfvm.compiler.frontend.state import End, PacketEnds, State
 from bpfvm.compiler.frontend.translation import Register, Translation
@@ -109,12 +111,12 @@ def _join(f: Translation, ends: Sequence[End], results: Sequence[Value] | None) 
     phis = [phi for one in (*columns.values(), result) for phi in _phis(one)]
     made = dict(zip(map(id, phis), _merge(f, ends, phis), strict=True))
     bound: dict[str, Binding] = {name: _filled(one, made) for name, one in columns.items()}
+    stands = standing.common(states)
+    origins = _origins(bound.values()) | {one.origin for one in stands.values()}
     f.state = State(
-        bound, _common_facts(states, _origins(bound.values())), _common_packet(states), told=_told(f, states)
+        bound, _common_facts(states, origins), _common_packet(states), told=_told(f, states), standing=stands
     )
-    f.state.looked = {
-        key: one for key, one in states[0].looked.items() if all(one == x.looked.get(key) for x in states)
-    }
+    f.state.looked = lookups.common(states)
     f.state.held = held.meet(f, states)
     return _filled(result, made) if result is not None else None
 

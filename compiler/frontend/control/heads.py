@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.numbers import checked
+from bpfvm.compiler.frontend.numbers.ranges import ANY
 from bpfvm.compiler.frontend.state import Carried, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
@@ -24,7 +25,7 @@ from bpfvm.compiler.frontend.types import (
     placed,
     placeholder,
 )
-from bpfvm.compiler.ir.build import Block
+from bpfvm.compiler.ir.build import WORD, Block
 from bpfvm.compiler.ir.function import Branch, Goto
 from bpfvm.compiler.ir.types import Ptr, Word
 from bpfvm.core.span import Span
@@ -72,17 +73,17 @@ def open(f: Translation, guesses: Mapping[str, Guess]) -> Heads:
     for name, guess in guesses.items():
         before, binding = f.state.names.get(name), guess.binding
         if isinstance(binding, Number) and isinstance(before, Number):
-            names[name] = _head(f, block, carried, Carried(name, _number), (binding, guess.drift))
+            names[name] = _head(f, block, carried, Carried(name, _number), (binding, guess))
         elif isinstance(binding, Reference | Nullable) and isinstance(before, Reference | Nullable | Nothing):
             names[name] = _place_head(f, block, carried, name, binding)
         elif isinstance(binding, View) and isinstance(before, View):
-            head = _head(f, block, carried, Carried(name, None), (binding.place, guess.drift))
+            head = _head(f, block, carried, Carried(name, None), (binding.place, guess))
             names[name] = View(binding.header, 0, head) if isinstance(head, Number) else head
         elif isinstance(binding, Pointer) and isinstance(before, Pointer) and binding != before:
             carried.append(Carried(name, None))
             names[name] = replace(binding, number=Number(INT, U64, f.builder.param(block, Word(U64))))
         elif isinstance(binding, Maybe):
-            names[name] = _optional_head(f, block, carried, name, binding)
+            names[name] = _optional_head(f, block, carried, name, (binding, guess))
         else:
             names[name] = binding
     words = [_carried(f, one) for one in carried]
@@ -92,6 +93,7 @@ def open(f: Translation, guesses: Mapping[str, Guess]) -> Heads:
     f.builder.at(block)
     f.state.names.update(names)
     f.state.looked.clear()  # what a later turn does may take it away
+    f.state.standing.clear()
     return Heads(block, names, tuple(carried), f.state.copy())
 
 
@@ -107,27 +109,31 @@ def _place_head(
     return placed(guess, base)
 
 
-def _optional_head(f: Translation, block: Block, carried: list[Carried], name: str, guess: Maybe) -> Binding:
+def _optional_head(
+    f: Translation, block: Block, carried: list[Carried], name: str, thought: tuple[Maybe, Guess]
+) -> Binding:  # fmt: skip
     """A number or None at a loop's head."""
-    nothing = placeholder([guess.number])
-    there = _head(f, block, carried, Carried(name, lambda one: part(one, nothing)[0]), (guess.there, None))
-    number = _head(f, block, carried, Carried(name, lambda one: part(one, nothing)[1]), (guess.number, None))
+    maybe, guess = thought
+    nothing, guess = placeholder([maybe.number]), replace(guess, drift=None)
+    there = _head(f, block, carried, Carried(name, lambda one: part(one, nothing)[0]), (maybe.there, guess))
+    number = _head(f, block, carried, Carried(name, lambda one: part(one, nothing)[1]), (maybe.number, guess))
     if not isinstance(there, Number) or not isinstance(number, Number):
         return number
     return Maybe(there, number)
 
 
 def _head(
-    f: Translation, block: Block, carried: list[Carried], one: Carried, guess: tuple[Number, Interval | None]
+    f: Translation, block: Block, carried: list[Carried], one: Carried, thought: tuple[Number, Guess]
 ) -> Number | Growing:  # fmt: skip
     """A number at a loop's head."""
-    binding, drift = guess
-    if not binding.range.exact:
+    binding, guess = thought
+    drift = guess.drift
+    if not binding.range.exact and (binding.range == ANY or (drift is None and not guess.counted)):
         return Growing(binding.range)
     param = None
-    if binding.range.constant is None:
+    if binding.range.constant is None or not binding.range.exact:
         carried.append(one)
-        param = f.builder.param(block, Word(binding.range))
+        param = f.builder.param(block, Word(binding.range) if binding.range.exact else WORD)
     outer: dict[int, Interval] = {}
     if drift is not None:
         before = f.state.names[one.name]

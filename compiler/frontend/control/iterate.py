@@ -43,6 +43,7 @@ from bpfvm.lang.maps import Array
 
 Bind = Callable[[Value], None]
 
+UNPACKED = 64  # elements of an array that names take
 UNROLLED = 16  # items of a tuple or a text; more take a table
 
 
@@ -62,7 +63,7 @@ def while_loop(f: Translation, node: ast.While, statements: Statements) -> None:
     finish(
         f,
         turns,
-        loops.run(f, Body(node, turn, (*map(f.frame.own, assigned(node)), turns.name))),
+        loops.run(f, Body(node, turn, (*map(f.frame.own, assigned(node)), turns.name), known=turns.known)),
         node.orelse,
         statements,
     )
@@ -340,6 +341,18 @@ def listed(one: Source) -> Items | None:
     return Items(tuple(one.item(constant(number)) for number in numbers))
 
 
+def unpacked(f: Translation, given: Value, node: ast.expr) -> Value | None:
+    """What stands in an array or a constant, one by one; Bad after an error, None for other values."""
+    match given:
+        case Reference(type=ArrayType() as kind) if kind.__length__ <= UNPACKED:
+            found = _elements(f, given, node)
+            return Tuple(tuple(found.item(constant(number)) for number in range(kind.__length__)))
+        case Static(object=bytes() | bytearray() | str() | list() | dict()):
+            values = bindings.items(f, given.object, node)
+            return Tuple(values) if values is not None else BAD
+    return None
+
+
 def _zipped(f: Translation, node: ast.Call, ranges: Sequence[Range]) -> Iterable | None:
     """Ranges side by side: a range of places, up to the end of the shortest."""
     least: Value = constant(0)
@@ -425,7 +438,8 @@ def _ranged(
     names = (*map(f.frame.own, assigned(node)), *carried, next_name, *((turns.name,) if limited else ()))
     walk = min(_walk(f, source), LIMIT)
     if source.turns > 1:
-        exits = loops.run(f, Body(node, turn, names, min(source.turns, LIMIT), walk, {next_name: source.places}))
+        known = {next_name: source.places, **turns.known}
+        exits = loops.run(f, Body(node, turn, names, min(source.turns, LIMIT), walk, known))
     else:  # no way back, which the kernel's verifier might take for an endless loop: it may not know the bounds
         exits = turn()
         exits = [*exits, f.end()] if f.reachable else exits

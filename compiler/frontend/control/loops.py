@@ -96,10 +96,20 @@ class _Trial:
 
 # Steps (Translation.steps) that were taken back: so many in a function, and so many for each that stays
 _WASTE, _WASTE_FOR_EACH = 10_000, 3
+_WASTE_OF_ONE = 12  # for each that stays of a loop that stands in no other one: these come after one another
 
 
 def run(f: Translation, body: Body) -> Ends:
     """Translate a loop at the point reached; the ends that leave it."""
+    steps, wasted = f.steps, f.wasted
+    exits = _run(f, body)
+    if not f.loops:  # what a loop that stands in no other one takes is in proportion to it
+        waste = f.wasted - wasted
+        f.wasted -= min(waste, _WASTE_OF_ONE * (f.steps - steps - waste))
+    return exits
+
+
+def _run(f: Translation, body: Body) -> Ends:
     before: dict[str, Binding] = {name: flow.known(f.state, f.state.names.get(name)) for name in body.names}
     guess: Guesses = {name: _first(one, body.known.get(name)) for name, one in before.items()}
     round = moves = 0
@@ -226,21 +236,23 @@ def _followed(
     for _ in range(body.turns):
         trial = _trial(f, body, now)
         heads.rollback(f, trial.mark)
-        made = {name: _joined(trial, name, one.binding) for name, one in now.items()}
+        made = {name: _joined(f, trial, name, one.binding) for name, one in now.items()}
         if any(one is None for one in made.values()):
             return _trial(f, body, guess), False
-        now = {name: Guess(one, None) for name, one in made.items() if one is not None}
+        now = {name: Guess(one, None, counted=True) for name, one in made.items() if one is not None}
     return _trial(f, body, now), True
 
 
-def _joined(trial: _Trial, name: str, known: Binding) -> Binding | None:
-    """What a name is at the head before a turn or after it; None where 64 bits do not hold it, or after an error."""
+def _joined(f: Translation, trial: _Trial, name: str, known: Binding) -> Binding | None:
+    """What a name is at the head before a turn or after it; None where nobody knows how large it gets, or where 64
+    bits have to hold it and do not, or after an error."""
     after = trial.after[name] if trial.after is not None else trial.heads.names[name]
     if after == trial.heads.names[name]:
         return known
     if isinstance(known, Number) and isinstance(after, Number):
         reach, kinds = known.range.union(after.range), known.kinds | after.kinds
-        return Number(kinds, _wrapped(kinds, reach)) if reach.exact else None
+        is_held = reach.exact or (f.hook.ints != "checked" and bounded(reach) != ANY)
+        return Number(kinds, _wrapped(kinds, reach)) if is_held else None
     if isinstance(known, Pointer) and isinstance(after, Pointer) and known.place == after.place:
         return replace(known, number=Number(INT, U64), trusted=False)
     return None if isinstance(after, Growing | Bad) else flow.met([known, after])
@@ -323,7 +335,7 @@ def _number(
     drift = _drift(head, after, turns) if guess.drift is not None else None
     if drift is not None and guess.drift is not None:
         reach = add(before.range, drift)
-        drifts = _fits(reach, kinds)
+        drifts = _fits(reach, kinds) and (reach.exact or f.hook.ints != "checked")
         covered = drifts and (bounds.within(known) or reach.within(known))
         if covered and drift.within(guess.drift) and kinds == binding.kinds:
             return guess

@@ -65,7 +65,7 @@ def _begin(f: Translation, item: ast.withitem) -> held.Held | None:
         given = [f.builder.slot("flags of interrupts", FLAGS, source=f.span(made).location)] if known.saves else []
         if known.saves and f.reachable:
             f.store(given[0], f.number(0), 64)
-        f.stores += 1
+        f.stored()
         f.builder.kfunc(known.begin, *given)
     return held.take(f, f"`{f.quoted(made)}`", made, partial(_end, known.end, given), scoped=True, kind=known.__name__)
 
@@ -122,7 +122,7 @@ def _is_nested(f: Translation, node: ast.AST) -> bool:
 
 
 def _end(name: str, given: Sequence[Register], f: Translation) -> None:
-    f.stores += 1
+    f.stored()
     f.builder.kfunc(name, *given)
 
 
@@ -157,13 +157,13 @@ def _lock(f: Translation, made: ast.Call) -> held.Held | None:
         return None
     with f.at(made):
         address = f.pointer(lock)
-        f.stores += 1
+        f.stored()
         f.builder.helper("spin_lock", address)
     return held.take(f, f"the lock `{f.quoted(place)}`", made, partial(_unlock, address), scoped=True, kind=_LOCK)
 
 
 def _unlock(address: Register, f: Translation) -> None:
-    f.stores += 1
+    f.stored()
     f.builder.helper("spin_unlock", address)
 
 

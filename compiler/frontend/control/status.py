@@ -16,7 +16,7 @@ _NAME = "status"
 
 def call(f: Translation, callee: Function, arguments: Sequence[Register], *, needs_context: bool) -> Register:
     """Call a subprogram with its hidden arguments, and go on where it has not ended by a fault."""
-    f.stores += 1
+    f.stored()
     builder, words = f.builder, list(arguments)
     if needs_context:
         words.append(builder.ctx())

@@ -38,6 +38,7 @@ class Turns:
     def __init__(self, f: Translation, node: ast.stmt) -> None:
         self.loop = Loop()
         self.name = f"turns of line {node.lineno}, column {node.col_offset}"
+        self.known = {self.name: Interval(0, LIMIT)}  # what it is at the loop's head
         self.bounded = True
         self._node = node
         f.state.names[self.name] = constant(0)

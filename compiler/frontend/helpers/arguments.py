@@ -51,6 +51,8 @@ from bpfvm.tables.kfuncs import Kfunc
 if TYPE_CHECKING:
     from bpfvm.compiler.frontend.calls import Arguments, Handler
 
+# Beginnings of the names of helpers that leave maps as they are
+_QUIET = ("map_lookup", "ktime_", "get_", "probe_read", "trace_", "ringbuf_", "perf_event_output", "skb_load_bytes")
 _SIZES = (Arg.SIZE, Arg.SIZE_OR_ZERO, Arg.CONST_SIZE)
 
 
@@ -88,7 +90,7 @@ def call(f: Translation, node: ast.Call, row: AnyRow, given: Arguments) -> Value
         return BAD
     if not sections.called(f, node, row.name, words):
         return BAD
-    f.stores += 1
+    f.stored(maps=not row.name.startswith(_QUIET))
     if is_value and arguments.map is not None:
         register = f.builder.helper(row.name, *words, type=Ptr("map_value", nullable=True))
         return Nullable(Reference(value_type(arguments.map), "map_value", register))
@@ -156,7 +158,7 @@ def _reading(f: Translation, node: ast.Call, target: Reading, given: Arguments) 
         return f.error("E013", f"`{f.quoted(node.func)}` takes no arguments", node, help=f"{target.__name__}()")
     if not _may_call(f, node, BY_NAME[target.helper]):
         return BAD
-    f.stores += 1
+    f.stored("")
     word = f.builder.helper(target.helper)
     if target.shift:
         word = f.op("lshr", word, f.number(target.shift))
@@ -176,7 +178,7 @@ def _comm(f: Translation, node: ast.Call, target: Comm, given: Arguments) -> Val
         return BAD
     made = construct.new(f, target.kind, node, "comm")
     access.put(f, made, bytes(size_of(target.kind)))
-    f.stores += 1
+    f.stored(made.base)
     f.builder.helper("get_current_comm", f.pointer(made), f.number(size_of(target.kind)))
     return made
 

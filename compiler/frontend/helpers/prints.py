@@ -246,7 +246,7 @@ def _emit(f: Translation, node: ast.Call, parts: Sequence[_Part]) -> None:
     words = [one.word for one in parts if one.word is not None]
     base, offset = f.constants(form, 1)
     address = f.behind(base, f.number(offset)) if offset else base
-    f.stores += 1
+    f.stored("")
     if len(words) <= _REGISTERS:
         f.builder.helper("trace_printk", address, f.number(len(form)), *words)
         return

@@ -105,7 +105,7 @@ def _update_there(f: Translation, one: Asked, node: ast.AugAssign, operand: Call
     """Where what is there is updated, or the program ends."""
     if isinstance(one.declared, Array) or not isinstance(one.value, Storage):
         atomics.update(f, one.place(there(f, one)), node, operand)
-    elif known(f, one) is not None:
+    elif is_known(f, one):
         _update_found(f, one, node, operand)
     else:
         _needs_key(f, one, node)
@@ -302,7 +302,14 @@ def there(f: Translation, one: Asked) -> Register:
         f.fault_if("eq", address, f.number(0), "IndexError", _outside(one.map, one.key.number), one.node)
     else:
         f.fault_if("eq", address, f.number(0), "KeyError", f"{one.map.name} has no such key", one.node)
+        note(f, one, address)
     return address
+
+
+def note(f: Translation, one: Asked, address: Register | None) -> None:
+    """From here on something stands under a key."""
+    if one.is_exact and one.map.register is None and not isinstance(one.declared, Array):
+        lookups.note(f.state, one.map.name, one.key.same, address)
 
 
 def known(f: Translation, one: Asked) -> Register | None:
@@ -310,15 +317,19 @@ def known(f: Translation, one: Asked) -> Register | None:
     return lookups.known(f, one.map.name, one.key.same) if one.is_exact and one.map.register is None else None
 
 
+def is_known(f: Translation, one: Asked) -> bool:
+    """Whether something stands under a key for certain, which a lookup then finds."""
+    return one.is_exact and one.map.register is None and lookups.is_sure(f, one.map.name, one.key.same)
+
+
 def is_there(f: Translation, one: Asked) -> Branches:
     """Branch on whether anything stands under a key."""
-    found = known(f, one)
-    if found is not None:
+    if known(f, one) is not None:
         return compare.decided(f, True)
     address = lookup(f, one)
     holds, fails = f.split("ne", address, f.number(0))
     if one.map.register is None:
-        lookups.note(f, holds.state, one.map.name, one.key.same, address)
+        lookups.note(holds.state, one.map.name, one.key.same, address)
     return [holds], [fails]
 
 
@@ -358,6 +369,7 @@ def write(f: Translation, one: Asked, value: Value, source: ast.AST) -> None:
     result = put(f, one, value, source)
     if result is not None:
         full(f, "ne", result, one.map, one.node)
+        note(f, one, None)
 
 
 def full(f: Translation, condition: str, result: Register, owner: MapValue, node: ast.AST) -> None:
@@ -372,7 +384,7 @@ def put(f: Translation, one: Asked, value: Value, source: ast.AST, flags: int = 
     word = one.key.word if is_word else None
     if word is not None and isinstance(value, Number) and not flags:
         place.check_fit(f, one.place(f.number(0)), value, source)
-        f.stores += 1
+        f.stored("map_value")
         lookups.forget(f, one.map.name)
         return f.builder.op("update", declare(f, one.map, one.node), word, f.register(f.state.known(value)))
     made = placed(f, one.map, value, source)
@@ -410,7 +422,7 @@ def placed(f: Translation, owner: MapValue, value: Value, source: ast.AST) -> Re
 
 def call(f: Translation, helper: str, one: Asked, *arguments: Register) -> Register:
     """r0 of a helper on a map and a key, which changes the map."""
-    f.stores += 1
+    f.stored("map_value")
     declared = declare(f, one.map, one.node)
     address = keys.address(f, one.map, one.key, one.node)
     result = f.builder.helper(helper, declared, address, *arguments)

@@ -56,7 +56,7 @@ def call(f: Translation, node: ast.Call, fetch: Fetch, given: Arguments) -> Valu
         if name in ("xchg", "cmpxchg"):
             place.check_fit(f, one, value, source)
         numbers.append(f.register(f.state.known(value)))
-    f.stores += 1
+    f.stored(one.at.space)
     old = f.builder.op(f"atomic_{name}{kind.bits}", f.pointer(one.at), *numbers)
     if kind.is_signed and kind.bits == 32:
         old = f.op("sext32", old)

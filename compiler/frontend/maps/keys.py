@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from bpfvm.compiler.frontend.memory import access, construct
+from bpfvm.compiler.frontend.memory.standing import SPACES, Standing
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, Bad, MapValue, Maybe, Nullable, Number, Reference, Value
 from bpfvm.lang.arrays import is_bytes
@@ -40,7 +41,8 @@ def key(f: Translation, owner: MapValue, index: Value, node: ast.expr) -> Key | 
         return _number(f, owner, kind, index, node)
     assert isinstance(kind, Layout), "a map that is asked for a key has them"
     if isinstance(index, Reference) and index.type is kind:
-        return Key(None, _readable(f, index, node), None)
+        same = Standing(index.space, index.base, index.offset, size_of(kind)) if index.space in SPACES else None
+        return Key(None, _readable(f, index, node), same)
     data = access.constant_bytes(index)
     if data is not None and is_bytes(kind):
         return _text(f, owner, kind, data, node)

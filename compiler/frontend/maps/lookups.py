@@ -1,25 +1,32 @@
 """Lookups that have been made: what `k in m` has found, `m[k]` need not look up again.
 
-An entry stands in the state, so it holds on the ways behind its test alone, and until something happens that may take
-the element away: a store or a deletion in its map, any call that is not known to leave maps alone.
+An entry stands in the state, so it holds on the ways behind its test or its store alone, and until something happens
+that may take the element away: a deletion in its map, a store there (which may push another element out), any call that
+is not known to leave maps alone.
 """
 
 from __future__ import annotations
 
-from bpfvm.compiler.frontend.state import State
+from collections.abc import Sequence
+
+from bpfvm.compiler.frontend.state import Looked, State
 from bpfvm.compiler.frontend.translation import Register, Translation
 
 
 def known(f: Translation, map: str, key: object) -> Register | None:
-    """The address of what stands under a key, which is there for certain."""
-    found = f.state.looked.get((map, key)) if key is not None else None
-    return found[0] if found is not None and found[1] == f.builder.effects else None
+    """The address of what stands under a key, which is there for certain. None where it is not known."""
+    return f.state.looked.get((map, key)) if key is not None else None
 
 
-def note(f: Translation, state: State, map: str, key: object, address: Register) -> None:
-    """From `state` on something stands at this address under the key."""
+def is_sure(f: Translation, map: str, key: object) -> bool:
+    """Whether something stands under a key, in CPython for certain."""
+    return key is not None and (map, key) in f.state.looked
+
+
+def note(state: State, map: str, key: object, address: Register | None) -> None:
+    """From `state` on something stands under the key, at this address where it is known."""
     if key is not None:
-        state.looked[map, key] = address, f.builder.effects
+        state.looked[map, key] = address
 
 
 def forget(f: Translation, map: str) -> None:
@@ -27,3 +34,13 @@ def forget(f: Translation, map: str) -> None:
     if map.endswith("]"):
         f.state.looked = {}
     f.state.looked = {key: found for key, found in f.state.looked.items() if key[0] != map}
+
+
+def common(states: Sequence[State]) -> Looked:
+    """What is there on every way; where, if all ways know one address."""
+    first, *others = (one.looked for one in states)
+    found: Looked = {}
+    for key, address in first.items():
+        if all(key in one for one in others):
+            found[key] = address if all(one[key] is address for one in others) else None
+    return found

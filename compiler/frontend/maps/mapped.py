@@ -58,7 +58,7 @@ def call(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes:
     index = _number(f, values[1], nodes[1], "the index of a program", _INDEX)
     if index is None:
         return BAD
-    f.stores += 1
+    f.stored("")
     f.builder.helper("tail_call", f.builder.ctx(), elements.declare(f, owner, node, "tail_call"), index)
     return NOTHING
 
@@ -70,7 +70,7 @@ def redirect(f: Translation, owner: MapValue, node: ast.Call, values: Values, no
     action = _number(f, given, source, "the action without a target", _ACTIONS)
     if index is None or action is None:
         return BAD
-    f.stores += 1
+    f.stored("")
     declared = elements.declare(f, owner, node, "redirect_map")
     return _result(f, f.builder.helper("redirect_map", declared, index, action), _REDIRECTED)
 
@@ -94,7 +94,7 @@ def stack_id(f: Translation, owner: MapValue, node: ast.Call, values: Values, no
             text = f"`{f.quoted(source)}` is {'a bool' if not place else 'a number up to 255'} that is known"
             return f.error("E022", text, source, help=f"{owner.name}.id(user=True, skip=1)")
         flags |= known if place else _USER * bool(known)
-    f.stores += 1
+    f.stored("")
     declared = elements.declare(f, owner, node, "get_stackid")
     result = f.builder.helper("get_stackid", f.builder.ctx(), declared, f.number(flags))
     return _result(f, result, Interval(-LARGEST_ERROR, owner.declared.max_entries - 1))

@@ -20,7 +20,7 @@ def push(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], n
     made = elements.placed(f, owner, values[0], nodes[0])
     if made is None:
         return BAD
-    f.stores += 1
+    f.stored("")
     result = f.builder.helper("map_push_elem", elements.declare(f, owner, node), made, f.number(0))
     elements.full(f, "ne", result, owner, node)
     return NOTHING
@@ -40,8 +40,8 @@ def _next(f: Translation, owner: MapValue, node: ast.Call, helper: str) -> Value
     """A copy of the next value, or None."""
     kind = owner.declared.value
     assert kind is not None, "a queue has values"
-    f.stores += 1
     slot = f.stack(f"value of {owner.name}", size_of(kind), node)
+    f.stored(slot)
     at = Reference(kind, "stack", slot, objects=frozenset({slot.imm}))  # type: ignore[arg-type]
     result = f.builder.helper(helper, elements.declare(f, owner, node), slot)
     there, empty = f.split("eq", result, f.number(0))

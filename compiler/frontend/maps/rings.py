@@ -73,7 +73,7 @@ def _in_place(f: Translation, owner: MapValue, node: ast.Call, kind: StructType,
 
 
 def _reserved(f: Translation, owner: MapValue, node: ast.AST) -> Register:
-    f.stores += 1
+    f.stored("")
     size, declared = f.number(size_of(_event(owner))), elements.declare(f, owner, node, "ringbuf_reserve")
     return f.builder.helper("ringbuf_reserve", declared, size, f.number(0), type=_RECORD)
 
@@ -111,7 +111,7 @@ def output(f: Translation, owner: MapValue, node: ast.Call, values: list[Value],
 
 
 def _output(f: Translation, owner: MapValue, node: ast.Call, address: Register, size: int) -> Value:
-    f.stores += 1
+    f.stored("")
     helper = "ringbuf_output" if isinstance(owner.declared, Ring) else "perf_event_output"
     declared = elements.declare(f, owner, node, helper)
     if isinstance(owner.declared, Ring):
@@ -173,7 +173,7 @@ def _ended(f: Translation, node: ast.Call, given: Arguments, *, owner: Reference
     if one is None or not held.is_held(f, one):
         return gone(f, node)
     held.drop(f, one)
-    f.stores += 1
+    f.stored("")
     f.builder.helper(f"ringbuf_{name}", owner.base, f.number(0))
     return NOTHING
 

@@ -62,7 +62,7 @@ def get(f: Translation, map: Register, declared: Map, one: Key, value: Register 
     """The address of an object's value, 0 without one. create: it is made of what stands at `value`, or of zeros."""
     assert one.object is not None, "its key is an object"
     if create:
-        f.stores += 1
+        f.stored("")
     given = (map, one.object, f.number(0) if value is None else value, f.number(CREATE if create else 0))
     return f.builder.helper(f"{_storage(declared).helpers}_get", *given, type=_ABSENT)
 
@@ -70,5 +70,5 @@ def get(f: Translation, map: Register, declared: Map, one: Key, value: Register 
 def remove(f: Translation, map: Register, declared: Map, one: Key) -> Register:
     """Delete an object's value: 0 or a negative errno."""
     assert one.object is not None, "its key is an object"
-    f.stores += 1
+    f.stored()
     return f.builder.helper(f"{_storage(declared).helpers}_delete", map, one.object)

@@ -6,7 +6,7 @@ import ast
 import difflib
 from dataclasses import dataclass, replace
 
-from bpfvm.compiler.frontend.memory import access
+from bpfvm.compiler.frontend.memory import access, standing
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Bad, Number, Reference, Value
 from bpfvm.core.bits import S32_MAX
@@ -73,12 +73,23 @@ def read(f: Translation, one: Place) -> Value:
     """The number that stands there, or the struct or array itself."""
     if isinstance(one.kind, Layout):
         return replace(one.at, type=one.kind)
-    if one.bits and one.member is not None:
-        return access.load_bits(f, one.at, one.member)
     if isinstance(one.kind, PointerType):
         from bpfvm.compiler.frontend.pointers import reads
 
         return reads.load(f, one.at, one.kind)
+    if one.at.space not in standing.SPACES:
+        return _number(f, one)
+    assert isinstance(one.kind, Storage), "a struct or an array is no number"
+    what = (one.kind, one.bits, one.member.shift if one.bits and one.member is not None else 0)
+    key = (one.at.space, one.at.base, one.at.offset, one.kind.size, what)
+    found = standing.number(lambda: f.state, key, lambda: _number(f, one))
+    return f.state.known(found)
+
+
+def _number(f: Translation, one: Place) -> Number:
+    if one.bits and one.member is not None:
+        return access.load_bits(f, one.at, one.member)
+    assert isinstance(one.kind, Storage), "a struct or an array is no number"
     return access.load(f, one.at, one.kind)
 
 
@@ -117,6 +128,8 @@ def check_fit(f: Translation, one: Place, value: Number, node: ast.AST) -> None:
     known, kind = f.state.known(value), one.kind
     if known.range.within(one.range) or kind is bool8:
         return
+    if len(known.kinds) > 1 and any(kind.wraps == one.range for kind in known.kinds):
+        return  # on one path its class wraps as the store does
     if isinstance(node, ast.AugAssign) and isinstance(node.op, _COUNTS) and not one.bits and one.range.hi >= S32_MAX:
         return
     bits = one.bits or (kind.bits if isinstance(kind, Storage) else 0)

@@ -187,8 +187,6 @@ def unary(f: Translation, node: ast.UnaryOp, op: ast.unaryop, value: Value) -> V
         number = checked.narrowed(f, number, row.range(S64), node)
         exact = row.range(number.range)
     range = settled(kinds, exact, f.hook.ints == "wrap")
-    if range is None:
-        return f.disagreement(node, kinds, exact)
     if range.constant is not None:
         return Number(kinds, range)
     register = f.register(number)
@@ -227,8 +225,6 @@ def absolute(f: Translation, node: ast.Call, number: Number) -> Value:
         number = checked.narrowed(f, number, Interval(-S64.hi, S64.hi), node)
         exact = abs_(number.range)
     range = settled(kinds, exact, f.hook.ints == "wrap")
-    if range is None:
-        return f.disagreement(node, kinds, exact)
     if range.constant is not None:
         return Number(kinds, range)
     register = f.register(number)

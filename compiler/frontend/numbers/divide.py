@@ -32,17 +32,30 @@ _NEGATIVE = "unsigned division with a negative number"
 def divide(f: Translation, op: Operation) -> Value:
     """`a // b` or `a % b`."""
     power = _power_of_two(op.b)
-    if op.row.name == "mod" and power is not None and Kind.U64 not in op.kinds:
-        # x % 2**k follows from the low bits of any x, so x need not be exact
+    if op.row.name == "mod" and power is not None and Kind.U64 not in (op.b.kinds if len(op.kinds) > 1 else op.kinds):
+        # x % 2**k follows from the low bits of any x, so x need not be exact; a u64 x is not negative, whatever it is
         return finished(f, op, low_bits(power) if op.a.constant is None else op.exact, lambda: _low(f, op.a, power))
     if not (f.exact(op.a, op.left) and f.exact(op.b, op.right)):
         return BAD
+    if op.b.constant == 0 and op.b.register is None and not f.copies:
+        return _raises(f, op)
     signless = _without_signs(f, op) if Kind.U64 in op.kinds else op
     if signless is None:
         return f.disagreement(op.node, op.kinds, op.exact)
     tested = _nonzero(f, signless)
     exact = tested.row.range(tested.a.range, tested.b.range) if 0 in tested.b.range else tested.exact
     return finished(f, tested, exact, lambda: _emit(f, tested))
+
+
+def _raises(f: Translation, op: Operation) -> Value:
+    """A divisor that is written as 0. In a body that is written out several times, for others too, it is a fault."""
+    return f.error(
+        "E025",
+        f"`{f.quoted(op.node)}` raises ZeroDivisionError: {_ZERO[op.row.name]}",
+        op.right,
+        why="the divisor is known when the program is compiled, and CPython would raise there whenever it came to it",
+        help="test the divisor first, or end the program by name: raise ValueError(...)",
+    )
 
 
 def _power_of_two(b: Number) -> int | None:

@@ -46,24 +46,25 @@ def unary_kinds(operand: Kinds) -> Kinds:
     return frozenset(kind if kind.wraps else Kind.INT for kind in operand)
 
 
-def settled(kinds: Kinds, exact: Interval, wrap: bool = False) -> Interval | None:
+def settled(kinds: Kinds, exact: Interval, wrap: bool = False) -> Interval:
     """The range of a result whose exact value lies in `exact`, wrapped as its kinds say.
 
-    None where the kinds disagree: one of them would wrap the value and another not. wrap: exact numbers that do not fit
-    wrap too, as s64 does.
+    Where one of the kinds would wrap the value and another not, it has what both of them may give. These differ by a
+    multiple of 2**64, so that the range is more than a register holds: the result is known modulo 2**64 only.
+    wrap: exact numbers that do not fit wrap too, as s64 does.
     """
     if wrap and not exact.exact and not any(kind.wraps for kind in kinds):
         return S64 if exact.constant is None else Interval(*[signed(exact.constant, 64)] * 2)
-    if exact.constant is not None:
-        values = {_wrapped(kind, exact.constant) for kind in kinds}
-        return Interval(*values, *values) if len(values) == 1 else None
-    wraps = [kind.wraps for kind in kinds if kind.wraps is not None]
-    if all(exact.within(one) for one in wraps):
-        return bounded(exact)
-    return wraps[0] if len(kinds) == 1 else None
+    first, *others = (_wrapped(kind, exact) for kind in kinds)
+    for one in others:
+        first = first.union(one)
+    return bounded(first)
 
 
-def _wrapped(kind: Kind, value: int) -> int:
-    if kind.wraps is None:
-        return value
-    return signed(value, 64) if kind.wraps.signed else value & M64
+def _wrapped(kind: Kind, exact: Interval) -> Interval:
+    if kind.wraps is None or exact.within(kind.wraps):
+        return exact
+    if exact.constant is None:
+        return kind.wraps
+    value = signed(exact.constant, 64) if kind.wraps.signed else exact.constant & M64
+    return Interval(value, value)

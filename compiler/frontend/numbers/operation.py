@@ -40,14 +40,12 @@ class Operation:
 
 
 def finished(f: Translation, op: Operation, exact: Interval, emit: Callable[[], Register]) -> Value:
-    """The result, whose exact value lies in `exact`: a constant, or what `emit` makes; E046 where kinds disagree."""
+    """The result, whose exact value lies in `exact`: a constant, or what `emit` makes."""
     from bpfvm.compiler.frontend.numbers import checked  # it tests operations
 
     if checked.needed(f, op.kinds, exact, op.node, op.a, op.b):
         return _checked(f, op, exact, emit)
     range = settled(op.kinds, exact, f.hook.ints == "wrap")
-    if range is None:
-        return f.disagreement(op.node, op.kinds, exact)
     if range.constant is not None:
         return Number(op.kinds, range)
     return Number(op.kinds, range, f.typed(range, emit()))

@@ -31,8 +31,6 @@ def power(f: Translation, node: ast.AST, base: tuple[Number, ast.expr], exponent
         a = checked.narrowed(f, a, checked.fitting_power(known), node)
         exact = ranges.power(a.range, known).meet(S64) or S64
     range = settled(kinds, exact, f.hook.ints == "wrap")
-    if range is None:
-        return f.disagreement(node, kinds, exact)
     if range.constant is not None:
         return Number(kinds, range)
     return Number(kinds, range, _multiplied(f, f.register(a), known))

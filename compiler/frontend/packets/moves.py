@@ -36,7 +36,7 @@ def call(f: Translation, row: PacketCall, node: ast.Call, given: Arguments) -> V
     if orders is None:
         return BAD
     words = [_word(f, bits, number) for bits, number in zip(orders, numbers, strict=True)]
-    f.stores += 1
+    f.stored()
     found = f.builder.helper(row.helper, f.builder.ctx(), *words)
     if BY_NAME[row.helper].moves_packet:
         window.moved(f)

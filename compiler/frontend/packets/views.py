@@ -9,7 +9,7 @@ from dataclasses import replace
 from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.control import flow
 from bpfvm.compiler.frontend.control.heads import drifts
-from bpfvm.compiler.frontend.memory import access, items
+from bpfvm.compiler.frontend.memory import access, items, standing
 from bpfvm.compiler.frontend.memory import place as places
 from bpfvm.compiler.frontend.memory.items import Span
 from bpfvm.compiler.frontend.memory.place import Place
@@ -161,6 +161,14 @@ def _number(f: Translation, view: View, member: Member, where: ast.AST | TextSpa
 
 
 def _fetched(f: Translation, view: View, member: Member, where: ast.AST | TextSpan) -> Number:
+    if f.hook.program_type.direct:
+        return _loaded(f, view, member, where)
+    part = (_read_at(view, member), member.type, member.bits, member.shift if member.bits else 0)
+    found = standing.number(lambda: f.state, ("packet", None, 0, 0, part), lambda: _loaded(f, view, member, where))
+    return f.state.known(found)
+
+
+def _loaded(f: Translation, view: View, member: Member, where: ast.AST | TextSpan) -> Number:
     part = (member.offset, member.size)
     if not f.hook.program_type.direct and fetch.is_legacy(f, member.size):
         return fetch.number(f, view, view.base + member.offset, member, _message(view, part, "read"), where)

@@ -220,7 +220,7 @@ def _write(f: Translation, field: CtxField, index: int, value: Value, source: as
             why=f"its value lies in {f.shown(known.range)}",
             help=f"cut it knowingly: u{field.bits}({f.quoted(source)})",
         )
-    f.stores += 1
+    f.stored("ctx")
     offset = field.offset + index * field.size
     f.builder.op(f"store{field.size * 8}", f.builder.ctx(), f.register(known), imm=offset)
 

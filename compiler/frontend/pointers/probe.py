@@ -124,7 +124,7 @@ def copied(f: Translation, one: Pointer, to: Register, size: int, node: ast.AST)
 
 
 def _probe(f: Translation, space: str, to: Register, size: Register, at: Register, node: ast.AST) -> None:
-    f.stores += 1
+    f.stored(to)
     result = f.builder.helper(f"probe_read_{space}", to, size, at)
     _tested(f, space, result, "ne", node)
 
@@ -132,7 +132,7 @@ def _probe(f: Translation, space: str, to: Register, size: Register, at: Registe
 def word_at(f: Translation, at: Register, node: ast.AST) -> Register:
     """The word that stands at an address of the kernel's, as a number of which the verifier knows nothing."""
     to = scratch(f, node)
-    f.stores += 1
+    f.stored(to)
     f.builder.helper("probe_read_kernel", to, f.number(WORD), at)
     return f.load(to, 8 * WORD)
 
@@ -140,7 +140,7 @@ def word_at(f: Translation, at: Register, node: ast.AST) -> Register:
 def text(f: Translation, one: Pointer, to: Reference, size: int, node: ast.AST) -> None:
     """Copy a text with its zero to `to`, and zeros behind it."""
     access.put(f, to, bytes(size))
-    f.stores += 1
+    f.stored(to.base)
     space = one.kind.__space__
     result = f.builder.helper(f"probe_read_{space}_str", f.pointer(to), f.number(size), address(f, one))
     _tested(f, space, result, "slt", node)

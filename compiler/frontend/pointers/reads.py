@@ -322,7 +322,7 @@ def current(f: Translation, node: ast.Call, target: Current, given: Any) -> Valu
         kind = target.kind
     except BpfvmError as error:
         return f.error("E010", str(error), node, help="BPFVM_BTF=vmlinux.btf")
-    f.stores += 1
+    f.stored("")
     return Pointer(kind, Number(INT, U64, f.builder.helper(helper)), trusted=helper == TYPED)
 
 

@@ -5,4 +5,7 @@ from bpfvm import u32, u64
 
 def program(a: u64, b: u32) -> u64:
     x = a if a > 5 else b
-    return x - 1  #~ E046 `x - 1` is int or u64 depending on the path
+    y = x - 1  # its low bits are the same on both paths
+    if y > 100:  #~ E046 `y` is int or u64 depending on the path
+        y = 0
+    return y

@@ -21,4 +21,11 @@ def program(key: u32) -> u64:  # hook: function
     totals[key].size += 1
     if key in hits:
         hits[key] += 1
+        small[key] = 1
+        hits[key] |= 4  # a store to another map takes nothing away
+    if key not in small:
+        small[key] = 0
+    small[key] += 1
+    del small[key]
+    small[key] += 1  #~ E032 needs the key to exist already
     return 0

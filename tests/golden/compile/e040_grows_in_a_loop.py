@@ -11,6 +11,6 @@ def program(n: u32, big: u64) -> u64:  # hook: function
         n = u32(last)
     while big:
         square = int(big) * int(big)
-        total += square  #~ E040 `total` may not fit in 64 bits after some turns of the loop
+        total = total * square + 1  #~ E040 `total` may not fit in 64 bits after some turns of the loop
         big //= 2
     return u64(x) + u64(total) + n

@@ -66,7 +66,8 @@ def test_comparisons(symbol: str) -> None:
 @pytest.mark.parametrize("symbol", ["//", "%"])
 def test_constant_divisors(symbol: str, divisor: int) -> None:
     for kind in ("u64", "s64", "u32", "s32", "int"):
-        check(f"def f(a: {kind}) -> s64:\n    return s64(a {symbol} {divisor})\n", len(WORDS))
+        if divisor:  # 0 is an error of the text: tests/golden/compile/e025_zero_divisor.py
+            check(f"def f(a: {kind}) -> s64:\n    return s64(a {symbol} {divisor})\n", len(WORDS))
         check(f"def f(a: {kind}) -> s64:\n    return s64({divisor} {symbol} a)\n", len(WORDS))
 
 

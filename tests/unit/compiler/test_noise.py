@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.noise import GOAL, PLAIN, measure
+from benchmarks.noise import CUTS, GOAL, PLAIN, PROGRAMS, Noise, files, measure
 
 
 def test_plain_python_is_refused_seldom() -> None:
@@ -13,3 +13,17 @@ def test_plain_python_is_refused_seldom() -> None:
     assert (found.functions, found.lines) >= (38, 200)
     assert 100 * len(found.places) / found.lines <= GOAL
     assert len(found.right) >= 2
+
+
+def test_programs_need_few_casts() -> None:
+    found = Noise()
+    for path in files(PROGRAMS):
+        found += measure(path, CUTS)
+    asked = [*found.wanted, *found.places]
+    print(f"{found.functions} functions, {found.lines} lines, {found.casts} casts, {len(asked)} asked for")
+    for line in asked:
+        print(line)
+    assert found.functions >= 75
+    assert found.lines >= 700
+    assert found.casts >= 5
+    assert 100 * len(asked) / found.lines <= GOAL

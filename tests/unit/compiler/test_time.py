@@ -31,9 +31,10 @@ STRUCT = "@struct\nclass P:\n    x: u32\n    y: u64\n"
 CALLED = "def g(x: u32) -> u32:\n    return (x * 5 + 1) & 255\n"
 SHAPES = {
     "straight lines": _lines(HEAD, lambda i: f"    r = r * 3 + {i}\n", 800),
+    "many lines": _lines(HEAD, lambda i: f"    r = r * 3 + {i}\n", 5000),
     "branches": _lines(HEAD, lambda i: f"    if r % {i + 2} == 1:\n        r += {i}\n", 300),
     "branches in branches": _lines(HEAD, lambda i: f"{PAD * (i + 1)}if r > {i}:\n{PAD * (i + 2)}r += {i}\n", 18),
-    "loops": _lines(HEAD, lambda i: f"    for i in range(b & 7):\n        r += i ^ {i}\n", 40),
+    "loops": _lines(HEAD, lambda i: f"    for i in range(b & 7):\n        r += i ^ {i}\n", 800),
     "loops in loops": _lines(HEAD, lambda i: f"{PAD * (i + 1)}for i{i} in range(3):\n{PAD * (i + 2)}r += i{i}\n", 5),
     "values that are live at once": _lines(
         _lines(HEAD, lambda i: f"    v{i} = (a >> {i % 60}) ^ {i * 7919}\n", 300, ""), lambda i: f"    r += v{i}\n", 300
@@ -47,7 +48,7 @@ SHAPES = {
     "elif": _lines(
         HEAD + "    if a == 1000:\n        r = u64(1)\n", lambda i: f"    elif a == {i}:\n        r += {i}\n", 600
     ),
-    "loops one after the other": _lines(HEAD, lambda i: f"    while r > a + {i}:\n        r -= 7\n", 250),
+    "loops one after the other": _lines(HEAD, lambda i: f"    while r > a + {i}:\n        r -= 7\n", 500),
     "objects": _lines(STRUCT + HEAD, lambda i: f"    p{i} = P(x={i}, y=r)\n    r += p{i}.x + p{i}.y\n", 250),
     "functions of one file": _lines(
         "".join(f"def g{i}(x):\n    return x + {i}\n" for i in range(400)) + HEAD, lambda i: f"    r += g{i}(b)\n", 400

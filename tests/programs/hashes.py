@@ -248,3 +248,18 @@ def hash_in_turns(k: u32, n: u8) -> u64:
         else:
             starts[k] = 50
     return starts.get(k, 77)
+
+
+@case((1, 5), (2, 9), (1, 7))
+def hash_replaced(k: u32, x: u32) -> u64:
+    """What is stored under a key is another struct: references stay with the one before."""
+    flows[k] = Flow(count=x)
+    v = flows[k]
+    flows[k] = Flow(count=x + 1)
+    total = v.count
+    if k in flows:
+        w = flows[k]
+        flows[k] = Flow(count=x + 2)
+        total = total * 100 + w.count
+    flows[k].count += 5
+    return total * 100 + flows[k].count

@@ -357,7 +357,8 @@ def write(f: Translation, one: Asked, value: Value, source: ast.AST) -> None:
     """`m[k] = value`: a copy."""
     if isinstance(value, Bad):
         return
-    found = known(f, one)
+    # a struct of a hash is replaced: what refers to the one before goes on to see that
+    found = known(f, one) if isinstance(one.value, Storage) or one.key.object is not None else None
     if isinstance(one.declared, Array):
         found = there(f, one)
     elif found is None and one.key.object is not None:

@@ -88,7 +88,7 @@ class Timeline:
     def at(
         self, time: int | str, event: str, /, *args: Any, by: Task | None = None, ret: Any = None,
         took: int | str = 0, cpu: int | None = None, memory: Mapping[int, bytes] | None = None,
-        regs: Mapping[str, int] | None = None, cookie: int = 0, **named: Any,
+        regs: Mapping[str, int] | None = None, cookie: int = 0, fields: Mapping[str, Any] | None = None, **named: Any,
     ) -> Timeline:  # fmt: skip
         """Something happens. event: what programs are attached to, "sched_switch", "openat", "c:malloc"; before it may
         stand their kind, "tp_btf:sched_switch". args, named: its arguments, in order and by name; those that are not
@@ -96,10 +96,11 @@ class Timeline:
 
         ret: what the function or the system call returns: programs that are where it returns run `took` later.
         Arguments are numbers, texts, lists, objects of the kernel (`vmlinux.new`), tasks, None for null. memory: more
-        of a process and of the kernel, bytes by address. regs: registers by name. cpu: the task's unless given.
+        of a process and of the kernel, bytes by address. regs: registers by name. cpu: the task's unless given. fields:
+        arguments by names that are among these: fields={"cpu": 3}.
         All is taken as it is now: an object may change before the next event. UsageError says what is wrong.
         """
-        start, named = nanoseconds(time), dict(named)
+        start, named = nanoseconds(time), {**named, **(fields or {})}
         end = start + nanoseconds(took)
         if not isinstance(event, str):
             raise UsageError(f"an event is a text, what programs are attached to, not {event!r:.60}")
@@ -111,6 +112,8 @@ class Timeline:
         run = [(one, target) for one, target in chosen if returns or not one.site.returns]
         if not run:
             raise self._nothing(event, bool(chosen))
+        if took and not returns:
+            raise UsageError(f"{event}: took={took!r} is how long it takes to return: say what it returns, ret=…")
         task = by if by is not None else self.task
         if not isinstance(task, Task):
             raise UsageError(f"an event happens by a Task, not by {by!r:.60}")

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from bpfvm.lang.maps import Queue as Queue
     from bpfvm.lang.maps import Ring as Ring
     from bpfvm.lang.maps import SkStorage as SkStorage
+    from bpfvm.lang.maps import SockHash as SockHash
+    from bpfvm.lang.maps import SockMap as SockMap
     from bpfvm.lang.maps import Stack as Stack
     from bpfvm.lang.maps import StackTrace as StackTrace
     from bpfvm.lang.maps import TaskStorage as TaskStorage
@@ -152,7 +154,8 @@ _EXPORTS = {
     "Range": "bpfvm.lang.signature",
     **dict.fromkeys(("Array", "ArrayOf", "Bloom", "CgroupArray", "CgroupStorage", "Counter", "CpuMap", "DevMap", "Hash",
                      "HashOf", "Histogram", "InodeStorage", "LpmTrie", "PerfEvents", "ProgArray", "Queue", "Ring",
-                     "SkStorage", "Stack", "StackTrace", "TaskStorage", "XskMap", "ip4prefix", "ip6prefix"),
+                     "SkStorage", "SockHash", "SockMap", "Stack", "StackTrace", "TaskStorage", "XskMap", "ip4prefix",
+                     "ip6prefix"),
                     "bpfvm.lang.maps"),
     "pkt": "bpfvm.lang.packet",
     **dict.fromkeys(("Object", "Program", "load", "session"), "bpfvm.program"),

@@ -394,7 +394,7 @@ class Program:
         if self.callee is None or self.hook is None:
             raise Unavailable(f"engine cpython: {self.name} comes from an object file, not from a Python function")
         made = self._recorded
-        return CPython(self.callee, self.hook, made.maps, made.captured, made.functions, helpers, cpus)
+        return CPython(made.programs, made.maps, made.captured, made.functions, helpers, cpus)
 
 
 def compile_object(programs: Sequence[Program], dump: Callable[[str, str], None] | None = None) -> Compiled:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bpfvm.compiler.emit.layout import layout, linked
 from bpfvm.compiler.emit.object import Code, assemble
 from bpfvm.compiler.ir.check import check
-from bpfvm.compiler.ir.function import Function
+from bpfvm.compiler.ir.function import NOTED, FaultExit, Function
 from bpfvm.compiler.ir.ops import CALLS
 from bpfvm.compiler.ir.text import to_text
 from bpfvm.compiler.ir.types import Value
@@ -32,7 +32,7 @@ from bpfvm.core.span import Span
 from bpfvm.lang.faults import RECORD
 from bpfvm.lang.maps import Map
 from bpfvm.lang.target import DEFAULT, Target
-from bpfvm.obj.model import MapSpec, ObjectSpec
+from bpfvm.obj.model import FaultSite, MapSpec, ObjectSpec
 
 Dump = Callable[[str, str], None]
 
@@ -193,6 +193,20 @@ def _rename(function: Function, old: str, callee: Function) -> None:
                 value.name = callee.name
 
 
+def _number_sites(functions: Sequence[Function]) -> None:
+    """Count the fault sites of all programs in one table: a run may end in another program than it began in."""
+    table: list[FaultSite] = []
+    for function in functions:
+        before, parts = len(table), (function, *function.callees.values())
+        for block in (block for part in parts for block in part.blocks):
+            end = block.terminator
+            if isinstance(end, FaultExit) and end.site != NOTED:
+                end.site += before
+        table += function.fault_sites
+        for part in parts:
+            part.fault_sites = table
+
+
 def compile_functions(
     functions: Sequence[Function], declared: Mapping[str, Map], record_faults: bool = False, dump: Dump | None = None,
     target: Target = DEFAULT,
@@ -200,6 +214,8 @@ def compile_functions(
     """One object of all `functions`. declared: the maps that they name; each is laid out by its own types."""
     code = []
     distinct(functions)
+    if record_faults and len(functions) > 1:
+        _number_sites(functions)
     for function in functions:
         optimise(function, dump)
         code.append(generate(function, record_faults, target))

@@ -13,10 +13,10 @@ from bpfvm.compiler.frontend.translate import Translated, translate
 from bpfvm.compiler.pipeline import compile_functions
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.callee import callee
+from bpfvm.lang.callee import Callee, callee
 from bpfvm.lang.capture import Capture
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.maps import Map
+from bpfvm.lang.maps import Map, ProgArray
 from bpfvm.lang.target import DEFAULT, Target
 from bpfvm.obj.model import ObjectSpec
 
@@ -27,7 +27,8 @@ class Compiled:
 
     spec: the object that holds it. maps: name in the object -> the map as the user declared it.
     captured: every global, closure variable and attribute that the program was compiled with; an attribute stands
-    under its dotted path. functions: those that were compiled, the programs and what they call.
+    under its dotted path. functions: those that were compiled, the programs and what they call. programs: by name, what
+    each was made of.
     """
 
     spec: ObjectSpec
@@ -35,6 +36,7 @@ class Compiled:
     maps: Mapping[str, Map]
     captured: tuple[Capture, ...]
     functions: tuple[types.FunctionType, ...]
+    programs: Mapping[str, tuple[Callee, Hook]]
 
 
 @contextmanager
@@ -58,45 +60,9 @@ def compile_programs(
     machine: Target = DEFAULT,
 ) -> Compiled:
     """Compile several programs into one object, as `compile_program` does one. Programs share maps by their names."""
+    asked = [Asked(callee(target), hook) for target, hook in programs]
     with collecting_later():
-        return _compiled(_translated(programs, machine, record_faults), record_faults, dump, machine)
-
-
-def _compiled(
-    translated: Sequence[Translated], record_faults: bool, dump: Callable[[str, str], None] | None, machine: Target
-) -> Compiled:
-    maps: dict[str, Map] = {}
-    for one in translated:
-        for known, declared in one.maps.items():
-            if maps.setdefault(known, declared) is not declared:
-                raise UsageError(f"two maps are called {known!r} in one object; name one of them: Array(…, name='…')")
-    names = [name for one in translated for name in (one.function.name, *one.function.copies)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(f"two programs are called {twice!r} in one object; rename one of the functions")
-    spec = compile_functions([one.function for one in translated], maps, record_faults, dump, machine)
-    for known, declared in maps.items():
-        declared.name = declared.name or known
-    warnings = tuple(diag for one in translated for diag in one.warnings)
-    captured = tuple(capture for one in translated for capture in one.captured)
-    functions = tuple(dict.fromkeys(function for one in translated for function in one.functions))
-    return Compiled(spec, warnings, maps, captured, functions)
-
-
-def _translated(
-    programs: Sequence[tuple[Callable[..., Any], Hook]], machine: Target, recorded: bool
-) -> list[Translated]:  # fmt: skip
-    """The IR of all of them. Raises CompileError with what is wrong in any; what they share is said once."""
-    found: list[Translated] = []
-    wrong: list[Diag] = []
-    for one, hook in programs:
-        try:
-            found.append(translate(callee(one), hook, machine=machine, recorded=recorded))
-        except CompileError as error:
-            wrong += error.diags
-    if wrong:
-        raise CompileError(tuple(dict.fromkeys(wrong)))
-    return found
+        return _compiled(asked, record_faults, dump, machine)
 
 
 def compile_program(
@@ -112,7 +78,60 @@ def compile_program(
 
     name: of the program, the function's own by default. record_faults: keep which fault ended a run, in a hidden map.
     dump: gets each pass's name and the IR's text after it. machine: the instructions to use. A map without a name takes
-    that of its variable.
+    that of its variable. Programs that stand in an array of it from the start are compiled into the same object.
     """
     with collecting_later():
-        return _compiled([translate(callee(target), hook, name, machine, record_faults)], record_faults, dump, machine)
+        return _compiled([Asked(callee(target), hook, name)], record_faults, dump, machine)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A program to be compiled. name: the function's own for None."""
+
+    callee: Callee
+    hook: Hook
+    name: str | None = None
+
+
+def _compiled(
+    asked: list[Asked], record_faults: bool, dump: Callable[[str, str], None] | None, machine: Target
+) -> Compiled:  # fmt: skip
+    translated = _translated(asked, machine, record_faults)
+    maps: dict[str, Map] = {}
+    for one in translated:
+        for known, declared in one.maps.items():
+            if maps.setdefault(known, declared) is not declared:
+                raise UsageError(f"two maps are called {known!r} in one object; name one of them: Array(…, name='…')")
+    names = [name for one in translated for name in (one.function.name, *one.function.copies)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two programs are called {twice!r} in one object; rename one of the functions")
+    spec = compile_functions([one.function for one in translated], maps, record_faults, dump, machine)
+    for known, declared in maps.items():
+        declared.name = declared.name or known
+    warnings = tuple(diag for one in translated for diag in one.warnings)
+    captured = tuple(capture for one in translated for capture in one.captured)
+    functions = tuple(dict.fromkeys(function for one in translated for function in one.functions))
+    entries = {one.function.name: (row.callee, row.hook) for one, row in zip(translated, asked, strict=True)}
+    return Compiled(spec, warnings, maps, captured, functions, entries)
+
+
+def _translated(asked: list[Asked], machine: Target, recorded: bool) -> list[Translated]:
+    """The IR of all of them, and of those that they jump to, which are added to `asked`. Raises CompileError with what
+    is wrong in any; what they share is said once."""
+    found: list[Translated] = []
+    wrong: list[Diag] = []
+    for row in asked:  # which grows
+        try:
+            made = translate(row.callee, row.hook, row.name, machine, recorded)
+        except CompileError as error:
+            wrong += error.diags
+            continue
+        found.append(made)
+        for array in made.maps.values():
+            for one in array.contents.values() if isinstance(array, ProgArray) else ():
+                if all(one.callee.target is not known.callee.target for known in asked):
+                    asked.append(Asked(one.callee, one.hook, one.name))
+    if wrong:
+        raise CompileError(tuple(dict.fromkeys(wrong)))
+    return found

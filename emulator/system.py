@@ -133,6 +133,7 @@ class System:
         store.handle.store = store
         self.handles[place.base] = store
         place.within = lambda offset: Pointer(store.handle, offset)
+        store.fill(list(spec.entries))
         return store
 
     def snapshot(self) -> State:

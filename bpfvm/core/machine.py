@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 # One map's contents, in key order for arrays: (key, value); a per-CPU value is a list, one item a CPU.
-Entries: TypeAlias = list[tuple[bytes, "bytes | list[bytes]"]]
+Entry: TypeAlias = tuple[bytes, "bytes | list[bytes]"]
+Entries: TypeAlias = list[Entry]
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ class KernelMap:
         spec = self.spec
         if spec.initial is not None and not self.shared:
             self.write([(bytes(spec.key_size), spec.initial)])
+        if spec.entries and not self.shared:
+            self.write(list(spec.entries))
         if not self.shared or spec.type == "prog_array":
             self.write([(index.to_bytes(spec.key_size, BYTE_ORDER), name.encode()) for index, name in spec.contents])
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from bpfvm.core.machine import Location
+from bpfvm.core.machine import Entry, Location
 from bpfvm.isa.insn import Insn, slots
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class MapSpec:
     extra, numa_node: as BPF_MAP_CREATE's map_extra and numa_node. pin: "by_name" (LIBBPF_PIN_BY_NAME) or "".
     inner: what the maps inside a map of maps look like, its name being the outer one's and ".inner", else None.
     contents: index -> name of the map (maps of maps) or the program (prog arrays) that stands there at load.
+    entries: what else it holds at load, as an input's contents have it. ELF has no place for it but our own note.
     section: the ELF section that the map stands for (".rodata.str1.1") or was declared in (".maps", old "maps").
     """
 
@@ -44,6 +45,7 @@ class MapSpec:
     pin: str = ""
     inner: MapSpec | None = None
     contents: tuple[tuple[int, str], ...] = ()
+    entries: tuple[Entry, ...] = ()
     section: str = ".maps"
 
 

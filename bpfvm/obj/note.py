@@ -3,6 +3,7 @@
 An ELF note (gABI chapter 5) with name "bpfvm", type 1 and a JSON document; other loaders pass over it:
 
     {"hidden": ["bpfvm.fault"],                             maps made by the compiler
+     "entries": {"hits": [["00000000", "0500000000000000"]]},       keys and values in maps at load; per-CPU: a list
      "programs": {"count": {"stack": 8, "faults": [["IndexError", "index 300 is …", "proto.py", 9, 5]]}}}
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bpfvm.core.machine import Location
+from bpfvm.core.machine import Entry, Location
 from bpfvm.obj.cursor import Bytes
 from bpfvm.obj.model import FaultSite, MapSpec, ObjectSpec, ProgramSpec
 
@@ -33,9 +34,11 @@ def encode(spec: ObjectSpec, endian: str) -> bytes:
         if faults or one.stack:
             programs[name] = {"stack": one.stack, "faults": faults}
     hidden = [name for name, one in spec.maps.items() if one.hidden]
-    if not programs and not hidden:
+    entries = {name: [_shown(entry) for entry in one.entries] for name, one in spec.maps.items() if one.entries}
+    if not programs and not hidden and not entries:
         return b""
-    text = json.dumps({"hidden": hidden, "programs": programs}).encode()
+    said = {"hidden": hidden, "programs": programs, **({"entries": entries} if entries else {})}
+    text = json.dumps(said).encode()
     head = struct.pack("<III" if endian == "little" else ">III", _NAME_SIZE, len(text), _TYPE)
     return head + _NAME + text + bytes(-len(text) % 4)
 
@@ -49,10 +52,27 @@ def apply(spec: ObjectSpec, section: Bytes) -> ObjectSpec:
     try:
         document = json.loads(text)
         maps = {**spec.maps, **{name: _hidden(spec.maps[name]) for name in document["hidden"]}}
+        filled = document.get("entries", {})
+        maps |= {name: replace(maps[name], entries=_entries(maps[name], said)) for name, said in filled.items()}
         noted = {name: _noted(spec.programs[name], said) for name, said in document["programs"].items()}
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise section.error(20, f"its text does not fit this object: {type(error).__name__}: {error}") from None
     return replace(spec, maps=maps, programs={**spec.programs, **noted})
+
+
+def _shown(entry: Entry) -> list[str | list[str]]:
+    key, value = entry
+    return [key.hex(), value.hex() if isinstance(value, bytes) else [one.hex() for one in value]]
+
+
+def _entries(one: MapSpec, said: list[list[Any]]) -> tuple[Entry, ...]:
+    found: list[Entry] = []
+    for key, value in said:
+        values = [bytes.fromhex(part) for part in (value if isinstance(value, list) else [value])]
+        if len(bytes.fromhex(key)) != one.key_size or any(len(part) != one.value_size for part in values):
+            raise ValueError(f"an entry of {one.name} is not of its sizes")
+        found.append((bytes.fromhex(key), values if isinstance(value, list) else values[0]))
+    return tuple(found)
 
 
 def _hidden(one: MapSpec) -> MapSpec:

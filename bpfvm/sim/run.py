@@ -35,24 +35,47 @@ from bpfvm.lang.trace import traced
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.sim.context import Context
 from bpfvm.sim.limits import limited
-from bpfvm.sim.tier import Function
+from bpfvm.sim.tier import Function, Jump
+
+
+class Entry:
+    """One program: the function, what its parameters are, how a fault ends it."""
+
+    def __init__(self, callee: Callee, hook: Hook) -> None:
+        self.callee, self.hook = callee, hook
+        self.signature: Signature | None = signature(callee) if hook.scalars else None
+        self._declared = declared(callee, hook)
+
+    def arguments(self, tier: Function) -> dict[str, Any]:
+        if self._declared is not None:
+            assert tier.context is not None, "a program runs"
+            words, base = tier.arguments(), tier.context.region.base
+            return {one.name: one.value(words, base) for one in self._declared.params}
+        if self.signature is None:
+            return dict.fromkeys(self.callee.parameters[:1], Context(self.hook))
+        words = tier.arguments()
+        return {
+            name: scalar.value(int.from_bytes(words[argument_offset(i) : argument_offset(i) + WORD], "little"))
+            for i, (name, scalar) in enumerate(self.signature.params)
+        }
 
 
 class CPython(Emulator):
-    """The backend for one function: an emulator whose programs are Python functions.
+    """The backend for one object: an emulator whose programs are Python functions.
 
-    maps, captured, functions: what the compiler found the function to use and to call. A run raises StaleCapture where
-    a name has another value by now.
+    programs: by name, the functions. maps, captured, functions: what the compiler found them to use and to call. A run
+    raises StaleCapture where a name has another value by now.
     """
 
     def __init__(
-        self, callee: Callee, hook: Hook, maps: Mapping[str, Map], captured: Sequence[Capture] = (),
+        self, programs: Mapping[str, tuple[Callee, Hook]], maps: Mapping[str, Map], captured: Sequence[Capture] = (),
         functions: Sequence[types.FunctionType] = (), answers: Mapping[str, Answer] | None = None, cpus: int = 1,
     ) -> None:  # fmt: skip
         super().__init__("cpython", cpus=cpus, answers=answers)
-        self.callee, self.hook, self.maps = callee, hook, dict(maps)
-        self.captured = captured
-        own = dict.fromkeys((callee.function.__code__, *(one.__code__ for one in functions)))
+        self.entries = {name: Entry(*one) for name, one in programs.items()}
+        self.maps, self.captured = dict(maps), captured
+        called = (*(one.callee.function for one in self.entries.values()), *functions)
+        own = dict.fromkeys(one.__code__ for one in called)
         self.codes = [one for code in own for one in _inside(code)]
         self.enter: Callable[[Function], int] = lambda tier: 0  # of what is loaded
         self.handles: Callable[[], Mapping[int, int]] = dict
@@ -65,7 +88,8 @@ class CPython(Emulator):
 
     def tier(self, system: System, table: Mapping[int, Helper]) -> Tier:
         """CPython, on `system`."""
-        return Function(system, table, self.budget, self.enter, self.handles, self.hook.program_type)
+        kind = next(iter(self.entries.values())).hook.program_type  # of all: a tail call stays in its type
+        return Function(system, table, self.budget, self.enter, self.handles, kind)
 
 
 class Loaded(machine.Loaded):
@@ -75,10 +99,8 @@ class Loaded(machine.Loaded):
         self, backend: CPython, spec: ObjectSpec, program: str, given: Mapping[str, Entries],
         beside: machine.Loaded | None = None,
     ) -> None:  # fmt: skip
-        self._callee, self._hook = backend.callee, backend.hook
+        self._entries, self._program = backend.entries, program
         self._captured, self._codes = backend.captured, backend.codes
-        self._declared = declared(backend.callee, backend.hook)
-        self._signature: Signature | None = signature(backend.callee) if backend.hook.scalars else None
         # classes of exceptions that the function itself raises, as the compiler found them
         self._raised = {site.kind for one in spec.programs.values() for site in one.fault_sites}
         sites = [site for one in spec.programs.values() for site in one.fault_sites if site.kind == LoopLimit.__name__]
@@ -93,62 +115,43 @@ class Loaded(machine.Loaded):
 
     def run(self, given: Input) -> Result:
         """Call the function once. An exception that is no fault of the language is the caller's to see."""
-        capture.check(self._callee.function.__name__, self._captured)
+        capture.check(self._entries[self._program].callee.function.__name__, self._captured)
         self._fault = None
         result = super().run(given)
         fault = result.fault or self._fault
-        bits = 32 if self._signature is None else 64
+        bits = 32 if self._entries[self._program].signature is None else 64
         return replace(result, r0=result.r0 & mask(bits), r0_bits=bits, fault=fault)
 
     def _enter(self, tier: Function) -> int:
-        """Call the function on the context of `tier`: r0."""
-        tier.probe_faults = self._hook.probe == "fault"
+        """Call the function on the context of `tier`, and those that it jumps to: r0."""
+        entry = self._entries[self._program]
+        while True:
+            try:
+                return self._called(tier, entry)
+            except Jump as jump:
+                tier.code = jump.code
+                entry = self._entries[jump.code.program.name]
+
+    def _called(self, tier: Function, entry: Entry) -> int:
+        tier.probe_faults = entry.hook.probe == "fault"
         try:
-            with running(tier), self._implied(), limited(self._codes, self._limited):
-                value = self._callee.call(self._arguments(tier))
+            with running(tier), _implied(entry), limited(self._codes, self._limited):
+                value = entry.callee.call(entry.arguments(tier))
         except Exception as error:
             if isinstance(error, Stop) or (not isinstance(error, FAULTS) and type(error).__name__ not in self._raised):
                 raise
-            self._fault = self._told(error)
+            self._fault = self._told(error, entry)
             tier.give_back()
             value = None
-        given = self._hook.on_fault if value is None else value
-        if self._signature is None:
+        given = entry.hook.on_fault if value is None else value
+        if entry.signature is None:
             return int(given)
-        tier.give(self._signature.result.word(given))
+        tier.give(entry.signature.result.word(given))
         return 0
 
-    @contextmanager
-    def _implied(self) -> Iterator[None]:
-        """What stands among the builtins during a run: `print`, which writes the trace, and in programs of packets
-        `pkt`, which they know without an import (W101)."""
-        space: dict[str, Any] = self._callee.function.__getattribute__("__builtins__")
-        known = {"print": traced} if self._hook.program_type.layer is None else {"print": traced, PACKET: pkt}
-        before = {name: space[name] for name in known if name in space}
-        space.update(known)
-        try:
-            yield
-        finally:
-            for name in known:
-                del space[name]
-            space.update(before)
-
-    def _arguments(self, tier: Function) -> dict[str, Any]:
-        if self._declared is not None:
-            assert tier.context is not None, "a program runs"
-            words, base = tier.arguments(), tier.context.region.base
-            return {one.name: one.value(words, base) for one in self._declared.params}
-        if self._signature is None:
-            return dict.fromkeys(self._callee.parameters[:1], Context(self._hook))
-        words = tier.arguments()
-        return {
-            name: scalar.value(int.from_bytes(words[argument_offset(i) : argument_offset(i) + WORD], "little"))
-            for i, (name, scalar) in enumerate(self._signature.params)
-        }
-
-    def _told(self, error: Exception) -> Fault:
+    def _told(self, error: Exception, entry: Entry) -> Fault:
         """The fault that `error` is, at the user's line that raised it, not at a line of this package."""
-        place, at = Location(self._callee.function.__code__.co_filename, 0), error.__traceback__
+        place, at = Location(entry.callee.function.__code__.co_filename, 0), error.__traceback__
         while at is not None:
             if at.tb_frame.f_code in self._codes:
                 place = Location(at.tb_frame.f_code.co_filename, at.tb_lineno)
@@ -156,6 +159,22 @@ class Loaded(machine.Loaded):
         if isinstance(error, LoopLimit) and error.line:
             place = Location(error.file, error.line)
         return Fault(type(error).__name__, str(error), source=place, machine=False)
+
+
+@contextmanager
+def _implied(entry: Entry) -> Iterator[None]:
+    """What stands among the builtins during a run: `print`, which writes the trace, and in programs of packets
+    `pkt`, which they know without an import (W101)."""
+    space: dict[str, Any] = entry.callee.function.__getattribute__("__builtins__")
+    known = {"print": traced} if entry.hook.program_type.layer is None else {"print": traced, PACKET: pkt}
+    before = {name: space[name] for name in known if name in space}
+    space.update(known)
+    try:
+        yield
+    finally:
+        for name in known:
+            del space[name]
+        space.update(before)
 
 
 def _inside(code: types.CodeType) -> list[types.CodeType]:

@@ -16,7 +16,7 @@ from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.contexts.frame import Frame
-from bpfvm.emulator.interp import Interpreter, poison
+from bpfvm.emulator.interp import TAIL_CALLS, Interpreter, poison
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.system import System
 from bpfvm.lang.faults import PacketError
@@ -27,6 +27,14 @@ from bpfvm.tables.helpers import BY_NAME
 from bpfvm.tables.progs import ProgramType
 
 _SCRATCH = 1 << 16  # bytes for objects that helpers get the address of; the oldest make room
+
+
+class Jump(BaseException):
+    """A tail call: the function that made it is left, whatever it would do next."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__()
+        self.code = code
 
 
 class Function(Interpreter):
@@ -47,13 +55,20 @@ class Function(Interpreter):
         self._records: set[int] = set()  # of rings, that the program has yet to give back
         self._constants: dict[bytes, int] = {}
 
+    def tail_call(self, code: Code) -> bool:
+        """Part of Caller: leave the function that runs, for another program's. At most TAIL_CALLS in one run."""
+        if self._tails >= TAIL_CALLS:
+            return False
+        self._tails += 1
+        raise Jump(code)
+
     def run(
         self, code: Code, context: Context, seed: int, registers: Mapping[int, Operand], slot: int = 0
     ) -> int:  # fmt: skip
         """r0 of the function as an unsigned 64-bit number. Raises Stop for what a program must not do."""
         self.code, self.context, self.slot = code, context, slot
         self._poison, self._frames = poison(seed), []
-        self.executed, self.warnings, self._used = 0, {}, 0
+        self.executed, self.warnings, self._used, self._tails = 0, {}, 0, 0
         return self._enter_function(self) & M64
 
     def arguments(self) -> bytes:

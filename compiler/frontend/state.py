@@ -84,7 +84,7 @@ class State:
             return self.known(value)
         if isinstance(value, Nullable):
             known = self.facts.get(value.origin)
-            return value if known is None or known.constant is None else value.at if known.constant else NOTHING
+            return value if known is None or known.constant is None else value.there if known.constant else NOTHING
         if isinstance(value, View) and value.moved is not None:
             return replace(value, moved=self.known(value.moved))
         if not isinstance(value, Maybe):

@@ -211,15 +211,21 @@ class Nullable:
     """A value in memory, or None: the address is 0 where there is none.
 
     at: the value, where there is one; its address is that of `base`. origin: equal for what is one value, as a
-    Number's: what a test says of one then holds for the other.
+    Number's: what a test says of one then holds for the other. map: the map that it is, where it is one.
     """
 
     at: Reference
     origin: int = field(default_factory=_origins.__next__, compare=False)
+    map: MapValue | None = None
+
+    @property
+    def there(self) -> Reference | MapValue:
+        """What it is where it is not None."""
+        return self.map or self.at
 
     @property
     def described(self) -> str:
-        return f"{self.at.described} or None"
+        return f"{self.there.described} or None"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,10 +49,8 @@ class Walked(Emulator):
 
 def strange(made: Program, compiled: Compiled, inputs: Sequence[Input]) -> list[str]:
     """What to say of the first input for which source lines are executed that CPython does not come to."""
-    assert made.callee is not None
-    assert made.hook is not None
     codes = [code for function in compiled.functions for code in _inside(function.__code__)]
-    sim = CPython(made.callee, made.hook, compiled.maps, compiled.captured, compiled.functions)
+    sim = CPython(compiled.programs, compiled.maps, compiled.captured, compiled.functions)
     machine, spec = Walked(), compiled.spec.programs[made.name]
     with (
         Session(machine, compiled.spec, made.name, made.signature) as one,

@@ -122,7 +122,8 @@ def compile_case(made: Program, level: str, ops: Counter[str]) -> Compiled:
         declared.name = declared.name or name
     for function in (translated.function, *translated.function.callees.values()):
         ops.update(_operations(function))
-    return Compiled(spec, translated.warnings, translated.maps, translated.captured, translated.functions)
+    programs = {translated.function.name: (made.callee, made.hook)}
+    return Compiled(spec, translated.warnings, translated.maps, translated.captured, translated.functions, programs)
 
 
 def _operations(function: Function) -> Counter[str]:
@@ -150,9 +151,7 @@ def _load(
     """Load on every machine and run. True where that ended early."""
     every: list[Backend] = list(backends)
     if CPYTHON in engines:
-        assert made.callee is not None
-        assert made.hook is not None
-        every.insert(0, CPython(made.callee, made.hook, compiled.maps, compiled.captured, compiled.functions))
+        every.insert(0, CPython(compiled.programs, compiled.maps, compiled.captured, compiled.functions))
     sessions: list[Session] = []
     for one in every:
         try:

@@ -11,6 +11,7 @@ from bpfvm.lang.maps.keyed import Array, Counter, Hash, Hashed, Keyed
 from bpfvm.lang.maps.nested import ArrayOf, HashOf, Nested
 from bpfvm.lang.maps.queues import Bloom, Pushed, Queue, Stack
 from bpfvm.lang.maps.rings import Events, PerfEvents, Ring
+from bpfvm.lang.maps.sockets import Sockets, SockHash, SockMap
 from bpfvm.lang.maps.storages import CgroupStorage, InodeStorage, ObjectStorage, SkStorage, TaskStorage
 from bpfvm.lang.maps.targets import CgroupArray, CpuMap, DevMap, ProgArray, Redirects, StackTrace, XskMap
 from bpfvm.lang.maps.trie import LpmTrie, ip4prefix, ip6prefix
@@ -34,6 +35,6 @@ def made(type: str, max_entries: int, key: Any, value: Any) -> Map:
 __all__ = [
     "MAX_ENTRIES", "NOEXIST", "Array", "ArrayOf", "Bloom", "CgroupArray", "CgroupStorage", "Counter", "CpuMap",
     "DevMap", "Events", "Hash", "HashOf", "Hashed", "Histogram", "InodeStorage", "Keyed", "LpmTrie", "Map", "MapError",
-    "Nested", "ObjectStorage", "PerfEvents", "ProgArray", "Pushed", "Queue", "Redirects", "Ring", "SkStorage", "Stack",
-    "StackTrace", "TaskStorage", "XskMap", "ip4prefix", "ip6prefix",
+    "Nested", "ObjectStorage", "PerfEvents", "ProgArray", "Pushed", "Queue", "Redirects", "Ring", "SkStorage",
+    "SockHash", "SockMap", "Sockets", "Stack", "StackTrace", "TaskStorage", "XskMap", "ip4prefix", "ip6prefix",
 ]  # fmt: skip

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, cast
 
 from bpfvm.core.errors import UsageError
+from bpfvm.core.machine import Entry
 from bpfvm.lang import userspace
 from bpfvm.lang.active import Machine, active
+from bpfvm.lang.arrays import is_bytes
 from bpfvm.lang.faults import MapError
 from bpfvm.lang.layout import Bits, Element, size_of, stored_as, view
 from bpfvm.lang.memory import contents
@@ -17,7 +20,15 @@ from bpfvm.obj.model import MapSpec
 MAX_ENTRIES = (1 << 32) - 1  # max_entries is a u32 (union bpf_attr)
 NOEXIST = 1  # BPF_NOEXIST of map_update_elem: store under a new key alone
 
-__all__ = ["MAX_ENTRIES", "NOEXIST", "Map", "MapError", "Memory", "element"]
+__all__ = ["MAX_ENTRIES", "NOEXIST", "Contents", "Map", "MapError", "Memory", "checked", "element"]
+
+
+Contents: TypeAlias = "Mapping[Any, Any] | Iterable[tuple[Any, Any]]"  # what stands in a map from the start, by key
+
+
+def pairs(contents: Contents | None) -> tuple[tuple[Any, Any], ...]:
+    """Keys with their values. A struct cannot be a dict's key, so that pairs are taken as well."""
+    return tuple(contents.items() if isinstance(contents, Mapping) else contents or ())
 
 
 class Map:
@@ -53,7 +64,11 @@ class Map:
     def spec(self, name: str) -> MapSpec:
         """The map as an object holds it, but for what its BTF says."""
         key, value = (size_of(one) if one is not None else 0 for one in (self.key, self.value))
-        return MapSpec(name, self.type, key, value, self.max_entries, self.flags)
+        return MapSpec(name, self.type, key, value, self.max_entries, self.flags, entries=self.entries())
+
+    def entries(self) -> tuple[Entry, ...]:
+        """What stands in it from the start."""
+        return ()
 
     def __repr__(self) -> str:
         kinds = [one.__name__ for one in (self.key, self.value) if one is not None]
@@ -83,6 +98,16 @@ class Map:
         if store is None:
             raise userspace.not_in_use(self.called)
         return store
+
+
+def checked(owner: Map) -> None:
+    """UsageError for a map that cannot hold what it is to hold from the start."""
+    try:
+        found = owner.entries()
+    except (TypeError, ValueError, LookupError, OverflowError) as error:
+        raise UsageError(f"{type(owner).__name__}: contents: {error}") from None
+    if len(found) > owner.max_entries:
+        raise UsageError(f"{type(owner).__name__}: {len(found)} contents, and max_entries is {owner.max_entries}")
 
 
 class Memory:
@@ -123,3 +148,21 @@ def loaded(on: Machine, kind: Element, address: int) -> Any:
 def packed(kind: Element, value: Any) -> bytes:
     """The bytes of a value: a number mod 2**bits, a struct or an array as it is."""
     return kind.pack(value) if isinstance(kind, Storage) else contents(kind, value)
+
+
+def key_bytes(owner: Map, key: Any) -> bytes:
+    """The bytes of a key of a map that has them. It is never cut: what does not fit is an error of the function.
+
+    A number of C's that is no wider than the key, with the other sign, stands for its bits; others do not compile.
+    """
+    kind = owner.key
+    assert kind is not None, "it has keys"
+    if isinstance(kind, Storage):
+        if not isinstance(key, int):
+            raise TypeError(f"a key of {owner.called} is a {kind.__name__}, not a {type(key).__name__}")
+        if int(key) not in kind.either:
+            raise OverflowError(f"the key {int(key)} of {owner.called} does not fit {kind.__name__}")
+        return kind.pack(key)
+    if is_bytes(kind) and len(bytes(key, "utf-8") if isinstance(key, str) else bytes(key)) > size_of(kind):
+        raise OverflowError(f"a key of {owner.called} has {size_of(kind)} bytes")
+    return contents(kind, key)

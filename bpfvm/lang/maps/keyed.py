@@ -3,16 +3,15 @@ makes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bpfvm.core.errors import UsageError
+from bpfvm.core.machine import Entry
 from bpfvm.lang.active import Machine, active
-from bpfvm.lang.arrays import is_bytes
 from bpfvm.lang.faults import MapError
-from bpfvm.lang.layout import View, size_of
-from bpfvm.lang.maps.base import NOEXIST, Map, element, loaded, packed
-from bpfvm.lang.memory import contents
+from bpfvm.lang.layout import View
+from bpfvm.lang.maps.base import NOEXIST, Contents, Map, checked, element, key_bytes, loaded, packed, pairs
 from bpfvm.lang.types import Storage, u32, u64
 from bpfvm.lang.userspace import UserSide
 from bpfvm.lang.userspace.values import decoder
@@ -26,7 +25,8 @@ class Keyed(Map):
     """A map with keys and values.
 
     m[k] is the number that stands there, or the struct or array itself: what is stored in that is in the map. default:
-    what a missing key counts as, None where it is a KeyError. `m[k] += n` is one atomic operation.
+    what a missing key counts as, None where it is a KeyError. `m[k] += n` is one atomic operation. contents: what
+    stands in it from the start, by key; with `percpu` a list of values under each.
     """
 
     key: Any
@@ -34,10 +34,26 @@ class Keyed(Map):
     default: int | None = None
     _address = 0  # of a map that was found in another one
 
-    def __init__(self, key: Any, value: Any, max_entries: int, name: str | None = None) -> None:
+    def __init__(
+        self, key: Any, value: Any, max_entries: int, name: str | None = None, contents: Contents | None = None
+    ) -> None:  # fmt: skip
         made = type(self).__name__
         self.key, self.value = element(made, "key", key), element(made, "value", value)
         super().__init__(max_entries, name)
+        self.given = pairs(contents)
+        if self.given:
+            checked(self)
+
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple((self._key(key), self._given(value)) for key, value in self.given)
+
+    def _given(self, value: Any) -> bytes | list[bytes]:
+        """A value that stands there from the start."""
+        if not self.is_per_cpu:
+            return packed(self.value, value)
+        if not isinstance(value, list | tuple):
+            raise TypeError("each CPU has a value, and they stand in a list")
+        return [packed(self.value, one) for one in value]
 
     def __getitem__(self, key: Any) -> Any:
         on, data = self._machine(), self._key(key)
@@ -136,20 +152,8 @@ class Keyed(Map):
         return MapError(self.no_room(self.called))
 
     def _key(self, key: Any) -> bytes:
-        """The bytes of a key. It is never cut: what does not fit is an error of the function.
-
-        A number of C's that is no wider than the key, with the other sign, stands for its bits; others do not compile.
-        """
-        kind = self.key
-        if isinstance(kind, Storage):
-            if not isinstance(key, int):
-                raise TypeError(f"a key of {self.called} is a {kind.__name__}, not a {type(key).__name__}")
-            if int(key) not in kind.either:
-                raise OverflowError(f"the key {int(key)} of {self.called} does not fit {kind.__name__}")
-            return kind.pack(key)
-        if is_bytes(kind) and len(bytes(key, "utf-8") if isinstance(key, str) else bytes(key)) > size_of(kind):
-            raise OverflowError(f"a key of {self.called} has {size_of(kind)} bytes")
-        return contents(kind, key)
+        """The bytes of a key."""
+        return key_bytes(self, key)
 
 
 class Array(Keyed):
@@ -159,9 +163,16 @@ class Array(Keyed):
     CPU has values of its own, and a program sees those of the CPU that it runs on.
     """
 
-    def __init__(self, value: Any, max_entries: int, name: str | None = None, *, percpu: bool = False) -> None:
+    def __init__(
+        self, value: Any, max_entries: int, name: str | None = None, *, percpu: bool = False,
+        contents: Mapping[int, Any] | Sequence[Any] | None = None,
+    ) -> None:  # fmt: skip
         self.type, self.is_per_cpu = "percpu_array" if percpu else "array", percpu
-        super().__init__(u32, value, max_entries, name)
+        numbered = contents if isinstance(contents, Mapping) else dict(enumerate(contents or ()))
+        super().__init__(u32, value, max_entries, name, numbered)
+
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple((self._key(self._index(key)), self._given(value)) for key, value in self.given)
 
     def __getitem__(self, key: Any) -> Any:
         return super().__getitem__(self._index(key))
@@ -277,11 +288,11 @@ class Hash(Hashed):
 
     def __init__(
         self, key: Any, value: Any, max_entries: int = MOST, name: str | None = None, *, lru: bool = False,
-        percpu: bool = False, default: int | None = None,
+        percpu: bool = False, default: int | None = None, contents: Contents | None = None,
     ) -> None:  # fmt: skip
         self.type = f"{'lru_' * lru}{'percpu_' * percpu}hash"
         self.is_per_cpu, self.default = percpu, default
-        super().__init__(key, value, max_entries, name)
+        super().__init__(key, value, max_entries, name, contents)
         if default is not None and not (isinstance(self.value, Storage) and isinstance(default, int)):
             raise UsageError(f"{type(self).__name__}: a default is a number, of a map of numbers")
 
@@ -291,9 +302,9 @@ class Counter(Hash):
 
     def __init__(
         self, key: Any, value: Any = u64, max_entries: int = MOST, name: str | None = None, *, lru: bool = False,
-        percpu: bool = False,
+        percpu: bool = False, contents: Contents | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(key, value, max_entries, name, lru=lru, percpu=percpu, default=0)
+        super().__init__(key, value, max_entries, name, lru=lru, percpu=percpu, default=0, contents=contents)
 
     def most_common(self, most: int | None = None) -> list[tuple[Any, int]]:
         """Keys with their counts, the largest first: `most` of them, else all. Those of all CPUs are added up."""

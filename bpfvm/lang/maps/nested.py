@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from bpfvm.core.errors import UsageError
+from bpfvm.core.machine import Entry
 from bpfvm.lang.maps.keyed import Keyed
-from bpfvm.lang.types import u32
+from bpfvm.lang.types import Storage, u32
 from bpfvm.lang.userspace import UserSide
 from bpfvm.lang.userspace.values import decoder
 from bpfvm.obj.model import MapSpec
@@ -28,6 +29,8 @@ class Nested(Keyed):
             raise UsageError(f"{made} holds maps with keys, such as Array(u64, 4), not {inner!r:.60}")
         super().__init__(key, u32, max_entries, name)
         self.inner, self.contents = inner, dict(contents or {})
+        if len(self.contents) > max_entries:
+            raise UsageError(f"{made}: {len(self.contents)} contents, and max_entries is {max_entries}")
         for index, one in self.contents.items():
             if _shape(one) != _shape(inner):
                 raise UsageError(f"{made}: the map at {index!r} is {one!r}, and maps in it are like {inner!r}")
@@ -41,9 +44,7 @@ class Nested(Keyed):
         address = self._lookup(on, self._key(key))
         if not address:
             raise KeyError(key)
-        found: Any = copy.copy(self.inner)
-        found._address = address
-        return found
+        return self._found(address)
 
     def items(self) -> Iterator[tuple[Any, Any]]:
         """Keys and the maps that stand there, in user space."""
@@ -64,7 +65,20 @@ class Nested(Keyed):
         raise TypeError(f"{self.called}: which maps stand in it is for user space to say")
 
     def get(self, key: Any, default: Any = None) -> Any:
-        raise TypeError(f"{self.called}: test `k in {self.called}`, then name {self.called}[k]")
+        on, data = self._machine(), self._key(key)
+        if isinstance(on, UserSide):
+            return self._inside(on, key, data) if on.store.inner(data) is not None else default
+        address = self._lookup(on, data)
+        return self._found(address) if address else default
+
+    def _found(self, address: int) -> Any:
+        found: Any = copy.copy(self.inner)
+        found._address = address
+        return found
+
+    def entries(self) -> tuple[Entry, ...]:
+        """None but maps, which have names."""
+        return ()
 
     def spec(self, name: str) -> MapSpec:
         contents = tuple((index, one.name or f"{name}_{index}") for index, one in self.contents.items())
@@ -88,9 +102,15 @@ class ArrayOf(Nested):
 
 
 class HashOf(Nested):
-    """BPF_MAP_TYPE_HASH_OF_MAPS: maps under keys of any type."""
+    """BPF_MAP_TYPE_HASH_OF_MAPS: maps under keys of any type; from the start under numbers of 32 bits."""
 
     type = "hash_of_maps"
 
-    def __init__(self, key: Any, inner: Keyed, max_entries: int, name: str | None = None) -> None:
-        super().__init__(key, inner, max_entries, None, name)
+    def __init__(
+        self, key: Any, inner: Keyed, max_entries: int, contents: Mapping[int, Keyed] | None = None,
+        name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(key, inner, max_entries, contents, name)
+        if contents and (not isinstance(self.key, Storage) or self.key.bits != 32):
+            raise UsageError("HashOf: maps stand from the start under keys of 32 bits, and these are "
+                             f"{self.key.__name__}; user space stores the others")  # fmt: skip

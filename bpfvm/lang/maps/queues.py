@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from bpfvm.core.machine import Entry
 from bpfvm.lang.active import Machine
 from bpfvm.lang.layout import View, size_of
-from bpfvm.lang.maps.base import Map, MapError, element, loaded, packed
+from bpfvm.lang.maps.base import Map, MapError, checked, element, loaded, packed
 
 
 class Pushed(Map):
-    """A map of values alone."""
+    """A map of values alone. contents: those that were pushed before the first run, in order."""
 
     value: Any
 
-    def __init__(self, value: Any, max_entries: int, name: str | None = None) -> None:
+    def __init__(
+        self, value: Any, max_entries: int, name: str | None = None, *, contents: Sequence[Any] = ()
+    ) -> None:  # fmt: skip
         self.value = element(type(self).__name__, "value", value)
         super().__init__(max_entries, name)
+        self.contents = tuple(contents)
+        checked(self)
+
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple((b"", packed(self.value, one)) for one in self.contents)
 
     def _push(self, value: Any) -> None:
         on = self._machine()

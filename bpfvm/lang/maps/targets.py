@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
 
 from bpfvm.core.errors import UsageError
+from bpfvm.core.machine import Entry
 from bpfvm.lang import userspace
+from bpfvm.lang.active import active
 from bpfvm.lang.arrays import array_of
-from bpfvm.lang.maps.base import Map
+from bpfvm.lang.maps.base import Contents, Map, checked, pairs
 from bpfvm.lang.types import u32, u64
+from bpfvm.obj.model import MapSpec
 
 M32 = (1 << 32) - 1
 LARGEST_ERROR = 4095  # what a negative result is at least (MAX_ERRNO)
@@ -23,11 +28,34 @@ def signed(result: int) -> int:
 
 
 class Indexed(Map):
-    """Under u32 indexes, what user space puts there."""
+    """Under u32 indexes, what user space puts there. contents: what it has put there before the first run."""
 
-    def __init__(self, max_entries: int, name: str | None = None) -> None:
+    key: Any
+    value: Any
+
+    def __init__(self, max_entries: int, name: str | None = None, contents: Contents | None = None) -> None:
         self.key = self.value = u32
         super().__init__(max_entries, name)
+        self.given = pairs(contents)
+        if self.given:
+            checked(self)
+
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple((self.key.pack(self._place(key)), self._target(one)) for key, one in self.given)
+
+    def _place(self, index: Any) -> int:
+        """An index at which something can stand from the start."""
+        if self._index(index) >= self.max_entries:
+            raise IndexError(f"index {index} is outside of it ({self.max_entries} entries)")
+        return int(index)
+
+    def _target(self, one: Any) -> bytes:
+        """What user space stores: a number, or the descriptor of a file or a socket."""
+        number = one.fileno() if hasattr(one, "fileno") else one
+        if not isinstance(number, int) or not 0 <= number <= M32:
+            raise TypeError(f"{one!r:.60} is no number that fits u32")
+        data: bytes = self.value.pack(number)
+        return data
 
     def _index(self, index: Any) -> int:
         if not isinstance(index, int) or not 0 <= index <= M32:
@@ -35,11 +63,51 @@ class Indexed(Map):
         return int(index)
 
 
+class Jump(Protocol):
+    """A program that can stand in an array: one of a decorated function."""
+
+    name: str
+    callee: Any
+    hook: Any
+
+
 class ProgArray(Indexed):
-    """BPF_MAP_TYPE_PROG_ARRAY: programs to go on in. `progs.call(ctx, i)` comes back only where none stands at i."""
+    """BPF_MAP_TYPE_PROG_ARRAY: programs to go on in. `progs.call(ctx, i)` comes back only where none stands at i.
+
+    contents: the programs that stand there from the start, by index; so does `progs[i] = program`, until a program is
+    compiled with the array.
+    """
 
     type = "prog_array"
     usage = "progs.call(ctx, i)"
+
+    def __init__(self, max_entries: int, contents: Mapping[int, Jump] | None = None, name: str | None = None) -> None:
+        super().__init__(max_entries, name)
+        self.contents: dict[int, Jump] = {}
+        self.is_compiled = False
+        for index, one in (contents or {}).items():
+            self[index] = one
+
+    def __setitem__(self, index: int, program: Jump) -> None:
+        """Let a program stand there from the start."""
+        if active() is not None:
+            raise UsageError(f"map {self.called}: which programs stand in it is for user space to say")
+        if self.is_compiled:
+            raise UsageError(f"map {self.called}: a program was compiled with it; store programs in it before that")
+        if getattr(program, "callee", None) is None or getattr(program, "hook", None) is None:
+            raise UsageError(f"map {self.called}: programs of decorated functions stand in it, not {program!r:.60}")
+        try:
+            self.contents[self._place(index)] = program
+        except (TypeError, IndexError) as error:
+            raise UsageError(f"map {self.called}: {error}") from None
+
+    def entries(self) -> tuple[Entry, ...]:
+        """None but programs, which have names."""
+        return ()
+
+    def spec(self, name: str) -> MapSpec:
+        self.is_compiled = True
+        return replace(super().spec(name), contents=tuple((at, one.name) for at, one in self.contents.items()))
 
     def call(self, ctx: Any, index: int) -> None:
         """Go on in the program at `index`, if there is one."""
@@ -73,15 +141,20 @@ class Redirects(Indexed):
 
 
 class DevMap(Redirects):
-    """BPF_MAP_TYPE_DEVMAP: interfaces. keyed: DEVMAP_HASH, whose keys may be any u32."""
+    """BPF_MAP_TYPE_DEVMAP: interfaces, by their numbers. keyed: DEVMAP_HASH, whose keys may be any u32."""
 
-    def __init__(self, max_entries: int, name: str | None = None, *, keyed: bool = False) -> None:
+    def __init__(
+        self, max_entries: int, name: str | None = None, *, keyed: bool = False, contents: Contents | None = None
+    ) -> None:  # fmt: skip
         self.type = "devmap_hash" if keyed else "devmap"
-        super().__init__(max_entries, name)
+        super().__init__(max_entries, name, contents)
+
+    def _place(self, index: Any) -> int:
+        return self._index(index) if self.type == "devmap_hash" else super()._place(index)
 
 
 class CpuMap(Redirects):
-    """BPF_MAP_TYPE_CPUMAP: CPUs."""
+    """BPF_MAP_TYPE_CPUMAP: CPUs, each with the length of its queue."""
 
     type = "cpumap"
 

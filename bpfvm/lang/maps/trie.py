@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.layout import size_of
+from bpfvm.lang.maps.base import Contents
 from bpfvm.lang.maps.keyed import MOST, Hashed
 from bpfvm.lang.structs import StructType, struct
 from bpfvm.lang.types import be32, u8, u32
@@ -39,8 +40,11 @@ class LpmTrie(Hashed):
     type = "lpm_trie"
     flags = FLAGS["no_prealloc"]
 
-    def __init__(self, key: Any, value: Any, max_entries: int = MOST, name: str | None = None) -> None:
-        super().__init__(key, value, max_entries, name)
+    def __init__(
+        self, key: Any, value: Any, max_entries: int = MOST, name: str | None = None, *,
+        contents: Contents | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(key, value, max_entries, name, contents)
         first = next(iter(self.key.__members__.values())) if isinstance(self.key, StructType) else None
         if first is None or first.type is not u32 or not _LENGTH < size_of(self.key) <= _LENGTH + 256:
             raise UsageError("LpmTrie: a key is a struct that begins with a u32, the length of the prefix: ip4prefix")

@@ -193,6 +193,8 @@ def _meet(column: Sequence[Binding]) -> Any:
     if len(numbers) == len(column):
         return _meet_numbers(numbers)
     places = [one for one in column if isinstance(one, Reference | Nullable | Nothing)]
+    if any(isinstance(one, Nullable) and one.map is not None for one in places):
+        return _conflict(column)
     if len(places) == len(column) and len({(one.type, one.space) for one in references(places)}) == 1:
         return _meet_places(places)
     views = [one for one in column if isinstance(one, View)]

@@ -102,6 +102,17 @@ def meet(f: Translation, states: Sequence[State]) -> tuple[Held, ...]:
     return first
 
 
+def left(f: Translation, one: Held, how: str, node: ast.AST) -> None:
+    """E035 for what is held where nobody will give it back."""
+    f.error(
+        "E035",
+        f"{one.name} {how}",
+        node,
+        why="the kernel's verifier wants it to be given back before",
+        help=one.help or "give it back before",
+    )
+
+
 def turned(f: Translation, before: State) -> None:
     """A loop goes back to its head, where `before` was held."""
     for one in f.state.held:

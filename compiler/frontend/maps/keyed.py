@@ -10,7 +10,10 @@ from bpfvm.compiler.frontend.maps.elements import Asked
 from bpfvm.compiler.frontend.memory import construct, place
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, NOTHING, Bad, MapValue, Maybe, Nothing, Nullable, Reference, Value
+from bpfvm.lang.arrays import array_of
 from bpfvm.lang.layout import Layout
+from bpfvm.lang.maps import Nested
+from bpfvm.lang.types import u8
 
 Values = list[Value]
 Nodes = list[ast.expr]
@@ -22,12 +25,25 @@ def get(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes: 
     if one is None:
         return BAD
     default = values[1] if len(values) > 1 else NOTHING
+    if isinstance(one.declared, Nested):
+        return _inner(f, one, default, node)
     found = elements.known(f, one)
     if found is not None:
         return place.read(f, one.place(found))
     if isinstance(one.value, Layout) and isinstance(default, Nothing):
         return noted(f, Nullable(one.place(elements.lookup(f, one)).at), node)
     return noted(f, elements.found_or(f, one, default), node)
+
+
+def _inner(f: Translation, one: Asked, default: Value, node: ast.Call) -> Value:
+    """The map that stands in another one, or None."""
+    assert isinstance(one.declared, Nested), "asked of those alone"
+    if not isinstance(default, Nothing):
+        return f.error("E022", f"`{f.quoted(node)}` is a map or None: there is no other default", node,
+                       help=f"inner = {one.map.name}.get(k)\nif inner is not None: ...")  # fmt: skip
+    address = elements.lookup(f, one)
+    found = MapValue(f"{one.map.name}[...]", one.declared.inner, address)
+    return noted(f, Nullable(Reference(array_of(u8, 1), "map_value", address), map=found), node)
 
 
 def noted(f: Translation, value: Value, node: ast.AST) -> Value:

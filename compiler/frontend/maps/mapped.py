@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TypeAlias
 
+from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.maps import elements
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
@@ -23,7 +24,7 @@ from bpfvm.compiler.frontend.types import (
 from bpfvm.lang.interval import Interval
 from bpfvm.lang.maps.targets import LARGEST_ERROR, M32
 
-_INDEX = Interval(0, M32)
+INDEX = Interval(0, M32)
 _USER, _SKIP = 256, 0xFF  # BPF_F_USER_STACK, BPF_F_SKIP_FIELD_MASK
 _ACTIONS = Interval(0, 3)  # XDP_ABORTED to XDP_TX
 _REDIRECTED = Interval(0, 4)  # one of these, or XDP_REDIRECT
@@ -32,7 +33,7 @@ Values: TypeAlias = list[Value]
 Nodes: TypeAlias = list[ast.expr]
 
 
-def _number(f: Translation, value: Value, node: ast.expr, what: str, wanted: Interval) -> Register | None:
+def number(f: Translation, value: Value, node: ast.expr, what: str, wanted: Interval) -> Register | None:
     """A number that fits. None after an error."""
     if isinstance(value, Maybe | Nullable):
         f.may_be_none(node, value)
@@ -55,9 +56,11 @@ def call(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes:
     if not isinstance(values[0], ContextValue):
         return f.error("E022", f"`{f.quoted(node.func)}` takes the context first, and `{f.quoted(nodes[0])}` is "
                        f"{values[0].described}", nodes[0], help=f"{f.quoted(node.func)}(ctx, i)")  # fmt: skip
-    index = _number(f, values[1], nodes[1], "the index of a program", _INDEX)
+    index = number(f, values[1], nodes[1], "the index of a program", INDEX)
     if index is None:
         return BAD
+    for one in f.state.held:
+        held.left(f, one, "is still held where the program goes on in another one", node)
     f.stored("")
     f.builder.helper("tail_call", f.builder.ctx(), elements.declare(f, owner, node, "tail_call"), index)
     return NOTHING
@@ -65,24 +68,24 @@ def call(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes:
 
 def redirect(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes: Nodes) -> Value:
     """`devs.redirect(i, action)`."""
-    index = _number(f, values[0], nodes[0], "the index of a target", _INDEX)
+    index = number(f, values[0], nodes[0], "the index of a target", INDEX)
     given, source = (values[1], nodes[1]) if len(values) > 1 else (constant(0), nodes[0])
-    action = _number(f, given, source, "the action without a target", _ACTIONS)
+    action = number(f, given, source, "the action without a target", _ACTIONS)
     if index is None or action is None:
         return BAD
     f.stored("")
     declared = elements.declare(f, owner, node, "redirect_map")
-    return _result(f, f.builder.helper("redirect_map", declared, index, action), _REDIRECTED)
+    return result(f, f.builder.helper("redirect_map", declared, index, action), _REDIRECTED)
 
 
 def current(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes: Nodes) -> Value:
     """`groups.current(i)`."""
-    index = _number(f, values[0], nodes[0], "the index of a cgroup", _INDEX)
+    index = number(f, values[0], nodes[0], "the index of a cgroup", INDEX)
     if index is None:
         return BAD
     declared = elements.declare(f, owner, node, "current_task_under_cgroup")
-    result = f.builder.helper("current_task_under_cgroup", declared, index)
-    return _result(f, result, Interval(-LARGEST_ERROR, 1))
+    found = f.builder.helper("current_task_under_cgroup", declared, index)
+    return result(f, found, Interval(-LARGEST_ERROR, 1))
 
 
 def stack_id(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes: Nodes) -> Value:
@@ -96,9 +99,9 @@ def stack_id(f: Translation, owner: MapValue, node: ast.Call, values: Values, no
         flags |= known if place else _USER * bool(known)
     f.stored("")
     declared = elements.declare(f, owner, node, "get_stackid")
-    result = f.builder.helper("get_stackid", f.builder.ctx(), declared, f.number(flags))
-    return _result(f, result, Interval(-LARGEST_ERROR, owner.declared.max_entries - 1))
+    found = f.builder.helper("get_stackid", f.builder.ctx(), declared, f.number(flags))
+    return result(f, found, Interval(-LARGEST_ERROR, owner.declared.max_entries - 1))
 
 
-def _result(f: Translation, register: Register, range: Interval) -> Number:
+def result(f: Translation, register: Register, range: Interval) -> Number:
     return Number(INT, range, f.typed(range, register))

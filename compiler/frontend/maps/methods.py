@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bpfvm.compiler.frontend.calls import Arguments
-from bpfvm.compiler.frontend.maps import histogram, keyed, mapped, queues, rings
+from bpfvm.compiler.frontend.maps import histogram, keyed, mapped, queues, rings, sockets
 from bpfvm.compiler.frontend.names import bindings
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BOOLEAN, Bad, Callee, Entries, MapValue, Value, constant
@@ -24,6 +24,7 @@ from bpfvm.lang.maps import (
     Queue,
     Redirects,
     Ring,
+    Sockets,
     StackTrace,
 )  # fmt: skip
 
@@ -46,8 +47,9 @@ def attribute(f: Translation, owner: MapValue, node: ast.Attribute) -> Value:
         return bindings.captured(f, owner.declared.max_entries, f.quoted(node), node)
     if node.attr == "submit" and isinstance(owner.declared, Events):
         return Callee(f.quoted(node), lambda f, call, evaluate: rings.submit(f, owner, call, evaluate), lazy=True)
-    if isinstance(owner.declared, Nested):
-        hint = f"test `k in {owner.name}`, then name {owner.name}[k]"
+    if isinstance(owner.declared, Nested) and node.attr != "get":
+        name = owner.name
+        hint = f"test `k in {name}`, then name {name}[k]; or bind what {name}.get(k) gives to a name, and test that"
         return bindings.no_attribute(f, owner, node, hint)
     found = [one for one in METHODS.get(node.attr, ()) if isinstance(owner.declared, one.of)]
     if found:
@@ -112,7 +114,11 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
     "peek": (Method(Queue, (), 0, queues.peek),),
     "pop": (Method(Hashed, ("key", "default"), 1, keyed.pop), Method(Queue, (), 0, queues.pop)),
     "push": (Method(Queue, ("value",), 1, queues.push),),
-    "redirect": (Method(Redirects, ("index", "action"), 1, mapped.redirect),),
+    "redirect": (
+        Method(Redirects, ("index", "action"), 1, mapped.redirect),
+        Method(Sockets, ("key", "ingress"), 1, sockets.redirect),
+    ),
+    "select": (Method(Sockets, ("key",), 1, sockets.select),),
     "reserve": (Method(Ring, (), 0, rings.reserve),),
     "setdefault": (Method(Hashed, ("key", "default"), 2, keyed.setdefault),),
     "values": (Method(Keyed, (), 0, _entries(keyed=False)),),

@@ -69,6 +69,14 @@ class Machine(Protocol):
 
     def packet_write(self, offset: int, data: bytes) -> None: ...
 
+    def meta_length(self) -> int:
+        """Bytes of metadata before the packet. AttributeError where programs of the type see none."""
+
+    def meta_read(self, offset: int, size: int) -> bytes:
+        """`size` bytes of the metadata from `offset` on. Raises PacketError past its end, where the packet begins."""
+
+    def meta_write(self, offset: int, data: bytes) -> None: ...
+
 
 _active: ContextVar[Machine | None] = ContextVar("bpfvm_machine", default=None)
 

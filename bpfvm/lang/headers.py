@@ -85,7 +85,7 @@ class Header:
         """What the header offers, for messages."""
         layers = f"layers {' '.join(self.layers)}" if self.layers else ""
         fields = f"fields {' '.join(one.name for one in self.members)}" if self.members else ""
-        return "; ".join(part for part in (layers, fields) if part)
+        return "; ".join(part for part in (layers, fields) if part) or "bytes: v[0], v[0:4], v[4:], v.at(T)"
 
 
 _MAC, _IP6 = u8[6], u8[16]
@@ -231,4 +231,5 @@ _WHOLE = (
 HEADERS: Mapping[str, Header] = {row.name: row for row in (*_WHOLE, _ETHERNET, *_LINK, *_NETWORK, *_TRANSPORT, *_ABOVE)}
 ROOTS: Mapping[str, str] = {"eth": PACKET, "ip": PACKET_L3}  # by ProgramType.layer
 NAMED: Mapping[str, Header] = {name: row for name, row in HEADERS.items() if name not in ROOTS.values()}
+META = Header("meta", 0)  # bytes that stand before the packet: `pkt.meta`
 FARTHEST = 0xFFFF  # bytes of a packet that programs see: the verifier takes no offset beyond (MAX_PACKET_OFF)

@@ -29,6 +29,7 @@ class Hook:
     context buffer, a u64 each: the result at 0, argument i at 8 * (i + 1).
     kind: a row's name in lang.kinds, "" for functions of scalars. targets: what the decorator was given, what it is to
     be attached to. The section names the first, where sections of the kind do, and `others` those of further targets.
+    frags: packets are seen whole, in however many pieces they lie.
     """
 
     type: str
@@ -40,6 +41,13 @@ class Hook:
     targets: tuple[str, ...] = ()
     probe: str = "zero"
     others: tuple[str, ...] = ()
+    frags: bool = False
+
+    @property
+    def direct(self) -> bool:
+        """Whether bytes of the packet have addresses, which lie in one piece; else they are fetched and stored by
+        helpers, wherever they lie."""
+        return self.program_type.direct and not self.frags
 
     def sections(self, name: str) -> dict[str, str]:
         """The programs that a function of this name becomes, each with its section: one for each target, because the
@@ -78,8 +86,9 @@ def hook(
     attached = tuple(one for one in targets if one not in row.words)
     chosen = usual if on_fault is None else on_fault
     made = Hook(
-        type, section, chosen, False, _known("ints", ints), kind, attached, _known("probe", probe), tuple(others)
-    )
+        type, section, chosen, False, _known("ints", ints), kind, attached, _known("probe", probe), tuple(others),
+        "frags" in options,
+    )  # fmt: skip
     lies = made.returns
     if lies is not None and not lies[0] <= made.on_fault <= lies[1]:
         raise UsageError(f"bpf.{kind}: on_fault={on_fault}, and the kernel takes results from {lies[0]} to {lies[1]}")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bpfvm.core.errors import UsageError
-from bpfvm.tables import sections
+from bpfvm.tables import progs, sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Kind:
 
     def options(self) -> tuple[str, ...]:
         """Which of OPTIONS it has."""
-        return tuple(one for one in OPTIONS if any(_with(one, name) in _ROWS for name in self.words.values()))
+        return tuple(one for one in OPTIONS if any(_option(one, name) is not None for name in self.words.values()))
 
     def named(self, given: tuple[str, ...], options: tuple[str, ...] = ()) -> tuple[str, ...]:
         """The ELF sections for what the decorator was given, one for each target that is part of a section, else one.
@@ -75,9 +75,10 @@ class Kind:
             raise UsageError(f"bpf.{self.name} takes {self._takes()}, not {given[0]!r}: {self.example}")
         name = self.words[word]
         for one in options:
-            if _with(one, name) not in _ROWS:
+            found = _option(one, name)
+            if found is None:
                 raise UsageError(f"bpf.{self.name}: a program in section {name} has no option {one!r}")
-            name = _with(one, name)
+            name = found
         behind = [self._behind(one) for one in targets]
         twice = next((one for one in targets if targets.count(one) > 1), None)
         if twice is not None:
@@ -102,6 +103,16 @@ class Kind:
 OPTIONS: Mapping[str, str] = {"sleepable": ".s", "frags": ".frags", "writable": ".w"}
 
 _ROWS = {row.name: row for row in sections.SECTIONS}
+
+
+def _option(option: str, section: str) -> str | None:
+    """The section of programs with an option, None where they cannot have it. Frags of an skb are no affair of the
+    kernel's: such programs are loaded as any other."""
+    found = _with(option, section)
+    if found in _ROWS:
+        return found
+    kind = progs.BY_NAME[sections.of_section(section).program_type]
+    return section if option == "frags" and kind.direct and kind.context == "__sk_buff" else None
 
 
 def _with(option: str, section: str) -> str:

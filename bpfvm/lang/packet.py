@@ -6,12 +6,12 @@ past the packet's end raises PacketError, a fault of the program: a field where 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from bpfvm.lang.active import layer, machine
 from bpfvm.lang.arrays import array_of
 from bpfvm.lang.faults import PacketError
-from bpfvm.lang.headers import DATA, FARTHEST, HEADERS, NAMED, PACKET, ROOTS, Header, Layer
+from bpfvm.lang.headers import DATA, FARTHEST, HEADERS, META, NAMED, PACKET, ROOTS, Header, Layer
 from bpfvm.lang.layout import Layout, size_of, view
 from bpfvm.lang.memory import contents, load, store
 from bpfvm.lang.packet_calls import CALLS, result
@@ -31,7 +31,19 @@ class _Bytes:
         machine("the packet").packet_write(part.start, bytes(data))
 
 
-_BYTES = _Bytes()
+class _Before:
+    """The metadata before the packet, in the same way."""
+
+    __slots__ = ()
+
+    def __getitem__(self, part: slice) -> bytes:
+        return machine("pkt.meta").meta_read(part.start, part.stop - part.start)
+
+    def __setitem__(self, part: slice, data: bytes) -> None:
+        machine("pkt.meta").meta_write(part.start, bytes(data))
+
+
+_BYTES, _BEFORE = _Bytes(), _Before()
 
 
 class View:
@@ -43,6 +55,7 @@ class View:
     __slots__ = ("_base", "_header")
     _header: Header
     _base: int
+    _bytes: ClassVar[Any] = _BYTES
 
     def __init__(self, header: Header, base: int) -> None:
         object.__setattr__(self, "_header", header)
@@ -69,28 +82,28 @@ class View:
         if member.bits:
             if not isinstance(value, int):
                 raise TypeError(f"field {name} takes an integer, not {type(value).__name__}")
-            value = member.put(int(load(member.type, _BYTES, at, False)), value)
-        store(member.type, _BYTES, at, value)
+            value = member.put(int(load(member.type, self._bytes, at, False)), value)
+        store(member.type, self._bytes, at, value)
 
     def __getitem__(self, index: Any) -> Any:
         if not isinstance(index, slice):
             return self._read(_counted(index), 1)[0]
         first = 0 if index.start is None else _counted(index.start)
         if index.stop is None and index.step is None:
-            return _placed(HEADERS[DATA], self._base + first)
+            return self._behind(self._base + first)
         size = _length(index, first)
         self._read(first, size)
-        return view(array_of(u8, size), _BYTES, self._base + first, fixed=True)
+        return view(array_of(u8, size), self._bytes, self._base + first, fixed=True)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if not isinstance(index, slice):
-            store(u8, _BYTES, self._base + _counted(index), value)
+            store(u8, self._bytes, self._base + _counted(index), value)
             return
         first = 0 if index.start is None else _counted(index.start)
         kind = array_of(u8, _length(index, first))
         if isinstance(value, bytes) and len(value) != kind.sizeof:
             raise ValueError(f"a slice of {kind.sizeof} bytes takes as many, and got {len(value)}")
-        _BYTES[self._base + first : self._base + first + kind.sizeof] = contents(kind, value)
+        self._bytes[self._base + first : self._base + first + kind.sizeof] = contents(kind, value)
 
     def at(self, kind: Any, offset: int = 0) -> Any:
         """What lies `offset` bytes behind the view's start: a struct or an array of type `kind`, all of which the
@@ -102,7 +115,7 @@ class View:
         if not isinstance(kind, Layout):
             raise TypeError(f"at() takes a struct, an array type or the name of a header, not {kind!r}")
         self._read(_counted(offset), size_of(kind))
-        return view(kind, _BYTES, self._base + offset)
+        return view(kind, self._bytes, self._base + offset)
 
     def __len__(self) -> int:
         return max(machine("len(pkt)").packet_length() - self._base, 0)
@@ -120,13 +133,19 @@ class View:
         at = self._base + member.offset
         if isinstance(member.type, Layout):
             self._read(member.offset, size_of(member.type))
-            return view(member.type, _BYTES, at)
+            return view(member.type, self._bytes, at)
         asked = machine(f"pkt.{self._header.name}.{member.name}")
         stored = member.type.unpack(asked.packet_read(at, member.type.size))
         return member.part(stored) if member.bits else stored
 
+    def _behind(self, base: int) -> View:
+        """What begins at a place."""
+        return _placed(HEADERS[DATA], base)
+
     def _read(self, offset: int, size: int) -> bytes:
-        return machine("the packet").packet_read(self._base + offset, size)
+        first = self._base + offset
+        found: bytes = self._bytes[first : first + size]
+        return found
 
 
 def _placed(header: Header, base: int) -> View:
@@ -134,6 +153,30 @@ def _placed(header: Header, base: int) -> View:
     if base > FARTHEST:
         raise PacketError(f"packet+{base} is more than {FARTHEST} bytes into the packet")
     return View(header, base)
+
+
+class Metadata(View):
+    """Bytes before the packet, which XDP programs make by `pkt.adjust_meta(-4)`, and tc programs behind them read."""
+
+    __slots__ = ()
+    _bytes: ClassVar[Any] = _BEFORE
+
+    def __init__(self, base: int = 0) -> None:
+        super().__init__(META, base)
+
+    def at(self, kind: Any, offset: int = 0) -> Any:
+        """What lies `offset` bytes behind the view's start: a struct or an array."""
+        if isinstance(kind, str):
+            raise TypeError("headers stand in the packet, and structs and arrays in the metadata before it")
+        return super().at(kind, offset)
+
+    def __len__(self) -> int:
+        return max(machine("len(pkt.meta)").meta_length() - self._base, 0)
+
+    def _behind(self, base: int) -> View:
+        if base > FARTHEST:
+            raise PacketError(f"metadata+{base} is more than {FARTHEST} bytes into it")
+        return Metadata(base)
 
 
 class Packet(View):
@@ -152,6 +195,9 @@ class Packet(View):
     def __init__(self) -> None: ...
 
     def __getattr__(self, name: str) -> Any:
+        if name == META.name:
+            machine("pkt.meta").meta_length()
+            return Metadata()
         call = CALLS.get(name)
         if call is None:
             return super().__getattr__(name)

@@ -133,7 +133,7 @@ class Loaded(machine.Loaded):
                 entry = self._entries[jump.code.program.name]
 
     def _called(self, tier: Function, entry: Entry) -> int:
-        tier.probe_faults = entry.hook.probe == "fault"
+        tier.probe_faults, tier.direct = entry.hook.probe == "fault", entry.hook.direct
         try:
             with running(tier), _implied(entry), limited(self._codes, self._limited):
                 value = entry.callee.call(entry.arguments(tier))

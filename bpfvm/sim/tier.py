@@ -51,7 +51,7 @@ class Function(Interpreter):
         self._enter_function, self._handles, self._type = enter, handles, program_type
         self._scratch: Region | None = None
         self._used = 0
-        self.probe_faults = False
+        self.probe_faults, self.direct = False, program_type.direct
         self._records: set[int] = set()  # of rings, that the program has yet to give back
         self._constants: dict[bytes, int] = {}
 
@@ -162,7 +162,7 @@ class Function(Interpreter):
         if frame is None:
             return 0
         tells = CONTEXTS[self._type.context or ""].open("len", False, self._type.name, None) is not None
-        return frame.size if tells else frame.packet.size
+        return frame.size if tells or not self.direct else frame.packet.size
 
     def packet_call(self, name: str, *arguments: int) -> int:
         given: list[Value] = [Pointer(self._context().region, 0), *arguments]
@@ -174,11 +174,33 @@ class Function(Interpreter):
     def packet_write(self, offset: int, data: bytes) -> None:
         self._frame("write", offset, len(data)).write(offset, data)
 
+    def meta_length(self) -> int:
+        layout = CONTEXTS[self._type.context or ""]
+        if layout.open("data_meta", False, self._type.name, None) is None:
+            raise AttributeError(f"a {self._type.name} program sees no metadata before the packet")
+        frame = self._context().frame
+        return frame.start - frame.meta if frame is not None else 0
+
+    def meta_read(self, offset: int, size: int) -> bytes:
+        frame, at = self._before("read", offset, size)
+        return frame.read(at, size)
+
+    def meta_write(self, offset: int, data: bytes) -> None:
+        frame, at = self._before("write", offset, len(data))
+        frame.write(at, data)
+
+    def _before(self, verb: str, offset: int, size: int) -> tuple[Frame, int]:
+        """The packet, whose metadata must hold these bytes, and their place from its start on."""
+        length, frame = self.meta_length(), self._context().frame
+        if frame is None or offset < 0 or offset + size > length:
+            raise PacketError(f"{size}-byte {verb} at metadata+{offset}, it is {length} bytes")
+        return frame, offset - length
+
     def _frame(self, verb: str, offset: int, size: int) -> Frame:
         """The packet, which must hold these bytes where the program reaches them: at addresses, it is what lies in one
         piece."""
         frame = self._context().frame
-        length = 0 if frame is None else frame.packet.size if self._type.direct else frame.size
+        length = 0 if frame is None else frame.packet.size if self.direct else frame.size
         if frame is None or offset < 0 or offset + size > min(length, FARTHEST):
             raise PacketError(f"{size}-byte {verb} at packet+{offset}, packet is {length} bytes")
         return frame

@@ -26,15 +26,18 @@ Diags: TypeAlias = dict[tuple[str, str, Span], Diag]  # by code, message and pla
 class PacketEnds:
     """Addresses of the packet's first byte and of the byte behind its last.
 
-    windows: what is known of addresses in it, by the origin of the number that was added to `data`, None for `data`.
+    meta: the address of the metadata before it, which ends at `data`; None where nothing has asked for it.
+    windows: what is known of addresses, by whether they are in the metadata, and by the origin of the number that was
+    added to its first byte's or the packet's, None for that itself.
     layers: views that were asked for, by what they stand behind and their name; with how many stores there had been,
     because a store may change where they are.
     """
 
     data: Register
     end: Register
-    windows: Mapping[int | None, Window] = field(default_factory=dict)
+    windows: Mapping[tuple[bool, int | None], Window] = field(default_factory=dict)
     layers: Mapping[Hashable, tuple[View, int]] = field(default_factory=dict)
+    meta: Register | None = None
 
 
 @dataclass(frozen=True, slots=True)

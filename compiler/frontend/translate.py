@@ -172,7 +172,7 @@ def _program(f: Translation, node: ast.FunctionDef | ast.Lambda, declared: Signa
         f.target.params = tuple(Param(name, scalar.annotation) for name, scalar in declared.params)
         f.target.result = declared.result.annotation
         result.bind_scalars(f, declared, _named(node))
-    if f.hook.program_type.direct:
+    if f.hook.direct:
         window.ends(f)  # where every way to an access passes; nothing comes of it where there is none
     _body(f, node)
     if f.reachable:

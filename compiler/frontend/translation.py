@@ -71,6 +71,8 @@ class Translation:
         self.calls = 0  # of functions, that were written out
         self.reads: dict[Hashable, set[int]] = {}  # of what tells which header follows, by place: origins of numbers
         self.moves = 0  # of the packet, by calls that may put it elsewhere
+        self.borrowed: dict[Register, Register] = {}  # copies of bytes of the packet that are stored back: to where
+        self.before: set[Register] = set()  # addresses in the metadata before the packet
         self._stores = 0  # into memory, or by what is called
         self.spared: set[ast.AST] = set()  # what only gives its low bits, which ints="checked" does not test
         self.steps = self.wasted = 0  # expressions and names at joins; those of them that were taken back

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from bpfvm.compiler.ir.types import Value as Register
 from bpfvm.core.span import Span
 from bpfvm.lang.arrays import ArrayType
-from bpfvm.lang.headers import ROOTS, Header
+from bpfvm.lang.headers import META, ROOTS, Header
 from bpfvm.lang.interval import S64, U64, Interval, add
 from bpfvm.lang.layout import Layout
 from bpfvm.lang.maps import Map
@@ -118,6 +118,8 @@ class View:
 
     @property
     def described(self) -> str:
+        if self.header is META:
+            return "the metadata before the packet"
         return "the packet" if self.header.name in ROOTS.values() else f"a packet view of `{self.header.name}`"
 
     @property

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+
 import pytest
 
+from bpfvm import Program
 from tests.contract.parsers import parsed
 from tests.contract.views import GROUPS, compare
 from tests.engines import EMULATORS
-from tests.views import frames, parsers, programs
+from tests.views import frames, parsers, pieces, programs
 
 ENGINES = [name for name in EMULATORS if name != "cpython"]
 
@@ -58,6 +61,41 @@ def test_what_parsers_count() -> None:
         words = dict(answers.maps()["methods"])
     assert types == {28: 2}
     assert words == {"GET ": 1, "POST": 1}
+
+
+@pytest.mark.parametrize(
+    ("group", "given", "engine"),
+    [(pieces.XDP, frames.cut, "portable"), (pieces.TC, frames.cut, "interp"), (pieces.LWT, frames.inner, "native")],
+    ids=["xdp", "tc", "lwt"],
+)
+def test_packets_in_pieces(group: Sequence[Program], given: Callable[[int], Iterator[bytes]], engine: str) -> None:
+    """Bytes wherever they lie, by helpers."""
+    found = compare(group, list(given(47)), engine, record=engine != "native")
+    print(found)
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert found.counts["runs"] >= 350
+    assert found.counts["faults"] >= 100
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_places_in_other_pieces(engine: str) -> None:
+    found = compare((pieces.XDP[-2], pieces.XDP[-1], pieces.TC[-2]), list(frames.long())[::3], engine)
+    print(found)
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    assert found.counts["runs"] >= 180
+    assert 60 <= found.counts["faults"] <= 120
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_metadata(engine: str) -> None:
+    for before in (0, 8, 208):
+        given = [frame for frame in frames.cut(61) if len(frame) >= 34]
+        found = compare(pieces.META, given, engine, ctx={"data_meta": before} if before else None)
+        print(found)
+        assert not found.wrong, "\n".join(found.wrong[:20])
+        assert found.counts["runs"] >= 60
+    found = compare([pieces.taken_over], given, engine)
+    assert not found.wrong, "\n".join(found.wrong[:20])
 
 
 @pytest.mark.parametrize("engine", ENGINES)

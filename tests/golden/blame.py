@@ -1,6 +1,7 @@
 """Golden diagnostics: an input blames its own lines by `#~ CODE part of the message`; the text stands beside it.
 
-`# hook: xdp` or `# hook: sock_addr connect4` says what the program is made for; else it is a function of scalars.
+`# hook: xdp`, `# hook: xdp with frags` or `# hook: sock_addr connect4` says what the program is made for; else it is a
+function of scalars.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bpfvm.lang import hooks
 
 FOLDER = Path(__file__).parent / "compile"
 _MARK = re.compile(r"#~ ([EW]\d{3}) ((?:(?! #~ ).)*)")
-_HOOK = re.compile(r"# hook: (\w+)(?: (\S+))?")
+_HOOK = re.compile(r"# hook: (\w+)(?: (?!with )(\S+))?(?: with (\w+))?")
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ def blames(text: str) -> list[Blame]:
 def diagnostics(path: Path) -> Sequence[Diag]:
     """Compile the input's `program`: its errors, or the warnings of a program that compiles."""
     found = _HOOK.search(path.read_text())
-    kind, given = found.groups() if found else ("function", None)
-    hook = hooks.function() if kind == "function" else hooks.hook(kind, (given,) if given else ())
+    kind, given, option = found.groups() if found else ("function", None, None)
+    targets, options = (given,) if given else (), (option,) if option else ()
+    hook = hooks.function() if kind == "function" else hooks.hook(kind, targets, options=options)
     try:
         return compile_program(_program(path), hook).warnings
     except CompileError as error:

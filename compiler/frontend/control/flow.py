@@ -401,4 +401,5 @@ def _common_packet(states: Sequence[State]) -> PacketEnds | None:
         if len(same) == len(known):
             windows[key] = min(same, key=lambda one: one.proven)
     layers = {key: one for key, one in first.layers.items() if all(other.layers.get(key) == one for other in known)}
-    return PacketEnds(first.data, first.end, windows, layers)
+    meta = first.meta if all(one.meta is first.meta for one in known) else None
+    return PacketEnds(first.data, first.end, windows, layers, meta)

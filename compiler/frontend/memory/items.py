@@ -51,7 +51,7 @@ def element(f: Translation, owner: Reference, kind: Element, index: Number, what
     align = min(owner.align, step & -step)
     base = f.behind(owner.base, distance)
     if owner.space == "packet":
-        window.again(f, base, owner.offset + step)
+        window.again(f, owner.base, base, owner.offset + step)
     return Place(replace(owner, base=base, align=align), kind, what)
 
 

@@ -66,11 +66,15 @@ def read(f: Translation, node: ast.Name) -> Value:
         case Growing():
             return _growing(f, node, bound)
         case Stale():
+            copied = isinstance(bound.was, Reference) and bound.was.space == "stack"
             return f.error(
                 "E034",
-                f"`{node.id}` is {bound.was.described} as it lay before the packet was moved",
+                f"`{node.id}` is {bound.was.described} as it {'was' if copied else 'lay'} before the packet was "
+                f"{'stored to' if copied else 'moved'}",
                 node,
-                why="the packet may lie elsewhere since, begin elsewhere, and be shorter",
+                why="programs with frags have copies of bytes of the packet, which do not change with it"
+                if copied
+                else "the packet may lie elsewhere since, begin elsewhere, and be shorter",
                 help=f"bind it again: {node.id} = pkt...",
             )
     found = f.state.seen(bound)

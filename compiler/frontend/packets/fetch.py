@@ -3,13 +3,15 @@
 A legacy load (RFC 9669 section 5.5) takes one instruction, and ends the program with 0 where the packet ends before it:
 so it stands for the fault where that gives 0 too, nothing is to be given back, and nobody asks which one it was. The
 helper copies to the stack: numbers by way of one object that all of them share, bytes that a name may keep to one of
-their own.
+their own. What is stored goes the same way back, and copies from before are not read after it (E034).
 """
 
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
+from bpfvm.compiler.frontend.packets import window
 from bpfvm.compiler.frontend.packets.window import never
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, Number, Reference, View
@@ -18,6 +20,7 @@ from bpfvm.core.span import Span as TextSpan
 from bpfvm.lang.arrays import array_of
 from bpfvm.lang.headers import FARTHEST
 from bpfvm.lang.interval import Interval, of_bits
+from bpfvm.lang.layout import size_of
 from bpfvm.lang.structs import Member
 from bpfvm.lang.types import Storage, u8
 
@@ -79,9 +82,42 @@ def _copied(
 ) -> Reference:  # fmt: skip
     offset = _offset(f, view, at, size, message, place)
     where = f.number(at) if offset is None else f.op("add", offset, f.number(at)) if at else offset
-    found = f.builder.helper("skb_load_bytes", f.builder.ctx(), where, slot, f.number(size))
+    found = f.builder.helper(f"{_buffer(f)}_load_bytes", f.builder.ctx(), where, slot, f.number(size))
     f.fault_if("ne", found, f.number(0), "PacketError", message, place)
     return _reference(slot, size)
+
+
+def borrowed(f: Translation, view: View, at: int, size: int, message: str, place: ast.AST | TextSpan) -> Reference:
+    """A copy that is stored to, and then `put_back`: at the place that it came from."""
+    slot = _own(f, size)
+    made = replace(_copied(f, view, at, size, message, place, slot), fixed=False)
+    moved = None if view.moved is None else f.register(f.state.known(view.moved))
+    f.borrowed[slot] = f.number(at) if moved is None else f.op("add", moved, f.number(at)) if at else moved
+    return made
+
+
+def put_back(f: Translation, one: Reference, node: ast.AST) -> None:
+    """Store what was borrowed; nothing for bytes at addresses, which are stored already."""
+    where = f.borrowed.pop(one.base, None)
+    if where is None:
+        return
+    f.stored()
+    flags = [] if _buffer(f) == "xdp" else [f.number(0)]
+    size = f.number(size_of(one.type))
+    found = f.builder.helper(f"{_buffer(f)}_store_bytes", f.builder.ctx(), where, one.base, size, *flags)
+    f.fault_if("ne", found, f.number(0), "PacketError", "bytes that cannot be stored to", node)
+    window.stored(f)
+
+
+def is_copy(f: Translation, bound: object) -> bool:
+    """Whether it is a copy of bytes of the packet."""
+    slots = f.target.slots
+    return isinstance(bound, Reference) and any(slots[one].name.endswith(_BYTES) for one in bound.objects)
+
+
+def _buffer(f: Translation) -> str:
+    """What the names of its helpers begin with."""
+    return "xdp" if f.hook.type == "xdp" else "skb"
 
 
 def _reference(slot: Register, size: int) -> Reference:

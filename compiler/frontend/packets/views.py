@@ -22,7 +22,7 @@ from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Callee, Number, Reference, Static, Value, View, constant
 from bpfvm.core.span import Span as TextSpan
 from bpfvm.lang.arrays import array_of
-from bpfvm.lang.headers import DATA, FARTHEST, HEADERS, NAMED, ROOTS, Layer, Part
+from bpfvm.lang.headers import DATA, FARTHEST, HEADERS, META, NAMED, ROOTS, Layer, Part
 from bpfvm.lang.interval import Interval, add, of_bits
 from bpfvm.lang.layout import Layout, size_of
 from bpfvm.lang.packet_calls import CALLS
@@ -48,12 +48,23 @@ def attribute(f: Translation, view: View, node: ast.Attribute) -> Value:
         return _read(f, view, member, node)
     if header.test(node.attr) is not None:
         return flow.truth_value(f, test(f, view, node) or ([], []), node)
+    if node.attr == META.name and header.name in ROOTS.values():
+        return _metadata(f, node)
     call = CALLS.get(node.attr) if header.name in ROOTS.values() else None
     if call is not None:
         return Callee(node.attr, lambda f, node, given: moves.call(f, call, node, given))
     if node.attr == "at":
         return Callee("at", lambda f, node, given: _at(f, view, node, given))
     return _no_such(f, view, node)
+
+
+def _metadata(f: Translation, node: ast.Attribute) -> Value:
+    """`pkt.meta`: what stands before the packet."""
+    structure = CONTEXTS[f.hook.program_type.context or ""]
+    if structure.open("data_meta", False, f.hook.type, f.hook.attach_type) is not None:
+        return View(META, 0)
+    text = f"a {f.hook.type} program sees no metadata before the packet"
+    return f.error("E037", text, f.last_name(node), help="xdp and tc programs do")
 
 
 def test(f: Translation, view: View, node: ast.Attribute) -> Branches | None:
@@ -170,9 +181,10 @@ def _fetched(f: Translation, view: View, member: Member, where: ast.AST | TextSp
 
 def _loaded(f: Translation, view: View, member: Member, where: ast.AST | TextSpan) -> Number:
     part = (member.offset, member.size)
-    if not f.hook.program_type.direct and fetch.is_legacy(f, member.size):
+    is_direct = f.hook.direct or view.header is META
+    if not is_direct and fetch.is_legacy(f, member.size):
         return fetch.number(f, view, view.base + member.offset, member, _message(view, part, "read"), where)
-    how = window.reach if f.hook.program_type.direct else fetch.reach
+    how = window.reach if is_direct else fetch.reach
     at = how(f, view, view.base + member.offset, member.size, _message(view, part, "read"), where)
     found = places.read(f, Place(at, member.type, "", member))
     assert isinstance(found, Number), "asked of numbers"
@@ -183,15 +195,18 @@ def _reached(
     f: Translation, view: View, part: tuple[int, int], verb: str, where: ast.AST | TextSpan
 ) -> Reference:  # fmt: skip
     """Bytes that names may keep. part: the first, counted from the view's start, and how many. PacketError where the
-    packet does not hold them."""
-    how = window.reach if f.hook.program_type.direct else fetch.kept
+    packet does not hold them. verb: "write" for bytes that are stored to and then put back."""
+    if verb == "write" and not f.hook.direct and view.header is not META:
+        return fetch.borrowed(f, view, view.base + part[0], part[1], _message(view, part, verb), where)
+    how = window.reach if f.hook.direct or view.header is META else fetch.kept
     return how(f, view, view.base + part[0], part[1], _message(view, part, verb), where)
 
 
 def _message(view: View, part: tuple[int, int], verb: str) -> str:
     offset, size = part
-    where = f"packet+{view.base + offset}" if view.moved is None else f"byte {offset} of {view.described}"
-    return f"{size}-byte {verb} at {where}, past the packet's end"
+    space = "metadata" if view.header is META else "packet"
+    where = f"{space}+{view.base + offset}" if view.moved is None else f"byte {offset} of {view.described}"
+    return f"{size}-byte {verb} at {where}, past the {space}'s end"
 
 
 def _field(f: Translation, view: View, member: Member, node: ast.Attribute) -> Place:
@@ -283,7 +298,8 @@ def span(f: Translation, view: View, bounds: Span, node: ast.Subscript) -> Value
         return replace(found, fixed=True) if found is not None else BAD
     start: Value = constant(0) if bounds.start is None else bounds.start
     there = _index(f, view, start, where.lower or where, node)
-    return BAD if there is None else _inside(f, replace(there, header=HEADERS[DATA]), node)
+    header = META if view.header is META else HEADERS[DATA]
+    return BAD if there is None else _inside(f, replace(there, header=header), node)
 
 
 def _bytes(f: Translation, view: View, bounds: Span, node: ast.Subscript, verb: str) -> Reference | None:
@@ -310,7 +326,7 @@ def _bytes(f: Translation, view: View, bounds: Span, node: ast.Subscript, verb: 
 
 def length(f: Translation, view: View, node: ast.Call) -> Value:
     """`len(pkt)`; of another view, the bytes from its start to the packet's end, 0 where it starts behind it."""
-    whole = _length(f)
+    whole = _length(f, view)
     if view.base == 0 and view.moved is None:
         return whole
     place = view.place
@@ -322,11 +338,16 @@ def length(f: Translation, view: View, node: ast.Call) -> Value:
     return flow.join_values(f, [f.end(), *behind], [left, *[constant(0)] * len(behind)], node)
 
 
-def _length(f: Translation) -> Number:
+def _length(f: Translation, view: View) -> Number:
     """Of the whole packet: what the context says, or what lies in one piece where it says nothing."""
+    if view.header is META:
+        return Number(INT, _LENGTH, f.typed(_LENGTH, window.length(f, is_meta=True)))
     structure = CONTEXTS[f.hook.program_type.context or ""]
     field = structure.open("len", False, f.hook.type, f.hook.attach_type)
-    word = window.length(f) if field is None else context.load(f, field.offset, 8 * field.size)
+    if field is None and not f.hook.direct:
+        word = f.builder.helper("xdp_get_buff_len", f.builder.ctx())
+    else:
+        word = window.length(f) if field is None else context.load(f, field.offset, 8 * field.size)
     return Number(INT, _LENGTH, f.typed(_LENGTH, word))
 
 
@@ -347,6 +368,9 @@ def _at(f: Translation, view: View, node: ast.Call, given: Arguments) -> Value:
     there = _index(f, view, offset, node.args[-1], node)
     if there is None:
         return BAD
+    if header is not None and view.header is META:
+        return f.error("E022", "headers stand in the packet, and structs and arrays in the metadata before it", node,
+                       help=f"{f.quoted(node.func)}(T, 0), with T a class marked @struct")  # fmt: skip
     if header is not None:
         return _inside(f, replace(there, header=header), node)
     assert isinstance(target, Layout), "it is a header or a type"
@@ -359,7 +383,9 @@ def set_attribute(f: Translation, view: View, node: ast.Attribute, value: Value,
     if member is None:
         _no_place(f, view, node)
     elif _stores(f, node):
-        places.write(f, _field(f, view, member, node), value, source)
+        place = _field(f, view, member, node)
+        places.write(f, place, value, source)
+        fetch.put_back(f, place.at, node)
 
 
 def _no_place(f: Translation, view: View, node: ast.Attribute) -> None:
@@ -393,6 +419,7 @@ def set_item(
     place = _byte(f, view, index, node)
     if place is not None:
         places.write(f, place, value, source)
+        fetch.put_back(f, place.at, node)
 
 
 def set_span(
@@ -415,6 +442,7 @@ def set_span(
         access.wrong(f, array_of(u8, size_of(found.type)), value, source, place.what)
         return
     places.write(f, place, value, source)
+    fetch.put_back(f, found, node)
 
 
 def update(f: Translation, view: View, index: Value | None, node: ast.AugAssign, operand: object) -> None:
@@ -442,3 +470,4 @@ def _updated(f: Translation, place: Place, node: ast.AugAssign, operand: object)
     assert callable(operand), "it evaluates the right side"
     computed = arith.augmented(f, node, (old, node.target), (operand(), node.value))
     places.write(f, place, computed, node)
+    fetch.put_back(f, place.at, node)

@@ -16,7 +16,7 @@ from bpfvm.compiler.frontend.types import Conflict, Growing, Number, Reference, 
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.core.span import Span as TextSpan
 from bpfvm.lang.arrays import array_of
-from bpfvm.lang.headers import FARTHEST, ROOTS
+from bpfvm.lang.headers import FARTHEST, META, ROOTS
 from bpfvm.lang.interval import Interval
 from bpfvm.lang.types import u8
 from bpfvm.tables.ctx import CONTEXTS
@@ -37,32 +37,36 @@ def reach(f: Translation, view: View, at: int, size: int, message: str, place: a
 
 def _window(f: Translation, view: View, limit: int, message: str, place: ast.AST | TextSpan) -> Window:
     """What is known of the view's address, of which `limit` bytes are there."""
-    packet = ends(f)
-    key = None if view.moved is None else view.moved.origin
+    is_meta = view.header is META
+    packet = with_meta(f) if is_meta else ends(f)
+    start, end = (packet.meta or packet.data, packet.data) if is_meta else (packet.data, packet.end)
+    key = is_meta, None if view.moved is None else view.moved.origin
     window = packet.windows.get(key)
     if window is None or window.bound + limit > FARTHEST:
-        window = _opened(f, packet, view.moved, FARTHEST - limit, message, place)
+        window = _opened(f, start, view.moved, FARTHEST - limit, message, place)
+        if is_meta:
+            f.before.add(window.pointer)
     if window.proven < limit:
         past = f.builder.op("add", window.pointer, f.number(limit), type=_PACKET)
-        f.fault_if("ugt", past, packet.end, "PacketError", message, place)
+        f.fault_if("ugt", past, end, "PacketError", message, place)
         window = replace(window, proven=limit)
     f.state.packet = replace(packet, windows={**packet.windows, key: window})
     return window
 
 
 def _opened(
-    f: Translation, packet: PacketEnds, moved: Number | None, most: int, message: str, place: ast.AST | TextSpan
+    f: Translation, start: Register, moved: Number | None, most: int, message: str, place: ast.AST | TextSpan
 ) -> Window:  # fmt: skip
-    """The address of the packet's start plus a number, which is no more than `most`."""
+    """The address of the first byte plus a number, which is no more than `most`."""
     if moved is None:
-        return Window(packet.data, 0, 0)
+        return Window(start, 0, 0)
     number = f.state.known(moved)
     register = f.register(number)
     bound = min(number.range.hi, most)
     if number.range.lo < 0 or number.range.hi > most or f.facts.range(register).hi > bound:
         f.fault_if("ugt", register, f.number(bound), "PacketError", message, place)
         f.state.learn(moved, Interval(0, bound))
-    return Window(f.behind(packet.data, register), 0, bound)
+    return Window(f.behind(start, register), 0, bound)
 
 
 def never(f: Translation, message: str, place: ast.AST | TextSpan) -> None:
@@ -70,14 +74,18 @@ def never(f: Translation, message: str, place: ast.AST | TextSpan) -> None:
     f.fault_if("eq", f.number(0), f.number(0), "PacketError", message, place)
 
 
-def again(f: Translation, pointer: Register, size: int) -> None:
-    """Show the verifier that bytes at an address are there, which it has forgotten: the address was just made of one
-    of which that is known, and an index inside of that."""
+def again(f: Translation, base: Register, pointer: Register, size: int) -> None:
+    """Show the verifier that bytes at an address are there, which it has forgotten: the address was just made of
+    `base`, of which that is known, and an index inside of that."""
     here = f.builder.span
     assert here is not None, "instructions are those of an expression"
     past = f.builder.op("add", pointer, f.number(size), type=_PACKET)
     message = "an element past the packet's end"
-    f.fault_if("ugt", past, ends(f).end, "PacketError", message, TextSpan.of_line(here))
+    end = ends(f).end
+    if base in f.before:
+        f.before.add(pointer)
+        end = ends(f).data
+    f.fault_if("ugt", past, end, "PacketError", message, TextSpan.of_line(here))
 
 
 def ends(f: Translation) -> PacketEnds:
@@ -93,10 +101,21 @@ def ends(f: Translation) -> PacketEnds:
     return f.state.packet
 
 
-def length(f: Translation) -> Register:
-    """Bytes from the packet's start to its end."""
+def with_meta(f: Translation) -> PacketEnds:
+    """The same with the address of the metadata before it."""
     packet = ends(f)
-    return f.op("sub", packet.end, packet.data)
+    if packet.meta is None:
+        structure = CONTEXTS[f.hook.program_type.context or ""]
+        (field,) = (one for one in structure.fields if one.pointer == "packet_meta")
+        loaded = f.builder.op(f"load{field.size * 8}", f.builder.ctx(), type=_PACKET, imm=field.offset)
+        packet = f.state.packet = replace(packet, meta=loaded)
+    return packet
+
+
+def length(f: Translation, is_meta: bool = False) -> Register:
+    """Bytes from the packet's start to its end; of the metadata before it."""
+    packet = with_meta(f) if is_meta else ends(f)
+    return f.op("sub", packet.data, packet.meta) if packet.meta and is_meta else f.op("sub", packet.end, packet.data)
 
 
 def moved(f: Translation) -> None:
@@ -107,6 +126,21 @@ def moved(f: Translation) -> None:
     f.moves += 1
     for name, bound in f.state.names.items():
         if is_of_packet(bound):
+            assert not isinstance(bound, Unbound | Conflict | Growing | Stale), "those are no places"
+            f.state.names[name] = Stale(bound)
+
+
+def stored(f: Translation) -> None:
+    """A helper has stored to the packet: addresses in it are not good any more, nor are copies from before."""
+    from bpfvm.compiler.frontend.packets import fetch
+
+    f.state.packet = None
+    f.state.told = {}
+    f.reads.clear()
+    f.moves += 1
+    for name, bound in f.state.names.items():
+        parts = bound.items if isinstance(bound, Tuple) else (bound,)
+        if any(fetch.is_copy(f, one) or (isinstance(one, Reference) and one.space == "packet") for one in parts):
             assert not isinstance(bound, Unbound | Conflict | Growing | Stale), "those are no places"
             f.state.names[name] = Stale(bound)
 

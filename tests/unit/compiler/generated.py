@@ -440,6 +440,15 @@ class Simulated:
     def packet_write(self, offset: int, data: bytes) -> None:
         raise AssertionError("no program here writes to its packet")
 
+    def meta_length(self) -> int:
+        raise AssertionError("no program here looks before its packet")
+
+    def meta_read(self, offset: int, size: int) -> bytes:
+        raise AssertionError("no program here looks before its packet")
+
+    def meta_write(self, offset: int, data: bytes) -> None:
+        raise AssertionError("no program here looks before its packet")
+
     def field(self, offset: int, size: int) -> int:
         raise AssertionError("the context here is a namespace")
 

@@ -79,6 +79,7 @@ class CPython(Emulator):
         self.codes = [one for code in own for one in _inside(code)]
         self.enter: Callable[[Function], int] = lambda tier: 0  # of what is loaded
         self.handles: Callable[[], Mapping[int, int]] = dict
+        self.kind = next(iter(self.entries.values())).hook.program_type
 
     def load(
         self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries], beside: machine.Loaded | None = None
@@ -88,8 +89,7 @@ class CPython(Emulator):
 
     def tier(self, system: System, table: Mapping[int, Helper]) -> Tier:
         """CPython, on `system`."""
-        kind = next(iter(self.entries.values())).hook.program_type  # of all: a tail call stays in its type
-        return Function(system, table, self.budget, self.enter, self.handles, kind)
+        return Function(system, table, self.budget, self.enter, self.handles, self.kind)
 
 
 class Loaded(machine.Loaded):
@@ -108,6 +108,7 @@ class Loaded(machine.Loaded):
         self._fault: Fault | None = None
         self._handles: dict[int, int] = {}
         backend.enter, backend.handles = self._enter, lambda: self._handles
+        backend.kind = backend.entries[program].hook.program_type  # which a tail call does not leave
         super().__init__(backend, spec, program, given, beside)
         self._handles.update(
             (id(declared), self.system.make_map(name).handle.base) for name, declared in backend.maps.items()

@@ -68,7 +68,7 @@ class Stage:
         if one.callee is None or one.hook is None or self.compiled is None:
             raise Unavailable(f"engine cpython: {one.name} comes from an object file, not from a Python function")
         made = self.compiled
-        return CPython(one.callee, one.hook, made.maps, made.captured, made.functions, helpers, cpus)
+        return CPython(made.programs, made.maps, made.captured, made.functions, helpers, cpus)
 
 
 class Playing:

@@ -7,6 +7,7 @@ process ends in any way, nothing stays attached.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import MappingProxyType, TracebackType
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from bpfvm.lang import userspace
 from bpfvm.lang.maps import Map
 from bpfvm.obj.model import ObjectSpec
+
+_LOG = logging.getLogger("bpfvm")
 
 if TYPE_CHECKING:
     from bpfvm.kernel.attach import Link
@@ -70,4 +73,7 @@ def attach(
         mine = {name: one for name, one in declared.items() if name in shown}
         opened.enter_context(userspace.opened(KernelSpace(), stores(shown, mine)))
         links = [opened.enter_context(installed.programs[name].attach(to, **options)) for name, to in places]
+        for one in links:
+            _LOG.info("%s is attached: %s", one.program, ", ".join(one.where))
+            opened.callback(_LOG.info, "%s is detached", one.program)
         return Attached(links, shown, opened.pop_all())

@@ -77,16 +77,23 @@ class Decorator:
         return _decorate(hook, given[0] if bare else None)
 
     def _attached(self, target: Any, function: Function, *attaching: Any) -> Attached:
-        """`bpf.socket("lo", f)` and `bpf.uprobe("path:symbol", f, retprobe, pid)`: the original's call forms."""
+        """`bpf.socket("lo", f)`, `bpf.uprobe("path:symbol", f, retprobe, pid, cpu)`: the original's call forms.
+        cpu: that of the perf event; the program runs on all."""
         kind, options = self.kind.name, dict[str, Any]()
         if kind in ("uprobe", "kprobe") and attaching:
             returns, *rest = attaching
+            if len(rest) > 2 or not all(one is None or (isinstance(one, int) and one >= -1) for one in rest):
+                raise UsageError(
+                    f"bpf.{kind}({target!r:.40}, f, retprobe, pid, cpu): pid and cpu are numbers, -1 for any"
+                )
             kind = f"{kind[0]}ret{kind[1:]}" if returns else kind
             options = {"pid": rest[0]} if rest and rest[0] is not None and rest[0] >= 0 else {}
         elif attaching:
             raise UsageError(f"bpf.{kind}({target!r:.40}, f) takes no more arguments: {self.kind.example}")
+        if isinstance(function, Program):
+            return function.attach(target, **options)
         named = (target,) if isinstance(target, str) and BY_NAME[kind].target is not None else ()
-        made = function if isinstance(function, Program) else Program.of_function(function, hooks.hook(kind, named))
+        made = Program.of_function(function, hooks.hook(kind, named))
         return made.attach(target if not named else None, **options)
 
     def __repr__(self) -> str:

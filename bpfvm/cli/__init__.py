@@ -18,6 +18,7 @@ from bpfvm.core.errors import BpfvmError, LoadError, UsageError
 # name -> one line of help; the module bpfvm.cli.<name> holds `command`
 COMMANDS = {
     "run": "run a program on the packets of captures",
+    "trace": "run a tracer, or attach an object and show its events and maps",
     "compile": "compile a Python function to an eBPF object",
     "debug": "go through a program's runs, forwards and backwards",
     "disasm": "show the instructions of an object's programs",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bpfvm.core.machine import Fault, Result
+from bpfvm.obj.model import MapSpec
 from bpfvm.obj.values import to_json
 from bpfvm.run.outcome import action_name, value_of
 from bpfvm.run.session import Session
@@ -153,7 +154,7 @@ def show(document: Mapping[str, Any], sources: Sequence[str], session: Session) 
     if len(document["faults"]) > SHOWN:
         click.echo(f"  … and {len(document['faults']) - SHOWN} more faults")
     for name, entries in document["maps"].items():
-        _show_map(name, entries, session)
+        show_map(name, session.spec.maps[name], entries)
     for name, records in document.get("events", {}).items():
         click.echo(f"{name}: {len(records)} records, {document.get('lost', {}).get(name, 0)} lost")
         for record in records[:SHOWN]:
@@ -173,8 +174,8 @@ def _near(fault: Mapping[str, Any]) -> str:
         return str(fault["source"])
 
 
-def _show_map(name: str, entries: list[dict[str, Any]], session: Session) -> None:
-    spec = session.spec.maps[name]
+def show_map(name: str, spec: MapSpec, entries: list[dict[str, Any]]) -> None:
+    """A map's contents as text; of arrays, what is not 0."""
     by_index = spec.type in ("array", "percpu_array")
     shown = [entry for entry in entries if _matters(entry["value"])] if by_index else entries
     hidden = len(entries) - len(shown)

@@ -17,7 +17,7 @@ from bpfvm.cli import answers as answers_of
 from bpfvm.cli.coverage import covered, engine_of
 from bpfvm.cli.progress import Progress
 from bpfvm.cli.report import Report, show
-from bpfvm.cli.trace import Trace
+from bpfvm.cli.steps import Trace
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input, Result
 from bpfvm.emulator.blocks import Blocks

@@ -1,47 +1,122 @@
-"""`--trace`: every instruction as it is executed, with the registers that it names, on standard error."""
+"""`bpfvm trace`: run a tracer, or attach an object and show what it gathers."""
 
 from __future__ import annotations
 
-import re
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import click
 
+from bpfvm.cli import target
+from bpfvm.cli.tracing import script
 from bpfvm.core.errors import UsageError
-from bpfvm.emulator.code import Step
-from bpfvm.emulator.interp import Interpreter
-from bpfvm.emulator.memory import Pointer
-from bpfvm.run.listing import rows
-from bpfvm.run.session import Session
-
-_REGISTER = re.compile(r"\b[rw](\d+)\b")
 
 
-class Trace:
-    """Prints what the interpreter of `session` executes. number: of the input that runs, set by who runs it."""
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "allow_interspersed_args": False},
+    epilog="Example: bpfvm trace examples/opensnoop.py -x; bpfvm trace --object count.o --duration 10",
+)
+@click.argument("file", metavar="[FILE.py]", required=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENTS]")
+@click.option("--object", "compiled", metavar="PROG.o", help="Attach an object by its section names, and show its "
+              "events and maps by its BTF.")  # fmt: skip
+@click.option("--event", "types", multiple=True, metavar="[MAP=]STRUCT", help="The type of its events; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="In place of the file's own user half: a JSON document for each "
+              "event, and one for the maps at the end.")  # fmt: skip
+@click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after this time, "
+              "as Ctrl-C does.")  # fmt: skip
+@click.option("--packet", metavar="FILE", help="Attach to the packets of a capture in the emulator, not to the kernel.")
+@click.option("--engine", default="auto", show_default=True, metavar="NAME", help="For --packet: of which tier, or "
+              "cpython.")  # fmt: skip
+@click.option("--ctx", "fields", multiple=True, metavar="FIELD=N", help="For --packet: a field of the context.")
+@click.option("-v", "--verbose", is_flag=True, help="On standard error: what is attached and when; tracebacks.")
+@click.option("--log", "log", metavar="FILE", help="Write that to a file, each line with its time.")
+def command(
+    file: str | None, arguments: tuple[str, ...], compiled: str | None, types: tuple[str, ...], as_json: bool,
+    duration: float | None, packet: str | None, engine: str, fields: tuple[str, ...], verbose: bool, log: str | None,
+) -> int:  # fmt: skip
+    """Run FILE.py with its arguments as the tracer that it is: its programs are attached while it runs.
 
-    def __init__(self, session: Session) -> None:
-        """UsageError for another engine than interp."""
-        tier = getattr(session.machine, "tier", None)
-        if not isinstance(tier, Interpreter):
-            raise UsageError(f"--trace is made by engine interp, not {session.engine}")
-        self.number = 0
-        self._tier, self._spec = tier, session.spec
-        self._texts: dict[str, dict[int, str]] = {}
-        tier.watch = self._step
+    Ctrl-C, SIGTERM and --duration end it with what was gathered until then; nothing stays attached, however it ends.
+    """
+    if (file is None) == (compiled is None):
+        raise UsageError("bpfvm trace runs FILE.py, or --object PROG.o: give one of them")
+    if compiled is not None and packet is not None:
+        raise UsageError("--packet is for Python files; bpfvm run takes an object on a capture")
+    if types and compiled is None:
+        raise UsageError("--event is for --object: a Python file declares the types of its events")
+    with ExitStack() as during:
+        during.enter_context(_logged(verbose, log))
+        if packet is not None:
+            during.enter_context(_offline(packet, engine, fields))
+        during.enter_context(script.ended_after(duration))
+        if file is not None and not as_json:
+            return script.run(file, arguments, verbose)
+        with _interrupted():
+            _generic(file, arguments, compiled, types, as_json)
+    return 0
 
-    def _step(self, step: Step, executed: int) -> None:
-        code = self._tier.code
-        assert code is not None, "a program runs"
-        program = code.program
-        if program.name not in self._texts:
-            self._texts[program.name] = {row.slot: row.text for row in rows(program, self._spec)}
-        text = self._texts[program.name].get(step.slot, step.op.name)
-        named = sorted({int(one) for one in _REGISTER.findall(text)})
-        values = ", ".join(f"r{one}={self._value(one)}" for one in named if one <= 10)
-        click.echo(f"{self.number} {program.name} {step.slot:>5}: {text:<40} {values}".rstrip(), err=True)
 
-    def _value(self, register: int) -> str:
-        value = self._tier.registers[register]
-        if value is None:
-            return "?"
-        return f"{value.region.name}{value.offset:+}" if isinstance(value, Pointer) else f"{value:#x}"
+def _generic(
+    file: str | None, arguments: tuple[str, ...], compiled: str | None, types: tuple[str, ...], as_json: bool
+) -> None:  # fmt: skip
+    from bpfvm.cli.tracing import generic
+    from bpfvm.cli.tracing.shown import Printer
+    from bpfvm.program import load
+
+    printer = Printer(as_json)
+    if compiled is not None:
+        named = dict(one.rpartition("=")[::2] for one in types)
+        generic.compiled(load(compiled), printer, named)
+    elif file is not None:
+        generic.declared(target.programs(file, arguments), printer)
+
+
+@contextmanager
+def _interrupted() -> Iterator[None]:
+    """Ctrl-C outside of waiting ends as well."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+
+
+def _offline(packet: str, engine: str, fields: tuple[str, ...]):  # type: ignore[no-untyped-def]
+    from bpfvm.cli import inputs
+    from bpfvm.cli.tracing.offline import replayed
+    from bpfvm.run.backend import known
+    from bpfvm.tables.progs import BY_NAME
+
+    known(engine)
+    return replayed(packet, engine, inputs.fields(BY_NAME["socket_filter"], fields))
+
+
+@contextmanager
+def _logged(verbose: bool, path: str | None) -> Iterator[None]:
+    """What the library tells of attaching: on standard error, or in a file. UsageError for one that cannot be."""
+    logger, added = logging.getLogger("bpfvm"), list[logging.Handler]()
+    if verbose:
+        added.append(logging.StreamHandler(sys.stderr))
+        added[-1].setFormatter(logging.Formatter("bpfvm: %(message)s"))
+    if path is not None:
+        try:
+            added.append(logging.FileHandler(path))
+        except OSError as error:
+            raise UsageError(f"--log {path}: {error.strerror}") from None
+        added[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    before = logger.level
+    logger.setLevel(logging.INFO if added else before)
+    for one in added:
+        logger.addHandler(one)
+    try:
+        yield
+    finally:
+        for one in added:
+            logger.removeHandler(one)
+            one.close()
+        logger.setLevel(before)
+
+
+__all__ = ["command"]

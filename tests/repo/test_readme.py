@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+TOOL = 'if __name__ == "__main__":'  # a user half, which attaches
+AROUND = {**os.environ, "PYTHONPATH": str(ROOT)}
 BLOCKS = [(kind, text) for kind, text in re.findall(r"^```(\w+)\n(.*?)^```", README, re.M | re.S)]
 
 
@@ -42,7 +45,24 @@ def test_the_first_command_prints_what_readme_shows(tmp_path: Path) -> None:
     assert done.stdout == output
 
 
-@pytest.mark.parametrize("text", [text for kind, text in BLOCKS if kind == "python"])
+def test_the_tool_is_the_example_and_prints_what_readme_shows(tmp_path: Path) -> None:
+    (text,) = (text for kind, text in BLOCKS if kind == "python" and TOOL in text)
+    source = (ROOT / "examples/sock_proto.py").read_text()
+    assert source.endswith(text), "README shows the example as it is"
+    (command, output), *_ = (one for one in console() if one[0].startswith("bpfvm trace"))
+    capture = str(tmp_path / "traffic.pcap")
+    subprocess.run([sys.executable, "examples/traffic.py", capture], cwd=ROOT, env=AROUND, check=True)
+    words = command.replace("traffic.pcap", capture).partition(" | ")[0].split()
+    for engine in ("auto", "cpython", "interp"):
+        asked = [sys.executable, "-m", "bpfvm", words[1], "--engine", engine, *words[2:]]
+        done = subprocess.run(asked, cwd=ROOT, env=AROUND, capture_output=True, text=True, check=False)
+        assert (done.stderr, done.returncode) == ("", 0)
+        lines = done.stdout.splitlines(keepends=True)
+        assert "".join(lines[:2]) == output
+        assert len(lines) == 10
+
+
+@pytest.mark.parametrize("text", [text for kind, text in BLOCKS if kind == "python" and TOOL not in text])
 def test_python_blocks_run(text: str) -> None:
     done = subprocess.run([sys.executable, "-c", _as_file(text)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

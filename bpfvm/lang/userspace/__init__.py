@@ -6,6 +6,7 @@ contents stay, to be read. `opened` is all that a machine needs to say: which st
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from bpfvm.lang.userspace.ending import Ending
 from bpfvm.lang.userspace.machine import UserSide
 from bpfvm.lang.userspace.store import Kept, Records, Space, Store, World, kept
 
+_LOG = logging.getLogger("bpfvm")
 _NANO = 10**9
 SLICE = 0.1  # seconds after which a signal, or the end of what is attached, is seen
 
@@ -31,6 +33,7 @@ _open: WeakKeyDictionary[Any, _Side] = WeakKeyDictionary()
 _last: WeakKeyDictionary[Any, tuple[Kept, Space]] = WeakKeyDictionary()
 _spaces: list[Space] = []
 _worlds: list[World] = []
+_told: list[Callable[[], None]] = []
 
 
 @contextmanager
@@ -55,6 +58,16 @@ def live(declared: Any) -> Store | None:
 
 
 @contextmanager
+def told(begins: Callable[[], None]) -> Iterator[None]:
+    """Call `begins` whenever something is attached in the block."""
+    _told.append(begins)
+    try:
+        yield
+    finally:
+        _told.remove(begins)
+
+
+@contextmanager
 def opened(space: Space, stores: Mapping[Any, Callable[[], Store]]) -> Iterator[None]:
     """Let stores stand for declared maps until the block ends.
 
@@ -70,6 +83,8 @@ def opened(space: Space, stores: Mapping[Any, Callable[[], Store]]) -> Iterator[
             closed.callback(_left, declared, side)
         _spaces.append(space)
         closed.callback(_spaces.remove, space)
+        for begins in _told:
+            begins()
         yield
 
 
@@ -79,6 +94,9 @@ def _left(declared: Any, side: _Side) -> None:
         return
     try:
         _last[declared] = kept(side.store), side.space
+        lost = side.store.records.lost if side.store.records is not None else None
+        if lost:
+            _LOG.warning("map %s: %d events found no room and are lost", side.store.spec.name, lost)
     finally:
         _open.pop(declared, None)
         getattr(side.store, "close", _nothing)()
@@ -187,5 +205,5 @@ def not_in_use(called: str) -> UsageError:
 
 __all__ = [
     "SLICE", "Ending", "Kept", "Records", "Space", "Store", "UserSide", "World", "events", "events_async", "frames",
-    "instead", "kept", "live", "not_in_use", "opened", "space", "store_of", "wait", "world",
+    "instead", "kept", "live", "not_in_use", "opened", "space", "store_of", "told", "wait", "world",
 ]  # fmt: skip

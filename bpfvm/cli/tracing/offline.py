@@ -1,0 +1,52 @@
+"""A tool over a capture: what it attaches runs in the emulator, and its sleeping lets the capture's time go by."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from bpfvm.lang import userspace
+from bpfvm.obj.capture import open_capture
+from bpfvm.run.replay import Replay
+
+_AFTER = 10.0  # seconds behind the last packet after which a tool that sleeps is ended
+_NANO = 10**9
+
+
+@contextmanager
+def replayed(path: str, engine: str, ctx: Mapping[str, int]) -> Iterator[None]:
+    """In the block, programs are attached to the packets of a capture. LoadError for one that cannot be read."""
+    with open_capture(path) as capture:
+        space = Replay(capture, engine, ctx)
+        with userspace.instead(space), _time_of(space):
+            yield
+
+
+@contextmanager
+def _time_of(space: Replay) -> Iterator[None]:
+    """`time.sleep`, `time.time` and `time.strftime` are those of the capture, whose clock shows UTC."""
+    strftime = time.strftime
+    ended = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal ended
+        ended = 0.0 if space.pause(seconds) else ended + seconds
+        if ended > _AFTER:
+            raise KeyboardInterrupt
+
+    def shown(form: str, *when: Any) -> str:
+        return strftime(form, *(when or (time.gmtime(space.now // _NANO),)))
+
+    replaced: dict[str, Callable[..., Any]] = {
+        "sleep": sleep, "time": lambda: space.now / _NANO, "time_ns": lambda: space.now, "strftime": shown,
+    }  # fmt: skip
+    before = {name: getattr(time, name) for name in replaced}
+    try:
+        for name, one in replaced.items():
+            setattr(time, name, one)
+        yield
+    finally:
+        for name, one in before.items():
+            setattr(time, name, one)

@@ -76,6 +76,11 @@ class Timeline:
         self.maps, self.helpers, self.engine = maps, helpers, engine
         self.arch = registers(arch)
         self._attached = [_attached(one) for one in self.programs]
+        for one in self._attached:
+            if self.arch != "x86_64" and one.program.callee is not None and one.site.hook.type == "kprobe":
+                name = one.program.name
+                raise UsageError(f"{name} is compiled for the registers of x86_64, not of {self.arch}: arch= is for "
+                                 "programs of object files")  # fmt: skip
         self._steps: list[_Step] = []
         self._events = 0
         self._memory = Memory()

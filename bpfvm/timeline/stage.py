@@ -9,10 +9,12 @@ from typing import Any
 from bpfvm.compiler import Compiled, compile_programs
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input
+from bpfvm.lang.kernel_btf import KERNEL
 from bpfvm.lang.layout import Layout, size_of, view
 from bpfvm.lang.maps import Map
 from bpfvm.lang.maps.rings import Events
 from bpfvm.lang.types import Storage
+from bpfvm.obj.core_reloc import relocate
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.program import Answers, Maps, Program
 from bpfvm.run.backend import Backend, configured, engine, known
@@ -37,7 +39,10 @@ class Stage:
             raise UsageError("the programs of a timeline are those of one object file, or functions: they share maps")
         if functions:
             self.compiled = compile_programs(functions, record_faults=True)
-        self.spec: ObjectSpec = self.compiled.spec if self.compiled is not None else programs[0].object
+        # what CO-RE asks of an object file is answered by the types in use: objects of the kernel are laid out by them
+        self.spec: ObjectSpec = (
+            self.compiled.spec if self.compiled is not None else relocate(programs[0].object, KERNEL.types)
+        )
         self.declared: Mapping[str, Map] = self.compiled.maps if self.compiled is not None else {}
 
     @contextmanager

@@ -5,7 +5,7 @@ Addresses are given out in order, so they are the same in each run of a script; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -42,17 +42,6 @@ class Block:
         for at in [one for one in self.points if offset - _WORD < one < offset + len(data)]:
             del self.points[at]
 
-    def reached(self) -> Iterator[Block]:
-        """This block and all that it leads to, each once."""
-        seen: dict[int, Block] = {}
-        waiting: list[Block] = [self]
-        while waiting:
-            one = waiting.pop()
-            if id(one) not in seen:
-                seen[id(one)] = one
-                yield one
-                waiting.extend(one.points.values())
-
 
 class Memory:
     """What events lay out: it stays for those that come after, whose programs may have kept pointers."""
@@ -64,9 +53,8 @@ class Memory:
         self._last: dict[int, bytes] = {}
 
     def take(self, block: Block) -> int:
-        """Lay out a block with all that it leads to. Its address."""
-        for one in block.reached():
-            self._taken[one.address] = one
+        """Lay out a block, with all that it leads to by then, from now on. Its address."""
+        self._taken[block.address] = block
         return block.address
 
     def made(self, space: str, data: bytes) -> Block:
@@ -78,8 +66,12 @@ class Memory:
 
     def now(self, more: Mapping[int, bytes]) -> dict[int, bytes]:
         """All that is laid out as it is now, bytes by address, as core.machine.Input has it; and what is given."""
-        for block in [one for root in self._taken.values() for one in root.points.values()]:
-            self.take(block)
+        waiting = list(self._taken.values())
+        for block in waiting:  # it grows
+            for to in block.points.values():
+                if to.address not in self._taken:
+                    self.take(to)
+                    waiting.append(to)
         for address, block in self._taken.items():
             if self._last.get(address, b"") != block.data:
                 self._last[address] = bytes(block.data)

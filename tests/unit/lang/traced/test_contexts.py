@@ -190,6 +190,8 @@ def test_times_and_programs() -> None:
             Timeline(*wrong)
     with pytest.raises(UsageError, match="there are no registers of 'mips'"):
         Timeline(added, arch="mips")
+    with pytest.raises(UsageError, match="added is compiled for the registers of x86_64, not of aarch64"):
+        Timeline(added, arch="arm64")
     with pytest.raises(UsageError, match="happens by a Task, not by 7"):
         Timeline(added).at(0, "add", by=7)
     with pytest.raises(UsageError, match="no event of a script is for a program of section 'xdp'"):
@@ -209,6 +211,20 @@ def test_programs_of_object_files() -> None:
     assert [(one.time, one.program) for one in seen.runs] == [
         (0, "on_entry"), (5, "on_leave"), (7, "on_tp_btf"), (9, "on_lsm"),
     ]  # fmt: skip
+
+
+def test_an_object_file_finds_the_kernels_fields_by_core() -> None:
+    """Its own task_struct has other places for all of them."""
+    programs = load(str(OBJECTS / "traced_tasks.o")).programs
+    parent = Task(3, "init")
+    script = Timeline(*programs.values())
+    script.at(0, "sched_wakeup", Task(5, "bash", parent=parent, __state=2, in_execve=1))
+    script.at(1, "finish_task_switch", Task(6, "sh", tid=7, parent=parent, __state=1))
+    seen = script.check()
+    assert {pid: tuple(note.values()) for pid, note in seen.maps["notes"].items()} == {
+        5: (3, 2, 1, ord("b")), 7: (3, 1, 0, 0),
+    }  # fmt: skip
+    assert seen.engines == ("interp", "portable", "native")
 
 
 @pytest.mark.parametrize(("section", "named", "want"), [

@@ -21,7 +21,7 @@ from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code, Step
 from bpfvm.emulator.contexts import Context
-from bpfvm.emulator.memory import Pointer, Region
+from bpfvm.emulator.memory import Arena, Pointer, Region
 from bpfvm.isa.ops import Kind
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.helpers import call_name
@@ -36,6 +36,11 @@ TAIL_CALLS = 33  # in one run (MAX_TAIL_CALL_CNT)
 MAY_GOTO = 1 << 23  # tests before may_goto falls through; the kernel counts time there
 BUDGET = 100_000_000
 END = -1  # in place of a slot: nothing goes on
+
+
+def stacks_of(arena: Arena) -> list[Region]:
+    """Stacks for all frames that there can be."""
+    return [arena.allocate(f"stack of frame {depth}", STACK, "stack") for depth in range(DEPTH)]
 
 
 @lru_cache(maxsize=4)
@@ -58,7 +63,10 @@ class Frame:
 class Interpreter:
     """Runs programs on a system. `helpers` are by number; `budget` is of instructions, for one run."""
 
-    def __init__(self, system: System, helpers: Mapping[int, Helper], budget: int) -> None:
+    def __init__(
+        self, system: System, helpers: Mapping[int, Helper], budget: int, stacks: Sequence[Region] | None = None
+    ) -> None:  # fmt: skip
+        """stacks: of the frames, where another tier has them already."""
         self.system, self.arena, self.helpers, self.budget = system, system.arena, helpers, budget
         self.code: Code | None = None
         self.context: Context | None = None
@@ -67,7 +75,7 @@ class Interpreter:
         self.executed = 0
         self.watch: Callable[[Step, int], None] | None = None  # called before each instruction, with how many ran
         self.warnings: dict[int, str] = {}  # slot -> what is doubtful there, the first time
-        self._stacks = [self.arena.allocate(f"stack of frame {depth}", STACK, "stack") for depth in range(DEPTH)]
+        self._stacks = stacks or stacks_of(self.arena)
         self._frames: list[Frame] = []
         self._patience = 0
         self._tails = 0

@@ -34,6 +34,7 @@ class Region:
     within: for a region that holds smaller objects, the pointer into the right one, of an offset.
     ended: what became of one that is not live, in words.
     owner: of a map's key or value, the map (emulator.maps.MapStore).
+    foreign: whether it holds what is not the machine's, as a file's pages: no snapshot has it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Region:
     within: Callable[[int], Pointer] | None = None
     ended: str = "was released"
     owner: Any = None
+    foreign: bool = False
 
     def __repr__(self) -> str:
         return f"<Region {self.name} {self.base:#x}+{self.size}>"
@@ -144,7 +146,7 @@ class Arena:
 
     def snapshot(self) -> Snapshot:
         """What the regions hold now."""
-        return [(region, region.live, bytes(region.data)) for region in self._regions]
+        return [(region, region.live, bytes(region.data)) for region in self._regions if not region.foreign]
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put it back. Regions that were made since then stay, as they are."""

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bpfvm.core.errors import UsageError
-from bpfvm.run.coverage import by_source, lcov
+from bpfvm.obj.model import ObjectSpec
+from bpfvm.run.coverage import Counted, by_source, lcov
 from bpfvm.run.session import Session
 
 LCOV = (".info", ".lcov")  # file names of a tracefile; any other name is a data file of coverage.py
@@ -32,12 +33,17 @@ def covered(session: Session, path: str | None, target: str) -> Iterator[None]:
         try:
             yield
         finally:
-            files = by_source(session.spec, counted, target)
-            if not files and counted.counts:
-                raise UsageError(f"{target}: no line information to tell coverage by; compile with -g")
-            if Path(path).suffix in LCOV:
-                Path(path).write_text(lcov(files), encoding="utf-8")
-            else:
-                from bpfvm.testing import coverage
+            write(session.spec, counted, path, target)
 
-                coverage.write(path, files, session.spec.sources)
+
+def write(spec: ObjectSpec, counted: Counted, path: str, target: str) -> None:
+    """Write what was counted to `path`. UsageError for an object that does not tell its lines."""
+    files = by_source(spec, counted, target)
+    if not files and counted.counts:
+        raise UsageError(f"{target}: no line information to tell coverage by; compile with -g")
+    if Path(path).suffix in LCOV:
+        Path(path).write_text(lcov(files), encoding="utf-8")
+        return
+    from bpfvm.testing import coverage
+
+    coverage.write(path, files, spec.sources)

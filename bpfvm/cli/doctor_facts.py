@@ -54,7 +54,7 @@ PACKAGES: tuple[tuple[str, str, str, str], ...] = (
     ("elftools", "pyelftools", "uprobes", "programs of this host under emulation"),
     ("scapy", "scapy", "net", "packets as objects"),
     ("pyroute2", "pyroute2", "net", "network devices and namespaces"),
-    ("dask", "dask", "dask", "captures larger than memory"),
+    ("distributed", "distributed", "dask", "captures and random programs over a cluster"),
 )
 
 _REMEDIES: Mapping[str, str] = {

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from bpfvm.cli import FAULTED, fuzz_maps, fuzz_programs, fuzz_python
-from bpfvm.cli.fuzz_programs import BYTES, KINDS
+from bpfvm.cli.fuzz_programs import BYTES, KINDS, UNVERIFIED
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
 from bpfvm.fuzz import reproducer
 from bpfvm.fuzz.case import Case, make
 from bpfvm.fuzz.differ import compare, machine
 from bpfvm.fuzz.maps.differ import Report as MapReport
+from bpfvm.fuzz.unverified import NAMES
 from bpfvm.run.backend import ENGINES, engine
 from bpfvm.testing.datafile import read_cases
 
@@ -44,6 +45,10 @@ hold it, as a module (*.py) of a Python program, else as JSON; --replay reads th
        mutants   such programs with a few changes
        bytes     damaged programs, on each engine alone: nothing but an error
                  of its own may come out
+       unverified
+                 programs that mostly no verifier takes, on engine native in modes
+                 checked and safe, compared with interp: equal where that does not
+                 fault, and faults at the same instruction in mode checked
        maps      sequences of operations on maps, from programs and from user
                  space; every answer and the contents are compared
 
@@ -64,9 +69,12 @@ Without --kind, programs and python take half of the time each. The same seed ma
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Make the programs of this seed; else of any.")
 @click.option("--engines", metavar="LIST", help="Engines to compare, as in interp,kernel.")
 @click.option(
-    "--kind", type=click.Choice([*COMPILED, *KINDS, BYTES, MAPS]), help="What to make: programs and python by default."
+    "--kind",
+    type=click.Choice([*COMPILED, *KINDS, BYTES, UNVERIFIED, MAPS]),
+    help="What to make: programs and python by default.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes for programs of Python; all cores.")
+@click.option("--dask", metavar="ADDRESS", help="Compare on a Dask cluster, LOCAL for --jobs processes here.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="fuzz-out", show_default=True,
               metavar="DIR", help="Where files for differences go.")  # fmt: skip
 @click.option("--replay", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -76,10 +84,12 @@ Without --kind, programs and python take half of the time each. The same seed ma
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(
     seconds: float | None, programs: int | None, operations: int | None, seed: int | None, engines: str | None,
-    kind: str | None, jobs: int | None, out: Path, replay: Path | None, objects: Path | None, as_json: bool,
+    kind: str | None, jobs: int | None, dask: str | None, out: Path, replay: Path | None, objects: Path | None,
+    as_json: bool,
 ) -> int:  # fmt: skip
     """Fuzz or replay, and print what was found."""
-    names = _engines(engines, alone=kind in (BYTES, *COMPILED) or (replay is not None and engines is not None))
+    alone = kind in (BYTES, UNVERIFIED, *COMPILED) or (replay is not None and engines is not None)
+    names = _engines(engines, alone)
     if CPYTHON in names and kind is None:
         kind = PYTHON
     if CPYTHON in names and kind not in COMPILED:
@@ -91,6 +101,7 @@ def command(
     if (programs if kind == MAPS else operations) is not None:
         limit = "--operations" if kind == MAPS else "--programs"
         raise UsageError(f"--kind {kind or 'programs'} is limited by {limit} or --seconds")
+    names = _checked(names, engines, kind, dask, objects)
     if seconds is None and programs is None and operations is None:
         seconds = SECONDS
     if seed is None:
@@ -101,7 +112,7 @@ def command(
     if kind == MAPS:
         with _progress(seconds, None) as show:
             return fuzz_maps.run(names, seed, operations, seconds, out, as_json, show)
-    found = _fuzz(names, kind, seed, programs, seconds, out, jobs)
+    found = _fuzz(names, kind, seed, programs, seconds, out, jobs, dask)
     if as_json:
         first, *others = [one.document() for one in found]
         click.echo(json.dumps(first | {one["kind"]: one for one in others}))
@@ -109,6 +120,20 @@ def command(
         for one in found:
             one.show()
     return max(one.status for one in found)
+
+
+def _checked(
+    names: list[str], engines: str | None, kind: str | None, dask: str | None, objects: Path | None
+) -> list[str]:  # fmt: skip
+    """The engines of a kind. UsageError for options that exclude one another."""
+    if dask is not None and (kind in (MAPS, BYTES, UNVERIFIED) or objects is not None):
+        what = "--objects" if objects is not None else f"--kind {kind}"
+        raise UsageError(f"--dask spreads programs, mutants and functions of Python; {what} runs in one process")
+    if kind != UNVERIFIED:
+        return names
+    if engines is not None:
+        raise UsageError(f"--kind {kind} is about engines interp and native: no --engines")
+    return [*NAMES]
 
 
 def _objects(names: Sequence[str], folder: Path, seed: int, as_json: bool) -> int:
@@ -135,7 +160,7 @@ class _Found(Protocol):
 
 def _fuzz(
     names: Sequence[str], kind: str | None, seed: int, programs: int | None, seconds: float | None, out: Path,
-    jobs: int | None,
+    jobs: int | None, dask: str | None,
 ) -> list[_Found]:  # fmt: skip
     """Fuzz with programs of a kind; without one, with both kinds that are compared, each for half of the time."""
     kinds = (kind,) if kind is not None else ("programs", PYTHON)
@@ -146,9 +171,9 @@ def _fuzz(
             break
         with _progress(share, programs) as show:
             if one in COMPILED:
-                found.append(fuzz_python.run(names, one, seed, programs, share, out, show, jobs))
+                found.append(fuzz_python.run(names, one, seed, programs, share, out, show, jobs, dask))
             else:
-                found.append(fuzz_programs.run(names, one, seed, programs, share, out, show))
+                found.append(fuzz_programs.run(names, one, seed, programs, share, out, show, jobs, dask))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bpfvm.cli import FAULTED, INTERRUPTED
-from bpfvm.fuzz import reproducer
+from bpfvm.fuzz import reproducer, unverified
 from bpfvm.fuzz.damage import robust
 from bpfvm.fuzz.differ import differ, machine
 from bpfvm.fuzz.generate import program
@@ -18,10 +18,11 @@ from bpfvm.fuzz.mutate import mutant
 from bpfvm.fuzz.report import Difference, Report
 from bpfvm.fuzz.shrink import shrink
 from bpfvm.isa.disasm import listing
+from bpfvm.run import workers
 from bpfvm.run.backend import Backend
 
 KINDS = {"programs": program, "mutants": mutant}
-BYTES = "bytes"
+BYTES, UNVERIFIED = "bytes", "unverified"
 _PLAIN = frozenset({"mov64_k", "mov64_x", "add64_k", "lddw", "st64", "stx64", "exit"})  # what any small program has
 
 Show = Callable[[Report], None]
@@ -71,11 +72,12 @@ class Session:
 
 def run(
     names: Sequence[str], kind: str, seed: int, programs: int | None, seconds: float | None, out: Path, show: Show,
+    jobs: int | None = None, dask: str | None = None,
 ) -> Session:  # fmt: skip
     """Fuzz; every difference is reduced and written below `out`."""
     session = Session(kind)
     try:
-        _fuzz(session, names, seed, programs, seconds, show)
+        _fuzz(session, names, seed, programs, seconds, show, jobs, dask)
         _reduce(session, out)
     except KeyboardInterrupt:
         session.interrupted = True
@@ -85,11 +87,18 @@ def run(
 
 def _fuzz(
     session: Session, names: Sequence[str], seed: int, programs: int | None, seconds: float | None,
-    show: Show,
+    show: Show, jobs: int | None, dask: str | None,
 ) -> None:  # fmt: skip
+    if session.kind == UNVERIFIED:
+        session.reports.append(Report(unverified.NAMES, seed))
+        unverified.unverified(seed, programs, seconds, progress=show, report=session.reports[0])
+        return
     if session.kind != BYTES:
         session.reports.append(Report(tuple(names), seed))
-        differ(names, seed, programs, seconds, generator=KINDS[session.kind], progress=show, report=session.reports[0])
+        differ(
+            names, seed, programs, seconds, generator=KINDS[session.kind], progress=show, report=session.reports[0],
+            dask=dask, jobs=jobs or workers.cores(),
+        )  # fmt: skip
         return
     for name in names:
         session.reports.append(Report((name,), seed))
@@ -102,8 +111,9 @@ def _reduce(session: Session, out: Path, small: bool = True) -> None:
     every = [(report, found) for report in session.reports for found in report.differences]
     known = {_signature(found) for _, found in session.files}
     for report, found in every[session.reduced :]:
-        machines = [machine(name) for name in report.engines]
-        one = shrink(machines, found) if small and found.code is None else found
+        whole = session.kind == UNVERIFIED  # changed programs may differ because they fault
+        machines = unverified.machines() if whole else [machine(name) for name in report.engines]
+        one = shrink(machines, found) if small and found.code is None and not whole else found
         session.reduced += 1
         if _signature(one) not in known:
             known.add(_signature(one))

@@ -64,13 +64,13 @@ def engines(names: Sequence[str]) -> tuple[str, ...]:
 
 def run(
     names: Sequence[str], kind: str, seed: int, programs: int | None, seconds: float | None, out: Path, show: Show,
-    jobs: int | None = None,
+    jobs: int | None = None, dask: str | None = None,
 ) -> Run:  # fmt: skip
     """Fuzz in so many processes, one for each core by default; every difference is reduced. kind: one of SUBJECTS."""
     found = Run(Report(engines(names), seed, SUBJECTS[kind]))
     try:
         jobs = jobs or len(os.sched_getaffinity(0))
-        differ(found.report.engines, seed, programs, seconds, jobs=jobs, progress=show, report=found.report)
+        differ(found.report.engines, seed, programs, seconds, jobs=jobs, progress=show, report=found.report, dask=dask)
         _write(found, out, small=True)
     except KeyboardInterrupt:
         found.interrupted = True

@@ -49,10 +49,41 @@ class Progress:
         self._bar.update(self._task, completed=at, description=f"{self._name}: {self._steps} packets")
 
     def _open(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar = _bar()
         self._task = self._bar.add_task(self._name, total=self._capture.size)
-        self._bar.start()
+
+
+class Tasks:
+    """How many of several captures are done. A context manager."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._packets = total, 0, 0
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Tasks:
+        if sys.stderr.isatty():
+            self._bar = _bar()
+            self._task = self._bar.add_task(f"0 of {self._total} captures", total=self._total)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def done(self, packets: int) -> None:
+        """One more is, with so many packets."""
+        self._done, self._packets = self._done + 1, self._packets + packets
+        if self._bar is not None:
+            words = f"{self._done} of {self._total} captures, {self._packets} packets"
+            self._bar.update(self._task, completed=self._done, description=words)
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.start()
+    return bar

@@ -7,21 +7,35 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from bpfvm.core.machine import Fault, Result
-from bpfvm.obj.model import MapSpec
+from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.values import to_json
 from bpfvm.run.outcome import action_name, value_of
 from bpfvm.run.session import Session
+from bpfvm.tables.progs import ProgramType
 
 if TYPE_CHECKING:
     from bpfvm.emulator.native.batch import Slice
 
 SHOWN = 20  # lines of faults and of inputs that were not run, on a terminal; JSON has all faults
 Maps = Mapping[str, Mapping[Any, Any]]
+
+
+class Subject(Protocol):
+    """What a report is about: a session, or one program's runs in several processes."""
+
+    @property
+    def spec(self) -> ObjectSpec: ...
+    @property
+    def program(self) -> ProgramSpec: ...
+    @property
+    def type(self) -> ProgramType: ...
+    @property
+    def engine(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -40,11 +54,18 @@ class Report:
     lost: Counter[str] = field(default_factory=Counter)
     refused: list[tuple[int, str]] = field(default_factory=list)
     warnings: dict[int, Fault] = field(default_factory=dict)  # by instruction, the first of each
+    checked: int | None = None  # inputs that were run on engine interp, too, where that was asked for
+    unequal: list[tuple[int, list[str]]] = field(default_factory=list)  # those that came out otherwise there
 
     @property
     def crashed(self) -> bool:
         """Whether any run met a machine fault."""
         return any(fault.machine for _, fault in self.faults)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the command has to end as one that found something wrong."""
+        return self.crashed or bool(self.refused) or bool(self.unequal)
 
     @property
     def ended(self) -> int:
@@ -90,7 +111,25 @@ class Report:
         if found.fault is not None:
             self.faults.append((self.runs, found.fault))
 
-    def document(self, target: str, session: Session, maps: Maps) -> dict[str, Any]:
+    def join(self, other: Report) -> None:
+        """Count what another run counted of inputs that follow these; its inputs count on from here."""
+        before = self.runs
+        for name in ("runs", "bytes", "insns", "seconds"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("actions", "redirects", "lost"):
+            getattr(self, name).update(getattr(other, name))
+        self.faults += [(before + number, fault) for number, fault in other.faults]
+        self.refused += [(before + number, reason) for number, reason in other.refused]
+        self.unequal += [(before + number, lines) for number, lines in other.unequal]
+        if other.checked is not None:
+            self.checked = (self.checked or 0) + other.checked
+        self.trace += other.trace
+        for name, records in other.events.items():
+            self.events.setdefault(name, []).extend(records)
+        for insn, warning in other.warnings.items():
+            self.warnings.setdefault(insn, warning)
+
+    def document(self, target: str, session: Subject, maps: Maps) -> dict[str, Any]:
         """All of it, ready for JSON."""
         packets = session.type.layer is not None
         found = {
@@ -117,6 +156,9 @@ class Report:
             "events": self.events,
             "lost": dict(self.lost),
         }
+        if self.checked is not None:
+            unequal = [{"packet": number, "lines": lines} for number, lines in self.unequal]
+            found["checked"] = {"packets": self.checked, "differences": unequal}
         return {**found, **{name: value for name, value in extra.items() if value}}
 
     def print_problems(self, what: str) -> None:
@@ -137,7 +179,7 @@ def _fault(fault: Fault) -> dict[str, Any]:
     }
 
 
-def show(document: Mapping[str, Any], sources: Sequence[str], session: Session) -> None:
+def show(document: Mapping[str, Any], sources: Sequence[str], session: Subject) -> None:
     """The document as text on standard output."""
     files = ", ".join(Path(path).name for path in sources)
     counted = f"{document['packets']} packets" if "runs" not in document else f"{document['runs']} runs"
@@ -161,6 +203,17 @@ def show(document: Mapping[str, Any], sources: Sequence[str], session: Session) 
             click.echo(f"  {record}")
     for line in document["trace"]:
         click.echo(line)
+    if "checked" in document:
+        _show_checked(document["checked"])
+
+
+def _show_checked(found: Mapping[str, Any]) -> None:
+    differences = found["differences"]
+    click.echo(f"{found['packets']} packets run on engine interp, too: {len(differences)} differ")
+    for one in differences[:SHOWN]:
+        click.echo(f"  packet {one['packet']}: {'; '.join(one['lines'])}")
+    if len(differences) > SHOWN:
+        click.echo(f"  … and {len(differences) - SHOWN} more")
 
 
 def _near(fault: Mapping[str, Any]) -> str:

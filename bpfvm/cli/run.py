@@ -14,6 +14,8 @@ import click
 
 from bpfvm.cli import FAULTED, INTERRUPTED, inputs, process, target
 from bpfvm.cli import answers as answers_of
+from bpfvm.cli.captures import spread
+from bpfvm.cli.captures.sample import Sampled
 from bpfvm.cli.coverage import covered, engine_of
 from bpfvm.cli.progress import Progress
 from bpfvm.cli.report import Report, show
@@ -49,6 +51,10 @@ class Options:
     cpus: int
     seed: int
     limit: int | None
+    jobs: int | None
+    dask: str | None
+    apart: tuple[str, ...]
+    checked_sample: int | None
     out: str | None
     coverage: str | None
     trace: bool
@@ -75,6 +81,14 @@ _OPTIONS = (
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N",
                  help="Of random numbers and of what unwritten stack holds."),
     click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Stop after N packets."),
+    click.option("--jobs", type=click.IntRange(1), metavar="N",
+                 help="Run captures in N processes, each from the same maps, and add up the results."),
+    click.option("--dask", metavar="ADDRESS",
+                 help="Run captures on a Dask cluster, LOCAL for one of this machine, of --jobs processes."),
+    click.option("--apart", multiple=True, metavar="MAP",
+                 help="With --jobs and --dask: this map's values are not to be summed; repeatable."),
+    click.option("--checked-sample", type=click.IntRange(1), metavar="N",
+                 help="Run one packet in N on engine interp, too, and compare what comes out."),
     click.option("--out", metavar="FILE.pcapng", help="Write the packets after the program, each with its verdict."),
     click.option("--coverage", metavar="FILE", help="What was executed: LCOV for .info, else coverage.py's data."),
     click.option("--trace", is_flag=True, help="Every instruction as it is executed, on standard error."),
@@ -104,6 +118,7 @@ def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
     options = Options(**given)
     chosen = target.one(target_name, options.program, arguments)
     _check(chosen, options)
+    spread.check(options)
     base = Input(
         fields=inputs.fields(chosen.type, options.fields), seed=options.seed,
         ctx=inputs.read_file(options.ctx_file) if options.ctx_file is not None else None,
@@ -113,8 +128,10 @@ def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
     maps = inputs.contents(chosen.runnable, options.maps)
     if engine == "auto" and _is_worth(options):
         engine = _fastest(lambda name: chosen.session(name, maps, helpers, options.cpus))
+    if options.jobs is not None or options.dask is not None:
+        return spread.run(chosen, engine, maps, options, base, target_name)
     with chosen.session(engine, maps, helpers, options.cpus) as session:
-        run = _Run(session, options, base)
+        run = Run(session, options, base)
         with covered(session, options.coverage, target_name):
             status = run.all()
         return run.finish(target_name) or status
@@ -162,17 +179,23 @@ def _check(chosen: Program, options: Options) -> None:
         raise UsageError(f"{where}: it sees no registers, so it takes no {given[0]}")
 
 
-class _Run:
+def _say(line: str) -> None:
+    click.echo(f"bpfvm: {line}", err=True)
+
+
+class Run:
     """One command's runs."""
 
-    def __init__(self, session: Session, options: Options, base: Input) -> None:
-        self.session, self.options, self.base, self.report = session, options, base, Report()
+    def __init__(self, session: Session, options: Options, base: Input, say: Callable[[str], None] = _say) -> None:
+        """say: what there is to be told of a capture, but for its packets."""
+        self.session, self.options, self.base, self.report, self.say = session, options, base, Report(), say
         self.trace: Trace | None = None
         self.out: Writer | None = None
         if options.memory:
             process.see(session, Blocks(inputs.blocks(options.memory)))
         if options.trace:
             self.trace = Trace(session)
+        self.sample = Sampled(session, options, base, self.report) if options.checked_sample is not None else None
 
     def all(self) -> int:
         """Run everything: 0, or the status of a run that Ctrl-C ended, whose results so far are good."""
@@ -200,7 +223,7 @@ class _Run:
         else:
             show(document, self.options.captures, session)
         report.print_problems(self.what)
-        return FAULTED if report.crashed or report.refused else 0
+        return FAULTED if report.failed else 0
 
     @property
     def what(self) -> str:
@@ -249,7 +272,7 @@ class _Run:
                 if self.out is not None:
                     self._write(self.out, frame, words, result)
         for line in (*capture.lost.lines, *capture.notes):
-            click.echo(f"bpfvm: {path}: {line}", err=True)
+            self.say(f"{path}: {line}")
 
     def _batch(self, capture: Capture, progress: Progress) -> bool:
         """Run the packets in one loop of compiled code, where that can be: whether nothing is left of the capture."""
@@ -257,7 +280,8 @@ class _Run:
         if self.out is not None or options.trace or options.coverage or options.memory:
             return False
         left = None if options.limit is None else max(options.limit - before, 0)
-        slices = self.session.batch(capture, self.base, options.cpus, before + 1, left)
+        sample = self.sample.of(capture, before) if self.sample is not None else None
+        slices = self.session.batch(capture, self.base, options.cpus, before + 1, left, sample)
         if slices is None:
             return False
         for one in slices:
@@ -282,7 +306,7 @@ class _Run:
         if self.trace is not None:
             self.trace.number = self.report.runs
         try:
-            result = self.session.run(given)
+            result = self.session.run(given) if self.sample is None else self.sample.run(given)
         except Unavailable as error:
             self.report.refuse(str(error))
             return f"not run: {error}", None

@@ -83,6 +83,11 @@ def _count(report: Report, runner: Backend, name: str, code: bytes, rng: random.
         report.rejected[end] += 1
 
 
+def damaged_case(name: str, rng: random.Random, good: Sequence[Insn]) -> Case:
+    """A case of a damaged program. LoadError for bytes that are no program."""
+    return _case(name, rng.choices(_TYPES, _TYPE_WEIGHTS)[0], damaged(rng, good), rng)
+
+
 def _case(name: str, kind: str, code: bytes, rng: random.Random) -> Case:
     """The program of these bytes; its maps are named, so that loading gets past them."""
     insns = [_named(one, rng) for one in decode(code)]

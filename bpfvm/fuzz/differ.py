@@ -9,11 +9,14 @@ a difference, as is a fault that only one has.
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator as Steps
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 
 from bpfvm.core.bits import mask
 from bpfvm.core.errors import BpfvmError, LoadError, UsageError
@@ -24,8 +27,10 @@ from bpfvm.fuzz.case import PROGRAM, Case, Generator, generated
 from bpfvm.fuzz.known import known
 from bpfvm.fuzz.report import Difference, Report
 from bpfvm.fuzz.trace import BUDGET, Hits, Traced
+from bpfvm.run import cluster
 from bpfvm.run.backend import Backend, Loaded, engine
 
+CHUNK = 50  # programs that a worker of a cluster takes at a time
 MOST = 10  # differences after which a run stops
 _SHOWN = 8  # bytes of memory that a line shows
 
@@ -62,32 +67,56 @@ def machine(name: str, hits: Hits | None = None, budget: int = BUDGET) -> Backen
 def differ(
     engines: Engines, seed: int, programs: int | None = None, seconds: float | None = None, *,
     generator: Generator = generate.program, most: int = MOST, progress: Callable[[Report], None] | None = None,
-    report: Report | None = None,
+    report: Report | None = None, dask: str | None = None, jobs: int = 1,
 ) -> Report:  # fmt: skip
     """Compare random programs until `programs` are compared, `seconds` are over or `most` differences were found.
 
     At most twice as many programs are made as shall be compared. report: one to go on with, so that a run that is
-    interrupted leaves what it found.
+    interrupted leaves what it found. dask: where to run instead, as in bpfvm.run.cluster; of `jobs` processes.
     """
     names = tuple(one if isinstance(one, str) else one.name for one in engines)
     report = report if report is not None else Report(names, seed)
-    machines = backends(engines, report.trace)
     start = time.monotonic()
-    while len(report.differences) < most:
-        report.seconds = time.monotonic() - start
-        if seconds is not None and report.seconds >= seconds:
-            break
-        if programs is not None and (report.compared >= programs or report.generated >= 2 * programs):
-            break
-        verdict = compare(machines, generated(generator, seed, report.generated))
-        _count(report, verdict, machines)
-        if progress is not None:
-            progress(report)
+    with closing(_parts(report, backends(engines, report.trace), generator, dask, jobs)) as parts:
+        while len(report.differences) < most:
+            report.seconds = time.monotonic() - start
+            if seconds is not None and report.seconds >= seconds:
+                break
+            if programs is not None and (report.compared >= programs or report.generated >= 2 * programs):
+                break
+            next(parts)
+            if progress is not None:
+                progress(report)
     report.seconds = time.monotonic() - start
     return report
 
 
-def _count(report: Report, verdict: Verdict, machines: Sequence[Backend]) -> None:
+def _parts(
+    report: Report, machines: Sequence[Backend], generator: Generator, dask: str | None, jobs: int
+) -> Steps[None, None, None]:  # fmt: skip
+    """Compare more programs and count them, a step each, without end."""
+    if dask is None:
+        while True:
+            count(report, compare(machines, generated(generator, report.seed, report.generated)), machines)
+            yield
+    call = partial(_chunk, report.engines, generator, report.seed)
+    with cluster.client(dask, jobs) as client:
+        for part in cluster.in_order(client, call, itertools.count(0, CHUNK), "programs from number {} on".format):
+            report.add(part)
+            yield
+
+
+def _chunk(names: tuple[str, ...], generator: Generator, seed: int, first: int) -> Report:
+    """CHUNK programs from number `first` on, in whatever process this is."""
+    report = Report(names, seed)
+    machines = backends(names, report.trace)
+    for number in range(first, first + CHUNK):
+        count(report, compare(machines, generated(generator, seed, number)), machines)
+    return report
+
+
+def count(report: Report, verdict: Verdict, machines: Sequence[Backend]) -> None:
+    """Put the verdict of one more case into a report."""
     report.generated += 1
     report.runs += verdict.runs
     reason = excuse(machines, verdict.difference.case) if verdict.difference is not None else None
@@ -108,8 +137,8 @@ def excuse(machines: Sequence[Backend], case: Case) -> str | None:
     return known(case, lambda changed: compare(machines, changed).difference is not None)
 
 
-def compare(machines: Sequence[Backend], case: Case) -> Verdict:
-    """One case on all machines."""
+def compare(machines: Sequence[Backend], case: Case, contained: Sequence[str] = ()) -> Verdict:
+    """One case on all machines. contained: those that need not be as the first one where that faults."""
     with ExitStack() as opened:
         loaded: list[tuple[str, Loaded]] = []
         errors: dict[str, BpfvmError] = {}
@@ -125,7 +154,7 @@ def compare(machines: Sequence[Backend], case: Case) -> Verdict:
                 loaded.append((machine.name, one))
         if errors:
             return _refused(case, errors, len(machines))
-        return _run(case, loaded)
+        return _run(case, loaded, contained)
 
 
 def _refused(case: Case, errors: dict[str, BpfvmError], machines: int) -> Verdict:
@@ -144,7 +173,7 @@ def reason(name: str, error: BpfvmError) -> str:
     return f"{name}: {re.sub(r'-?(0x[0-9a-f]+|[0-9]+)', 'N', words)[:120]}"
 
 
-def _run(case: Case, loaded: Sequence[tuple[str, Loaded]]) -> Verdict:
+def _run(case: Case, loaded: Sequence[tuple[str, Loaded]], contained: Sequence[str]) -> Verdict:
     for number, given in enumerate(case.inputs):
         results: list[tuple[str, Result]] = []
         for name, one in loaded:
@@ -154,6 +183,8 @@ def _run(case: Case, loaded: Sequence[tuple[str, Loaded]]) -> Verdict:
                 return Verdict(rejected=reason(name, error), runs=number)
             except Exception as error:  # as at load
                 return Verdict(difference=_crash(case, name, "run", error), runs=number)
+        if results[0][1].fault is not None:
+            results = [(name, one) for name, one in results if name not in contained]
         endless = next((name for name, one in results if one.fault is not None and one.fault.kind == "budget"), None)
         if endless is not None:
             return Verdict(rejected=f"{endless}: budget: it runs for too long", runs=number)
@@ -163,6 +194,7 @@ def _run(case: Case, loaded: Sequence[tuple[str, Loaded]]) -> Verdict:
             if lines:
                 return Verdict(difference=Difference(case, kind, tuple(lines), number), runs=number + 1)
         if first.fault is not None:
+            loaded = [pair for pair in loaded if pair[0] not in contained]
             break  # machines agree on the fault; what memory holds after it is not said
     return _maps(case, loaded)
 

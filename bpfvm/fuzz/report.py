@@ -59,6 +59,14 @@ class Report:
         """The part of the programs that was compared."""
         return (self.compared + len(self.differences)) / self.generated if self.generated else 1.0
 
+    def add(self, part: Report) -> None:
+        """Put in what another worker found."""
+        for name in ("generated", "compared", "runs"):
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+        self.rejected.update(part.rejected)
+        self.differences += part.differences
+        self.trace.add(part.trace)
+
     def document(self) -> dict[str, Any]:
         """The report for JSON."""
         return {

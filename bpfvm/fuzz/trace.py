@@ -27,6 +27,11 @@ class Hits:
     ran: Counter[str] = field(default_factory=Counter)
     taken: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: Hits) -> None:
+        """Put in what another process counted."""
+        self.ran.update(other.ran)
+        self.taken.update(other.taken)
+
 
 class Traced(Emulator):
     """The engine `interp`, counting into `hits`."""

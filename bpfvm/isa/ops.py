@@ -97,6 +97,13 @@ class Op:
     def __repr__(self) -> str:
         return f"<Op {self.name}>"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _row, (self.name,)  # the row of the process that reads it
+
+
+def _row(name: str) -> Op:
+    return BY_NAME[name]
+
 
 def _div(d: int, s: int, bits: int) -> int:
     return d // s if s else 0  # RFC 9669 4.1: division by zero gives 0

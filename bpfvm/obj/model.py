@@ -203,6 +203,11 @@ class ObjectSpec:
     tables: Mapping[str, TableSpec] = field(default_factory=dict)
     skipped: tuple[str, ...] = field(default=(), compare=False)
 
+    def visible_maps(self, program: str) -> dict[str, MapSpec]:
+        """Those of maps_of that users see: all but the compiler's own."""
+        used = self.maps_of(program)
+        return {name: one for name, one in self.maps.items() if name in used and not one.hidden}
+
     def maps_of(self, program: str) -> tuple[str, ...]:
         """Names of the maps that a run of `program` can meet: its own, those that stand in maps from the start, those
         of programs that do. A name that the object lacks is among them."""

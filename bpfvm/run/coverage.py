@@ -26,6 +26,29 @@ class Counted(Protocol):
 
 
 @dataclass(slots=True)
+class Counts:
+    """What several runs counted together, as a value that other processes read."""
+
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    sides: dict[str, dict[int, list[int]]] = field(default_factory=dict)
+    steps: dict[str, set[tuple[int, int]]] = field(default_factory=dict)
+
+    def add(self, other: Counted) -> Counts:
+        """Put in what another run counted, in the same object's programs."""
+        for name, counts in other.counts.items():
+            mine = self.counts.setdefault(name, [0] * len(counts))
+            mine[:] = [a + b for a, b in zip(mine, counts, strict=True)]
+        for name, sides in other.sides.items():
+            known = self.sides.setdefault(name, {})
+            for slot, (fell, taken) in sides.items():
+                before = known.get(slot, [0, 0])
+                known[slot] = [before[0] + fell, before[1] + taken]
+        for name, steps in other.steps.items():
+            self.steps.setdefault(name, set()).update(steps)
+        return self
+
+
+@dataclass(slots=True)
 class Branch:
     """A conditional jump. fell, taken: how often; line: where it stands."""
 

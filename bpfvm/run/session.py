@@ -11,7 +11,7 @@ from bpfvm.core.errors import Unavailable, UsageError, VerifierReject
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.lang.faults import RECORD
 from bpfvm.lang.signature import Signature
-from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.obj.typed_map import TypedMap
 from bpfvm.obj.values import decode_entries, encode_entries
 from bpfvm.run.backend import Backend
@@ -21,7 +21,7 @@ from bpfvm.run.refusal import explained
 from bpfvm.tables.progs import BY_NAME, ProgramType
 
 if TYPE_CHECKING:
-    from bpfvm.emulator.native.batch import Batch, Slice
+    from bpfvm.emulator.native.batch import Batch, Sample, Slice
     from bpfvm.obj.capture import Capture
     from bpfvm.obj.pcap import Plain
 
@@ -73,7 +73,10 @@ class Session:
 
     def run(self, given: Input) -> Result:
         """One run, its fault named; maps are not read. The cheap form for many packets."""
-        result = self._loaded.run(given)
+        return self.named(self._loaded.run(given))
+
+    def named(self, result: Result) -> Result:
+        """What the machine's own run gave, with the fault that the program recorded in it."""
         if not self._recorded or result.fault is not None:
             return result
         fault = self._recorded_fault()
@@ -88,10 +91,13 @@ class Session:
 
         return batch.why_not(self.machine) is None
 
-    def batch(self, capture: Capture, base: Input, cpus: int, first: int, limit: int | None) -> Iterator[Slice] | None:
+    def batch(
+        self, capture: Capture, base: Input, cpus: int, first: int, limit: int | None, sample: Sample | None = None
+    ) -> Iterator[Slice] | None:  # fmt: skip
         """All packets of a capture in compiled code, what they add up to in slices; None where each has to be a run.
 
-        base: what all inputs have. first: the number of the first packet. A last slice that is `odd` leaves the rest of
+        base: what all inputs have. first: the number of the first packet. sample: who looks at some. A last
+        slice that is `odd` leaves the rest of
         the capture to who reads it packet by packet.
         """
         plain = capture.plain
@@ -102,11 +108,13 @@ class Session:
         from bpfvm.emulator.native import batch
 
         return self._slices(batch.Batch(self.machine, base, cpus, RECORD if self._recorded else None), capture, plain,
-                            first, limit)  # fmt: skip
+                            first, limit, sample)  # fmt: skip
 
-    def _slices(self, batch: Batch, capture: Capture, plain: Plain, first: int, limit: int | None) -> Iterator[Slice]:
+    def _slices(
+        self, batch: Batch, capture: Capture, plain: Plain, first: int, limit: int | None, sample: Sample | None
+    ) -> Iterator[Slice]:  # fmt: skip
         with batch:
-            for one in batch.run(capture, plain, first, limit):
+            for one in batch.run(capture, plain, first, limit, sample):
                 if one.value is not None and self._recorded:
                     one.fault = self._recorded_fault()
                 yield one
@@ -135,8 +143,12 @@ class Session:
         """The contents of the maps that the program uses, typed: name -> {key: value}."""
         return {
             name: decode_entries(one, self.spec.btf, self._loaded.read_map(name), self.spec.endian)
-            for name, one in self._visible_maps().items()
+            for name, one in self.spec.visible_maps(self.program.name).items()
         }
+
+    def entries(self) -> dict[str, Entries]:
+        """The same contents as bytes."""
+        return {name: self._loaded.read_map(name) for name in self.spec.visible_maps(self.program.name)}
 
     def map(self, name: str) -> TypedMap:
         """A map as it is now, to read and to change. Unavailable where the machine gives whole contents only."""
@@ -152,10 +164,6 @@ class Session:
         from bpfvm.kernel.table import Table
 
         return Table(kernel_map(name), self.spec.btf, self.spec.endian)
-
-    def _visible_maps(self) -> dict[str, MapSpec]:
-        used = self.spec.maps_of(self.program.name)
-        return {name: one for name, one in self.spec.maps.items() if name in used and not one.hidden}
 
     def _recorded_fault(self) -> Fault | None:
         (_, value), *_ = self._loaded.read_map(RECORD)

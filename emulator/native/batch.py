@@ -12,10 +12,11 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Protocol
 
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import Unavailable
-from bpfvm.core.machine import Fault, Input
+from bpfvm.core.machine import Fault, Input, Result
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.machine import Loaded
 from bpfvm.emulator.maps.array import ArrayMap
@@ -60,6 +61,18 @@ class Slice:
     last: bool = False
 
 
+class Sample(Protocol):
+    """Who looks at one packet in `every`, those whose numbers it divides."""
+
+    every: int
+
+    def before(self) -> None:
+        """Such a packet comes next."""
+
+    def after(self, number: int, at: int, result: Result) -> None:
+        """What came of it. at: the place of its record in the file."""
+
+
 def why_not(loaded: Loaded) -> str | None:
     """Why a program cannot run in the loop, or None: what it asks of Python concerns one packet at a time."""
     tier, program = loaded.tier, loaded.code.program
@@ -84,6 +97,7 @@ class Batch:
         self._loaded, self._tier, self._system = loaded, loaded.tier, loaded.system
         self._given = replace(base, packet=b"")
         self._window = self._system.arena.allocate("capture", WINDOW + mmap.PAGESIZE, "packet")
+        self._window.foreign = True
         self._walk = Walk(budget=loaded.budget, cpus=cpus)
         store = self._system.maps.get(record) if record is not None else None
         if isinstance(store, ArrayMap):
@@ -95,20 +109,25 @@ class Batch:
     def __exit__(self, *error: object) -> None:
         self._unmap()
 
-    def run(self, capture: Capture, plain: Plain, first: int, limit: int | None) -> Iterator[Slice]:
+    def run(
+        self, capture: Capture, plain: Plain, first: int, limit: int | None, sample: Sample | None = None
+    ) -> Iterator[Slice]:  # fmt: skip
         """The slices of a file of Ethernet frames. first: the number of its first packet; limit: of packets.
 
-        The last slice is `last`, and `odd` where the record behind it makes no sense.
+        sample: who looks at one packet in so many. The last slice is `last`, and `odd` where the record
+        behind it makes no sense.
         """
         assert capture.number is not None, "a file has a descriptor"
         place, left = plain.start, limit
         self._walk.unit, self._walk.offset, self._walk.fetch = plain.unit, plain.offset, plain.mean > SHORT
         self._code = self._tier.walker(self._loaded.code, plain.form)
         self._walk.cpu = (first - 1) % self._walk.cpus
+        self._number, self._sample = first, sample
         while True:
             offset = place // mmap.PAGESIZE * mmap.PAGESIZE
             end = min(offset + WINDOW, capture.size)
             self._map(capture.number, offset, end - offset)
+            self._offset = offset
             for one in self._slices(place - offset, end - offset, left):
                 one.at += offset
                 place, left = one.at, None if left is None else left - one.packets
@@ -126,15 +145,38 @@ class Batch:
             for name in ("packets", "bytes", "insns", *COUNTS):
                 setattr(walk, name, 0)
             walk.todo = SLICE if left is None else min(SLICE, left)
+            looked = self._sampled(left)
             why, fault = self._walked()
+            if looked is not None and walk.packets:
+                looked.after(self._number, self._offset + at, self._result(why, fault))
             found = Slice(walk.packets, walk.bytes, walk.insns, walk.at - base, fault=fault)
             found.actions = {value: count for value, name in enumerate(COUNTS) if (count := getattr(walk, name))}
             found.value = walk.result & M32 if why == TOLD else None
             found.odd, found.last = why == ODD, why in (DONE, ODD)
+            at, self._number = found.at, self._number + found.packets
             left, ended = None if left is None else left - found.packets, found.last
             yield found
             if ended or left == 0:
                 return
+
+    def _sampled(self, left: int | None) -> Sample | None:
+        """Let the next slice end before a packet of the sample, or be that packet alone; who looks at it then."""
+        one = self._sample
+        if one is None or left == 0:
+            return None
+        before = (one.every - self._number) % one.every
+        self._walk.todo = min(self._walk.todo, before or 1)
+        if before:
+            return None
+        one.before()
+        return one
+
+    def _result(self, why: int, fault: Fault | None) -> Result:
+        """Of the one packet of a slice."""
+        walk, state = self._walk, self._tier.state
+        packet = self._system.arena.read(state.packet_start, state.packet_end - state.packet_start)
+        r0 = 0 if why == TRAPPED else walk.result
+        return Result(r0=r0, packet=packet, fault=fault, insns=walk.insns)
 
     def _walked(self) -> tuple[int, Fault | None]:
         """One call of the loop: why it stopped, and the fault where that was one."""

@@ -83,7 +83,7 @@ class Runtime(Portable):
         self._calls = {name: CALLS[name](self._guarded(getattr(self, f"_on_{name}"))) for name in CALLBACKS}
         state = self.state
         state.base, state.pages = system.arena.host, ctypes.addressof(self._table)
-        for depth, (stack, filled) in enumerate(zip(self._stacks, self._poison, strict=True)):
+        for depth, (stack, filled) in enumerate(zip(self.stacks, self._poison, strict=True)):
             setattr(state, f"top{depth}", stack.base + STACK)
             setattr(state, f"poison{depth}", ctypes.addressof(filled))
         for name, call in self._calls.items():

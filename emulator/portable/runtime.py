@@ -14,7 +14,7 @@ from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
-from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, TAIL_CALLS, Interpreter, poison
+from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, TAIL_CALLS, Interpreter, poison, stacks_of
 from bpfvm.emulator.memory import Pointer
 from bpfvm.emulator.portable.expressions import sdiv, smod, swapped_bytes
 from bpfvm.emulator.portable.kinds import LOOKUP
@@ -48,8 +48,8 @@ class Runtime:
         self._functions: dict[tuple[str, tuple[int, ...]], dict[int, Callable[..., int]] | None] = {}
         self._running: dict[int, Callable[..., int]] = {}  # the functions of `code`
         self._sources: dict[str, Source] = {}
-        self._stacks = [system.arena.allocate(f"stack of frame {depth}", STACK, "stack") for depth in range(DEPTH)]
-        self._homes = {one.base >> 16: one.base for one in self._stacks}
+        self.stacks = stacks_of(system.arena)
+        self._homes = {one.base >> 16: one.base for one in self.stacks}
         self._answered = "map_lookup_elem" in system.answers
         self._reference: Interpreter | None = None
         self._pages: dict[int, tuple[int, int, bool]] = {}
@@ -272,7 +272,7 @@ class Runtime:
         """What translated code refers to."""
         view = self.system.arena.view
         names: dict[str, Any] = {
-            "M": view, "RT": self, "DEPTH": DEPTH, "TOP": [one.base + STACK for one in self._stacks],
+            "M": view, "RT": self, "DEPTH": DEPTH, "TOP": [one.base + STACK for one in self.stacks],
             "LD": self.load, "ST": self.store, "AT": self.atomic, "PKT": self.packet, "HELP": self.help,
             "KFUNC": self.kernel_function, "LOOKUP": self.lookup,
             "FOLLOW": self.follow, "DEEP": self.too_deep, "OVER": self.over, "MAPS": self.system.maps,

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
+from functools import partial
 
 from bpfvm.core.diag import Diag
 from bpfvm.fuzz.python.case import Case
@@ -20,6 +21,7 @@ from bpfvm.fuzz.python.report import Report
 from bpfvm.fuzz.python.run import compare, level_of, machines
 from bpfvm.fuzz.python.subject import FUNCTIONS, Subject
 from bpfvm.fuzz.python.witness import kind, witness
+from bpfvm.run import cluster
 from bpfvm.run.backend import Backend
 
 MOST = 10  # differences after which a run stops
@@ -32,15 +34,17 @@ Progress = Callable[[Report], None]
 def differ(
     engines: Sequence[str], seed: int, programs: int | None = None, seconds: float | None = None, *, jobs: int = 1,
     most: int = MOST, progress: Progress | None = None, report: Report | None = None, subject: Subject = FUNCTIONS,
+    dask: str | None = None,
 ) -> Report:  # fmt: skip
     """Compare random functions until `programs` are compared, `seconds` are over or `most` differences were found.
 
     At most twice as many are made as shall be compared. report: one to go on with, so that a run that is interrupted
-    leaves what it found; it says what is generated, else `subject` does.
+    leaves what it found; it says what is generated, else `subject` does. dask: where to run instead, as in
+    bpfvm.run.cluster.
     """
     report = report if report is not None else Report(tuple(engines), seed, subject)
     start = time.monotonic()
-    with closing(_parts(engines, seed, jobs, report.subject)) as parts:
+    with closing(_parts(engines, seed, jobs, report.subject, dask)) as parts:
         for part in parts:
             report.add(part)
             report.seconds = time.monotonic() - start
@@ -53,8 +57,15 @@ def differ(
     return report
 
 
-def _parts(engines: Sequence[str], seed: int, jobs: int, subject: Subject) -> Generator[Report, None, None]:
+def _parts(
+    engines: Sequence[str], seed: int, jobs: int, subject: Subject, dask: str | None
+) -> Generator[Report, None, None]:  # fmt: skip
     """What came of each chunk of cases, in their order, without end."""
+    if dask is not None:
+        call = partial(_remote, tuple(engines), seed, subject=subject)
+        with cluster.client(dask, jobs) as client:
+            yield from cluster.in_order(client, call, itertools.count(0, CHUNK), "functions from number {} on".format)
+        return
     if jobs == 1:
         backends = machines(engines)
         for first in itertools.count(0, CHUNK):

@@ -161,7 +161,7 @@ def test_it_was_the_loop_that_ran(
     def alone(*_: object) -> None:
         raise AssertionError("a packet was run alone")
 
-    monkeypatch.setattr(run_command._Run, "_one", alone)
+    monkeypatch.setattr(run_command.Run, "_one", alone)
     file = capture(tmp_path / "a.pcap", packets(500))
     assert document(capsys, flows, "--packet", file, "--engine", "native")[1]["packets"] == 500
 
@@ -224,7 +224,7 @@ def test_pcapng(flows: str, resolution: int, tmp_path: Path, capsys: Captured, m
     def alone(*_: object) -> None:
         raise AssertionError("a packet was run alone")
 
-    monkeypatch.setattr(run_command._Run, "_one", alone)
+    monkeypatch.setattr(run_command.Run, "_one", alone)
     assert document(capsys, flows, "--packet", str(file), "--engine", "native")[1]["packets"] == 1500
 
 

@@ -1,0 +1,1 @@
+"""What `bpfvm run` does with captures besides running them one after another: spreading them, checking samples."""

@@ -1,0 +1,93 @@
+"""Programs that mostly no verifier would take, on the native tier in both of its modes and on the reference tier.
+
+Where the reference tier does not fault, all are equal: r0, memory, packets, maps. Where it does, mode `checked` faults
+at the same instruction; mode `safe` ends somehow, and does no harm. A process that dies of it is what is looked for,
+too: nothing here catches that.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+
+from bpfvm.core.errors import LoadError
+from bpfvm.emulator import Emulator
+from bpfvm.emulator.arguments import Helper
+from bpfvm.emulator.machine import Tier
+from bpfvm.emulator.system import System
+from bpfvm.fuzz.case import Case
+from bpfvm.fuzz.damage import BUDGET, damaged_case
+from bpfvm.fuzz.differ import MOST, compare, count
+from bpfvm.fuzz.generate import program
+from bpfvm.fuzz.mutate import changed
+from bpfvm.fuzz.report import Report
+from bpfvm.run.backend import Backend, engine
+
+CHECKED, SAFE = "checked", "safe"
+NAMES = ("interp", CHECKED, SAFE)
+SLOWEST = 10.0  # seconds that one program may take on all of them
+_WEIGHTS = (3, 3, 4)  # of programs as a verifier takes them, changed ones, damaged ones
+
+
+class Mode(Emulator):
+    """Engine `native` in one mode, by the mode's name."""
+
+    def __init__(self, name: str, budget: int = BUDGET) -> None:
+        engine("native")  # Unavailable where it is missing
+        super().__init__(name, budget, safe=name == SAFE)
+
+    def tier(self, system: System, table: Mapping[int, Helper]) -> Tier:
+        """Part of Emulator."""
+        from bpfvm.emulator.native.runtime import Runtime
+
+        return Runtime(system, table, self.budget, self.safe)
+
+
+def machines(budget: int = BUDGET) -> list[Backend]:
+    """The reference tier and both modes. Unavailable where the native tier is missing."""
+    return [Emulator("interp", budget), Mode(CHECKED, budget), Mode(SAFE, budget)]
+
+
+def unverified(
+    seed: int, programs: int | None = None, seconds: float | None = None, *, most: int = MOST,
+    progress: Callable[[Report], None] | None = None, report: Report | None = None,
+) -> Report:  # fmt: skip
+    """Compare until `programs` were made, `seconds` are over or `most` differences were found. compared counts those
+    that all could load and that ended in time."""
+    report = report if report is not None else Report(NAMES, seed)
+    found = machines()
+    start = time.monotonic()
+    while len(report.differences) < most:
+        began = time.monotonic()
+        report.seconds = began - start
+        if (programs is not None and report.generated >= programs) or (seconds and report.seconds >= seconds):
+            break
+        case = made(seed, report.generated)
+        if case is None:
+            report.generated += 1
+            report.rejected["its bytes are no program"] += 1
+            continue
+        count(report, compare(found, case, contained=(SAFE,)), found)
+        if time.monotonic() - began > SLOWEST:
+            report.rejected[f"over {SLOWEST:.0f} s for a budget of {BUDGET} instructions"] += 1
+        if progress is not None:
+            progress(report)
+    report.seconds = time.monotonic() - start
+    return report
+
+
+def made(seed: int, number: int) -> Case | None:
+    """Program `number` of a seed; None for bytes that do not decode."""
+    name = f"{seed}:{number}"
+    rng = random.Random(f"{name}:unverified")
+    base = program(rng, name)
+    how = rng.choices(range(3), _WEIGHTS)[0]
+    try:
+        if how == 0:
+            return base
+        if how == 1:
+            return base.with_insns(changed(rng, base.program.insns, rng.choice((1, 2, 4, 8))))
+        return damaged_case(name, rng, base.program.insns)
+    except LoadError:
+        return None

@@ -27,6 +27,7 @@ from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 if TYPE_CHECKING:
     from bpfvm.emulator.coverage import Coverage
+    from bpfvm.emulator.native.coverage import NativeCoverage
 
 
 _WALKS = ("tracing", "lsm", "struct_ops")  # types of programs whose arguments are the kernel's objects
@@ -103,7 +104,7 @@ class Loaded:
         self, backend: Emulator, spec: ObjectSpec, program: str, given: Mapping[str, Entries],
         beside: Loaded | None = None,
     ) -> None:  # fmt: skip
-        chosen = spec.programs[program]
+        chosen, self.name = spec.programs[program], backend.name
         check_names(spec, backend.answers)
         if beside is None:
             self.system = System(spec, (), backend.cpus, backend.answers, builtin, backend.arch)
@@ -185,13 +186,19 @@ class Loaded:
         """Put `entries` into a map. UsageError for one that the program does not use."""
         self.system.write_map(name, entries)
 
-    def cover(self) -> Coverage:
-        """Counts what runs execute while it is entered. Unavailable in other tiers than the reference."""
+    def cover(self) -> Coverage | NativeCoverage:
+        """Counts what runs execute while it is entered. Unavailable in the portable tier."""
         from bpfvm.emulator.coverage import Coverage
 
-        if not isinstance(self.tier, Interpreter):
-            raise Unavailable("coverage is counted by engine interp")
-        return Coverage(self.tier)
+        if isinstance(self.tier, Interpreter):
+            return Coverage(self.tier)
+        if self.name != "native":
+            raise Unavailable("coverage is counted by engines interp and native")
+        from bpfvm.emulator.native.coverage import NativeCoverage
+        from bpfvm.emulator.native.runtime import Runtime
+
+        assert isinstance(self.tier, Runtime), "the engine is native"
+        return NativeCoverage(self.tier)
 
     def _fire(self, given: Input) -> None:
         """Run what is due when a run begins, each timer at its time."""

@@ -15,11 +15,11 @@ LCOV = (".info", ".lcov")  # file names of a tracefile; any other name is a data
 
 
 def engine_of(engine: str, path: str | None) -> str:
-    """The engine to run on: coverage is counted by the reference tier. UsageError where another was asked for."""
-    if path is None or engine == "interp":
+    """The engine to run on: coverage is counted by two tiers. UsageError where another was asked for."""
+    if path is None or engine in ("interp", "native"):
         return engine
     if engine != "auto":
-        raise UsageError(f"--coverage is counted by engine interp, not {engine}")
+        raise UsageError(f"--coverage is counted by engines interp and native, not {engine}")
     return "interp"
 
 

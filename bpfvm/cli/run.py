@@ -277,7 +277,7 @@ class Run:
     def _batch(self, capture: Capture, progress: Progress) -> bool:
         """Run the packets in one loop of compiled code, where that can be: whether nothing is left of the capture."""
         options, report, before = self.options, self.report, self.report.runs
-        if self.out is not None or options.trace or options.coverage or options.memory:
+        if self.out is not None or options.trace or options.memory:
             return False
         left = None if options.limit is None else max(options.limit - before, 0)
         sample = self.sample.of(capture, before) if self.sample is not None else None

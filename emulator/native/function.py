@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bpfvm.core.bits import mask, signed
 from bpfvm.emulator.interp import DEPTH, STACK
-from bpfvm.emulator.native import helpers, memory
+from bpfvm.emulator.native import coverage, helpers, memory
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, TOO_DEEP
 from bpfvm.emulator.native.words import VALUES, compared, constant, swapped
 from bpfvm.emulator.portable.kinds import ARGUMENTS, State, stem_of
@@ -35,7 +35,7 @@ class Function:
     """One function on its way to text. order: its blocks, in reverse postorder."""
 
     def __init__(self, unit: Unit, number: int, order: Sequence[int]) -> None:
-        self.unit, self.order = unit, order
+        self.unit, self._number, self.order = unit, number, order
         self.function = unit.graph.functions[number]
         self.text: list[str] = []
         self._temporaries = 0
@@ -91,6 +91,14 @@ class Function:
 
     def put(self, name: str, value: str) -> None:
         self.line(f"store i64 {value}, ptr {self.field(name)}")
+
+    def count(self, what: int, slot: int, more: str = "1") -> None:
+        """Count on, where the code is covered."""
+        counters = self.unit.counters
+        if counters is not None:
+            at = self.emit(f"getelementptr i64, ptr %st, i64 {len(INDEX) + counters.place(what, slot)}")
+            before = self.emit(f"load i64, ptr {at}")
+            self.line(f"store i64 {self.emit(f'add i64 {before}, {more}')}, ptr {at}")
 
     # the function
 
@@ -155,6 +163,7 @@ class Function:
         self.begin(f"b{number}")
         if number in self._heads:
             self._check_budget(one.start)
+        self.count(coverage.ENTERED, one.start)
         state = self.unit.facts.before[number].copy()
         insns, at = self.unit.program.insns, self.unit.at
         ends = insns[one.last - 1].op.kind in ENDS
@@ -166,6 +175,7 @@ class Function:
         size = one.last - one.first
         self._slot, self._count = at[one.last - 1], size
         if ends and insns[one.last - 1].op.kind is Does.EXIT:
+            self._tell_exit()
             self._leave("0" if state.regs[0].tag in ("none", "maybe") else self.read(0))
             return
         self.line(f"store i64 {self._spent()}, ptr %n")
@@ -174,6 +184,8 @@ class Function:
             self.line(f"br label %b{next(iter(goals.values()))}")
             return
         taken = self._taken(insns[one.last - 1])
+        if self.unit.counters is not None:
+            self.count(coverage.TAKEN, self._slot, self.emit(f"zext i1 {taken} to i64"))
         self.line(f"br i1 {taken}, label %b{goals['JUMP']}, label %b{goals['FALL']}")
 
     def _check_budget(self, slot: int) -> None:
@@ -199,8 +211,28 @@ class Function:
         self.put("executed", self.emit(f"add i64 {self.get('executed')}, {self._spent()}"))
         self.line(f"ret i64 {value}")
 
+    def _tell_exit(self) -> None:
+        """Tell who called, where that is covered, which exit this is."""
+        counters = self.unit.counters
+        if counters is not None:
+            known = coverage.exits(self.unit.graph, counters.program, self._number)
+            bit = known.index(self._slot) if self._slot in known else coverage.LAST_EXIT
+            self.put("exit", str(min(bit, coverage.LAST_EXIT)))
+
+    def _note_exit(self) -> None:
+        """Note at a call by which exit the function came back."""
+        counters = self.unit.counters
+        if counters is not None:
+            place = len(INDEX) + counters.place(coverage.CAME_BACK, self._slot)
+            at = self.emit(f"getelementptr i64, ptr %st, i64 {place}")
+            known, told = self.emit(f"load i64, ptr {at}"), self.get("exit")
+            bit = self.emit(f"shl i64 1, {self.emit(f'and i64 {told}, 63')}")
+            self.line(f"store i64 {self.emit(f'or i64 {known}, {bit}')}, ptr {at}")
+
     def _trap(self) -> None:
         """Leave after a trap at this instruction."""
+        if self._count:
+            self.count(coverage.STOPPED, self._slot)
         self.line(f"call void @trap(ptr %st, i64 {self._slot}, i64 {self._spent()})")
         self.line("ret i64 0")
 
@@ -282,6 +314,8 @@ class Function:
         missed = self.emit(f"icmp eq i64 {found}, -1")
         self.line(f"br i1 {missed}, label %{outside}, label %{on}")
         self.begin(outside)
+        self.count(coverage.STOPPED, self._slot)
+        self._tell_exit()
         self._leave("0")
         self.begin(on)
 
@@ -296,6 +330,7 @@ class Function:
             goal = self._slot + 1 + insn.imm
             self.write(0, self.emit(f"call fastcc i64 @f{goal}({passed}, i64 {deeper}, ptr %st)"))
             self.check_trap()
+            self._note_exit()
             self._refresh()
             return
         if insn.op.name == "call" and helpers.in_place(self, state, insn.imm):
@@ -323,7 +358,11 @@ class Function:
         self.put("left", self.emit(f"sub i64 {self.get('left')}, {spent}"))
         self.put("executed", "0")
         self.line(f"store i64 {-self._count}, ptr %n")
-        self.line(f"ret i64 {self.callback('follow', '%d')}")
+        result = self.callback("follow", "%d")
+        if self.unit.counters is not None:
+            self.count(coverage.STOPPED, self._slot)
+            self.put("exit", str(coverage.OTHER))
+        self.line(f"ret i64 {result}")
         self.begin(on)
 
 

@@ -12,15 +12,18 @@ from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
-from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, poison
+from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, Interpreter, poison
 from bpfvm.emulator.memory import Pointer, Region
+from bpfvm.emulator.native.coverage import Counters, NativeCoverage, exits
 from bpfvm.emulator.native.engine import QUICK, Compiled, level
 from bpfvm.emulator.native.memory import PAGE_BITS
-from bpfvm.emulator.native.state import CALLBACKS, OVER, STOPPED, TOO_DEEP, State
+from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, STOPPED, TOO_DEEP, State
 from bpfvm.emulator.native.translate import Module, translate, unit_of
 from bpfvm.emulator.native.walk import TRAPPED, Walk, walk
 from bpfvm.emulator.portable.runtime import Runtime as Portable
+from bpfvm.emulator.portable.translate import CALLING
 from bpfvm.emulator.system import System
+from bpfvm.isa.cfg import control_flow
 from bpfvm.tables.ctx import context_of
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
@@ -71,11 +74,18 @@ class Runtime(Portable):
     def __init__(self, system: System, helpers: Mapping[int, Helper], budget: int, safe: bool = False) -> None:
         super().__init__(system, helpers, budget)
         self.safe = safe
-        self.state = State()
+        self.counters: dict[str, Counters] = {}
+        for name, program in system.spec.programs.items():
+            end = next(reversed(self.counters.values())).end if self.counters else 0
+            self.counters[name] = Counters(program, end)
+        self._words = (WORD * (len(INDEX) + (self.counters[name].end if self.counters else 0)))()
+        self.state = State.from_buffer(self._words)
+        self._covered: NativeCoverage | None = None
         self._at = ctypes.addressof(self.state)
         self._table = (ctypes.c_uint32 * (4 * (system.arena.size >> PAGE_BITS)))()
         self._filled: list[int] = []  # pages of it that are not empty
         self._poison = [ctypes.create_string_buffer(STACK) for _ in range(DEPTH)]
+        self._last = 0  # the slot that was executed last before a function of the program that Python calls
         self._filled_by: int | None = None  # the seed of what is in `_poison`
         self._raised: BaseException | None = None
         self._walking = False  # whether the packet that runs is in a capture's pages
@@ -117,6 +127,23 @@ class Runtime(Portable):
             self.slot = state.slot
             self.executed = state.executed + self.budget - state.left
             built.worked += self.executed
+
+    def reference(self) -> Interpreter:
+        """What runs programs that this tier does not compile."""
+        if self._reference is None:
+            self._reference = Interpreter(self.system, self.helpers, self.budget)
+        return self._reference
+
+    def cover(self, covered: NativeCoverage | None) -> None:
+        """Count from now on what code executes, from zero; None: no longer."""
+        self._covered = covered
+        self._built.clear()
+        if covered is not None:
+            ctypes.memset(self._at + 8 * len(INDEX), 0, ctypes.sizeof(self._words) - 8 * len(INDEX))
+
+    def counted(self, first: int, end: int) -> list[int]:
+        """The words of counters."""
+        return self._words[len(INDEX) + first : len(INDEX) + end]
 
     def walker(self, code: Code, form: str) -> Compiled:
         """The loop over a capture of a format, with a program in it."""
@@ -187,11 +214,24 @@ class Runtime(Portable):
         """Part of Caller: a callback runs in a frame of its own."""
         state, depth, here = self.state, self.depth, self.slot
         given = [one if isinstance(one, int) else one.address for one in arguments]
+        if self._covered is not None and self.code is not None:
+            self._covered.step(self.code.program.name, self._last, slot)
         result = self._running[slot](self._at, *given, *[0] * (5 - len(given)), depth + 1)
         if state.trap:
             self._fail()
         self.depth, self.slot, state.slot = depth, here, here
+        if self._covered is not None:
+            self._last = self._exit_of(slot)
         return result
+
+    def _exit_of(self, slot: int) -> int:
+        """The exit by which the function at a slot just came back."""
+        assert self.code is not None
+        program = self.code.program
+        graph = control_flow(program.insns)
+        number = next(number for number, one in enumerate(graph.functions) if one.slot == slot)
+        known = exits(graph, program, number)
+        return known[self.state.exit] if self.state.exit < len(known) else -1
 
     def _fail(self) -> None:
         """Raise what the code left for. Once placed, the fault stays where it was."""
@@ -239,13 +279,21 @@ class Runtime(Portable):
     def _on_helper(self, number: int, written: int, *words: int) -> int:
         self.slot, self.depth = self.state.slot, self.state.depth
         given = [word if written >> place & 1 else None for place, word in enumerate(words)]
+        here = self._last = self.slot
         result = self.help(number, *given)
+        if self._covered is not None and number in CALLING and self.code is not None:
+            self._covered.step(self.code.program.name, self._last, here + 1)
         self.state.pending = self.pending is not None
         return result
 
     def _on_kfunc(self, slot: int, written: int, *words: int) -> int:
         self.slot, self.depth = slot, self.state.depth
-        return self.kernel_function(slot, *(word if written >> place & 1 else None for place, word in enumerate(words)))
+        self._last = slot
+        given = (word if written >> place & 1 else None for place, word in enumerate(words))
+        result = self.kernel_function(slot, *given)
+        if self._covered is not None and self.code is not None:
+            self._covered.step(self.code.program.name, self._last, slot + 1)
+        return result
 
     def _on_follow(self, depth: int) -> int:
         code, self.pending, self.state.pending = self.pending, None, 0
@@ -255,6 +303,8 @@ class Runtime(Portable):
         built = self.built(code, ())
         if built is None:
             return self._rest_by_reference(code)
+        if self._covered is not None and code is self.code:
+            self._covered.step(code.program.name, self.state.slot, 0)
         self.code, self._running = code, built.functions
         assert self.context is not None
         return built.functions[0](self._at, self.context.pointer().address, 0, 0, 0, 0, depth)
@@ -296,6 +346,8 @@ class Runtime(Portable):
         unit = unit_of(code.program, self.system, layout, given, self.helpers, self.safe)
         if unit is None:
             return None
+        if self._covered is not None:
+            unit.counters = self.counters[code.program.name]
         module = translate(unit)
         return Built(module, Compiled(module.text, module.names, QUICK), len(code.program.insns))
 

@@ -18,6 +18,7 @@ _WORDS = (
     "executed",  # instructions in functions that were left
     "left",  # of the budget, at the start
     "patience",  # may_goto: tests left
+    "exit",  # of code that is covered: the bit of the exit by which a function came back, see coverage.py
     "pending",  # 1 after a tail call that was taken
     "packet_start", "packet_end", "context_start", "context_end",  # the packet's linear part, and the context
     "cpu", "now",  # the CPU that runs, and the time

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bpfvm.core.bits import M64
 from bpfvm.emulator.contexts.access import Access, rules
+from bpfvm.emulator.native.coverage import Counters
 from bpfvm.emulator.native.function import Function
 from bpfvm.emulator.native.maps import Finder
 from bpfvm.emulator.native.stack import poisoned
@@ -57,6 +58,7 @@ class Unit:
     a lock may be held, under which they are refused.
     poisoned: by slot of a function, the part of its stack that is filled before it runs.
     finders: by name of a map, the number of the function that finds its values.
+    counters: where the program counts its way, None where it does not.
     """
 
     program: ProgramSpec
@@ -72,6 +74,7 @@ class Unit:
     in_place: frozenset[int] = frozenset()
     poisoned: dict[int, tuple[int, int]] = field(default_factory=dict)
     finders: dict[str, int] = field(default_factory=dict)
+    counters: Counters | None = None
 
     def insns_of(self, part: Part) -> Sequence[Insn]:
         """The instructions of a function."""

@@ -153,7 +153,7 @@ def test_coverage_of_a_run(capture: str, tmp_path: Path, capsys: Captured) -> No
     document(capsys, COUNTER, "--packet", capture, "--coverage", f"{tmp_path}/cov.info")
     lines = (tmp_path / "cov.info").read_text().splitlines()
     assert "FNDA:24,count" in lines
-    assert "coverage is counted by engine interp" in refusal(
+    assert "coverage is counted by engines interp and native" in refusal(
         capsys, COUNTER, "--packet", capture, "--coverage", f"{tmp_path}/x", "--engine", "portable"
     )
 

@@ -111,10 +111,10 @@ def test_an_engine_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_packages_that_are_missing(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    for module in ("scapy", "dask"):
+    for module in ("scapy", "distributed"):
         monkeypatch.setitem(sys.modules, module, None)
     found = {one["name"]: one for one in document(capsys)["packages"]}
-    for name, extra in (("scapy", "net"), ("dask", "dask")):
+    for name, extra in (("scapy", "net"), ("distributed", "dask")):
         assert found[name]["have"] is False
         assert found[name]["remedy"] == f"pip install 'bpfvm[{extra}]'"
     assert found["click"]["have"]

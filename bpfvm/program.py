@@ -131,19 +131,20 @@ class Program:
         return self._spec if self._spec is not None else self._recorded.spec
 
     def session(
-        self, engine_name: str = "auto", maps: Maps | None = None, helpers: Answers | None = None, cpus: int = 1
+        self, engine_name: str = "auto", maps: Maps | None = None, helpers: Answers | None = None, cpus: int = 1,
+        threads: bool = False,
     ) -> Session:  # fmt: skip
         """The program loaded on one machine, its maps kept from run to run. Close it, or use it in a `with`.
 
         helpers: Python functions in place of helpers and kernel functions, by name; cpus: virtual CPUs; both of
-        emulators and of CPython.
+        emulators and of CPython. threads: whether each CPU is a thread of its own over captures, of engine native.
         """
         from bpfvm.run.backend import engine
         from bpfvm.run.session import Session
 
         if engine_name == "cpython":
             return Session(self._cpython(helpers, cpus), self.runnable, self.name, self.signature, maps, recorded=False)
-        return Session(engine(engine_name, helpers, cpus), self.runnable, self.name, self.signature, maps)
+        return Session(engine(engine_name, helpers, cpus, threads), self.runnable, self.name, self.signature, maps)
 
     def cpython(
         self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,

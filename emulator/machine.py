@@ -60,15 +60,16 @@ class Emulator:
     name: the engine's. budget: instructions that one run may execute. cpus: virtual CPUs of each machine.
     answers: Python functions in place of helpers and kernel functions, by name; see emulator.answers.
     safe: of engine native, for programs that a verifier accepted: accesses stay in the arena, and nothing more is
-    checked. arch: whose registers programs on probes see, a name of tables.ctx.REGISTERS.
+    checked. arch: whose registers programs on probes see, a name of tables.ctx.REGISTERS. threads: of engine native,
+    whether captures are run by a thread for each CPU.
     """
 
     def __init__(
         self, name: str, budget: int = BUDGET, cpus: int = 1, answers: Mapping[str, Answer] | None = None,
-        safe: bool = False, arch: str = "x86_64",
+        safe: bool = False, arch: str = "x86_64", threads: bool = False,
     ) -> None:  # fmt: skip
         self.name, self.budget, self.cpus, self.answers = name, budget, cpus, dict(answers or {})
-        self.safe, self.arch = safe, arch
+        self.safe, self.arch, self.threads = safe, arch, threads
 
     def load(
         self, spec: ObjectSpec, program: str, maps: Mapping[str, Entries], beside: Loaded | None = None
@@ -88,7 +89,7 @@ class Emulator:
         if self.name == "native":
             from bpfvm.emulator.native.runtime import Runtime as Native
 
-            return Native(system, table, self.budget, self.safe)
+            return Native(system, table, self.budget, self.safe, self.threads)
         from bpfvm.emulator.portable.runtime import Runtime
 
         return Runtime(system, table, self.budget)

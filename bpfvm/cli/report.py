@@ -110,6 +110,7 @@ class Report:
             self.actions[action_name(session.type, value) or str(value)] += count
         if found.fault is not None:
             self.faults.append((self.runs, found.fault))
+        self.faults += [(self.runs - found.packets + 1 + number, fault) for number, fault in found.faults]
 
     def join(self, other: Report) -> None:
         """Count what another run counted of inputs that follow these; its inputs count on from here."""

@@ -14,7 +14,7 @@ import click
 
 from bpfvm.cli import FAULTED, INTERRUPTED, inputs, process, target
 from bpfvm.cli import answers as answers_of
-from bpfvm.cli.captures import spread
+from bpfvm.cli.captures import spread, threads
 from bpfvm.cli.captures.sample import Sampled
 from bpfvm.cli.coverage import covered, engine_of
 from bpfvm.cli.progress import Progress
@@ -49,6 +49,7 @@ class Options:
     maps: tuple[str, ...]
     answers: tuple[str, ...]
     cpus: int
+    threads: bool
     seed: int
     limit: int | None
     jobs: int | None
@@ -78,6 +79,7 @@ _OPTIONS = (
     answers_of.option,
     click.option("--cpus", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
                  help="Virtual CPUs, which take packets in turn."),
+    click.option("--threads", is_flag=True, help="A thread for each of --cpus, on engine native."),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N",
                  help="Of random numbers and of what unwritten stack holds."),
     click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Stop after N packets."),
@@ -124,13 +126,15 @@ def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
         ctx=inputs.read_file(options.ctx_file) if options.ctx_file is not None else None,
     )  # fmt: skip
     engine = engine_of("interp" if options.trace and options.engine == "auto" else options.engine, options.coverage)
+    if options.threads:
+        engine = threads.engine_of(options)
     helpers = answers_of.read(options.answers)
     maps = inputs.contents(chosen.runnable, options.maps)
     if engine == "auto" and _is_worth(options):
         engine = _fastest(lambda name: chosen.session(name, maps, helpers, options.cpus))
     if options.jobs is not None or options.dask is not None:
         return spread.run(chosen, engine, maps, options, base, target_name)
-    with chosen.session(engine, maps, helpers, options.cpus) as session:
+    with chosen.session(engine, maps, helpers, options.cpus, options.threads) as session:
         run = Run(session, options, base)
         with covered(session, options.coverage, target_name):
             status = run.all()
@@ -283,6 +287,8 @@ class Run:
         sample = self.sample.of(capture, before) if self.sample is not None else None
         slices = self.session.batch(capture, self.base, options.cpus, before + 1, left, sample)
         if slices is None:
+            if options.threads:
+                self.say(f"{capture.name}: not on threads: its packets are read one by one")
             return False
         for one in slices:
             report.add_slice(one, self.session)

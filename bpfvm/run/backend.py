@@ -92,11 +92,13 @@ ENGINES: tuple[Engine, ...] = (
 )
 
 
-def engine(name: str, helpers: Mapping[str, Callable[..., Any]] | None = None, cpus: int = 1) -> Backend:
+def engine(
+    name: str, helpers: Mapping[str, Callable[..., Any]] | None = None, cpus: int = 1, threads: bool = False
+) -> Backend:  # fmt: skip
     """The backend called `name`; "auto" is the fastest emulator tier. Unavailable says why one cannot be used.
 
     helpers: Python functions in place of helpers and kernel functions, by name; see bpfvm.emulator.answers.
-    cpus: virtual CPUs of an emulator.
+    cpus: virtual CPUs of an emulator. threads: one for each of them over captures, of engine native.
     """
     name = AUTO if name == "auto" else name
     known(name)
@@ -105,7 +107,10 @@ def engine(name: str, helpers: Mapping[str, Callable[..., Any]] | None = None, c
             reason = row.missing()
             if reason is not None:
                 raise Unavailable(f"engine {name}: {reason}")
-            return configured(row.open(), helpers or {}, cpus) if helpers or cpus != 1 else row.open()
+            if threads and name != "native":
+                raise UsageError(f"threads are of engine native, not {name}")
+            plain = not helpers and cpus == 1 and not threads
+            return row.open() if plain else configured(row.open(), helpers or {}, cpus, threads=threads)
     raise Unavailable(f"engine {name} runs Python functions, and is opened for one of them")
 
 
@@ -117,7 +122,7 @@ def known(name: str) -> None:
 
 
 def configured(
-    backend: Backend, helpers: Mapping[str, Callable[..., Any]], cpus: int, arch: str = "x86_64"
+    backend: Backend, helpers: Mapping[str, Callable[..., Any]], cpus: int, arch: str = "x86_64", threads: bool = False
 ) -> Backend:  # fmt: skip
     """The same engine with helpers of the user's, so many CPUs, registers of another architecture."""
     from bpfvm.emulator import Emulator
@@ -129,4 +134,4 @@ def configured(
             )
         raise Unavailable(f"engine {backend.name} has its own CPUs: emulators have as many as one likes")
     answers = {**backend.answers, **helpers}
-    return Emulator(backend.name, backend.budget, cpus, answers, backend.safe, arch)
+    return Emulator(backend.name, backend.budget, cpus, answers, backend.safe, arch, threads)

@@ -20,9 +20,12 @@ from bpfvm.obj.model import FunctionSpec, ObjectSpec, ProgramSpec
 class Counted(Protocol):
     """What a machine counted; emulator.coverage.Coverage."""
 
-    counts: dict[str, list[int]]
-    sides: dict[str, dict[int, list[int]]]
-    steps: dict[str, set[tuple[int, int]]]
+    @property
+    def counts(self) -> dict[str, list[int]]: ...
+    @property
+    def sides(self) -> dict[str, dict[int, list[int]]]: ...
+    @property
+    def steps(self) -> dict[str, set[tuple[int, int]]]: ...
 
 
 @dataclass(slots=True)

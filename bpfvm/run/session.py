@@ -22,8 +22,12 @@ from bpfvm.tables.progs import BY_NAME, ProgramType
 
 if TYPE_CHECKING:
     from bpfvm.emulator.native.batch import Batch, Sample, Slice
+    from bpfvm.emulator.native.threads import Threads
     from bpfvm.obj.capture import Capture
     from bpfvm.obj.pcap import Plain
+
+
+RECORDS = "it notes its faults in one place for all"
 
 
 class Session:
@@ -105,10 +109,23 @@ class Session:
             return None
         if not capture.is_whole(self.type.layer or ""):
             return None
+        if getattr(self.machine.tier, "gate", None) is not None:
+            from bpfvm.emulator.native.threads import Threads, why_not
+
+            reason = why_not(self.machine)
+            if reason is not None or self._recorded:
+                raise Unavailable(f"{self.program.name} cannot run on threads: {reason or RECORDS}")
+            return self._of_threads(Threads(self.machine, base, cpus), capture, plain, first, limit)
         from bpfvm.emulator.native import batch
 
         return self._slices(batch.Batch(self.machine, base, cpus, RECORD if self._recorded else None), capture, plain,
                             first, limit, sample)  # fmt: skip
+
+    def _of_threads(
+        self, threads: Threads, capture: Capture, plain: Plain, first: int, limit: int | None
+    ) -> Iterator[Slice]:  # fmt: skip
+        with threads:
+            yield from threads.run(capture, plain, first, limit)
 
     def _slices(
         self, batch: Batch, capture: Capture, plain: Plain, first: int, limit: int | None, sample: Sample | None

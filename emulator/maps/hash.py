@@ -11,6 +11,7 @@ import errno
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bpfvm.core.machine import Entries
 from bpfvm.emulator.maps.slab import Slab
 from bpfvm.emulator.maps.store import EXIST, LOCK, NOEXIST, Answer, PerCpu, Store
 from bpfvm.emulator.maps.table import Table
@@ -42,7 +43,6 @@ class Hashed(Store):
         self._cpus = system.cpus if BY_NAME[spec.type].per_cpu else 1
         self.table = Table(system, spec, extra, self._cpus, entries)
         self.slab = Slab(system, spec.name, self.table.size, entries + spare, self.element)
-        self._values = self.table.values
 
     def rounded(self, cpus: int) -> int:
         """What the kernel makes of max_entries."""
@@ -87,7 +87,7 @@ class Hashed(Store):
             self.clear(element + self.table.value + cpu * self.stride, also)
 
     def user_lookup(self, key: bytes) -> Answer:
-        found = self._values.get(key)
+        found = self.table.get(key)
         return self.shown(found) if found else -errno.ENOENT
 
     def user_pop(self, key: bytes) -> Answer:
@@ -99,21 +99,27 @@ class Hashed(Store):
     def user_next(self, key: bytes | None) -> bytes | int:
         return self.table.next_key(key)
 
+    def walked(self) -> Entries:
+        """All elements by the bytes of their keys, without a look-up for each key."""
+        table = self.table
+        found = [(table.key_of(element), self.shown(element + table.value)) for element in table.walk()]
+        return sorted(found, key=lambda one: one[0])
+
 
 class HashMap(Hashed):
     """A hash map."""
 
     def __init__(self, system: System, spec: MapSpec) -> None:
         super().__init__(system, spec, spare=system.cpus)
-        self._prealloc = not spec.flags & NO_PREALLOC
+        self.is_preallocated = not spec.flags & NO_PREALLOC
 
     def lookup(self, key: bytes) -> int:
-        return self._values.get(key, 0)
+        return self.table.get(key)
 
     def update(self, key: bytes, value: bytes, flags: int) -> int:
         if flags & ~LOCK > EXIST or (flags & LOCK and not self.has_lock):
             return -errno.EINVAL
-        found = self._values.get(key, 0)
+        found = self.table.get(key)
         refused = refused_flags(found, flags)
         if refused:
             return refused
@@ -128,7 +134,7 @@ class HashMap(Hashed):
         if not found and len(table) >= self.capacity:
             return -errno.E2BIG
         old = found - table.value if found else 0
-        element = slab.swap(old) if old and self._prealloc else 0
+        element = slab.swap(old) if old and self.is_preallocated else 0
         element = element or slab.allocate()
         self.clear_element(element, also="lock")
         self.put(element + table.value, value)
@@ -136,7 +142,7 @@ class HashMap(Hashed):
             table.remove(old)
             self.clear_element(old)
         table.insert(element, key, old)
-        if old and not self._prealloc:
+        if old and not self.is_preallocated:
             slab.free(old)
         return 0
 
@@ -144,16 +150,19 @@ class HashMap(Hashed):
         assert isinstance(value, bytes), "checked by fill"
         return self.update(key, value, flags)
 
+    def entries(self) -> Entries:
+        return self.walked()
+
 
 class PerCpuHashMap(Hashed, PerCpu):
     """A hash map with a value for each CPU; a program's update of a new key leaves zeros on the other CPUs."""
 
     def lookup(self, key: bytes) -> int:
-        found = self._values.get(key, 0)
+        found = self.table.get(key)
         return found and found + self.system.cpu * self.stride
 
     def lookup_percpu(self, key: bytes, cpu: int) -> int:
-        found = self._values.get(key, 0) if cpu < self.system.cpus else 0
+        found = self.table.get(key) if cpu < self.system.cpus else 0
         return found and found + cpu * self.stride
 
     def update(self, key: bytes, value: bytes, flags: int) -> int:
@@ -163,7 +172,7 @@ class PerCpuHashMap(Hashed, PerCpu):
         """Update the values of all CPUs, or with one value that of the CPU that runs."""
         if flags > EXIST:
             return -errno.EINVAL
-        found = self._values.get(key, 0)
+        found = self.table.get(key)
         refused = refused_flags(found, flags)
         if refused:
             return refused
@@ -179,3 +188,6 @@ class PerCpuHashMap(Hashed, PerCpu):
 
     def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:
         return self.store(key, value, flags)
+
+    def entries(self) -> Entries:
+        return self.walked()

@@ -60,7 +60,7 @@ class LruHashMap(LruHashed):
     """An LRU hash map. Every update stores in another element."""
 
     def lookup(self, key: bytes) -> int:
-        return self.use(self._values.get(key, 0))
+        return self.use(self.table.get(key))
 
     def update(self, key: bytes, value: bytes, flags: int) -> int:
         if flags > EXIST:
@@ -69,7 +69,7 @@ class LruHashMap(LruHashed):
         if not element:
             return -errno.ENOMEM
         self.put(element + self.table.value, value)
-        found = self._values.get(key, 0)
+        found = self.table.get(key)
         refused = refused_flags(found, flags)
         if refused:
             self.release(element)
@@ -92,11 +92,11 @@ class LruPerCpuHashMap(LruHashed, PerCpu):
     """An LRU hash map with a value for each CPU, which stay in place."""
 
     def lookup(self, key: bytes) -> int:
-        found = self.use(self._values.get(key, 0))
+        found = self.use(self.table.get(key))
         return found and found + self.system.cpu * self.stride
 
     def lookup_percpu(self, key: bytes, cpu: int) -> int:
-        found = self.use(self._values.get(key, 0)) if cpu < self.system.cpus else 0
+        found = self.use(self.table.get(key)) if cpu < self.system.cpus else 0
         return found and found + cpu * self.stride
 
     def update(self, key: bytes, value: bytes, flags: int) -> int:
@@ -110,7 +110,7 @@ class LruPerCpuHashMap(LruHashed, PerCpu):
             element = self.take()
             if not element:
                 return -errno.ENOMEM
-        found = self._values.get(key, 0)
+        found = self.table.get(key)
         refused = refused_flags(found, flags)
         if not refused and found:
             self.put_cpus(self.use(found), value)

@@ -152,7 +152,7 @@ class HashOfMaps(OfMaps, Hashed):
         raise self.refused("map_delete_elem")
 
     def lookup(self, key: bytes) -> int:
-        found = self._values.get(key)
+        found = self.table.get(key)
         return self.words[found >> 2] if found else 0
 
     def user_lookup(self, key: bytes) -> Answer:
@@ -165,7 +165,7 @@ class HashOfMaps(OfMaps, Hashed):
             return handle
         if flags > EXIST:
             return -errno.EINVAL
-        found = self._values.get(key, 0)
+        found = self.table.get(key)
         refused = refused_flags(found, flags)
         if refused:
             return refused

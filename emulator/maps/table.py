@@ -41,14 +41,33 @@ class Table:
         self._words = self._view.cast("I")
         control = system.arena.allocate(f"{spec.name} table", 8, "map", writable=False, readable=False)
         buckets = system.arena.allocate(f"{spec.name} buckets", 4 * self.buckets, "map", False, False)
+        self.count = control.base  # guest address
         self._count, self.first = control.base >> 2, buckets.base >> 2  # places of words
+        self._shared = False
 
     def __len__(self) -> int:
         return self._words[self._count]
 
+    def share(self) -> None:
+        """Compiled code changes the table from now on: elements are found by their buckets, and nothing is cached."""
+        self._shared = True
+        self.values.clear()
+
+    def get(self, key: bytes) -> int:
+        """The address of the first value under `key`, or 0."""
+        if not self._shared:
+            return self.values.get(key, 0)
+        words, hashed = self._words, jhash(key)
+        element = words[self.first + (hashed & self.buckets - 1)]
+        while element:
+            if words[element + HASH >> 2] == hashed and self.key_of(element) == key:
+                return element + self.value
+            element = words[element >> 2]
+        return 0
+
     def find(self, key: bytes) -> int:
         """The element under `key`, or 0."""
-        address = self.values.get(key)
+        address = self.get(key)
         return address - self.value if address else 0
 
     def key_of(self, element: int) -> bytes:
@@ -65,7 +84,8 @@ class Table:
         words[bucket] = element
         self._view[element + self.key : element + self.key + self._key_size] = key
         words[self._count] = words[self._count] + 1 & M32
-        self.values[key] = element + self.value
+        if not self._shared:
+            self.values[key] = element + self.value
 
     def remove(self, element: int) -> None:
         """Take an element out of its bucket; what it holds stays."""
@@ -89,7 +109,7 @@ class Table:
             if following:
                 return self.key_of(following)
             bucket = (words[element + HASH >> 2] & (self.buckets - 1)) + 1
-        if self.values:
+        if len(self):
             for at in range(self.first + bucket, self.first + self.buckets):
                 if words[at]:
                     return self.key_of(words[at])
@@ -108,4 +128,6 @@ class Table:
     def reload(self) -> None:
         """Make the cache anew."""
         self.values.clear()
+        if self._shared:
+            return
         self.values.update((self.key_of(element), element + self.value) for element in self.walk())

@@ -20,6 +20,7 @@ from bpfvm.core.machine import Fault, Input, Result
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.machine import Loaded
 from bpfvm.emulator.maps.array import ArrayMap
+from bpfvm.emulator.memory import Arena, Region
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.walk import COUNTED, DONE, ODD, TOLD, TRAPPED, Walk
 from bpfvm.isa.ops import Kind
@@ -47,6 +48,7 @@ class Slice:
     """What some packets added up to. at: the place in the file behind them. actions: how often each result came.
 
     value, fault: of the last packet, where it is not among the actions; a fault alone where it returned nothing.
+    faults: of packets among them, counted from 0, where threads ran them.
     odd: the record at `at` makes no sense. last: nothing follows.
     """
 
@@ -59,6 +61,16 @@ class Slice:
     fault: Fault | None = None
     odd: bool = False
     last: bool = False
+    faults: list[tuple[int, Fault]] = field(default_factory=list)
+
+    def add(self, part: Slice, first: int) -> None:
+        """Count on with what a thread counted, whose faults have numbers of packets. first: of this one's first."""
+        self.packets, self.bytes, self.insns = (
+            self.packets + part.packets, self.bytes + part.bytes, self.insns + part.insns,
+        )  # fmt: skip
+        for value, count in part.actions.items():
+            self.actions[value] = self.actions.get(value, 0) + count
+        self.faults += [(number - first, fault) for number, fault in part.faults]
 
 
 class Sample(Protocol):
@@ -107,7 +119,7 @@ class Batch:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._unmap()
+        unmap_file(self._system.arena, self._window)
 
     def run(
         self, capture: Capture, plain: Plain, first: int, limit: int | None, sample: Sample | None = None
@@ -126,7 +138,7 @@ class Batch:
         while True:
             offset = place // mmap.PAGESIZE * mmap.PAGESIZE
             end = min(offset + WINDOW, capture.size)
-            self._map(capture.number, offset, end - offset)
+            map_file(self._system.arena, self._window, capture.number, offset, end - offset)
             self._offset = offset
             for one in self._slices(place - offset, end - offset, left):
                 one.at += offset
@@ -188,22 +200,23 @@ class Batch:
         except Stop as stop:
             return TRAPPED, self._loaded.fault(stop.kind, stop.message, tier.slot)
 
-    def _map(self, number: int, offset: int, size: int) -> None:
-        """Put pages of a file in the arena. Changes of a program's stay its own."""
-        self._unmap()
-        where = self._system.arena.host + self._window.base
-        found = _mmap()(where, size, mmap.PROT_READ | mmap.PROT_WRITE, MAP_PRIVATE | MAP_FIXED, number, offset)
-        if found != where:
-            raise Unavailable(f"the host does not map the capture: {os.strerror(ctypes.get_errno())}")
 
-    def _unmap(self) -> None:
-        """Put memory of the arena's own in place of the file's."""
-        arena = self._system.arena
-        if not arena.is_open:
-            return
-        flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE
-        protection = mmap.PROT_READ | mmap.PROT_WRITE
-        _mmap()(arena.host + self._window.base, self._window.size, protection, flags, -1, 0)
+def map_file(arena: Arena, window: Region, number: int, offset: int, size: int) -> None:
+    """Put pages of a file in the arena. Changes of a program's stay its own. Unavailable where the host refuses."""
+    unmap_file(arena, window)
+    where = arena.host + window.base
+    found = _mmap()(where, size, mmap.PROT_READ | mmap.PROT_WRITE, MAP_PRIVATE | MAP_FIXED, number, offset)
+    if found != where:
+        raise Unavailable(f"the host does not map the capture: {os.strerror(ctypes.get_errno())}")
+
+
+def unmap_file(arena: Arena, window: Region) -> None:
+    """Put memory of the arena's own in place of the file's."""
+    if not arena.is_open:
+        return
+    flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE
+    protection = mmap.PROT_READ | mmap.PROT_WRITE
+    _mmap()(arena.host + window.base, window.size, protection, flags, -1, 0)
 
 
 @cache

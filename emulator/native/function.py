@@ -43,7 +43,7 @@ class Function:
         place = {block: index for index, block in enumerate(order)}
         edges = [(block, edge.to) for block in order for edge in unit.graph.blocks[block].edges]
         self._heads = {to for block, to in edges if place[to] <= place[block]}
-        self._slot = self._count = 0
+        self._slot = self._count = self._written = self._helper = 0
         self._fields: dict[str, str] = {}  # words of the state that are used -> the names of their addresses
         touched = (one.op.kind in ACCESSES for one in unit.insns_of(self.function))
         self._bounds = memory.BOUNDS if any(touched) else ()
@@ -248,10 +248,30 @@ class Function:
     def callback(self, name: str, *words: str) -> str:
         """Call Python: the word that it gives."""
         assert len(words) == CALLBACKS[name], name
+        self.unit.asked.add(name)
         passed = ", ".join(["ptr %st", *(f"i64 {word}" for word in words)])
         result = self.emit(f"call i64 {self.get(name, 'ptr')}({passed})")
         self.check_trap()
         return result
+
+    def ask(self, call: str, unless: int) -> None:
+        """Set r0 to what a call gives, or where that is `unless` to what Python gives of this helper's call."""
+        result = self.emit(call)
+        if self.unit.threads:  # where nothing has to be asked
+            self.write(0, result)
+            return
+        asked, on = self.new_label("ask"), self.new_label("on")
+        here = self.label
+        self.line(f"br i1 {self.emit(f'icmp eq i64 {result}, {unless}')}, label %{asked}, label %{on}, {NEVER}")
+        self.begin(asked)
+        self.put("depth", "%d")
+        self.put("slot", str(self._slot))
+        given = [self.read(register) if self._written >> place & 1 else "0" for place, register in enumerate(ARGUMENTS)]
+        told = self.callback("helper", str(self._helper), str(self._written), *given)
+        behind = self.label
+        self.line(f"br label %{on}")
+        self.begin(on)
+        self.write(0, self.emit(f"phi i64 [ {result}, %{here} ], [ {told}, %{behind} ]"))
 
     def _taken(self, insn: Insn) -> str:
         """The i1 of a jump."""
@@ -333,11 +353,13 @@ class Function:
             self._note_exit()
             self._refresh()
             return
+        self._helper = insn.imm
+        self._written = sum(1 << place for place, one in enumerate(written) if one)
         if insn.op.name == "call" and helpers.in_place(self, state, insn.imm):
             return
         self.put("depth", "%d")
         self.put("slot", str(self._slot))
-        known = sum(1 << place for place, one in enumerate(written) if one)
+        known = self._written
         if insn.op.name == "call_kfunc":
             result = self.callback("kfunc", str(self._slot), str(known), *given)
         else:

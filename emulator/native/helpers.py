@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from bpfvm.emulator.native import maps, memory
+from bpfvm.emulator.maps import MapStore
+from bpfvm.emulator.native import changes, maps, memory
 from bpfvm.emulator.portable.kinds import State
 from bpfvm.emulator.system import CLOCK_STEP
 from bpfvm.tables.helpers import BY_ID as HELPERS
@@ -38,6 +39,40 @@ def _map_lookup_elem(f: Function, state: State) -> bool:
     return True
 
 
+def _map_update_elem(f: Function, state: State) -> bool:
+    """Of a map that is known, key and value on the stack."""
+    store = _changed(f, state, 3)
+    if store is None:
+        return False
+    number = f.unit.changers.setdefault(state.regs[1].name, len(f.unit.changers))
+    key, value = (memory.pointer(f, f.read(register)) for register in (2, 3))
+    f.ask(f"call i64 @update{number}(ptr %base, ptr %st, ptr {key}, ptr {value}, i64 {f.read(4)})", changes.ASK)
+    return True
+
+
+def _map_delete_elem(f: Function, state: State) -> bool:
+    """Of a map that is known, by a key on the stack."""
+    store = _changed(f, state, 2)
+    if store is None:
+        return False
+    number = f.unit.changers.setdefault(state.regs[1].name, len(f.unit.changers))
+    key = memory.pointer(f, f.read(2))
+    f.write(0, f.emit(f"call i64 @delete{number}(ptr %base, ptr %st, ptr {key})"))
+    return True
+
+
+def _changed(f: Function, state: State, last: int) -> MapStore | None:
+    """The map that a call changes, if code can; arguments 2 to `last` are in the stack, and 4 is a number."""
+    store = f.unit.system.maps.get(state.regs[1].name) if state.regs[1].tag == "map" else None
+    if store is None or not changes.is_native(store):
+        return None
+    for register, size in ((2, store.spec.key_size), (3, store.spec.value_size))[: last - 1]:
+        kind = state.regs[register]
+        if kind.tag != "stack" or not memory.is_sure(f.unit, kind, 0, size, write=False):
+            return None
+    return store if last == 2 or state.regs[4].tag == "num" else None
+
+
 def _ktime_get_ns(f: Function, state: State) -> bool:
     now = f.get("now")
     f.write(0, now)
@@ -52,6 +87,8 @@ def _get_smp_processor_id(f: Function, state: State) -> bool:
 
 EMITTERS: Mapping[str, Emitter] = {
     "map_lookup_elem": _map_lookup_elem,
+    "map_update_elem": _map_update_elem,
+    "map_delete_elem": _map_delete_elem,
     "ktime_get_ns": _ktime_get_ns,
     "ktime_get_boot_ns": _ktime_get_ns,
     "ktime_get_tai_ns": _ktime_get_ns,

@@ -19,7 +19,7 @@ from bpfvm.emulator.maps.lru_hash import LruHashed
 from bpfvm.emulator.maps.percpu_array import PerCpuArrayMap
 from bpfvm.emulator.maps.store import PerCpu
 from bpfvm.emulator.maps.table import HASH, NEXT
-from bpfvm.emulator.native.state import INDEX
+from bpfvm.emulator.native.body import Body
 
 INDEXED = (ArrayMap, PerCpuArrayMap)
 HASHED = (HashMap, PerCpuHashMap, LruHashed)
@@ -33,114 +33,99 @@ def is_native(store: MapStore | None) -> bool:
     return isinstance(store, INDEXED)
 
 
-class Finder:
-    """The function of one map on its way to text. arena: its size."""
+class Finder(Body):
+    """The function of one map on its way to text."""
 
-    def __init__(self, store: MapStore, number: int, arena: int) -> None:
-        self.store, self.number, self.arena = store, number, arena
-        self._text: list[str] = []
-        self._temporaries = 0
+    def __init__(self, store: MapStore, number: int, arena: int, lock: int | None = None) -> None:
+        super().__init__(arena, None if isinstance(store, INDEXED) else lock)
+        self.store, self.number = store, number
 
     def write(self) -> list[str]:
         """The text of the definition."""
-        self._text = [f"define internal i64 @find{self.number}(ptr %base, ptr %st, ptr %key) {{"]
+        name = "find" if self.lock is None else "seek"
+        self.text = [f"define internal i64 @{name}{self.number}(ptr %base, ptr %st, ptr %key) {{"]
         if isinstance(self.store, INDEXED):
             self._indexed(self.store)
         else:
             assert isinstance(self.store, Hashed)
-            self._hashed(self.store)
-        return [*self._text, "}"]
+            element, _ = chain(self, self.store)
+            self._found(self.store, element)
+            self.label("none")
+            self.line("ret i64 0")
+        return [*self.text, "}", *(self._locked() if self.lock is not None else ())]
 
-    def _emit(self, text: str) -> str:
-        self._temporaries += 1
-        self._text.append(f"  %v{self._temporaries} = {text}")
-        return f"%v{self._temporaries}"
-
-    def _line(self, text: str) -> None:
-        self._text.append(f"  {text}")
-
-    def _label(self, name: str) -> None:
-        self._text.append(f"{name}:")
-
-    def _mine(self, stride: int) -> str:
-        """The distance of this CPU's value from the first."""
-        place = self._emit(f"getelementptr i64, ptr %st, i64 {INDEX['cpu']}")
-        return self._emit(f"mul i64 {self._emit(f'load i64, ptr {place}')}, {stride}")
+    def _locked(self) -> list[str]:
+        """Look-ups beside threads that change the map: what is not found is sought again while none does."""
+        seek = f"call i64 @seek{self.number}(ptr %base, ptr %st, ptr %key)"
+        return [
+            f"define internal i64 @find{self.number}(ptr %base, ptr %st, ptr %key) {{",
+            f"  %first = {seek}",
+            "  %missing = icmp eq i64 %first, 0",
+            "  br i1 %missing, label %again, label %out",
+            "again:",
+            f"  call void @lock(ptr %st, i64 {self.lock})",
+            f"  %second = {seek}",
+            f"  call void @unlock(ptr %st, i64 {self.lock})",
+            "  ret i64 %second",
+            "out:",
+            "  ret i64 %first",
+            "}",
+        ]
 
     def _indexed(self, store: ArrayMap | PerCpuArrayMap) -> None:
-        index = self._emit(f"zext i32 {self._emit('load i32, ptr %key, align 1')} to i64")
-        inside = self._emit(f"icmp ult i64 {index}, {store.spec.max_entries}")
+        index = self.emit(f"zext i32 {self.emit('load i32, ptr %key, align 1')} to i64")
+        inside = self.emit(f"icmp ult i64 {index}, {store.spec.max_entries}")
         each = store.stride * (store.system.cpus if isinstance(store, PerCpu) else 1)
-        at = self._emit(f"add i64 {self._emit(f'mul i64 {index}, {each}')}, {store.values.base}")
+        at = self.emit(f"add i64 {self.emit(f'mul i64 {index}, {each}')}, {store.values.base}")
         if isinstance(store, PerCpu):
-            at = self._emit(f"add i64 {at}, {self._mine(store.stride)}")
-        self._line(f"ret i64 {self._emit(f'select i1 {inside}, i64 {at}, i64 0')}")
-
-    def _hashed(self, store: Hashed) -> None:
-        table, size = store.table, store.spec.key_size
-        words = self._words("%key", size)
-        hashed = jhash(self._emit, words, size)
-        bucket = self._emit(f"zext i32 {self._emit(f'and i32 {hashed}, {table.buckets - 1}')} to i64")
-        at = self._emit(f"add i64 {self._emit(f'shl i64 {bucket}, 2')}, {table.first << 2}")
-        first = self._load32(self._host(at))
-        self._line("br label %loop")
-        self._label("loop")
-        self._line(f"%element = phi i32 [ {first}, %0 ], [ %next, %on ]")
-        self._line("%turn = phi i32 [ 0, %0 ], [ %more, %on ]")
-        end = self._emit("icmp eq i32 %element, 0")
-        tired = self._emit(f"icmp ugt i32 %turn, {store.capacity + store.system.cpus}")
-        self._line(f"br i1 {self._emit(f'or i1 {end}, {tired}')}, label %none, label %look")
-        self._label("look")
-        wide = self._emit("zext i32 %element to i64")
-        same = self._emit(f"icmp eq i32 {self._load32(self._host(wide, HASH))}, {hashed}")
-        self._line(f"br i1 {same}, label %compare, label %on")
-        self._label("compare")
-        there = self._words(self._host(wide, table.key), size)
-        differing = [self._emit(f"xor i32 {a}, {b}") for a, b in zip(words, there, strict=True)]
-        total = differing[0]
-        for one in differing[1:]:
-            total = self._emit(f"or i32 {total}, {one}")
-        self._line(f"br i1 {self._emit(f'icmp eq i32 {total}, 0')}, label %found, label %on")
-        self._label("on")
-        self._line("%more = add i32 %turn, 1")
-        self._line(f"%next = load i32, ptr {self._host(wide, NEXT)}, align 4")
-        self._line("br label %loop")
-        self._label("found")
-        self._found(store, wide)
-        self._label("none")
-        self._line("ret i64 0")
+            at = self.emit(f"add i64 {at}, {self.mine(store.stride)}")
+        self.line(f"ret i64 {self.emit(f'select i1 {inside}, i64 {at}, i64 0')}")
 
     def _found(self, store: Hashed, element: str) -> None:
-        value = self._emit(f"add i64 {element}, {store.table.value}")
+        value = self.emit(f"add i64 {element}, {store.table.value}")
         if isinstance(store, LruHashed):  # an element that was used
-            self._line(f"store i32 1, ptr {self._host(self._emit(f'sub i64 {value}, {store.mark}'))}, align 4")
+            self.line(f"store i32 1, ptr {self.host(self.emit(f'sub i64 {value}, {store.mark}'))}, align 4")
         if isinstance(store, PerCpu):
-            value = self._emit(f"add i64 {value}, {self._mine(store.stride)}")
-        self._line(f"ret i64 {value}")
+            value = self.emit(f"add i64 {value}, {self.mine(store.stride)}")
+        self.line(f"ret i64 {value}")
 
-    def _host(self, address: str, off: int = 0) -> str:
-        moved = self._emit(f"add i64 {address}, {off}") if off else address
-        return self._emit(f"getelementptr i8, ptr %base, i64 {self._emit(f'and i64 {moved}, {self.arena - 1}')}")
 
-    def _load32(self, host: str) -> str:
-        return self._emit(f"load i32, ptr {host}, align 1")
+def chain(f: Body, store: Hashed) -> tuple[str, str]:
+    """Go through the elements of a key's bucket: the element, an i64, and the hash of the key, an i32.
 
-    def _words(self, host: str, size: int) -> list[str]:
-        """The words of a key, the last one filled up with zeros."""
-        words = []
-        for at in range(0, size, 4):
-            place = self._emit(f"getelementptr i8, ptr {host}, i64 {at}") if at else host
-            words.append(self._partial(place, size - at) if size - at < 4 else self._load32(place))
-        return words
-
-    def _partial(self, host: str, size: int) -> str:
-        low = self._emit(f"load i{8 if size == 1 else 16}, ptr {host}, align 1")
-        word = self._emit(f"zext i{8 if size == 1 else 16} {low} to i32")
-        if size < 3:
-            return word
-        high = self._emit(f"load i8, ptr {self._emit(f'getelementptr i8, ptr {host}, i64 2')}, align 1")
-        wide = self._emit(f"zext i8 {high} to i32")
-        return self._emit(f"or i32 {word}, {self._emit(f'shl i32 {wide}, 16')}")
+    Block "found" begins; control goes to "none" where no element has the key.
+    """
+    table, size = store.table, store.spec.key_size
+    words = f.words("%key", size)
+    hashed = jhash(f.emit, words, size)
+    bucket = f.emit(f"zext i32 {f.emit(f'and i32 {hashed}, {table.buckets - 1}')} to i64")
+    at = f.emit(f"add i64 {f.emit(f'shl i64 {bucket}, 2')}, {table.first << 2}")
+    first = f.link(f.host(at))
+    f.line("br label %loop")
+    f.label("loop")
+    f.line(f"%element = phi i32 [ {first}, %0 ], [ %next, %on ]")
+    f.line("%turn = phi i32 [ 0, %0 ], [ %more, %on ]")
+    end = f.emit("icmp eq i32 %element, 0")
+    tired = f.emit(f"icmp ugt i32 %turn, {store.capacity + store.system.cpus}")
+    f.line(f"br i1 {f.emit(f'or i1 {end}, {tired}')}, label %none, label %look")
+    f.label("look")
+    wide = f.emit("zext i32 %element to i64")
+    same = f.emit(f"icmp eq i32 {f.load32(f.host(wide, HASH))}, {hashed}")
+    f.line(f"br i1 {same}, label %compare, label %on")
+    f.label("compare")
+    there = f.words(f.host(wide, table.key), size)
+    differing = [f.emit(f"xor i32 {a}, {b}") for a, b in zip(words, there, strict=True)]
+    total = differing[0]
+    for one in differing[1:]:
+        total = f.emit(f"or i32 {total}, {one}")
+    f.line(f"br i1 {f.emit(f'icmp eq i32 {total}, 0')}, label %found, label %on")
+    f.label("on")
+    f.line("%more = add i32 %turn, 1")
+    following = f.link(f.host(wide, NEXT))
+    f.line(f"%next = add i32 {following}, 0")
+    f.line("br label %loop")
+    f.label("found")
+    return wide, hashed
 
 
 def jhash(emit: Callable[[str], str], words: list[str], size: int) -> str:

@@ -82,27 +82,45 @@ def store(f: Function, base: Kind, insn: Insn, word: str) -> None:
 
 
 def atomic(f: Function, base: Kind, insn: Insn) -> None:
-    """One atomic operation. One thread runs programs, so plain loads and stores are atomic."""
+    """One atomic operation. Where one thread runs programs, plain loads and stores are atomic."""
     bits = insn.op.bits
     size = bits // 8
     address = _moved(f, insn.dst, insn.off)
     aligned = base.off is not None and (base.off + insn.off) % size == 0
     if not (aligned and is_sure(f.unit, base, insn.off, size, write=True)) and not f.unit.safe:
         address = f.callback("atomic", address, str(size))
-    host = pointer(f, address)
-    old = f.emit(f"load i{bits}, ptr {host}, align 1")
     source = f.cut(f.read(insn.src), bits)
     stem = insn.op.name.removeprefix("atomic_").removeprefix("fetch_").rstrip("0123456789")
+    if f.unit.threads:
+        old = _of_threads(f, stem, f.emit(f"and i64 {address}, {-size}"), source, bits)
+    else:
+        old = _alone(f, stem, pointer(f, address), source, bits)
+    if stem == "cmpxchg":
+        f.write(0, f.widen(old, bits))
+    elif insn.op.fetches:
+        f.write(insn.src, f.widen(old, bits))
+
+
+def _of_threads(f: Function, stem: str, address: str, source: str, bits: int) -> str:
+    """What was there before. address: a multiple of the size."""
+    host, aligned = pointer(f, address), f"seq_cst, align {bits // 8}"
+    if stem != "cmpxchg":
+        return f.emit(f"atomicrmw {stem} ptr {host}, i{bits} {source} {aligned}")
+    want = f.cut(f.read(0), bits)
+    pair = f.emit(f"cmpxchg ptr {host}, i{bits} {want}, i{bits} {source} seq_cst {aligned}")
+    return f.emit(f"extractvalue {{ i{bits}, i1 }} {pair}, 0")
+
+
+def _alone(f: Function, stem: str, host: str, source: str, bits: int) -> str:
+    """What was there before."""
+    old = f.emit(f"load i{bits}, ptr {host}, align 1")
     if stem == "cmpxchg":
         equal = f.emit(f"icmp eq i{bits} {old}, {f.cut(f.read(0), bits)}")
         new = f.emit(f"select i1 {equal}, i{bits} {source}, i{bits} {old}")
     else:
         new = source if stem == "xchg" else VALUES[stem](f.emit, old, source, bits)
     f.line(f"store i{bits} {new}, ptr {host}, align 1")
-    if stem == "cmpxchg":
-        f.write(0, f.widen(old, bits))
-    elif insn.op.fetches:
-        f.write(insn.src, f.widen(old, bits))
+    return old
 
 
 def is_sure(unit: Unit, base: Kind, off: int, size: int, write: bool) -> bool:

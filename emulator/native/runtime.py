@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from threading import RLock
 
 from bpfvm.core.bits import M64
 from bpfvm.emulator.access import resolve
@@ -19,7 +21,7 @@ from bpfvm.emulator.native.engine import QUICK, Compiled, level
 from bpfvm.emulator.native.memory import PAGE_BITS
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, STOPPED, TOO_DEEP, State
 from bpfvm.emulator.native.translate import Module, translate, unit_of
-from bpfvm.emulator.native.walk import TRAPPED, Walk, walk
+from bpfvm.emulator.native.walk import LINE, TRAPPED, Walk, walk
 from bpfvm.emulator.portable.runtime import Runtime as Portable
 from bpfvm.emulator.portable.translate import CALLING
 from bpfvm.emulator.system import System
@@ -41,7 +43,7 @@ Run = Callable[..., int]
 class Built:
     """A program's code. worked: instructions that it executed; compiled: of which the functions are, by slot.
 
-    walkers: loops over captures with the program in them, by format.
+    walkers: loops over captures with the program in them, by format. asked: callbacks that there are.
     """
 
     module: Module
@@ -51,6 +53,7 @@ class Built:
     worked: int = 0
     hot: bool = False
     walkers: dict[str, Compiled] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.bind()
@@ -69,11 +72,17 @@ class Runtime(Portable):
     """The native tier. What the code does not do itself, and finding the words of a fault, is the portable tier's.
 
     safe: whether accesses are masked into the arena and nothing more, for programs that a verifier accepted.
+    threads: whether several tiers like this one run at a time on the machine (`beside`): atomics are real ones, maps
+    have locks.
     """
 
-    def __init__(self, system: System, helpers: Mapping[int, Helper], budget: int, safe: bool = False) -> None:
+    def __init__(
+        self, system: System, helpers: Mapping[int, Helper], budget: int, safe: bool = False, threads: bool = False
+    ) -> None:  # fmt: skip
         super().__init__(system, helpers, budget)
         self.safe = safe
+        self.gate = RLock() if threads else None  # under which several threads ask Python
+        self._locks = (ctypes.c_uint32 * (LINE // 4 * max(len(system.maps), 1)))() if threads else None
         self.counters: dict[str, Counters] = {}
         for name, program in system.spec.programs.items():
             end = next(reversed(self.counters.values())).end if self.counters else 0
@@ -93,6 +102,7 @@ class Runtime(Portable):
         self._calls = {name: CALLS[name](self._guarded(getattr(self, f"_on_{name}"))) for name in CALLBACKS}
         state = self.state
         state.base, state.pages = system.arena.host, ctypes.addressof(self._table)
+        state.locks = ctypes.addressof(self._locks) if self._locks is not None else 0
         for depth, (stack, filled) in enumerate(zip(self.stacks, self._poison, strict=True)):
             setattr(state, f"top{depth}", stack.base + STACK)
             setattr(state, f"poison{depth}", ctypes.addressof(filled))
@@ -118,7 +128,7 @@ class Runtime(Portable):
         try:
             result = built.functions[slot](self._at, *first, 0)
             if state.trap:
-                self._fail()
+                self.fail()
             if state.executed > state.left:
                 self.over()
             return result
@@ -127,6 +137,22 @@ class Runtime(Portable):
             self.slot = state.slot
             self.executed = state.executed + self.budget - state.left
             built.worked += self.executed
+
+    def beside(self) -> Runtime:
+        """Another tier on the same machine, with the same code, for a thread of its own."""
+        assert self._locks is not None, "made for threads"
+        other = Runtime(self.system, self.helpers, self.budget, self.safe, threads=True)
+        other.gate, other._locks, other._built = self.gate, self._locks, self._built
+        other.state.locks = self.state.locks
+        return other
+
+    def enter(self, code: Code, context: Context, seed: int) -> None:
+        """Make ready for a loop that the caller runs, on a thread of its own."""
+        self.code, self.context = code, context
+        built = self.built(code, ())
+        assert built is not None, "asked before"
+        self._running, self._walking = built.functions, True
+        self._begin(seed)
 
     def reference(self) -> Interpreter:
         """What runs programs that this tier does not compile."""
@@ -150,8 +176,9 @@ class Runtime(Portable):
         built = self.built(code, ())
         assert built is not None, "asked before"
         if form not in built.walkers:
-            text = built.module.text + walk(self.system.arena.size, 0, form)
-            built.walkers[form] = Compiled(text, ["walk"], level(built.size))
+            text = built.module.text + walk(self.system.arena.size, 0, form, self.gate is not None)
+            names = ["walk"] if self.gate is None else ["walk", "skip"]
+            built.walkers[form] = Compiled(text, names, level(built.size))
         return built.walkers[form]
 
     def walk(self, compiled: Compiled, code: Code, context: Context, seed: int, words: Walk) -> int:
@@ -165,7 +192,7 @@ class Runtime(Portable):
         try:
             why = int(WALK(compiled.addresses["walk"])(self._at, ctypes.addressof(words)))
             if state.trap:
-                self._fail()
+                self.fail()
             if why == TRAPPED:
                 self.over()
             return why
@@ -218,7 +245,7 @@ class Runtime(Portable):
             self._covered.step(self.code.program.name, self._last, slot)
         result = self._running[slot](self._at, *given, *[0] * (5 - len(given)), depth + 1)
         if state.trap:
-            self._fail()
+            self.fail()
         self.depth, self.slot, state.slot = depth, here, here
         if self._covered is not None:
             self._last = self._exit_of(slot)
@@ -233,11 +260,11 @@ class Runtime(Portable):
         known = exits(graph, program, number)
         return known[self.state.exit] if self.state.exit < len(known) else -1
 
-    def _fail(self) -> None:
+    def fail(self) -> None:
         """Raise what the code left for. Once placed, the fault stays where it was."""
         state = self.state
         trap, state.trap = state.trap, 0
-        if trap == OVER:
+        if trap in (0, OVER):
             self.over()
         if trap == TOO_DEEP:
             self.too_deep(state.depth)
@@ -261,7 +288,11 @@ class Runtime(Portable):
             finally:
                 state.now = system.now
 
-        return guarded
+        def gated(_: int, *words: int) -> int:
+            with self.gate or nullcontext():
+                return guarded(_, *words)
+
+        return guarded if self.gate is None else gated
 
     def _on_load(self, address: int, off: int, size: int) -> int:
         return self.load(address, _signed(off), size)
@@ -348,8 +379,10 @@ class Runtime(Portable):
             return None
         if self._covered is not None:
             unit.counters = self.counters[code.program.name]
+        unit.threads = self.gate is not None
         module = translate(unit)
-        return Built(module, Compiled(module.text, module.names, QUICK), len(code.program.insns))
+        compiled = Compiled(module.text, module.names, QUICK)
+        return Built(module, compiled, len(code.program.insns), asked=frozenset(unit.asked))
 
 
 def _signed(word: int) -> int:

@@ -23,6 +23,7 @@ _WORDS = (
     "packet_start", "packet_end", "context_start", "context_end",  # the packet's linear part, and the context
     "cpu", "now",  # the CPU that runs, and the time
     "base",  # the arena's address in the host
+    "locks",  # host address of the maps' locks, a line of the cache each, for threads
     "pages",  # host address of the table of pages, see runtime.py
     *(f"top{depth}" for depth in range(DEPTH)),  # the ends of the frames' stacks, as guest addresses
     *(f"poison{depth}" for depth in range(DEPTH)),  # host addresses of what their bytes hold first

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from bpfvm.core.bits import M64
 from bpfvm.emulator.contexts.access import Access, rules
+from bpfvm.emulator.native.body import LOCKING
+from bpfvm.emulator.native.changes import Changer
 from bpfvm.emulator.native.coverage import Counters
 from bpfvm.emulator.native.function import Function
 from bpfvm.emulator.native.maps import Finder
@@ -44,6 +46,7 @@ done:
   ret void
 }}
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 !0 = !{{!"branch_weights", i32 1, i32 2000}}
 !1 = !{{!"branch_weights", i32 2000, i32 1}}
 """
@@ -58,6 +61,8 @@ class Unit:
     a lock may be held, under which they are refused.
     poisoned: by slot of a function, the part of its stack that is filled before it runs.
     finders: by name of a map, the number of the function that finds its values.
+    changers: the same of the functions that change it.
+    threads: whether several threads run it at a time. asked: callbacks that the code makes.
     counters: where the program counts its way, None where it does not.
     """
 
@@ -74,7 +79,10 @@ class Unit:
     in_place: frozenset[int] = frozenset()
     poisoned: dict[int, tuple[int, int]] = field(default_factory=dict)
     finders: dict[str, int] = field(default_factory=dict)
+    changers: dict[str, int] = field(default_factory=dict)
     counters: Counters | None = None
+    threads: bool = False
+    asked: set[str] = field(default_factory=set)
 
     def insns_of(self, part: Part) -> Sequence[Insn]:
         """The instructions of a function."""
@@ -147,8 +155,18 @@ def translate(unit: Unit) -> Module:
             text += _way_in(one.slot)
             entries.append(one.slot)
     for name, number in unit.finders.items():
-        text += Finder(unit.system.maps[name], number, unit.arena).write()
+        lock = lock_of(unit, name) if name in unit.changers else None
+        text += Finder(unit.system.maps[name], number, unit.arena, lock).write()
+    for name, number in unit.changers.items():
+        text += Changer(unit.system.maps[name], number, unit.arena, lock_of(unit, name)).write()
+    if unit.threads:
+        text += LOCKING
     return Module("\n".join(text), tuple(entries))
+
+
+def lock_of(unit: Unit, name: str) -> int | None:
+    """The number of a map's lock, None where one thread runs."""
+    return list(unit.system.maps).index(name) if unit.threads else None
 
 
 def _way_in(slot: int) -> list[str]:

@@ -27,6 +27,7 @@ _WORDS = (
     "unit", "offset",  # ns of the file's clock, and what is added to its time
     "budget",
     "cpus", "cpu",  # how many take packets in turn, and whose turn it is
+    "first_cpu",  # whose turn it is behind the last
     "context",  # address of the context
     "record",  # address of the word that a recorded fault is in, 0 for none
     "fetch",  # 1 where the file is fetched ahead
@@ -151,6 +152,7 @@ entry:
 {_get("offset", "offset")}
 {_get("budget", "budget")}
 {_get("cpus", "cpus")}
+{_get("first_cpu", "firstcpu")}
 {_get("context", "context")}
 {_get("record", "record")}
 {_get("fetch", "fetch")}
@@ -204,7 +206,7 @@ run:
 {_state("cpu", "%cpu")}
   %cpu1 = add i64 %cpu, 1
   %round = icmp uge i64 %cpu1, %cpus
-  %cpu2 = select i1 %round, i64 0, i64 %cpu1
+  %cpu2 = select i1 %round, i64 %firstcpu, i64 %cpu1
   store i64 %cpu2, ptr %pcpu
   store i64 %stop, ptr %patp
   %r = call fastcc i64 @PROGRAM(i64 %context, i64 0, i64 0, i64 0, i64 0, i64 0, ptr %st)
@@ -249,7 +251,47 @@ out:
 """
 
 
-def walk(arena: int, slot: int, form: str) -> str:
-    """The text of the definition. arena: its size. slot: of the program's function. form: of the file."""
-    text = _TEXT.replace("@READ", _READ[form]).replace("@PROGRAM", f"@f{slot}")
+# As @walk, and nothing is run: where `todo` packets end
+_SKIP = f"""
+define i64 @skip(ptr noalias %st, ptr noalias %w) {{
+entry:
+  %pbase = getelementptr i64, ptr %st, i64 {STATE["base"]}
+  %base = load ptr, ptr %pbase
+{_get("end", "end")}
+{_get("todo", "todo")}
+{_get("unit", "unit")}
+{_get("offset", "offset")}
+  %patp = getelementptr i64, ptr %w, i64 {PLACE["at"]}
+  %at0 = load i64, ptr %patp
+  br label %loop
+loop:
+  %at = phi i64 [ %at0, %entry ], [ %stop, %maybe ]
+  %left = phi i64 [ %todo, %entry ], [ %fewer, %maybe ]
+  %enough = icmp eq i64 %left, 0
+  br i1 %enough, label %out, label %head
+head:
+  %rest = sub i64 %end, %at
+  %empty = icmp eq i64 %rest, 0
+  br i1 %empty, label %out, label %header
+@READ
+maybe:
+  %fewer = sub i64 %left, 1
+  br label %loop
+out:
+  %why = phi i64 [ {ENOUGH}, %loop ], [ {DONE}, %head ], [ {ODD}, %header ], [ {ODD}, %read ]
+  store i64 %at, ptr %patp
+  %passed = sub i64 %todo, %left
+{_add("packets", "%passed", "packets")}
+  ret i64 %why
+}}
+"""
+
+
+def walk(arena: int, slot: int, form: str, threads: bool = False) -> str:
+    """The text of the definition. arena: its size. slot: of the program's function. form: of the file.
+
+    threads: with @skip, which finds what one of them takes.
+    """
+    text = _TEXT + (_SKIP if threads else "")
+    text = text.replace("@READ", _READ[form]).replace("@PROGRAM", f"@f{slot}")
     return text.replace("INSIDE", str(arena - 1))

@@ -1,0 +1,158 @@
+"""Captures on several threads: what a program adds up is what one thread adds up, and faults have their packets."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bpfvm.cli import status
+from bpfvm.emulator.native import threads
+from bpfvm.emulator.native.engine import missing
+from bpfvm.isa.asm import assemble
+from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.pcap import encode_capture
+
+pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+
+Captured = pytest.CaptureFixture[str]
+MAPS = {"flows": MapSpec("flows", "hash", 4, 8, 3000), "cpus": MapSpec("cpus", "percpu_array", 4, 8, 1),
+        "gone": MapSpec("gone", "hash", 4, 8, 100)}  # fmt: skip
+# Counts packets by source, adds what is new, and deletes and stores in another map; counts by CPU; reads byte 40
+FLOWS = """
+r6 = *(u32 *)(r1 +0)
+r7 = *(u32 *)(r1 +4)
+r0 = 1
+r3 = r6
+r3 += 34
+if r3 > r7 goto out
+r3 = *(u32 *)(r6 +26)
+*(u32 *)(r10 -4) = r3
+r1 = map[flows]
+r2 = r10
+r2 += -4
+call 1
+if r0 != 0 goto there
+*(u64 *)(r10 -16) = 0
+r1 = map[flows]
+r2 = r10
+r2 += -4
+r3 = r10
+r3 += -16
+r4 = 1
+call 2
+r1 = map[flows]
+r2 = r10
+r2 += -4
+call 1
+if r0 == 0 goto lost
+there: r1 = 1
+lock *(u64 *)(r0 +0) += r1
+r3 = *(u8 *)(r6 +29)
+r3 &= 31
+*(u32 *)(r10 -4) = r3
+*(u64 *)(r10 -16) = r3
+r1 = map[gone]
+r2 = r10
+r2 += -4
+r3 = r10
+r3 += -16
+r4 = 0
+call 2
+r1 = map[gone]
+r2 = r10
+r2 += -4
+call 3
+*(u32 *)(r10 -4) = 0
+r1 = map[cpus]
+r2 = r10
+r2 += -4
+call 1
+if r0 == 0 goto lost
+r1 = *(u64 *)(r0 +0)
+r1 += 1
+*(u64 *)(r0 +0) = r1
+r0 = *(u8 *)(r6 +40)
+r0 &= 15
+exit
+lost: r0 = 99
+out: exit
+"""
+
+
+@pytest.fixture
+def flows(tmp_path: Path) -> str:
+    path = tmp_path / "flows.o"
+    program = ProgramSpec("count", "xdp", "xdp", tuple(assemble(FLOWS)))
+    path.write_bytes(write_object(ObjectSpec({"count": program}, MAPS, license="GPL")))
+    return str(path)
+
+
+def capture(path: Path, count: int, short: float) -> str:
+    source, found = random.Random(7), []
+    for number in range(count):
+        frame = bytes(12) + b"\x08\x00\x45" + bytes(11) + source.randrange(2500).to_bytes(4, "big")
+        frame += source.randbytes(40)
+        found.append((1000 * number, frame[: 36 if source.random() < short else len(frame)]))
+    path.write_bytes(b"".join(encode_capture(found, nanoseconds=True)))
+    return str(path)
+
+
+def document(capsys: Captured, *words: str, code: int) -> dict[str, Any]:
+    assert status(["run", *words, "--json", "--engine", "native"]) == code
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+@pytest.mark.parametrize("cpus", [2, 5])
+def test_what_is_added_up_is_what_one_thread_adds_up(flows: str, cpus: int, tmp_path: Path, capsys: Captured) -> None:
+    """Faults, too, each in its packet. The map that is stored to and deleted from by all is empty in the end."""
+    words = (flows, "--packet", capture(tmp_path / "a.pcap", 30_000, 0.002), "--cpus", str(cpus))
+    one, many = (document(capsys, *words, *more, code=1) for more in ([], ["--threads"]))
+    for name in ("packets", "bytes", "actions", "faults"):
+        assert many[name] == one[name], name
+    assert many["maps"]["flows"] == one["maps"]["flows"]
+    assert many["maps"]["gone"] == one["maps"]["gone"] == []
+    sums = [sum(int.from_bytes(bytes.fromhex(word), "little") for word in found["maps"]["cpus"][0]["value"])
+            for found in (one, many)]  # fmt: skip
+    assert sums[0] == sums[1] > 29_000
+    assert len(many["faults"]) >= 20
+    assert "99" not in many["actions"]
+
+
+@pytest.mark.parametrize("limit", [1, 777, 4000])
+def test_a_limit(flows: str, limit: int, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "WINDOW", 1 << 16)
+    words = (flows, "--packet", capture(tmp_path / "a.pcap", 3000, 0), "--cpus", "2", "--limit", str(limit))
+    one, many = (document(capsys, *words, *more, code=0) for more in ([], ["--threads"]))
+    assert many["packets"] == one["packets"] == min(limit, 3000)
+    assert many["maps"]["flows"] == one["maps"]["flows"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--threads runs one for each virtual CPU: give two or more by --cpus N"),
+        (("--cpus", "2", "--checked-sample", "3"), "on engine native: no --checked-sample"),
+        (("--cpus", "2", "--engine", "interp"), "on engine native: no --engine interp"),
+    ],
+)
+def test_what_excludes_them_is_one_line(
+    words: tuple[str, ...], told: str, flows: str, tmp_path: Path, capsys: Captured
+) -> None:  # fmt: skip
+    assert status(["run", flows, "--packet", capture(tmp_path / "a.pcap", 10, 0), "--threads", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_program_that_asks_python_is_refused(tmp_path: Path, capsys: Captured) -> None:
+    maps = {**MAPS, "gone": MapSpec("gone", "lru_hash", 4, 8, 100)}
+    path = tmp_path / "asks.o"
+    program = ProgramSpec("count", "xdp", "xdp", tuple(assemble(FLOWS)))
+    path.write_bytes(write_object(ObjectSpec({"count": program}, maps, license="GPL")))
+    words = ["--packet", capture(tmp_path / "a.pcap", 10, 0), "--threads", "--cpus", "2"]
+    assert status(["run", str(path), *words]) == 1
+    assert "count cannot run on threads: it asks Python at each helper" in capsys.readouterr().err

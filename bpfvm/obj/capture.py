@@ -166,14 +166,20 @@ def open_capture(path: str | os.PathLike[str]) -> Capture:
     """The capture in file `path`, "-" for standard input. LoadError, one line, for what is no readable capture."""
     name = os.fspath(path)
     if name == STANDARD_INPUT:
-        return Capture(_standard_input(), "standard input")
+        return _of_descriptor(*_standard_input(), "standard input")
     with open_regular(path) as file:
         data = _mapped(file, name)
         number = os.dup(file.fileno())
+    return _of_descriptor(data, number, name)
+
+
+def _of_descriptor(data: bytes | mmap.mmap, number: int | None, name: str) -> Capture:
+    """number: a descriptor of the file that the data is mapped from; it is the capture's, or closed."""
     try:
         return Capture(data, name, number)
     except LoadError:
-        os.close(number)
+        if number is not None:
+            os.close(number)
         raise
 
 
@@ -184,7 +190,8 @@ def _mapped(file: BinaryIO, name: str) -> bytes | mmap.mmap:
         raise LoadError(f"{one_line(name)}: {error}") from None
 
 
-def _standard_input() -> bytes | mmap.mmap:
+def _standard_input() -> tuple[bytes | mmap.mmap, int | None]:
+    """What is there, and a descriptor of the file that has it; None for what is no capture."""
     name, example = "standard input", "write a capture to it, as in tcpdump -w - | bpfvm run prog.o --packet -"
     if sys.stdin is None:
         raise UsageError(f"{name} is closed; {example}")
@@ -192,19 +199,21 @@ def _standard_input() -> bytes | mmap.mmap:
     if source.isatty():
         raise UsageError(f"{name} is a terminal; {example}")
     try:
-        return _mapped(source, name) if stat.S_ISREG(os.fstat(source.fileno()).st_mode) else _copied(source, name)
+        if stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+            return _mapped(source, name), os.dup(source.fileno())
+        return _copied(source, name)
     except OSError as error:
         raise LoadError(f"{name}: {error.strerror or error}") from None
 
 
-def _copied(source: BinaryIO, name: str) -> bytes | mmap.mmap:
+def _copied(source: BinaryIO, name: str) -> tuple[bytes | mmap.mmap, int | None]:
     """What a pipe brings, in a file without a name; of what is no capture, the beginning."""
     head = source.read(4)
     if not is_pcap(head) and not is_pcapng(head):
-        return head
+        return head, None
     with tempfile.TemporaryFile() as copy:
         copy.write(head)
         while piece := source.read(_COPIED):
             copy.write(piece)
         copy.flush()
-        return _mapped(copy, name)
+        return _mapped(copy, name), os.dup(copy.fileno())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import struct
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +245,26 @@ def test_blocks_that_the_loop_leaves_to_the_reader(
     file = tmp_path / "a.pcapng"
     file.write_bytes(pcapng(packets(300, 0), 9, between, interfaces))
     assert compared(capsys, flows, "--packet", str(file))["packets"] == 300
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_standard_input_takes_the_loop(
+    piped: bool, flows: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """A pipe's bytes are copied to a file first, and a file is mapped as it is."""
+    file = Path(capture(tmp_path / "a.pcap", packets(500)))
+    want = document(capsys, flows, "--packet", str(file), "--engine", "native")[1]
+
+    def alone(*_: object) -> None:
+        raise AssertionError("a packet was run alone")
+
+    monkeypatch.setattr(run_command.Run, "_one", alone)
+    if piped:
+        read, write = os.pipe()
+        threading.Thread(target=lambda: os.fdopen(write, "wb").write(file.read_bytes())).start()
+        source = os.fdopen(read)
+    else:
+        source = file.open()
+    monkeypatch.setattr("sys.stdin", source)
+    with source:
+        assert document(capsys, flows, "--packet", "-", "--engine", "native")[1] == want

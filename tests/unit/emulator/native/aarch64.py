@@ -7,19 +7,21 @@ Python, and of libc, leads to a page of addresses at which the emulation stops, 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import io
 import mmap
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
-import unicorn
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
-from unicorn import arm64_const as arm
 
 from bpfvm.emulator.native import engine
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.state import CALLBACKS
+
+unicorn: Any = importlib.import_module("unicorn")  # annotated in parts
+arm: Any = importlib.import_module("unicorn.arm64_const")
 
 CODE, STACK, STOPS = 0x4000_0000, 0x5000_0000, 0x4800_0000  # within reach of a call of each other
 ROOM = 1 << 20  # bytes of each
@@ -58,7 +60,7 @@ class Image:
                 self.memory += bytes(-len(self.memory) % max(section["sh_addralign"], 1))
                 places[number] = len(self.memory)
                 self.memory += section.data() if section["sh_type"] != "SHT_NOBITS" else bytes(section["sh_size"])
-        table = elf.get_section_by_name(".symtab")
+        table: Any = elf.get_section_by_name(".symtab")
         for one in table.iter_symbols():
             if one.name and one["st_shndx"] in places:
                 self.symbols[one.name] = CODE + places[one["st_shndx"]] + one["st_value"]
@@ -117,7 +119,8 @@ class Processor:
         self._top = STACK + ROOM - 256
         arena = tier.system.arena
         shared = [(tier.state.base, arena.size + mmap.PAGESIZE)]
-        shared += [(ctypes.addressof(one), ctypes.sizeof(one)) for one in (tier._words, tier._table, *tier._poison)]
+        kept: list[Any] = [tier._words, tier._table, *tier._poison]
+        shared += [(ctypes.addressof(one), ctypes.sizeof(one)) for one in kept]
         for start, end in _pages(shared):
             self._machine.mem_map_ptr(start, end - start, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE, start)
         self._machine.hook_add(unicorn.UC_HOOK_CODE, lambda uc, *_: uc.emu_stop(), begin=STOPS, end=STOPS + ROOM)
@@ -185,7 +188,7 @@ def install(monkeypatch: Any) -> None:
     def made(tier: Runtime, code: Any, given: tuple[int, ...]) -> Any:
         found = right(tier, code, given)
         if found is not None and None in found.functions.values():
-            processor = Processor(tier, found.compiled)
+            processor = Processor(tier, cast(Any, found.compiled))
             found.functions = {
                 slot: _entry(processor, found.compiled.addresses[f"run{slot}"]) for slot in found.module.entries
             }

@@ -19,17 +19,19 @@ LEVELS = {"v1": 1, "v2": 2, "v3": 3, "v4": 4}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """cpu: 1 to 4. may_goto: loops may be bounded by the kernel's own count (kernels from 6.9 on)."""
+    """cpu: 1 to 4. may_goto: loops may be bounded by the kernel's own count (kernels from 6.9 on). loop: they may be
+    made by bpf_loop (from 5.17 on), which is done where may_goto is not there."""
 
     cpu: int = 3
     may_goto: bool = True
+    loop: bool = True
 
     @classmethod
-    def named(cls, level: str, may_goto: bool = True) -> Target:
+    def named(cls, level: str, may_goto: bool = True, loop: bool = True) -> Target:
         """The target of a level's name. Raises UsageError for another one."""
         if level not in LEVELS:
             raise UsageError(f"there is no -mcpu {level!r}; there are {', '.join(LEVELS)}")
-        return cls(LEVELS[level], may_goto)
+        return cls(LEVELS[level], may_goto, loop)
 
 
 DEFAULT = Target()

@@ -29,6 +29,7 @@ from bpfvm.compiler.ir.build import WORD, Block
 from bpfvm.compiler.ir.function import Branch, Goto
 from bpfvm.compiler.ir.types import Ptr, Word
 from bpfvm.core.span import Span
+from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.interval import U64, Interval, add
 
 
@@ -170,22 +171,25 @@ def forget(f: Translation, mark: Mark, heads: Heads) -> None:
 def close(f: Translation, heads: Heads, place: Span, spent: str | None = None, *, forgets: bool = False) -> None:
     """Go back to the head, where control comes to the end of a turn; what follows here is never reached.
 
-    place: the loop's. spent: go back by may_goto, and say this where the kernel ends the loop. forgets: let the
+    place: the loop's. spent: the kernel counts the turns, and this is said where it ends the loop. forgets: let the
     kernel's verifier know nothing of what goes back.
     """
+    machine = f.machine
     if f.reachable:
         for name in dict.fromkeys(one.name for one in heads.carried):
             checked.carried(f, name, heads.names[name], place)
         held.turned(f, heads.before)
         back = [_carried(f, one) for one in heads.carried]
-        if forgets and (spent is None or f.machine.may_goto):
+        if forgets and (spent is None or machine.may_goto or machine.loop):
             back = [f.builder.op("forget", one, type=one.type) if one.op == "const" else one for one in back]
-        if spent is None or not f.machine.may_goto:
-            if spent is not None:
-                _may_not_end(f, place)
-            f.builder.goto(heads.block, *back)
-        else:
+        if spent is not None and machine.may_goto:
             f.builder.may_goto(heads.block, f.fault_block("LoopLimit", spent, place), *back)
+        else:
+            f.builder.goto(heads.block, *back)
+            if spent is not None and machine.loop:
+                _count_by_helper(f, heads.block, f.fault_block("LoopLimit", spent, place))
+            elif spent is not None:
+                _may_not_end(f, place)
     for one in heads.names.values():
         one = one.moved if isinstance(one, View) and one.moved is not None else one
         numbers = (one.there, one.number) if isinstance(one, Maybe) else (one,) if isinstance(one, Number) else ()
@@ -193,13 +197,24 @@ def close(f: Translation, heads: Heads, place: Span, spent: str | None = None, *
     f.leave()
 
 
+def _count_by_helper(f: Translation, head: Block, spent: Block) -> None:
+    """Let bpf_loop make the turns of a loop that is done but for that; to `spent` where it has made all it can."""
+    inside, end = f.builder.new_block(), f.end()
+    inside.values, inside.terminator = head.values, head.terminator
+    head.values, head.terminator = [], None
+    f.builder.at(head)
+    again = f.builder.op("again", f.number(LIMIT), named="loop")
+    f.builder.branch("ne", again, f.number(0), inside, spent)
+    f.resume(end)
+
+
 def _may_not_end(f: Translation, place: Span) -> None:
     f.warn(
         "W141",
         "the target kernel's verifier may not get to the end of this loop",
         place,
-        why="it walks through every turn, and this loop makes many, or nobody knows how many; kernels from 6.9 on end "
-        "such a loop by may_goto",
+        why="it walks through every turn, and this loop makes many, or nobody knows how many; kernels from 5.17 on "
+        "count them by bpf_loop, from 6.9 on by may_goto",
         help="for i in range(256): ...  # a constant bound, and a break inside",
     )
 

@@ -18,11 +18,15 @@ def f(n: u32) -> u32:
 FIXED = "def f(n: u32) -> u32:\n    total = 0\n    for i in range(100):\n        total += i\n    return total + n\n"
 
 
-@pytest.mark.parametrize(("text", "may_goto", "codes"), [
-    (OPEN, False, ["W141"]), (OPEN, True, []), (FIXED, False, []), (FIXED, True, []),
+@pytest.mark.parametrize(("text", "machine", "codes", "counts"), [
+    (OPEN, Target(3, may_goto=True, loop=True), [], "may_goto"),
+    (OPEN, Target(3, may_goto=True, loop=False), [], "may_goto"),
+    (OPEN, Target(3, may_goto=False, loop=True), [], "lddw_func"),
+    (OPEN, Target(3, may_goto=False, loop=False), ["W141"], ""),
+    *((FIXED, Target(3, may_goto, loop), [], "") for may_goto in (False, True) for loop in (False, True)),
 ])  # fmt: skip
-def test_loops_without_may_goto(text: str, may_goto: bool, codes: list[str]) -> None:
-    compiled = compile_program(function_of(text), hooks.function(), machine=Target(3, may_goto))
+def test_what_counts_the_turns_of_a_loop(text: str, machine: Target, codes: list[str], counts: str) -> None:
+    compiled = compile_program(function_of(text), hooks.function(), machine=machine)
     assert [one.code for one in compiled.warnings] == codes
     insns = {one.op.name for program in compiled.spec.programs.values() for one in program.insns}
-    assert ("may_goto" in insns) == (text is OPEN and may_goto)
+    assert insns & {"may_goto", "lddw_func"} == {counts} - {""}

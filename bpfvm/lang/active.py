@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -26,6 +26,10 @@ class Machine(Protocol):
 
     def walk(self, handle: int) -> Iterator[tuple[int, int]]:
         """The addresses of key and value of each entry of a map, as for_each_map_elem comes to them."""
+
+    def called(self, name: str, words: Sequence[int], turn: Callable[..., int]) -> int:
+        """r0 of a helper that calls `turn` with words, until that gives 1. words: its arguments, without the function
+        and its context."""
 
     def kfunc(self, name: str, *arguments: int) -> int:
         """r0 of a kernel function, a row of tables.kfuncs."""

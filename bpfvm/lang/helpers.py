@@ -17,10 +17,11 @@ from bpfvm.lang.active import Machine, machine
 from bpfvm.lang.arrays import array_of
 from bpfvm.lang.layout import View, size_of, view
 from bpfvm.lang.maps import Map
-from bpfvm.lang.maps.base import Memory
+from bpfvm.lang.maps.base import Memory, loaded
 from bpfvm.lang.types import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
 from bpfvm.tables import helpers, kfuncs
 from bpfvm.tables.helpers import Arg, Ret
+from bpfvm.tables.helpers.callbacks import CALLBACKS, places
 from bpfvm.tables.helpers.row import Helper as Row
 from bpfvm.tables.kfuncs import Kfunc as KernelRow
 
@@ -99,6 +100,8 @@ class Call:
     def __call__(self, *given: Any) -> Any:
         """What it gives: a number, or None."""
         on = machine(f"{self.__name__}()")
+        if self.row.name in CALLBACKS and isinstance(self.row, Row):
+            return _called(on, self.row, given)
         kinds = self.row.args_in(on.program_type())
         places = filled(self.row, kinds, len(given))
         if places is None:
@@ -143,6 +146,35 @@ class Call:
 
     def __repr__(self) -> str:
         return f"<bpfvm {self.row.called}>"
+
+
+def _called(on: Machine, row: Row, given: Sequence[Any]) -> Any:
+    """A helper that calls a function: with what it passes, and the context, where there is one."""
+    function, context = places(row.name)
+    if not function < len(given) <= len(row.args):
+        raise TypeError(f"{row.name} takes {', '.join(parameters(row))}, and got {len(given)} arguments")
+    owner, beside = given[0], [one for one in given[context : context + 1] if one is not None]
+
+    def turn(*words: int) -> int:
+        return int(bool(given[function](*_passed(on, row, owner, words), *beside)))
+
+    return number(row, on.called(row.name, [word(on, one) for one in (*given[:function], *given[context + 1 :])], turn))
+
+
+def _passed(on: Machine, row: Row, owner: Any, words: Sequence[int]) -> Iterator[Any]:
+    """What the function gets: a number, the map, a copy of a key, what stands under it."""
+    for kind, one in zip(CALLBACKS[row.name].kinds, words, strict=True):
+        if kind == "number":
+            yield int(one)
+        elif kind == "map":
+            yield owner
+        elif kind == "key":
+            found = loaded(on, owner.key, one)
+            yield found.copy() if isinstance(found, View) else found
+        elif kind == "value":
+            yield view(value_type(owner), Memory(on), one)
+        else:
+            raise TypeError(f"{row.name} passes a function what this version does not follow")
 
 
 def _is_stored(owner: Map | None, kind: Arg, value: Any) -> bool:

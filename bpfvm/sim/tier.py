@@ -6,7 +6,7 @@ and addresses in the arena, and memory is the arena's. So maps, packets, context
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bpfvm.core.bits import M64, mask
@@ -16,6 +16,7 @@ from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.contexts.frame import Frame
+from bpfvm.emulator.helpers import IMPLEMENTED
 from bpfvm.emulator.interp import TAIL_CALLS, Interpreter, poison
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.system import System
@@ -23,7 +24,8 @@ from bpfvm.lang.faults import PacketError
 from bpfvm.lang.headers import FARTHEST
 from bpfvm.lang.signature import RESULT_OFFSET, WORD
 from bpfvm.tables.ctx import CONTEXTS
-from bpfvm.tables.helpers import BY_NAME
+from bpfvm.tables.helpers import BY_NAME, Arg
+from bpfvm.tables.helpers.callbacks import places
 from bpfvm.tables.progs import ProgramType
 
 _SCRATCH = 1 << 16  # bytes for objects that helpers get the address of; the oldest make room
@@ -54,6 +56,7 @@ class Function(Interpreter):
         self.probe_faults, self.direct = False, program_type.direct
         self._records: set[int] = set()  # of rings, that the program has yet to give back
         self._constants: dict[bytes, int] = {}
+        self._turns: list[Callable[..., int]] = []  # of helpers that call functions, the innermost last
 
     def tail_call(self, code: Code) -> bool:
         """Part of Caller: leave the function that runs, for another program's. At most TAIL_CALLS in one run."""
@@ -103,6 +106,27 @@ class Function(Interpreter):
 
     def walk(self, handle: int) -> Iterator[tuple[int, int]]:
         return map_of(self, handle, "a map").walk()
+
+    def called(self, name: str, words: Sequence[int], turn: Callable[..., int]) -> int:
+        given = list(words)
+        for place, value in zip(places(name), (len(self._turns), 0), strict=True):
+            given.insert(place, value)
+        row = BY_NAME[name]
+        decoded: list[Any] = [*given, *[0] * (len(row.args) - len(given))]
+        for at, kind in enumerate(row.args):
+            if kind is Arg.MAP:
+                decoded[at] = map_of(self, decoded[at] & M64, f"argument {at + 1} of {row.called}")
+            elif kind is Arg.ANY:
+                decoded[at] &= M64
+        self._turns.append(turn)
+        try:
+            return self.number(0, IMPLEMENTED[name](self, *decoded) or 0)
+        finally:
+            self._turns.pop()
+
+    def call(self, slot: int, arguments: Sequence[Operand]) -> int:
+        """Part of Caller: a callback, of those that run now."""
+        return self._turns[slot](*(self.number(None, one) for one in arguments[:-1]))
 
     def kfunc(self, name: str, *arguments: int) -> int:
         assert self.code is not None, "a program runs"

@@ -8,7 +8,7 @@ from typing import Any
 
 from bpfvm.compiler.frontend import calls, protocols
 from bpfvm.compiler.frontend.control import flow, membership
-from bpfvm.compiler.frontend.functions import inlined
+from bpfvm.compiler.frontend.functions import closures, inlined
 from bpfvm.compiler.frontend.helpers import prints
 from bpfvm.compiler.frontend.memory import construct, fields, subscript
 from bpfvm.compiler.frontend.memory.items import Span
@@ -18,7 +18,7 @@ from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.source.subset import refuse
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, Bad, Bound, Callee, Method, Reference, Static, Tuple, Value
+from bpfvm.compiler.frontend.types import BAD, Bad, Bound, Callee, Inner, Method, Reference, Static, Tuple, Value
 from bpfvm.lang.types import Storage
 
 
@@ -39,6 +39,10 @@ def value(f: Translation, node: ast.expr) -> Value:
 
 def _constant(f: Translation, node: ast.Constant) -> Value:
     return bindings.captured(f, node.value, repr(node.value), node)
+
+
+def _lambda(f: Translation, node: ast.Lambda) -> Value:
+    return closures.made(f, node)
 
 
 def _name(f: Translation, node: ast.Name) -> Value:
@@ -168,8 +172,9 @@ def _call(f: Translation, node: ast.Call) -> Value:
     if reducer is not None:
         return reducer(f, node, stmt.store)
     if inlined.is_function(callee) and not constants.is_foldable(callee):
-        values = [one for argument in node.args for one in _arguments(f, argument)]
-        return inlined.call(f, node, callee, (values, _named_arguments(f, node)))
+        return inlined.call(f, node, callee, _values(f, node))
+    if isinstance(callee, Inner):
+        return closures.call(f, node, callee, _values(f, node))
     if f.hook.ints == "checked" and isinstance(callee, Static) and isinstance(callee.object, Storage):
         checked.spare(f, *node.args)
     handler: calls.Handler | None
@@ -179,6 +184,11 @@ def _call(f: Translation, node: ast.Call) -> Value:
     if handler is None or any(isinstance(one, Bad) for one in (*given.values, *given.named.values())):
         return BAD
     return handler(f, node, given)
+
+
+def _values(f: Translation, node: ast.Call) -> inlined.Arguments:
+    """The arguments of a call of a function."""
+    return [one for argument in node.args for one in _arguments(f, argument)], _named_arguments(f, node)
 
 
 def _given(f: Translation, node: ast.Call) -> tuple[list[tuple[Value, ast.expr]], dict[str, Value]]:
@@ -299,4 +309,5 @@ EXPRESSIONS: Mapping[type[ast.expr], Handler] = {
     ast.NamedExpr: _named,
     ast.Tuple: _tuple,
     ast.Call: _call,
+    ast.Lambda: _lambda,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from bpfvm.compiler.frontend.control import flow, held, iterate, match, sections
 from bpfvm.compiler.frontend.expr import branch, value
-from bpfvm.compiler.frontend.functions import result
+from bpfvm.compiler.frontend.functions import closures, result
 from bpfvm.compiler.frontend.helpers.messages import spoken
 from bpfvm.compiler.frontend.memory import targets
 from bpfvm.compiler.frontend.names import annotate, bindings
@@ -214,8 +214,16 @@ def _pass(f: Translation, node: ast.Pass) -> None:
     """Nothing happens."""
 
 
+def _function(f: Translation, node: ast.FunctionDef) -> None:
+    """`def` inside of a function: its name stands for it."""
+    closures.define(f, node)
+
+
 def _declaration(f: Translation, node: ast.Global | ast.Nonlocal) -> None:
-    """`global x` alone changes nothing; an assignment to x is the error, with this line beside it."""
+    """`global x` alone changes nothing; an assignment to x is the error, with this line beside it. Names of a function
+    around that is part of the program are bound as others are."""
+    if isinstance(node, ast.Nonlocal) and all(closures.is_around(f, name) for name in node.names):
+        return
     f.frame.declared_global.update(dict.fromkeys(node.names, node))
 
 
@@ -236,6 +244,7 @@ STATEMENTS: Mapping[type[ast.stmt], Callable[[Translation, Any], None]] = {
     ast.Expr: _expression,
     ast.Delete: _delete,
     ast.Pass: _pass,
+    ast.FunctionDef: _function,
     ast.Global: _declaration,
     ast.Nonlocal: _declaration,
 }

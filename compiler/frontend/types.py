@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import enum
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -351,6 +352,18 @@ class Bad:
     described = "an error"
 
 
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A function that is written inside of another one, or a lambda. node: its text. frame: the function around it."""
+
+    node: ast.FunctionDef | ast.Lambda
+    frame: Any = field(compare=False)
+
+    @property
+    def described(self) -> str:
+        return "a lambda" if isinstance(self.node, ast.Lambda) else f"the function `{self.node.name}`"
+
+
 Value: TypeAlias = (
     Number
     | Nothing
@@ -368,6 +381,7 @@ Value: TypeAlias = (
     | Range
     | Method
     | Callee
+    | Inner
     | Static
     | Bad
 )

@@ -34,7 +34,8 @@ _BUILTINS = tuple(one.__name__ for one, _ in BUILTINS)
 _ANNOTATIONS = (*(one.__name__ for one in SCALARS), "bool", "int")
 UNMADE: Mapping[str, str] = {
     "Global": "it changes nothing by itself, and assignments to a global are refused",
-    "Nonlocal": "it changes nothing by itself, and assignments to a name of another function are refused",
+    "Nonlocal": "it stands in functions inside of functions: tests/programs/callbacks.py",
+    "Lambda": "it is called in its place, or given to a helper: tests/programs/callbacks.py",
     "Delete": "it deletes elements of hash maps: programs with maps, tests/programs and benchmarks/corpus",
     "With": "a section computes nothing",
     "call of float": "it is refused by its own message",

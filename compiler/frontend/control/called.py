@@ -24,7 +24,7 @@ _TYPES: dict[str, Type] = {
 
 
 def loop(
-    f: Translation, node: ast.stmt, helper: str, operands: Sequence[Register], names: Iterable[str],
+    f: Translation, node: ast.AST, helper: str, operands: Sequence[Register], names: Iterable[str],
     body: Callable[[Register], None], turns: int = LIMIT,
 ) -> tuple[Ends, Register]:  # fmt: skip
     """The loop that a helper makes. operands: its arguments, but for the function, its context and the flags. body:

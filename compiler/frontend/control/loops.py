@@ -75,7 +75,7 @@ class Body:
     back at most; walk: as far as the kernel's verifier knows. known: ranges of names that need no guess. called: a
     helper makes the turns (control.called)."""
 
-    node: ast.stmt
+    node: ast.AST
     turn: Callable[[], Ends]
     names: Iterable[str]
     turns: int = LIMIT
@@ -110,7 +110,8 @@ def run(f: Translation, body: Body) -> Ends:
 
 
 def _run(f: Translation, body: Body) -> Ends:
-    before: dict[str, Binding] = {name: flow.known(f.state, f.state.names.get(name)) for name in body.names}
+    names = dict.fromkeys((*body.names, *f.frame.rebound))
+    before: dict[str, Binding] = {name: flow.known(f.state, f.state.names.get(name)) for name in names}
     guess: Guesses = {name: _first(one, body.known.get(name)) for name, one in before.items()}
     round = moves = 0
     while True:

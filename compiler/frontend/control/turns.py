@@ -27,6 +27,8 @@ def assigned(node: ast.AST) -> list[str]:
             found[one.id] = None
         if isinstance(one, ast.MatchAs | ast.MatchStar) and one.name is not None:
             found[one.name] = None
+        if isinstance(one, ast.FunctionDef):
+            found[one.name] = None
         if not isinstance(one, ast.FunctionDef | ast.Lambda | ast.ClassDef):
             waiting += ast.iter_child_nodes(one)
     return list(found)
@@ -35,7 +37,7 @@ def assigned(node: ast.AST) -> list[str]:
 class Turns:
     """The turns of one loop: its breaks and continues, and a count where nothing else bounds it."""
 
-    def __init__(self, f: Translation, node: ast.stmt) -> None:
+    def __init__(self, f: Translation, node: ast.stmt | ast.expr) -> None:
         self.loop = Loop()
         self.name = f"turns of line {node.lineno}, column {node.col_offset}"
         self.known = {self.name: Interval(0, LIMIT)}  # what it is at the loop's head

@@ -12,18 +12,15 @@ from dataclasses import dataclass
 from bpfvm.compiler.frontend.control import called
 from bpfvm.compiler.frontend.control.turns import Statements, Turns, assigned, finish
 from bpfvm.compiler.frontend.helpers import arguments
-from bpfvm.compiler.frontend.maps import elements
-from bpfvm.compiler.frontend.memory import construct, place
-from bpfvm.compiler.frontend.memory.place import Place
+from bpfvm.compiler.frontend.maps import elements, entries
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import MapValue, Reference, Tuple, Value
-from bpfvm.lang.layout import Element
-from bpfvm.lang.maps import Hash, Keyed
+from bpfvm.compiler.frontend.types import MapValue, Tuple, Value
+from bpfvm.lang.maps import Hash
 from bpfvm.tables.helpers import BY_NAME
 from bpfvm.tables.helpers.callbacks import WALKED
 
 _HELPER = "for_each_map_elem"
-_MAP, _KEY, _VALUE = 0, 1, 2  # what it passes
+_KEY, _VALUE = 1, 2  # of what it passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +33,11 @@ class Visits:
     def item(self, f: Translation, again: Register, node: ast.expr) -> Value:
         """What the loop's target gets."""
         if self.keyed is None:
-            return self._key(f, again, node)
-        found = self._value(f, again)
-        return Tuple((self._key(f, again, node), found)) if self.keyed else found
-
-    def _key(self, f: Translation, again: Register, node: ast.expr) -> Value:
-        """A copy: the entry may be gone before the turn ends, and another be there."""
-        found = place.read(f, self._place(f, again, _KEY, self.declared.key, "the key"))
-        return construct.copied(f, found, node) if isinstance(found, Reference) else found
-
-    def _value(self, f: Translation, again: Register) -> Value:
-        return place.read(f, self._place(f, again, _VALUE, self.declared.value, "the element"))
-
-    def _place(self, f: Translation, again: Register, number: int, kind: Element, what: str) -> Place:
-        shared = number == _VALUE and not self.declared.is_per_cpu
-        at = Reference(kind, "map_value", called.given(f, again, number), shared=shared)  # type: ignore[arg-type]
-        return Place(at, kind, what)
-
-    @property
-    def declared(self) -> Keyed:
-        """The map."""
-        assert isinstance(self.map.declared, Keyed), "asked of maps with keys"
-        return self.map.declared
+            return entries.key(f, self.map, called.given(f, again, _KEY), node)
+        found = entries.value(f, self.map, called.given(f, again, _VALUE))
+        if not self.keyed:
+            return found
+        return Tuple((entries.key(f, self.map, called.given(f, again, _KEY), node), found))
 
 
 def source(f: Translation, owner: MapValue, keyed: bool | None, node: ast.expr) -> Visits | None:
@@ -94,5 +74,5 @@ def over(
         turns.body(f, translate)
 
     names = (*map(f.frame.own, assigned(node)), *carried)
-    exits, _ = called.loop(f, node, _HELPER, [operand], names, body, visits.declared.max_entries)
+    exits, _ = called.loop(f, node, _HELPER, [operand], names, body, visits.map.declared.max_entries)
     finish(f, turns, exits, node.orelse, statements)

@@ -16,12 +16,14 @@ from bpfvm.lang.signature import Scalar
 _OUTER = "\0"  # before the names of callers, once for each call between: no name of Python's has it
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Frame:
     """One function. returns: how its result is declared, for programs of scalars. call: where it is called.
 
     leaving: of a function that is called, the ends of its `return` statements with their values.
     inner: names of the generator expressions around this point, with the names that the state knows them by.
+    closure: of a function written inside of another one, its text; `function` is then that of `around`. rebound: names
+    of the state that functions inside of this one may bind.
     """
 
     function: types.FunctionType
@@ -32,6 +34,9 @@ class Frame:
     declared_global: dict[str, ast.stmt] = field(default_factory=dict)
     leaving: list[tuple[End, Value]] = field(default_factory=list)
     inner: dict[str, str] = field(default_factory=dict)
+    closure: ast.AST | None = None
+    around: Frame | None = None
+    rebound: dict[str, None] = field(default_factory=dict)
 
     def own(self, name: str) -> str:
         """The name under which the state knows `name` here."""

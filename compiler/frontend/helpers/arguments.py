@@ -45,6 +45,7 @@ from bpfvm.lang.layout import Element, Layout, size_of
 from bpfvm.lang.maps import Map
 from bpfvm.lang.types import Storage, bool8
 from bpfvm.tables.helpers import Arg, allowed
+from bpfvm.tables.helpers.callbacks import CALLBACKS
 from bpfvm.tables.helpers.row import Helper
 from bpfvm.tables.kfuncs import Kfunc
 
@@ -69,6 +70,10 @@ def handler(target: Call | Reading | Comm) -> Handler:
 
 def call(f: Translation, node: ast.Call, row: AnyRow, given: Arguments) -> Value:
     """The result of a helper or of a kernel function."""
+    if row.name in CALLBACKS and isinstance(row, Helper):
+        from bpfvm.compiler.frontend.helpers import callbacks  # which writes functions out
+
+        return callbacks.call(f, node, row, given)
     name = f.quoted(node.func)
     kinds = row.args_in(f.hook.type)
     places = filled(row, kinds, len(given.values))
@@ -183,6 +188,14 @@ def _comm(f: Translation, node: ast.Call, target: Comm, given: Arguments) -> Val
     return made
 
 
+def words_of(f: Translation, row: AnyRow, given: Arguments, places: Sequence[int]) -> list[Register] | None:
+    """Some of the arguments of a call, as registers. None after an error."""
+    words = _Words(f, row, row.args_in(f.hook.type), given)
+    found = [words.word(place) for place in places]
+    known = [one for one in found if one is not None]
+    return known if len(known) == len(found) else None
+
+
 class _Words:
     """The arguments of one call as registers. size: of the memory before, for a size that is left out."""
 
@@ -202,6 +215,10 @@ class _Words:
                 return None
             found.append(word)
         return found
+
+    def word(self, place: int) -> Register | None:
+        """One argument, in its own place."""
+        return self._word(self.kinds[place], place, self.names[place])
 
     def _left_out(self) -> Register:
         return self.f.number(self.size or 0)

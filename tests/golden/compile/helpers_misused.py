@@ -19,7 +19,7 @@ def program(skb):
     bpf.helper.copy_from_user(buffer, 0)  #~ E011 may sleep, and this program may not
     bpf.helper.map_lookup_elem(cells, 1)[0]  #~ E030 may be None here
     bpf.helper.sk_fullsock(None)  #~ E063 gives an address, a struct bpf_sock *
-    bpf.helper.loop(4, program, None, 0)  #~ E063 which this version cannot give
+    bpf.helper.loop(4, program, None, 0)  #~ E061 `program` is called while it runs
     bpf.helper.get_prandom(1)  #~ E037 has no attribute `get_prandom`
     bpf.kfunc.bpf_dynptr_from_xdp(skb, 0, buffer)  #~ E011 is not for programs of type socket_filter
     comm(buffer)  #~ E013 takes no arguments

@@ -24,7 +24,6 @@ BODIES: dict[str, str | None] = {
     "MatchMapping": "match a:\n        case {}: pass",
     "Try": "try: pass\n    except ValueError: pass",
     "TryStar": "try: pass\n    except* ValueError: pass",
-    "FunctionDef": "def g(): pass",
     "AsyncFunctionDef": "async def g(): pass",
     "AsyncFor": None,
     "AsyncWith": None,
@@ -35,7 +34,6 @@ BODIES: dict[str, str | None] = {
     "TypeAlias": None,
     "Yield": "b = yield a",
     "YieldFrom": "b = yield from a",
-    "Lambda": "b = lambda: a",
     "List": "b = [a]",
     "Set": "b = {a}",
     "Dict": "b = {a: a}",
@@ -97,7 +95,7 @@ def test_bodies_are_complete() -> None:
     assert set(BODIES) == set(REFUSED)
     shown = sum(body is not None for body in BODIES.values())
     print(f"{shown} of {len(REFUSED)} refused classes shown by a body")
-    assert shown >= 19
+    assert shown >= 17
 
 
 def test_a_class_of_a_newer_python() -> None:

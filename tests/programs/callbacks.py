@@ -179,10 +179,10 @@ def call_in_place(a: u8, b: u8) -> u64:
         x = larger(x, 10)
         return x * 2
 
-    double = lambda x: twice(x) * 2  # type: ignore[no-untyped-call]  # noqa: E731
+    double = lambda x: twice(x) * 2  # noqa: E731
     total = 0
     for i in range(5):
-        total += larger(i, a) + double(b)
+        total += larger(i, a) + double(b)  # type: ignore[no-untyped-call]
     return total * 100 + calls
 
 

@@ -276,7 +276,7 @@ class Program:
     ) -> Input:  # fmt: skip
         """The machine's input for one packet, for the arguments of a function of scalars, for a context, or for an
         event that the program traces."""
-        more = _memory(self.name, memory) if memory else {}
+        more = by_address(self.name, memory) if memory else {}
         plain = self.type.layer is not None or all(isinstance(one, int | Pointer) for one in given)
         if args is not None or ret is not None or task is not None or not plain:
             return self._event(given, ctx or {}, args, ret, regs or {}, more, task)
@@ -323,6 +323,8 @@ class Program:
             if known is None:
                 names = ", ".join(one.name for one in layout.fields)
                 raise UsageError(f"{self.name}: {name!r} is no register; they are {names}")
+            if not isinstance(value, int):
+                raise UsageError(f"{self.name}: register {name} takes a number, not {value!r:.40}")
             found[known.name] = int(value) & (1 << 64) - 1
         return found
 
@@ -482,7 +484,7 @@ def _arguments(name: str, signed: Signature, given: tuple[Any, ...]) -> bytes:
     return bytes(context)
 
 
-def _memory(name: str, given: Memory) -> dict[int, bytes]:
+def by_address(name: str, given: Memory) -> dict[int, bytes]:
     """Memory by address. UsageError for what is none."""
     found = {}
     for address, data in given.items():

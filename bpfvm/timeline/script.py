@@ -15,9 +15,9 @@ from bpfvm.lang.traced.contexts import Given, registers
 from bpfvm.lang.traced.events import happening
 from bpfvm.lang.traced.memory import Memory
 from bpfvm.lang.traced.sites import FAMILIES, Site, site
-from bpfvm.lang.traced.task import Task
+from bpfvm.lang.traced.task import MOST_CPUS, Task
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.program import Answers, Maps, Program
+from bpfvm.program import Answers, Maps, Program, by_address
 from bpfvm.timeline.seen import Seen, differences
 from bpfvm.timeline.stage import Stage
 
@@ -71,6 +71,9 @@ class Timeline:
 
         UsageError for programs that no event can run, or that are not of one object.
         """
+        for name, told in (("maps", maps), ("helpers", helpers)):
+            if told is not None and (not isinstance(told, Mapping) or not all(isinstance(key, str) for key in told)):
+                raise UsageError(f"Timeline: {name}= takes a mapping by name, not {told!r:.60}")
         self.programs = _programs(programs)
         self.task = task if task is not None else Task(1000, "task", uid=1000, gid=1000)
         self.maps, self.helpers, self.engine = maps, helpers, engine
@@ -105,10 +108,13 @@ class Timeline:
         arguments by names that are among these: fields={"cpu": 3}.
         All is taken as it is now: an object may change before the next event. UsageError says what is wrong.
         """
-        start, named = nanoseconds(time), {**named, **(fields or {})}
-        end = start + nanoseconds(took)
         if not isinstance(event, str):
             raise UsageError(f"an event is a text, what programs are attached to, not {event!r:.60}")
+        for name, given_by in (("regs", regs), ("fields", fields), ("memory", memory)):
+            if given_by is not None and not isinstance(given_by, Mapping):
+                raise UsageError(f"{event}: {name}= takes a mapping, not {given_by!r:.60}")
+        start, named = nanoseconds(time), {**named, **(fields or {})}
+        end = start + nanoseconds(took)
         chosen = [(one, target) for one in self._attached if (target := one.site.target(event)) is not None]
         paired = [one.site.returns for one, _ in chosen]
         if ret is not None and not any(paired):
@@ -123,11 +129,16 @@ class Timeline:
         if not isinstance(task, Task):
             raise UsageError(f"an event happens by a Task, not by {by!r:.60}")
         where = task.cpu if cpu is None else cpu
+        if not isinstance(where, int) or not 0 <= where < MOST_CPUS or not isinstance(cookie, int):
+            raise UsageError(
+                f"{event}: cpu= is a number below {MOST_CPUS}, cookie= a number, not {cpu!r}, {cookie!r:.40}"
+            )
+        more = by_address(event, memory) if memory else {}
         known: set[str] = set()
         steps = []
         for one, target in sorted(run, key=lambda pair: pair[0].site.returns):
             given = Given(args, named, ret, regs, task.tid)
-            made, names = self._input(one, target, given, task, memory or {})
+            made, names = self._input(one, target, given, task, more)
             known |= names
             late = end if one.site.returns else start
             steps.append(

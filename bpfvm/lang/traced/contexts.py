@@ -52,7 +52,7 @@ class Made:
 
 def registers(arch: str) -> str:
     """The name of an architecture in tables.ctx.REGISTERS. UsageError for one whose registers are not known."""
-    known = {"arm64": "aarch64", "amd64": "x86_64"}.get(arch, arch)
+    known = {"arm64": "aarch64", "amd64": "x86_64"}.get(arch, arch) if isinstance(arch, str) else ""
     if known not in REGISTERS:
         raise UsageError(f"there are no registers of {arch!r}; there are those of {', '.join(REGISTERS)}")
     return known
@@ -180,7 +180,9 @@ def _written(
     for one, value in chosen:
         place = f"{what}: {one.name}"
         if one.located:
-            text = value if isinstance(value, bytes) else f"{value}".encode()
+            if not isinstance(value, str | bytes | bytearray | None):
+                raise UsageError(f"{place} is a text, not {value!r:.60}")
+            text = values.encoded(value or b"", place)
             at = len(data)
             data += text + b"\0"
             data[one.offset : one.offset + 4] = (len(text) + 1 << 16 | at).to_bytes(4, "little")
@@ -208,7 +210,7 @@ def _bytes(one: Argument, value: Any, space: str, memory: Memory, what: str) -> 
         return bytes(value)
     if isinstance(kind, ArrayType):
         if isinstance(value, str | bytes | bytearray):
-            return values.text(value, size_of(kind))
+            return values.text(value, size_of(kind), what)
         return values.elements(value, kind.__element__, kind.__length__, what)
     if isinstance(kind, Layout) and isinstance(value, bytes | bytearray) and len(value) == size_of(kind):
         return bytes(value)
@@ -250,6 +252,8 @@ def _named(layout: Context | None, regs: Mapping[str, int] | None, what: str) ->
     found = {}
     for name, value in regs.items():
         one = layout.field(name)
+        if one is not None and not isinstance(value, int):
+            raise UsageError(f"{what}: register {name} takes a number, not {value!r:.40}")
         if one is None:
             raise UsageError(f"{what}: {name!r} is no register; they are "
                              f"{', '.join(one.name for one in layout.fields)}")  # fmt: skip

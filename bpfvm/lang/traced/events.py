@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bpfvm.core import machine
@@ -40,6 +40,10 @@ def called(
 ) -> Input:  # fmt: skip
     """The input in which a program's parameters have these values, in order. args: of what it is on, by name or in
     order. UsageError for what it has not."""
+    if task is not None and not isinstance(task, Task):
+        raise UsageError(f"{name}: task= takes a Task, not {task!r:.60}")
+    if args is not None and (isinstance(args, str | bytes) or not isinstance(args, Mapping | Sequence)):
+        raise UsageError(f"{name}: args= takes arguments in order, or by name, not {args!r:.60}")
     params = [one.name for one in declared.params] if declared is not None and not declared.problems else []
     if values and len(values) != len(params):
         raise UsageError(f"{name} takes ({', '.join(params)}), got {len(values)} arguments")

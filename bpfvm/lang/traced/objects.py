@@ -81,13 +81,15 @@ class KernelObject:
     def _field(self, name: str, error: type[Exception]) -> Field:
         field = self._kind.fields.get(name)
         if field is None:
-            near = difflib.get_close_matches(name, self._kind.fields, 1)
+            near = difflib.get_close_matches(f"{name}", self._kind.fields, 1)
             raise error(f"{self._kind!r} has no field {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
         return field
 
 
 def new(kind: str | KernelStruct, /, **fields: Any) -> KernelObject:
     """An object of zeros but for `fields`. kind: a struct of the kernel's, or its name. UsageError for what is none."""
+    if isinstance(kind, str) and not kind.isidentifier():
+        raise UsageError(f"{kind!r:.60} is no name of a struct")
     try:
         made: Any = of_name(KERNEL.types, kind) if isinstance(kind, str) else kind
     except UsageError as error:
@@ -158,7 +160,9 @@ def _store(block: Block, at: int, kind: Any, value: Any, what: str) -> None:
 
 def _store_struct(block: Block, at: int, kind: KernelStruct, value: Any, what: str) -> None:
     if isinstance(value, Mapping):
-        KernelObject(kind, block, at).set(**value)
+        inner = KernelObject(kind, block, at)
+        for name, one in value.items():
+            inner[name] = one
     elif isinstance(value, KernelObject) and value._kind is kind:
         block.write(at, bytes(value))
         inside = value.__bpf_block__.points.items()
@@ -171,7 +175,7 @@ def _store_struct(block: Block, at: int, kind: KernelStruct, value: Any, what: s
 def _store_array(block: Block, at: int, kind: Any, value: Any, what: str) -> None:
     element, length = kind.__element__, kind.__length__
     if isinstance(value, str | bytes | bytearray) and isinstance(element, Storage) and element.size == 1:
-        block.write(at, values.text(value, length))
+        block.write(at, values.text(value, length, what))
         return
     if not isinstance(value, list | tuple) or len(value) > length:
         raise UsageError(f"{what} takes a list of up to {length} values, not {value!r:.60}")

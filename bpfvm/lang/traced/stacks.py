@@ -33,13 +33,17 @@ def address(space: str, function: str) -> int:
 
 def frames(space: str, given: Iterable[str | int] | None) -> tuple[int, ...] | None:
     """The return addresses of a stack, the innermost first: of functions by name ("do_nanosleep+0x6e"), or numbers."""
-    return None if given is None else tuple(_address(space, one) for one in given)
+    if given is None:
+        return None
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise UsageError(f"a stack is a list of functions, the innermost first, not {given!r:.60}")
+    return tuple(_address(space, one) for one in given)
 
 
 def _address(space: str, frame: str | int) -> int:
     if isinstance(frame, int):
         return frame & (1 << 64) - 1
-    found = _FRAME.fullmatch(frame) if isinstance(frame, str) else None
+    found = _FRAME.fullmatch(frame) if isinstance(frame, str) and frame.isprintable() else None
     plus = int(found[2] or "0", 0) if found is not None else _FUNCTION
     if found is None or plus >= _FUNCTION:
         raise UsageError(f"a frame of a stack is a function, \"main\" or \"main+0x1c\" (below {_FUNCTION:#x}), or an "

@@ -11,6 +11,7 @@ from bpfvm.lang.kernel_btf import KERNEL
 from bpfvm.lang.traced import stacks
 from bpfvm.lang.traced.memory import Block
 from bpfvm.lang.traced.objects import KernelObject, new
+from bpfvm.lang.traced.values import encoded
 
 M32 = (1 << 32) - 1
 MOST_CPUS = 256
@@ -35,15 +36,18 @@ class Task:
         """UsageError for numbers that no task has."""
         self.pid, self.comm, self.uid, self.gid = pid, comm, uid, gid
         self.tid = pid if tid is None else tid
-        self.cgroups = (cgroup,) if isinstance(cgroup, int) else tuple(cgroup)
+        self.cgroups = tuple(cgroup) if isinstance(cgroup, list | tuple) else (cgroup,)
         self.cpu, self.parent = cpu, parent
         self.stack, self.kernel_stack = stack, kernel_stack
         for name in ("pid", "tid", "uid", "gid"):
             if not isinstance(getattr(self, name), int) or not 0 <= getattr(self, name) <= M32:
                 raise UsageError(f"Task: {name} is a number of 32 bits, not {getattr(self, name)!r:.40}")
-        if not isinstance(comm, str) or not self.cgroups or not 0 <= cpu < MOST_CPUS:
+        is_known = bool(self.cgroups) and all(isinstance(one, int) and 0 <= one < 1 << 64 for one in self.cgroups)
+        if not isinstance(comm, str) or not is_known or not isinstance(cpu, int) or not 0 <= cpu < MOST_CPUS:
             raise UsageError(f"Task: comm is a text, cgroup one id or several, cpu below {MOST_CPUS}: not "
                              f"{comm!r:.40}, {cgroup!r:.40}, {cpu!r:.40}")  # fmt: skip
+        if parent is not None and not isinstance(parent, Task):
+            raise UsageError(f"Task: parent is a Task, not {parent!r:.40}")
         self._fields, self._made = fields, dict[int, KernelObject]()
 
     def __repr__(self) -> str:
@@ -59,7 +63,7 @@ class Task:
                                                                                _GROUP})  # fmt: skip
             above = self.parent.struct if self.parent is not None else made
             links = {"real_parent": above, "parent": above, "group_leader": made, "cred": owner, "real_cred": owner}
-            made.set(**{name: to for name, to in links.items() if name in made._kind.fields}, **self._fields)
+            made.set(**{**{name: to for name, to in links.items() if name in made._kind.fields}, **self._fields})
         return self._made[kinds]
 
     @property
@@ -81,7 +85,7 @@ class Task:
     def told(self, laid_out: bool) -> machine.Task:
         """As machines have it. laid_out: whether its task_struct is in memory."""
         return machine.Task(
-            self.tid, self.pid, self.uid, self.gid, self.comm.encode(), self.cgroups,
+            self.tid, self.pid, self.uid, self.gid, encoded(self.comm, "Task: comm"), self.cgroups,
             int(self) if laid_out else 0, stacks.frames("user", self.stack),
             stacks.frames("kernel", self.kernel_stack),
         )  # fmt: skip

@@ -36,7 +36,7 @@ def pointed(value: Any, target: Any, space: str, make: Make, what: str) -> tuple
         case Pointer():
             return value._address, at(value._address)
         case str():
-            return _made(make(space, value.encode() + b"\0"))
+            return _made(make(space, encoded(value, what) + b"\0"))
         case bytes() | bytearray():
             return _made(make(space, bytes(value) + b"\0"))
         case View():
@@ -89,10 +89,18 @@ def number(value: Any, kind: Any, what: str) -> bytes:
     raise UsageError(f"{what}: {kind.__name__} takes a number, not {value!r:.60}")
 
 
-def text(value: str | bytes | bytearray, size: int) -> bytes:
+def encoded(value: str | bytes | bytearray, what: str) -> bytes:
+    """The bytes of a text. UsageError for one that is no text of UTF-8, nor of a file's name."""
+    try:
+        return value.encode(errors="surrogateescape") if isinstance(value, str) else bytes(value)
+    except UnicodeEncodeError:
+        raise UsageError(f"{what}: {value!r:.60} has no bytes in UTF-8") from None
+
+
+def text(value: str | bytes | bytearray, size: int, what: str) -> bytes:
     """A text in `size` bytes, zeros behind it; one that is longer is cut, and of a str the last byte stays zero."""
     if isinstance(value, str):
-        return value.encode()[: size - 1].ljust(size, b"\0")
+        return encoded(value, what)[: size - 1].ljust(size, b"\0")
     return bytes(value)[:size].ljust(size, b"\0")
 
 

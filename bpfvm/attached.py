@@ -8,7 +8,7 @@ process ends in any way, nothing stays attached.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,6 @@ _LOG = logging.getLogger("bpfvm")
 if TYPE_CHECKING:
     from bpfvm.kernel.attach import Link
     from bpfvm.obj.typed_map import TypedMap
-    from bpfvm.run.backend import Backend
 
 
 class Attached:
@@ -49,11 +48,11 @@ class Attached:
 
 def attach(
     spec: ObjectSpec, places: Sequence[tuple[str, Any]], declared: Mapping[str, Map],
-    functions: Mapping[str, Callable[[], Backend]], **options: Any,
+    programs: Sequence[Any] = (), **options: Any,
 ) -> Attached:  # fmt: skip
     """Load programs of an object and attach each. places: their names, with what they are attached to, None where their
     section says it. declared: maps by their names, which are those of user space until all that uses them is closed.
-    functions: what makes the machine that runs a program's function, by name. options: of each, by its kind.
+    programs: bpfvm.Program of each. options: of each, by its kind.
 
     Raises what bpfvm.kernel.attach raises; then nothing is attached.
     """
@@ -63,7 +62,7 @@ def attach(
     instead = userspace.world()
     if instead is not None:
         with ExitStack() as opened:
-            maps = instead.attach(spec, [name for name, _ in places], declared, functions, opened)
+            maps = instead.attach(spec, [name for name, _ in places], declared, programs, opened)
             return Attached((), maps, opened.pop_all())
     there = {name: userspace.live(one) for name, one in declared.items()}
     reuse = {name: one.table for name, one in there.items() if isinstance(one, KernelStore)}

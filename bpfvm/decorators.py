@@ -225,10 +225,10 @@ class Bpf:
 
         return TracePipe(None if path is None else str(path))
 
-    def attach(self, *programs: Program) -> Attached:
+    def attach(self, *programs: Program, **options: Any) -> Attached:
         """Put programs into the kernel as one object and attach each to what its decorator names, until what this
         gives is closed: `with bpf.attach(issue, complete):`. Meanwhile their maps are read as dicts, and by `for`.
-        Errors as of `prog.attach`."""
+        options: of each of them, pid=1234 for probes of a process. Errors as of `prog.attach`."""
         from bpfvm.attached import attach
 
         wrong = next((one for one in programs if not isinstance(one, Program)), None)
@@ -236,10 +236,9 @@ class Bpf:
             given = "" if wrong is None else f", not {wrong!r:.60}"
             raise UsageError(f"bpf.attach() takes programs: bpf.attach(issue, complete){given}")
         if len(programs) == 1:
-            return programs[0].attach()
+            return programs[0].attach(**options)
         made = compile_object(programs)
-        functions = {one.name: one._cpython for one in programs}
-        return attach(made.spec, [place for one in programs for place in one.places], made.maps, functions)
+        return attach(made.spec, [place for one in programs for place in one.places], made.maps, programs, **options)
 
     def run(self, *programs: Program, seconds: float | None = None) -> None:
         """Attach programs, or all of the module that calls this, and wait: so many seconds, or for Ctrl-C or SIGTERM.

@@ -183,8 +183,8 @@ class Program:
 
         places = self.places if target is None else [(self.name, target)]
         if self._spec is not None:
-            return attach(self._spec, places, {}, {}, **options)
-        return attach(self.object, places, self.compiled.maps, {self.name: self._cpython}, **options)
+            return attach(self._spec, places, {}, [self], **options)
+        return attach(self.object, places, self.compiled.maps, [self], **options)
 
     @property
     def places(self) -> list[tuple[str, Any]]:

@@ -1,12 +1,17 @@
 """Write a small capture of made-up traffic: 12 TCP, 7 UDP and 3 ICMP packets, an ARP request and a truncated frame.
 
 python examples/traffic.py traffic.pcap
+
+`web` behind it: questions of the DNS and messages of HTTP, ten a second.
+
+python examples/traffic.py web.pcap web
 """
 
 import struct
 import sys
 
 from bpfvm.obj.pcap import write_capture
+from bpfvm.testing import frames as made
 
 PROTOCOLS = [6] * 12 + [17] * 7 + [1] * 3
 ETHERNET = bytes.fromhex("02000000000202000000000108")
@@ -25,5 +30,15 @@ def frames() -> list[bytes]:
     return [*packets, BROADCAST + bytes(46), packets[0][:20]]
 
 
+def web() -> list[bytes]:
+    """Questions for example.org and its addresses, then requests with their answers."""
+    name = b"\x07example\x03org\0"
+    questions = [bytes(12) + name + struct.pack(">HH", kind, 1) for kind in (1, 28, 1)]
+    said = [b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"POST /a HTTP/1.1\r\n\r\n", b"HTTP/1.1 204\r\n\r\n"]
+    packets = [made.udp(one, dport=53) for one in questions] + [made.tcp(one, dport=80) for one in (*said, b"")]
+    return [bytes(made.ethernet(made.ipv4(one))) for one in packets]
+
+
 if __name__ == "__main__":
-    write_capture(sys.argv[1], [(1_000_000 * number, frame) for number, frame in enumerate(frames())])
+    chosen, apart = (web(), 100_000_000) if sys.argv[2:] == ["web"] else (frames(), 1_000_000)
+    write_capture(sys.argv[1], [(apart * number, frame) for number, frame in enumerate(chosen)])

@@ -28,14 +28,16 @@ from bpfvm.core.errors import UsageError
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after this time, "
               "as Ctrl-C does.")  # fmt: skip
 @click.option("--packet", metavar="FILE", help="Attach to the packets of a capture in the emulator, not to the kernel.")
-@click.option("--engine", default="auto", show_default=True, metavar="NAME", help="For --packet: of which tier, or "
-              "cpython.")  # fmt: skip
+@click.option("--timeline", metavar="SCRIPT.py", help="Attach to a script of events, in the emulator.")
+@click.option("--engine", default="auto", show_default=True, metavar="NAME", help="Of --packet and --timeline: which "
+              "tier of the emulator, or cpython.")  # fmt: skip
 @click.option("--ctx", "fields", multiple=True, metavar="FIELD=N", help="For --packet: a field of the context.")
 @click.option("-v", "--verbose", is_flag=True, help="On standard error: what is attached and when; tracebacks.")
 @click.option("--log", "log", metavar="FILE", help="Write that to a file, each line with its time.")
 def command(
     file: str | None, arguments: tuple[str, ...], compiled: str | None, types: tuple[str, ...], as_json: bool,
-    duration: float | None, packet: str | None, engine: str, fields: tuple[str, ...], verbose: bool, log: str | None,
+    duration: float | None, packet: str | None, timeline: str | None, engine: str, fields: tuple[str, ...],
+    verbose: bool, log: str | None,
 ) -> int:  # fmt: skip
     """Run FILE.py with its arguments as the tracer that it is: its programs are attached while it runs.
 
@@ -43,6 +45,10 @@ def command(
     """
     if (file is None) == (compiled is None):
         raise UsageError("bpfvm trace runs FILE.py, or --object PROG.o: give one of them")
+    if packet is not None and timeline is not None:
+        raise UsageError("--packet and --timeline exclude one another")
+    if compiled is not None and timeline is not None:
+        raise UsageError("--timeline is for Python files; bpfvm.timeline.Timeline plays scripts to objects")
     if compiled is not None and packet is not None:
         raise UsageError("--packet is for Python files; bpfvm run takes an object on a capture")
     if types and compiled is None:
@@ -51,6 +57,10 @@ def command(
         during.enter_context(_logged(verbose, log))
         if packet is not None:
             during.enter_context(_offline(packet, engine, fields))
+        if timeline is not None:
+            from bpfvm.cli.tracing.offline import scripted
+
+            during.enter_context(scripted(timeline, engine))
         during.enter_context(script.ended_after(duration))
         if file is not None and not as_json:
             return script.run(file, arguments, verbose)

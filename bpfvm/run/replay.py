@@ -10,7 +10,7 @@ Time is the capture's: it begins with the first packet, and goes on where user s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -21,7 +21,6 @@ from bpfvm.lang import userspace
 from bpfvm.obj.capture import Capture
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.obj.typed_map import TypedMap
-from bpfvm.run.backend import Backend, engine
 from bpfvm.run.declared import EmulatedStore
 from bpfvm.run.session import Session
 
@@ -44,12 +43,13 @@ class Replay:
 
     def attach(
         self, spec: ObjectSpec, names: Sequence[str], declared: Mapping[str, Any],
-        functions: Mapping[str, Callable[[], Backend]], until: ExitStack,
+        programs: Sequence[Any], until: ExitStack,
     ) -> Mapping[str, TypedMap]:  # fmt: skip
         """Run a program on the packets from now on. UsageError for several at once, and for one without packets."""
         if len(names) != 1 or self._session is not None:
             raise UsageError(f"{self._capture.name}: a capture is for one program at a time, not {', '.join(names)}")
-        session = self._session = until.enter_context(self._loaded(spec, names[0], functions))
+        session: Session = until.enter_context(programs[0].session(self._engine))
+        self._session = session
         until.callback(self._left)
         if session.type.layer is None:
             raise UsageError(f"{names[0]} is a {session.type.name} program, which takes no packets of a capture")
@@ -82,13 +82,6 @@ class Replay:
     def frames(self, addresses: Sequence[int], pid: int | None) -> list[Any]:
         """A capture has no code."""
         return [f"{one:#x}" for one in addresses]
-
-    def _loaded(self, spec: ObjectSpec, name: str, functions: Mapping[str, Callable[[], Backend]]) -> Session:
-        if self._engine != "cpython":
-            return Session(engine(self._engine), spec, name, recorded=False)
-        if name not in functions:
-            raise UsageError(f"engine cpython runs Python functions, and {name} is none")
-        return Session(functions[name](), spec, name, recorded=False)
 
     def _packets(self, layer: str) -> Iterator[tuple[int, bytes]]:
         for stamp, frame, _, _ in self._capture.frames(layer):

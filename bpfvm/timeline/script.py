@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from bpfvm.lang.traced.task import MOST_CPUS, Task
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.program import Answers, Maps, Program, by_address
 from bpfvm.timeline.seen import Seen, differences
-from bpfvm.timeline.stage import Stage
+from bpfvm.timeline.stage import Playing, Stage
 
 _UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s)")
@@ -173,14 +174,22 @@ class Timeline:
         first = next(iter(found.values()))
         return first.agreed(tuple(found))
 
-    def _played(self, engine: str) -> Seen:
+    def steps(self) -> list[tuple[int, str, str, Input]]:
+        """Runs in their order: time, program, event, input."""
+        ordered = sorted(self._steps, key=lambda one: (one.time, one.order))
+        return [(one.time, one.program.name, one.event, one.given) for one in ordered]
+
+    def playing(self, engine: str) -> AbstractContextManager[Playing]:
+        """The programs loaded on a machine, for `steps`."""
         if self._stage is None:
             self._stage = Stage(self.programs)
-        steps = sorted(self._steps, key=lambda one: (one.time, one.order))
-        cpus = max((one.given.cpu for one in steps), default=0) + 1
-        with self._stage.on(engine, self.maps, self.helpers, cpus, self.arch) as playing:
-            for one in steps:
-                playing.step(one.program.name, one.event, one.given)
+        cpus = max((one.given.cpu for one in self._steps), default=0) + 1
+        return self._stage.on(engine, self.maps, self.helpers, cpus, self.arch)
+
+    def _played(self, engine: str) -> Seen:
+        with self.playing(engine) as playing:
+            for _, program, event, given in self.steps():
+                playing.step(program, event, given)
             self.last = playing.seen()
             return self.last
 

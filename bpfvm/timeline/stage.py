@@ -8,7 +8,7 @@ from typing import Any
 
 from bpfvm.compiler import Compiled, compile_programs
 from bpfvm.core.errors import Unavailable, UsageError
-from bpfvm.core.machine import Input
+from bpfvm.core.machine import Input, Result
 from bpfvm.lang.kernel_btf import KERNEL
 from bpfvm.lang.layout import Layout, size_of, view
 from bpfvm.lang.maps import Map
@@ -80,12 +80,12 @@ class Playing:
     """Programs that run now."""
 
     def __init__(self, sessions: Mapping[str, Session], declared: Mapping[str, Map]) -> None:
-        self._sessions, self._declared = sessions, declared
+        self.sessions, self.declared = sessions, declared
         self._runs: list[Ran] = []
 
-    def step(self, program: str, event: str, given: Input) -> None:
+    def step(self, program: str, event: str, given: Input) -> Result:
         """One run of a program."""
-        session = self._sessions[program]
+        session = self.sessions[program]
         result = session.run(given)
         value = value_of(result, session.type, session.signature)
         outcome = Outcome(value, action_name(session.type, value), None, {}, result.trace, dict(result.fields),
@@ -93,18 +93,19 @@ class Playing:
                           (session.engine,))  # fmt: skip
         events = {name: tuple(self._record(name, one) for one in records) for name, records in result.events.items()}
         self._runs.append(Ran(given.clock, event, program, outcome, events))
+        return result
 
     def seen(self) -> Seen:
         """What there is now."""
         maps: dict[str, dict[Any, Any]] = {}
-        for session in self._sessions.values():
+        for session in self.sessions.values():
             maps |= {name: one for name, one in session.maps().items() if name not in maps}
-        engines = tuple({session.engine for session in self._sessions.values()})
+        engines = tuple({session.engine for session in self.sessions.values()})
         return Seen(maps, tuple(self._runs), engines)
 
     def _record(self, name: str, data: bytes) -> Any:
         """A record as a value of the type that its map was declared with; bytes of another size stay bytes."""
-        declared = self._declared.get(name)
+        declared = self.declared.get(name)
         kind = declared.event if isinstance(declared, Events) else None
         if kind is None or len(data) != size_of(kind):
             return data

@@ -1,15 +1,22 @@
-"""A tool over a capture: what it attaches runs in the emulator, and its sleeping lets the capture's time go by."""
+"""A tool over a capture or a script of events: what it attaches runs in the emulator, its sleeping lets time go by."""
 
 from __future__ import annotations
 
+import runpy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from bpfvm.cli.target import failed_at
+from bpfvm.core.errors import BpfvmError, LoadError
 from bpfvm.lang import userspace
 from bpfvm.obj.capture import open_capture
 from bpfvm.run.replay import Replay
+
+if TYPE_CHECKING:
+    from bpfvm.timeline.scripted import Scripted
 
 _AFTER = 10.0  # seconds behind the last packet after which a tool that sleeps is ended
 _NANO = 10**9
@@ -25,7 +32,28 @@ def replayed(path: str, engine: str, ctx: Mapping[str, int]) -> Iterator[None]:
 
 
 @contextmanager
-def _time_of(space: Replay) -> Iterator[None]:
+def scripted(path: str, engine: str) -> Iterator[None]:
+    """In the block, events of a script happen to programs. LoadError for a file without a function `script`."""
+    from bpfvm.timeline.scripted import Scripted
+
+    file = Path(path)
+    if not file.is_file():
+        raise LoadError(f"{path}: no such file")
+    try:
+        script = runpy.run_path(str(file.resolve()), run_name="bpfvm_script").get("script")
+    except BpfvmError:
+        raise
+    except Exception as error:
+        raise LoadError(f"{failed_at(file, error)}: {type(error).__name__}: {error}") from None
+    if not callable(script):
+        raise LoadError(f"{path}: a script defines script(timeline), which adds events to the timeline")
+    space = Scripted(script, engine)
+    with userspace.instead(space), _time_of(space):
+        yield
+
+
+@contextmanager
+def _time_of(space: Replay | Scripted) -> Iterator[None]:
     """`time.sleep`, `time.time` and `time.strftime` are those of the capture, whose clock shows UTC."""
     strftime = time.strftime
     ended = 0.0

@@ -138,7 +138,10 @@ def wait(seconds: float | None = None) -> None:
     with Ending() as ending:
         while not ending.asked and here in _spaces:
             left = SLICE if end is None else min((end - here.clock()) / _NANO, SLICE)
-            if left <= 0 or not here.pause(left):
+            if left <= 0:
+                return
+            if not here.pause(left):
+                here.pause(max(0.0, (end - here.clock()) / _NANO) if end is not None else 0.0)
                 return
 
 

@@ -81,13 +81,13 @@ class World(Protocol):
     """What programs are attached to in place of the kernel."""
 
     def attach(
-        self, spec: ObjectSpec, names: Sequence[str], declared: Mapping[str, Any], functions: Mapping[str, Any],
+        self, spec: ObjectSpec, names: Sequence[str], declared: Mapping[str, Any], programs: Sequence[Any],
         until: ExitStack,
     ) -> Mapping[str, Any]:  # fmt: skip
         """Run these programs of an object on what comes, until the stack is closed; their maps by name.
 
-        declared: maps by name, which are to be `opened`. functions: what makes the machine that runs a program's
-        function in CPython, by name. UsageError for programs that nothing comes for.
+        declared: maps by name, which are to be `opened`. programs: bpfvm.Program of each. UsageError for programs that
+        nothing comes for.
         """
 
 

@@ -124,3 +124,17 @@ def test_verbose_shows_the_traceback(capture: str, tmp_path: Path) -> None:
     assert "in f" in told
     assert told.splitlines()[-1].endswith("tool.py:2: ZeroDivisionError: division by zero")
     assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("", "a script defines script(timeline)"),
+        ("1 / 0\n", "script.py:1: ZeroDivisionError"),
+        ("def script(t):\n    t.at(0, 'nothing')\n", "no program is attached to 'nothing'"),
+    ],
+)
+def test_scripts_that_are_wrong(tmp_path: Path, script: str, said: str) -> None:
+    (tmp_path / "script.py").write_text(script)
+    _, told, code = trace("--timeline", str(tmp_path / "script.py"), "examples/bashreadline.py")
+    assert (said in told, code, told.count("\n")) == (True, 2, 1)

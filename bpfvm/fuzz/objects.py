@@ -14,7 +14,7 @@ from bpfvm.core.errors import BpfvmError
 from bpfvm.core.machine import Input
 from bpfvm.fuzz import edges
 from bpfvm.fuzz.case import PROGRAM, Case
-from bpfvm.fuzz.differ import backends, compare, excuse
+from bpfvm.fuzz.differ import Engines, backends, compare, excuse
 from bpfvm.fuzz.report import Report
 from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec
@@ -25,10 +25,13 @@ _SIZES = (40, 60, 64, 128, 600)  # of packets, in bytes
 _CONTEXT = 64  # bytes of what a syscall program gets
 
 
-def objects(engines: Sequence[str], folder: Path, seed: int) -> Report:
-    """Compare every program below `folder`. What has no input here, or is no object, is counted by its reason."""
-    report = Report(tuple(engines), seed)
+def objects(engines: Engines, folder: Path, seed: int, contained: Sequence[str] = ()) -> Report:
+    """Compare every program below `folder`. What has no input here, or is no object, is counted by its reason.
+
+    contained: as for bpfvm.fuzz.differ.compare.
+    """
     machines = backends(engines)
+    report = Report(tuple(one.name for one in machines), seed)
     for path in sorted(folder.rglob("*.o")):
         try:
             spec = read_object(str(path))
@@ -37,7 +40,7 @@ def objects(engines: Sequence[str], folder: Path, seed: int) -> Report:
             continue
         for case in _cases(report, spec, path, seed):
             report.generated += 1
-            verdict = compare(machines, case)
+            verdict = compare(machines, case, contained)
             report.runs += verdict.runs
             reason = excuse(machines, case) if verdict.difference is not None else verdict.rejected
             if reason is not None:
@@ -62,4 +65,8 @@ def _cases(report: Report, spec: ObjectSpec, path: Path, seed: int) -> Iterator[
             else Input(packet=edges.memory(rng, rng.choice(_SIZES)))
             for _ in range(INPUTS)
         ]  # fmt: skip
-        yield Case(f"{path.name}:{name}", replace(spec, programs={**spec.programs, PROGRAM: one}), tuple(given))
+        yield Case(
+            f"{path.name}:{name}",
+            replace(spec, programs={**spec.programs, PROGRAM: replace(one, name=PROGRAM)}),
+            tuple(given),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 
 def test_both_modes_agree_where_they_have_to() -> None:
-    report = unverified(1, 300)
+    """BPFVM_ALL=1 takes more; docs/running.md tells of a whole run."""
+    count = 10_000 if os.environ.get("BPFVM_ALL") == "1" else 500
+    report = unverified(1, count)
     print(report)
     assert report.differences == []
-    assert report.compared >= 200
+    assert report.compared >= 0.7 * count
 
 
 def test_a_wrong_operation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

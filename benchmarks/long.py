@@ -108,18 +108,18 @@ def inserted(count: int, folder: Path) -> tuple[float, float]:
     spec = ObjectSpec({"p": program}, {"flows": MapSpec("flows", "hash", 4, 8, count)})
     spent = []
     with Session(Emulator("native", safe=True), spec, "p") as session:
-        for _ in range(3):
+        for limit in (0, None, None, None):  # the first one compiles
             with open_capture(str(path)) as found:
-                slices = session.batch(found, Input(), 1, 1, None)
+                slices = session.batch(found, Input(), 1, 1, limit)
                 assert slices is not None, "a plain capture"
                 start = time.thread_time()
                 total = sum(one.packets for one in slices)
-                spent.append((time.thread_time() - start) / total * 1e9)
+                spent.append((time.thread_time() - start) / max(total, 1) * 1e9)
         entries = len(session.machine.system.maps["flows"].table)
         if entries != count:
             sys.exit(f"the map has {entries} entries, not {count}")
     path.unlink()
-    return spent[0], min(spent[1:])
+    return spent[1], min(spent[2:])
 
 
 def main() -> None:

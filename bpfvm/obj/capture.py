@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import mmap
 import os
 import stat
@@ -211,6 +213,8 @@ def _copied(source: BinaryIO, name: str) -> tuple[bytes | mmap.mmap, int | None]
     head = source.read(4)
     if not is_pcap(head) and not is_pcapng(head):
         return head, None
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _COPIED)  # fewer turns between who writes and this
     with tempfile.TemporaryFile() as copy:
         copy.write(head)
         while piece := source.read(_COPIED):

@@ -1,0 +1,113 @@
+"""What coverage and checked samples cost on the native tier, as ratios to the same loop without them; changes of maps.
+
+The first rows are `xdp_count.o` over packets of 64 bytes, thread CPU time, the least of several rounds. The last ones
+store a packet's source in a hash map and take it out again: by compiled code, and by callbacks of Python.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.long import COUNTER, records
+from bpfvm.core.machine import Input
+from bpfvm.emulator import Emulator
+from bpfvm.emulator.native import changes
+from bpfvm.emulator.native.engine import missing
+from bpfvm.isa.asm import assemble
+from bpfvm.obj.capture import open_capture
+from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.run.session import Session
+
+PACKETS, ROUNDS = 1_000_000, 4
+COVERED = 2.5  # at most: a counter for each block, that no processor keeps in a register
+CHANGES = """
+r6 = *(u32 *)(r1 +0)
+r7 = *(u32 *)(r1 +4)
+r0 = 1
+r3 = r6
+r3 += 34
+if r3 > r7 goto out
+r3 = *(u32 *)(r6 +26)
+*(u32 *)(r10 -4) = r3
+*(u64 *)(r10 -16) = 1
+r1 = map[flows]
+r2 = r10
+r2 += -4
+r3 = r10
+r3 += -16
+r4 = 0
+call 2
+r1 = map[flows]
+r2 = r10
+r2 += -4
+call 3
+r0 = 2
+out: exit
+"""
+
+
+def least(session: Session, path: Path, rounds: int = ROUNDS) -> float:
+    """ns of a packet."""
+    spent = []
+    for _ in range(rounds):
+        with open_capture(str(path)) as found:
+            slices = session.batch(found, Input(), 1, 1, None)
+            assert slices is not None, "a plain capture"
+            start = time.thread_time()
+            total = sum(one.packets for one in slices)
+            spent.append((time.thread_time() - start) / total * 1e9)
+    return min(spent)
+
+
+def covered(path: Path) -> None:
+    """Print the rows of coverage."""
+    with Session(Emulator("native", safe=True), read_object(COUNTER), "count") as session:
+        plain = least(session, path)
+        with session.machine.cover() as counted:
+            counting = least(session, path)
+            if counted.counts["count"][0] < PACKETS:
+                raise SystemExit("coverage did not count all packets")
+    print(f"{'plain':<24}{plain:>10.1f}{1:>8.2f}")
+    print(f"{'coverage':<24}{counting:>10.1f}{counting / plain:>8.2f}  at most {COVERED} is good")
+
+
+def changed(path: Path) -> None:
+    """Print the rows of changes."""
+    program = ProgramSpec("p", "xdp", "xdp", tuple(assemble(CHANGES)))
+    spec = ObjectSpec({"p": program}, {"flows": MapSpec("flows", "hash", 4, 8, 1000)})
+    with Session(Emulator("native", safe=True), spec, "p") as session:
+        compiled = least(session, path)
+    right: Callable[..., bool] = changes.is_native
+    changes.is_native = lambda store: False
+    try:
+        with Session(Emulator("native", safe=True), spec, "p") as session:
+            called = least(session, path, 1)
+    finally:
+        changes.is_native = right
+    print(f"{'store and delete':<24}{compiled:>10.1f}{1:>8.2f}")
+    print(f"{'the same by Python':<24}{called:>10.1f}{called / compiled:>8.2f}")
+
+
+def main() -> None:
+    """Print a row for each."""
+    reason = missing()
+    if reason is not None:
+        print(f"not run: engine native: {reason}")
+        return
+    print(f"{'what':<24}{'ns/packet':>10}{'ratio':>8}")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "packets.pcap")
+        with path.open("wb") as file:
+            file.writelines(records(PACKETS))
+        covered(path)
+        with path.open("wb") as file:
+            file.writelines(records(PACKETS // 5))
+        changed(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from bpfvm.obj.pcap import Plain
 
 
-RECORDS = "it notes its faults in one place for all"
-
-
 class Session:
     """A loaded program. Use as a context manager, or call `close`."""
 
@@ -113,8 +110,8 @@ class Session:
             from bpfvm.emulator.native.threads import Threads, why_not
 
             reason = why_not(self.machine)
-            if reason is not None or self._recorded:
-                raise Unavailable(f"{self.program.name} cannot run on threads: {reason or RECORDS}")
+            if reason is not None:
+                raise Unavailable(f"{self.program.name} cannot run on threads: {reason}")
             return self._of_threads(Threads(self.machine, base, cpus), capture, plain, first, limit)
         from bpfvm.emulator.native import batch
 

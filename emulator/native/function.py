@@ -20,6 +20,7 @@ from bpfvm.emulator.portable.kinds import ARGUMENTS, State, stem_of
 from bpfvm.emulator.portable.translate import STILL, calls_functions
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind as Does
+from bpfvm.lang.faults import RECORD
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 if TYPE_CHECKING:
@@ -309,6 +310,9 @@ class Function:
         self.write(insn.dst, word)
 
     def _imm64(self, state: State, insn: Insn) -> None:
+        if self.unit.threads and insn.symbol == RECORD:
+            self.write(insn.dst, self.get("record"))
+            return
         self.write(insn.dst, constant(self.unit.constant(self._slot), 64))
 
     def _load(self, state: State, insn: Insn) -> None:

@@ -15,6 +15,7 @@ from bpfvm.emulator.caller import Operand, Stop
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, Interpreter, poison
+from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.native.coverage import Counters, NativeCoverage, exits
 from bpfvm.emulator.native.engine import QUICK, Compiled, level
@@ -26,6 +27,7 @@ from bpfvm.emulator.portable.runtime import Runtime as Portable
 from bpfvm.emulator.portable.translate import CALLING
 from bpfvm.emulator.system import System
 from bpfvm.isa.cfg import control_flow
+from bpfvm.lang.faults import RECORD
 from bpfvm.tables.ctx import context_of
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
@@ -380,6 +382,9 @@ class Runtime(Portable):
         if self._covered is not None:
             unit.counters = self.counters[code.program.name]
         unit.threads = self.gate is not None
+        record = self.system.maps.get(RECORD)
+        if isinstance(record, ArrayMap) and not self.state.record:
+            self.state.record = record.values.base
         module = translate(unit)
         compiled = Compiled(module.text, module.names, QUICK)
         return Built(module, compiled, len(code.program.insns), asked=frozenset(unit.asked))

@@ -24,6 +24,7 @@ _WORDS = (
     "cpu", "now",  # the CPU that runs, and the time
     "base",  # the arena's address in the host
     "locks",  # host address of the maps' locks, a line of the cache each, for threads
+    "record",  # guest address at which a compiled program notes its faults, of each thread its own
     "pages",  # host address of the table of pages, see runtime.py
     *(f"top{depth}" for depth in range(DEPTH)),  # the ends of the frames' stacks, as guest addresses
     *(f"poison{depth}" for depth in range(DEPTH)),  # host addresses of what their bytes hold first

@@ -23,6 +23,7 @@ from bpfvm.emulator.native.batch import COUNTS, SHORT, Slice, map_file, unmap_fi
 from bpfvm.emulator.native.batch import why_not as why_no_loop
 from bpfvm.emulator.native.runtime import WALK, Runtime
 from bpfvm.emulator.native.walk import DONE, ENOUGH, TOLD, TRAPPED, Walk
+from bpfvm.lang.faults import RECORD
 from bpfvm.obj.capture import Capture
 from bpfvm.obj.pcap import Plain
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
@@ -32,6 +33,7 @@ LEAST, MOST = 64, 1 << 14  # packets of a piece
 SHORTEST, LONGEST = 0.0005, 0.004  # seconds that a piece should take
 PATIENCE = 0.2  # seconds between looks at signals
 ALL = (1 << 64) - 1
+WORD = 4  # bytes of a record of faults
 
 
 def why_not(loaded: Loaded) -> str | None:
@@ -57,6 +59,9 @@ class Lane:
         kind = PROGRAM_TYPES[loaded.code.program.type]
         self.contexts = ContextBuilder(loaded.system.arena, kind, loaded.code.program.section)
         self.walk = Walk(budget=loaded.budget, cpus=cpu + 1, cpu=cpu, first_cpu=cpu)
+        if RECORD in loaded.system.maps:  # a place of its own for what the program notes of faults
+            self.walk.record = loaded.system.arena.allocate(f"faults of CPU {cpu}", WORD, "map value").base
+            self.tier.state.record = self.walk.record
         self.size = LEAST
         self.found: list[Slice] = []
 
@@ -183,11 +188,23 @@ class Threads:
             if why == TOLD:
                 found.actions[walk.result & M32] = found.actions.get(walk.result & M32, 0) + 1
             number += walk.packets
+            if fault is None and why == TOLD and walk.record:
+                fault = self._recorded(walk.record)
             if fault is not None:
                 found.faults.append((number - 1, fault))
             lane.found.append(found)
             if why not in (TOLD, TRAPPED) or walk.at == end:
                 return
+
+    def _recorded(self, place: int) -> Fault | None:
+        """The fault that the packet which ran last noted, None for none."""
+        view = self._system.arena.view
+        number = int.from_bytes(view[place : place + WORD], "little")
+        view[place : place + WORD] = bytes(WORD)
+        if not number:
+            return None
+        site = self._loaded.code.program.fault_sites[number - 1]
+        return Fault(site.kind, site.message, source=site.source, machine=False)
 
     def _fault(self, lane: Lane) -> Fault:
         """The machine fault of the packet that ran last."""

@@ -19,6 +19,7 @@ from bpfvm.obj.pcap import encode_capture
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
+PROTO = str(Path(__file__).resolve().parents[4] / "examples" / "proto.py")
 Captured = pytest.CaptureFixture[str]
 MAPS = {"flows": MapSpec("flows", "hash", 4, 8, 3000), "cpus": MapSpec("cpus", "percpu_array", 4, 8, 1),
         "gone": MapSpec("gone", "hash", 4, 8, 100)}  # fmt: skip
@@ -102,6 +103,13 @@ def capture(path: Path, count: int, short: float) -> str:
     return str(path)
 
 
+def short(path: Path) -> str:
+    """Packets of which every third one ends early."""
+    found = [(1000 * number, bytes(20 if number % 3 == 0 else 60)) for number in range(300)]
+    path.write_bytes(b"".join(encode_capture(found, nanoseconds=True)))
+    return str(path)
+
+
 def document(capsys: Captured, *words: str, code: int) -> dict[str, Any]:
     assert status(["run", *words, "--json", "--engine", "native"]) == code
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
@@ -122,6 +130,14 @@ def test_what_is_added_up_is_what_one_thread_adds_up(flows: str, cpus: int, tmp_
     assert sums[0] == sums[1] > 29_000
     assert len(many["faults"]) >= 20
     assert "99" not in many["actions"]
+
+
+def test_a_function_of_python_notes_its_faults(tmp_path: Path, capsys: Captured) -> None:
+    words = (PROTO, "--packet", capture(tmp_path / "a.pcap", 5000, 0), "--packet", short(tmp_path / "b.pcap"))
+    one, many = (document(capsys, *words, "--cpus", "2", *more, code=0) for more in ([], ["--threads"]))
+    for name in ("packets", "actions", "faults", "maps", "insns"):
+        assert many[name] == one[name], name
+    assert len(many["faults"]) == 100
 
 
 @pytest.mark.parametrize("limit", [1, 777, 4000])

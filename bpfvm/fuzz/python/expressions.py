@@ -15,7 +15,7 @@ from bpfvm.fuzz.python.writer import Callee, Row, Writer
 from bpfvm.lang import interval
 from bpfvm.lang.interval import BOOL, S64, U64, Interval
 from bpfvm.lang.operators import BINARY, UNARY, Operator
-from bpfvm.lang.types import SCALARS, Storage
+from bpfvm.lang.types import SCALARS, Storage, s64, u64
 
 _NATURAL = Interval(0, U64.hi >> 1)
 _COUNTS = Interval(0, 4096)  # of an exact shift
@@ -271,7 +271,10 @@ def _operand(w: Writer, depth: int) -> Term:
 
 def _extreme(w: Writer, depth: int) -> Term:
     name = w.pick(("min", "max"))
-    a, b = number(w, depth), number(w, depth)
+    a, b = number(w, depth), number(w, depth, exact=False)
+    if w.chance(0.4):
+        return _won(w, name, a, b)
+    b = b if b.exact else cut(w, b)
     if w.chance(0.35):
         if w.chance(0.5):
             edge = w.rng.randint(0, 40)
@@ -286,6 +289,21 @@ def _extreme(w: Writer, depth: int) -> Term:
     if third.kind == kind:
         return Term(f"{name}({a.text}, {b.text}, {third.text})", kind, found.union(third.range))
     return _either(w, f"{name}({a.text}, {b.text}, {third.text})", found.union(third.range))
+
+
+def _won(w: Writer, name: str, a: Term, b: Term) -> Term:
+    """`min` and `max` of a plain number and a modular one that always wins: what is taken from it wraps."""
+    kind, edge = w.pick((u64, s64)), w.rng.randint(0, 63)
+    beaten, winner = f"(int({a.text}) & 15)", f"({b.text} & 15)"
+    if name == "min":
+        beaten = f"({beaten} + 16)"
+    else:
+        winner = f"({winner} + 16)"
+    operands = [beaten, f"{kind.__name__}({winner})"]
+    if w.chance(0.3):
+        operands.reverse()
+    taken = f"({name}({', '.join(operands)}) {w.pick('--+')} {edge})"
+    return Term(f"({taken} {w.pick(('//', '>>'))} {w.rng.randint(1, 7)})", kind.__name__, kind.range)
 
 
 def _walrus(w: Writer, depth: int) -> Term | None:

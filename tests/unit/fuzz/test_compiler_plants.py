@@ -32,7 +32,6 @@ UNMET = {
     "numbers in BTF have no sign": "debug information is not run",
     "bit-fields keep no neighbours": "random structs have no bit-fields",
     "bit-fields have no sign": "random structs have no bit-fields",
-    "min and max give the kind of the first": "it takes operands of which one always wins",
 }  # plants that random functions do not find in a minute, with the reason
 QUICK = ("comparisons are unsigned", "casts to 8 bits keep 16", "line information is late", "max is min")
 WHOLE = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"

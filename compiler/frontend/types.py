@@ -320,9 +320,19 @@ class Callee:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Static:
-    """A Python object known at compile time that is no number: a module, a class, a function, a text."""
+    """A Python object known at compile time that is no number: a module, a class, a function, a text. One object is equal
+    to itself, and a text to the same text."""
 
     object: Any
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Static):
+            return NotImplemented
+        mine, theirs = self.object, other.object
+        return mine is theirs or (type(mine) is type(theirs) and isinstance(mine, str | bytes) and mine == theirs)
+
+    def __hash__(self) -> int:
+        return hash(self.object) if isinstance(self.object, str | bytes) else id(self.object)
 
     @property
     def described(self) -> str:

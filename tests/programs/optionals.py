@@ -216,3 +216,53 @@ def class_by_path_stored(a: u64, k: u32) -> u64:
     counts[k] = counts.get(k, a & 0) + 1
     counts[k] = -counts.get(k + 1 & 0xFF, 5) - a
     return u64(counts[k])
+
+
+@case()
+def tuple_around_a_loop(n: u8, a: u32) -> u64:
+    """Items that change on each turn, each as a name would."""
+    pair = (u64(0), u64(1))
+    for _ in range(n):
+        pair = (pair[1], pair[0] + pair[1])
+    low, high = pair
+    return low ^ high << 1 ^ a
+
+
+@case()
+def tuple_in_turns(n: u8, a: u8) -> u32:
+    """A tuple in a tuple, an item that is None at first, one that counts, `break` and `continue`."""
+    state = (0, (None, a), "seven")
+    for i in range(n & 15):
+        count, (last, left), word = state
+        if i % 3 == 2:
+            state = (count + 1, (last, left), "seven")
+            continue
+        if count > 3:
+            break
+        last = i if last is None else last ^ i
+        state = (count, (last, left // 2), word)
+    count, (last, left), word = state
+    return count + (0 if last is None else last) * 3 + left * 1000 + len(word)
+
+
+@case()
+def tuple_while(a: u32, b: u32) -> u32:
+    """Euclid's way, in one name."""
+    pair = a, b
+    while pair[1]:
+        pair = pair[1], pair[0] % pair[1]
+    return pair[0]
+
+
+@case()
+def tuple_loops(n: u8, m: u8) -> u32:
+    """Two loops, one inside of the other, and behind them."""
+    best = (0, 0)
+    for i in range(n % 4):
+        for j in range(m % 4):
+            if i * j > best[0]:
+                best = (i * j, i)
+        best = (best[0] + 1, best[1])
+    for _ in range(3):
+        best = best[1], best[0]
+    return best[0] * 1000 + best[1]

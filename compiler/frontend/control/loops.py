@@ -16,7 +16,8 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from bpfvm.compiler.frontend.control import flow, heads
+from bpfvm.compiler.frontend.control import flow, heads, tuples
+from bpfvm.compiler.frontend.control.tuples import Tuples
 from bpfvm.compiler.frontend.numbers import checked
 from bpfvm.compiler.frontend.numbers.ranges import ANY, bounded
 from bpfvm.compiler.frontend.packets.window import is_of_packet
@@ -73,7 +74,7 @@ class Body:
     """node: the statement. turn: translates one turn from the head on; where control can come to its end it goes back
     to the head, and the ends that leave the loop are its result. names: what it may bind. turns: how often it comes
     back at most; walk: as far as the kernel's verifier knows. known: ranges of names that need no guess. called: a
-    helper makes the turns (control.called)."""
+    helper makes the turns (control.called). tuples: names of tuples, with those that their items have at the head."""
 
     node: ast.AST
     turn: Callable[[], Ends]
@@ -82,16 +83,19 @@ class Body:
     walk: int = LIMIT
     known: Mapping[str, Interval] = field(default_factory=dict)
     called: bool = False
+    tuples: Tuples = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """The body translated under a guess. after: the names where it goes back, None where it never does."""
+    """The body translated under a guess. after: the names where it goes back, None where it never does. odd: names of
+    tuples that are something else there."""
 
     mark: Mark
     heads: Heads
     exits: Ends
     after: Mapping[str, Binding] | None
+    odd: frozenset[str]
 
 
 # Steps (Translation.steps) that were taken back: so many in a function, and so many for each that stays
@@ -109,14 +113,21 @@ def run(f: Translation, body: Body) -> Ends:
     return exits
 
 
-def _run(f: Translation, body: Body) -> Ends:
-    names = dict.fromkeys((*body.names, *f.frame.rebound))
+def _run(f: Translation, body: Body, whole: frozenset[str] = frozenset()) -> Ends:
+    """whole: tuples that another turn leaves as something else."""
+    outer = body
+    apart, names = tuples.apart(f, (*body.names, *f.frame.rebound), whole)
+    body = replace(body, names=names, tuples=apart)
     before: dict[str, Binding] = {name: flow.known(f.state, f.state.names.get(name)) for name in names}
     guess: Guesses = {name: _first(one, body.known.get(name)) for name, one in before.items()}
     round = moves = 0
     while True:
         so_far = f.moves
         trial = _trial(f, body, guess)
+        if trial.odd:
+            heads.rollback(f, trial.mark)
+            tuples.forget(f, apart)
+            return _run(f, outer, whole | trial.odd)
         if f.moves > so_far and not moves:  # what was known of the packet before the loop holds on the first turn only
             moves = 1
             heads.rollback(f, trial.mark)
@@ -204,9 +215,11 @@ def _first(before: Binding, known: Interval | None) -> Guess:
 def _trial(f: Translation, body: Body, guess: Guesses) -> _Trial:
     mark = heads.mark(f)
     opened = heads.open(f, guess)
+    tuples.gather(f, body.tuples)
     exits = body.turn()
+    odd = tuples.spread(f, body.tuples) if f.reachable else frozenset()
     after = {name: flow.known(f.state, f.state.names.get(name)) for name in guess} if f.reachable else None
-    return _Trial(mark, opened, exits, after)
+    return _Trial(mark, opened, exits, after, odd)
 
 
 def _tightened(f: Translation, body: Body, before: Mapping[str, Binding], guess: Guesses, held: _Trial) -> _Trial:
@@ -216,7 +229,8 @@ def _tightened(f: Translation, body: Body, before: Mapping[str, Binding], guess:
         return held
     heads.rollback(f, held.mark)
     trial = _trial(f, body, tighter)
-    if all(_grown(f, trial, name, before[name], tighter[name], body.turns, 0) is tighter[name] for name in guess):
+    grown = (_grown(f, trial, name, before[name], tighter[name], body.turns, 0) for name in guess)
+    if not trial.odd and all(one is tighter[name] for name, one in zip(guess, grown, strict=True)):
         return trial
     heads.rollback(f, trial.mark)
     return _trial(f, body, guess)
@@ -238,10 +252,14 @@ def _followed(
         trial = _trial(f, body, now)
         heads.rollback(f, trial.mark)
         made = {name: _joined(f, trial, name, one.binding) for name, one in now.items()}
-        if any(one is None for one in made.values()):
+        if trial.odd or any(one is None for one in made.values()):
             return _trial(f, body, guess), False
         now = {name: Guess(one, None, counted=True) for name, one in made.items() if one is not None}
-    return _trial(f, body, now), True
+    trial = _trial(f, body, now)
+    if trial.odd:
+        heads.rollback(f, trial.mark)
+        return _trial(f, body, guess), False
+    return trial, True
 
 
 def _joined(f: Translation, trial: _Trial, name: str, known: Binding) -> Binding | None:

@@ -105,6 +105,10 @@ if TYPE_CHECKING:
     be16: TypeAlias = int
     be32: TypeAlias = int
     be64: TypeAlias = int
+    le16: TypeAlias = int
+    le32: TypeAlias = int
+    le64: TypeAlias = int
+    bool8: TypeAlias = bool
     char: TypeAlias = int
     XDP_ABORTED: int
     XDP_DROP: int
@@ -137,7 +141,8 @@ _EXPORTS = {
                     "bpfvm.core.errors"),
     "CompileError": "bpfvm.core.diag",
     "bpf": "bpfvm.decorators",
-    **dict.fromkeys(("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64", "char"),
+    **dict.fromkeys(("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64", "le16",
+                     "le32", "le64", "bool8", "char"),
                     "bpfvm.lang.types"),
     **dict.fromkeys(("csum_fold", "csum_replace", "csum_replace32", "ip_csum"), "bpfvm.lang.csum"),
     "bits": "bpfvm.lang.layout",

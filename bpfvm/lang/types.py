@@ -1,8 +1,9 @@
 """Storage types and the two modular integers.
 
-`u8 … s32` and `be16 be32 be64` say how a number is stored; a value read from them is a plain exact int, and calling
-one is a cast: `u32(x)` is x mod 2**32. `u64` and `s64` are also classes of values: their arithmetic wraps. `char` is a
-byte of a text, `bool8` a byte that is read as a truth value. `u8[16]` is the type of an array (lang.arrays).
+`u8 … s32`, `be16 be32 be64` and `le16 le32 le64` say how a number is stored; a value read from them is a plain exact
+int, and calling one is a cast: `u32(x)` is x mod 2**32. `u64` and `s64` are also classes of values: their arithmetic
+wraps. `char` is a byte of a text, `bool8` a byte that is read as a truth value. `u8[16]` is the type of an array
+(lang.arrays).
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ class Storage(type):
     def __call__(cls, value: Any = 0) -> Any:
         """`value` as this type holds it: cut to its bits; be16 and its like read the bits as big-endian."""
         return cls._made(cls.wrap(_integer(value, cls.__name__)))
+
+    @property
+    def plain(cls) -> str:
+        """The name of the cast to a number of so many bits: u16 for be16 and le16."""
+        return f"{'s' if cls.is_signed else 'u'}{cls.bits}"
 
     @property
     def is_modular(cls) -> bool:
@@ -133,6 +139,15 @@ class be32(metaclass=Storage, bits=32, is_big=True): ...
 class be64(metaclass=Storage, bits=64, is_big=True): ...
 
 
+class le16(metaclass=Storage, bits=16): ...
+
+
+class le32(metaclass=Storage, bits=32): ...
+
+
+class le64(metaclass=Storage, bits=64): ...
+
+
 class char(metaclass=Storage, bits=8): ...
 
 
@@ -214,7 +229,7 @@ for _cls in (u64, s64):
     for _name, _method in _modular_methods().items():
         setattr(_cls, _name, _method)
 
-SCALARS: tuple[Storage, ...] = (u8, u16, u32, u64, s8, s16, s32, s64, be16, be32, be64)
+SCALARS: tuple[Storage, ...] = (u8, u16, u32, u64, s8, s16, s32, s64, be16, be32, be64, le16, le32, le64)
 
 # The letters by which ctypes and struct name C's integers
 _SIGNED, _UNSIGNED = "bhilq", "BHILQ"

@@ -320,8 +320,8 @@ class Callee:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Static:
-    """A Python object known at compile time that is no number: a module, a class, a function, a text. One object is equal
-    to itself, and a text to the same text."""
+    """A Python object known at compile time that is no number: a module, a class, a function, a text. One object is
+    equal to itself, and a text to the same text."""
 
     object: Any
 

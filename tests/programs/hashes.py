@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfvm import Counter, Hash, char, s64, struct, u8, u16, u32, u64
+from bpfvm import Counter, Hash, bool8, char, le16, le32, le64, s64, struct, u8, u16, u32, u64
 from tests.contract.inputs import Corpus
 
 case = Corpus()
@@ -28,6 +28,9 @@ pairs = Hash(Pair, u32, 16, name="pairs")
 starts = Hash(u32, u64, 16, name="starts")
 hits = Counter(u8, max_entries=8, name="hits")
 names = Hash(char[4], s64, 16, name="names")
+disks = Hash(le32, le16, 16, name="disks")
+seen = Hash(u32, bool8, 16, name="seen")
+sizes = Counter(le64, le64, max_entries=16, name="sizes")
 least = Hash(u32, u64, 16, lru=True, name="least")
 
 
@@ -263,3 +266,31 @@ def hash_replaced(k: u32, x: u32) -> u64:
         total = total * 100 + w.count
     flows[k].count += 5
     return total * 100 + flows[k].count
+
+
+@struct
+class Disk:
+    magic: le32
+    size: le64
+    kind: le16
+    on: bool8
+    flags: bool8[4]
+
+
+@case((1, 2, 3), (65535, 2**64 - 1, 2**32 - 1), (7, 1 << 40, 8), (0, 0, 0))
+def hash_of_formats(a: le16, x: le64, y: u32) -> le32:
+    """Little-endian numbers and truths of a file's format: in fields, arrays, keys, values, parameters."""
+    d = Disk(magic=y, size=x, kind=a, on=y & 1)
+    d.flags[a & 3] = y != 0
+    disks[y] = a
+    seen[y] = a > 5
+    sizes[x] += a
+    total = d.magic + d.kind + (d.size >> 3) + d.on + sum(one for one in d.flags)
+    d.size = total * 3
+    return le32(total + d.size) + disks[y] + seen[y] + sizes[x] + le16(y) + x
+
+
+@case((0, 1), (1, 5), (1, 0))
+def truths_of_formats(a: bool8, y: u32) -> bool8:
+    """A parameter, a cast and a result."""
+    return bool8(y) and a

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bpfvm import Hash, s32, s64, u8, u32, u64
 from tests.contract.inputs import Corpus
 
@@ -231,7 +233,7 @@ def tuple_around_a_loop(n: u8, a: u32) -> u64:
 @case()
 def tuple_in_turns(n: u8, a: u8) -> u32:
     """A tuple in a tuple, an item that is None at first, one that counts, `break` and `continue`."""
-    state = (0, (None, a), "seven")
+    state: Any = (0, (None, a), "seven")
     for i in range(n & 15):
         count, (last, left), word = state
         if i % 3 == 2:
@@ -242,7 +244,7 @@ def tuple_in_turns(n: u8, a: u8) -> u32:
         last = i if last is None else last ^ i
         state = (count, (last, left // 2), word)
     count, (last, left), word = state
-    return count + (0 if last is None else last) * 3 + left * 1000 + len(word)
+    return int(count + (0 if last is None else last) * 3 + left * 1000 + len(word))
 
 
 @case()

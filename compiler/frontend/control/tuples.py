@@ -32,7 +32,7 @@ def apart(f: Translation, names: Iterable[str], whole: frozenset[str] = frozense
 
 def gather(f: Translation, tuples: Tuples) -> None:
     """Behind a loop's head: the tuples of their items."""
-    for name, items in reversed(tuples.items()):
+    for name, items in reversed(list(tuples.items())):
         bound = [f.state.names.pop(item) for item in items]
         wrong = next((one for one in bound if isinstance(one, Conflict | Growing | Stale | Unbound | Bad)), None)
         f.state.names[name] = wrong if wrong is not None else Tuple(tuple(bound))  # type: ignore[arg-type]

@@ -71,7 +71,7 @@ def _number(f: Translation, owner: MapValue, kind: Storage, index: Value, node: 
             f"`{f.quoted(node)}` may not fit {kind.__name__}, the key of `{owner.name}`",
             node,
             why=f"it {f.lies(known.range)}, and a key is never cut: another one would be meant",
-            help=f"cut it knowingly: {owner.name}[{kind.__name__.replace('be', 'u')}({f.quoted(node)})]\n"
+            help=f"cut it knowingly: {owner.name}[{kind.plain}({f.quoted(node)})]\n"
             f"or bound it: assert {f.operand(node)} <= {kind.max}",
         )
         return None

@@ -132,8 +132,8 @@ def check_fit(f: Translation, one: Place, value: Number, node: ast.AST) -> None:
         return  # on one path its class wraps as the store does
     if isinstance(node, ast.AugAssign) and isinstance(node.op, _COUNTS) and not one.bits and one.range.hi >= S32_MAX:
         return
-    bits = one.bits or (kind.bits if isinstance(kind, Storage) else 0)
-    name = f"{bits} bits" if one.bits else kind.__name__.replace("be", "u")
+    assert isinstance(kind, Storage), "a number is stored there"
+    bits, name = (one.bits, f"{one.bits} bits") if one.bits else (kind.bits, kind.plain)
     text = f.quoted(node)
     f.warn(
         "W115",

@@ -13,7 +13,7 @@ from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
 from bpfvm.lang.callee import Callee, callee
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.layout import Layout, View
+from bpfvm.lang.layout import Layout, View, size_of
 from bpfvm.lang.pointers import Pointer
 from bpfvm.lang.signature import Signature, argument_offset, signature
 from bpfvm.obj.model import MapSpec, ObjectSpec
@@ -142,9 +142,11 @@ class Program:
         from bpfvm.run.backend import engine
         from bpfvm.run.session import Session
 
-        if engine_name == "cpython":
-            return Session(self._cpython(helpers, cpus), self.runnable, self.name, self.signature, maps, recorded=False)
-        return Session(engine(engine_name, helpers, cpus, threads), self.runnable, self.name, self.signature, maps)
+        is_python = engine_name == "cpython"
+        backend = self._cpython(helpers, cpus) if is_python else engine(engine_name, helpers, cpus, threads)
+        made = Session(backend, self.runnable, self.name, self.signature, maps, recorded=not is_python)
+        made.context = self._struct
+        return made
 
     def cpython(
         self, *given: Any, maps: Maps | None = None, ctx: Numbers | None = None, regs: Numbers | None = None,
@@ -335,6 +337,12 @@ class Program:
 
         return declared(self.callee, self.hook) if self.callee is not None and self.hook is not None else None
 
+    @cached_property
+    def _struct(self) -> Any:
+        """The struct that lies in the context of a program that runs by BPF_PROG_RUN alone, None for others."""
+        known = self.arguments if self.type.name == "syscall" else None
+        return next((one.type for one in known.params if one.writable), None) if known is not None else None
+
     def _declared(self, given: tuple[Any, ...], fields: Numbers) -> Input | None:
         """The input in which the parameters are these numbers; None where it is given otherwise."""
         known = self.arguments
@@ -385,6 +393,10 @@ class Program:
             wanted = "one context as bytes" if layout is None else f"fields of {layout.name}, ctx={{name: value}}"
             raise UsageError(f"{self.name} takes {wanted}, and got {len(given)} arguments")
         data = self._bytes(given[0], "a context" if layout is None else "data")
+        whole = self._struct if layout is None else None
+        if whole is not None and len(data) < size_of(whole):
+            wanted = f"{whole.__name__}, {size_of(whole)} bytes"
+            raise UsageError(f"{self.name} takes {wanted}: bytes({whole.__name__}(...)), not {len(data)} bytes")
         return Input(ctx=data, fields=fields) if layout is None else Input(packet=data, fields=fields)
 
     def _run(self, name: str, inputs: Input, maps: Maps | None, helpers: Answers | None = None) -> Outcome:

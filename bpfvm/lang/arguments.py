@@ -6,6 +6,7 @@
     fexit, fmod_ret             def f(sk, ret)                     and what the function returns
     usdt                        def f(request, size)               the probe's arguments in order
     tracepoint, syscall         def f(filename: UserPtr[char])     fields by their names, in any order
+    syscall_prog                def f(ctx: Args)                   a struct, which who runs the program gives and gets
 
 A single parameter that is none of these, and has no annotation, is the context itself.
 """
@@ -48,7 +49,8 @@ class Argument:
 
     word: it stands in a whole word of the context, of which the type's bytes count. located: the type is that of a text
     whose place the u32 there tells. trusted: the verifier knows the type of what it points to. nullable: and that it
-    may be null, so that it takes no arithmetic with it. operand: of a USDT probe, where it is.
+    may be null, so that it takes no arithmetic with it. operand: of a USDT probe, where it is. writable: it
+    is stored to.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Argument:
     trusted: bool = False
     nullable: bool = False
     operand: Operand | None = None
+    writable: bool = False
 
     def value(self, context: bytes, base: int) -> Any:
         """What the parameter is in CPython, of the context's bytes; base: their address."""
@@ -108,9 +111,23 @@ def declared(callee: Callee, hook: Hook) -> Arguments | None:
     alone = names[0] if len(names) == 1 and names[0] not in hints else None
     if hook.type == "kprobe":
         return _of_registers(callee, hook) if alone is None or (alone == RETURN and _returns(hook)) else None
+    if hook.type == "syscall":
+        return _of_struct(callee) if alone is None else None
     if hook.type in (*_BTF, "raw_tracepoint"):
         return _by_name(callee, hook, alone, _of_btf)
     return _by_name(callee, hook, alone, _of_fields) if hook.type == "tracepoint" else None
+
+
+def _of_struct(callee: Callee) -> Arguments | None:
+    """The context of a program that is run by BPF_PROG_RUN alone: bytes, and so a struct of the user's."""
+    name = callee.parameters[0]
+    try:
+        kind = _typed(callee, name)
+    except UsageError:
+        return None
+    if len(callee.parameters) > 1 or not isinstance(kind, StructType):
+        return None
+    return Arguments((Argument(name, kind, 0, writable=True),))
 
 
 def _returns(hook: Hook) -> bool:

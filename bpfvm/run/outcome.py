@@ -8,7 +8,11 @@ from typing import Any
 
 from bpfvm.core.bits import M32
 from bpfvm.core.machine import Fault, Result
+from bpfvm.lang.arrays import is_bytes
+from bpfvm.lang.layout import Layout, view
 from bpfvm.lang.signature import RESULT_OFFSET, WORD, Signature
+from bpfvm.lang.structs import StructType
+from bpfvm.lang.types import char
 from bpfvm.tables.progs import ProgramType
 
 
@@ -18,7 +22,7 @@ class Outcome:
 
     value: r0 by the program's return type; the function's result for `@bpf.function`.
     action: the value's name where the program type names it ("XDP_PASS"), else None.
-    packet: its bytes after the run, None without one. ctx: context fields after, by name.
+    packet: its bytes after the run, None without one. ctx: context fields after, by name; of a struct as its types say.
     maps: map name -> {key: value}, typed by BTF. trace: lines printed. events: map name -> records.
     lost: map name -> records that found no room, where the machine counts them. redirect: where the packet goes, in
     words, None for nowhere or where the machine does not tell.
@@ -32,7 +36,7 @@ class Outcome:
     packet: bytes | None = None
     maps: Mapping[str, dict[Any, Any]] = field(default_factory=dict)
     trace: tuple[str, ...] = ()
-    ctx: Mapping[str, int] = field(default_factory=dict)
+    ctx: Mapping[str, Any] = field(default_factory=dict)
     events: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     lost: Mapping[str, int] = field(default_factory=dict)
     redirect: str | None = None
@@ -66,6 +70,24 @@ def value_of(result: Result, kind: ProgramType, signature: Signature | None) -> 
     word = int.from_bytes(result.ctx[RESULT_OFFSET : RESULT_OFFSET + WORD], "little")
     value = signature.result.value(word)
     return value if isinstance(value, bool) else int(value)
+
+
+def fields_of(kind: StructType, data: bytes) -> dict[str, Any]:
+    """The fields of a struct: numbers, texts, bytes, lists of what is in other arrays, structs as dicts."""
+    whole = view(kind, bytearray(data), 0, True)
+    return {name: _plain(getattr(whole, name)) for name in kind.__members__}
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if isinstance(kind, StructType):
+        return {name: _plain(getattr(value, name)) for name in kind.__members__}
+    if isinstance(kind, Layout):
+        if not is_bytes(kind):
+            return [_plain(one) for one in value]
+        text = bytes(value).partition(b"\0")[0]
+        return text.decode(errors="replace") if getattr(kind, "__element__", None) is char else bytes(value)
+    return int(value)
 
 
 def action_name(kind: ProgramType, value: int) -> str | None:

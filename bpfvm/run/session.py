@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from bpfvm.core.errors import Unavailable, UsageError, VerifierReject
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.lang.faults import RECORD
+from bpfvm.lang.layout import size_of
 from bpfvm.lang.signature import Signature
+from bpfvm.lang.structs import StructType
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.obj.typed_map import TypedMap
 from bpfvm.obj.values import decode_entries, encode_entries
 from bpfvm.run.backend import Backend
 from bpfvm.run.mapview import MapView
-from bpfvm.run.outcome import Outcome, action_name, value_of
+from bpfvm.run.outcome import Outcome, action_name, fields_of, value_of
 from bpfvm.run.refusal import explained
 from bpfvm.tables.progs import BY_NAME, ProgramType
 
@@ -43,6 +45,7 @@ class Session:
         """recorded: a compiled program's faults are in its record map; False for a machine that names them itself.
         beside: the session of another program of the object, on an emulator, that shares its maps with this one."""
         self.engine = backend.name
+        self.context: StructType | None = None  # what the context of plain bytes is, where that is known
         self.spec, self.signature = spec, signature
         self.program: ProgramSpec = spec.programs[program]
         self.type: ProgramType = BY_NAME[self.program.type]
@@ -143,7 +146,7 @@ class Session:
             packet=result.packet,
             maps=self.maps(),
             trace=result.trace,
-            ctx=dict(result.fields),
+            ctx=self._context_after(result),
             events=result.events,
             lost=result.lost,
             redirect=result.redirect,
@@ -152,6 +155,11 @@ class Session:
             warnings=result.warnings,
             engines=(self.engine,),
         )
+
+    def _context_after(self, result: Result) -> dict[str, Any]:
+        if self.context is None or result.ctx is None or len(result.ctx) < size_of(self.context):
+            return dict(result.fields)
+        return fields_of(self.context, result.ctx)
 
     def maps(self) -> dict[str, dict[Any, Any]]:
         """The contents of the maps that the program uses, typed: name -> {key: value}."""

@@ -28,7 +28,9 @@ from bpfvm.lang.callee import Callee
 from bpfvm.lang.capture import Capture
 from bpfvm.lang.faults import FAULTS, LoopLimit
 from bpfvm.lang.hooks import Hook
+from bpfvm.lang.layout import view
 from bpfvm.lang.maps import Map
+from bpfvm.lang.maps.base import Memory
 from bpfvm.lang.packet import PACKET, pkt
 from bpfvm.lang.signature import WORD, Signature, argument_offset, signature
 from bpfvm.lang.trace import traced
@@ -50,7 +52,10 @@ class Entry:
         if self._declared is not None:
             assert tier.context is not None, "a program runs"
             words, base = tier.arguments(), tier.context.region.base
-            return {one.name: one.value(words, base) for one in self._declared.params}
+            return {
+                one.name: view(one.type, Memory(tier), base + one.offset) if one.writable else one.value(words, base)
+                for one in self._declared.params
+            }
         if self.signature is None:
             return dict.fromkeys(self.callee.parameters[:1], Context(self.hook))
         words = tier.arguments()

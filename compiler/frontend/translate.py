@@ -144,10 +144,11 @@ def _context(
         )
         return
     first = plain[0] if plain and not declares else None
+    takes = "a struct as its annotation, or none" if f.hook.type == "syscall" else "no annotation in this version"
     if first is not None and function.__annotations__.get(first.arg, Any) not in (Any, "Any", "typing.Any"):
         f.error(
             "E014",
-            f"the context of a {f.hook.type} program takes no annotation in this version",
+            f"the context of a {f.hook.type} program takes {takes}",
             first.annotation or first,
             help=f"def {_name(function)}({first.arg}):",
         )

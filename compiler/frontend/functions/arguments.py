@@ -44,7 +44,7 @@ def _value(f: Translation, one: Argument, node: ast.AST) -> Value:
         place = f.op("and", context.load(f, one.offset, 32), f.number(_LOW))
         return Pointer(pointer_to("kernel", char), Number(INT, U64, f.op("add", f.builder.ctx(), place)))
     if isinstance(kind, Layout):
-        return Reference(kind, "ctx", f.builder.ctx(), one.offset, fixed=True)
+        return Reference(kind, "ctx", f.builder.ctx(), one.offset, fixed=not one.writable)
     whole = one.word and f.hook.type in _WHOLE
     if one.nullable:
         word = probe.word_at(f, f.op("add", f.builder.ctx(), f.number(one.offset)), node)

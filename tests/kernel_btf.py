@@ -119,6 +119,8 @@ class _Made:
         )
         task = b.add_ptr(self.task)
         self._function("finish_task_switch", task, [("prev", task)])
+        self._function("bpf_task_weight", self.s32, [("p", task), ("by", self.u16), ("bytes", b.add_ptr(self.u8)),
+                                                     ("bytes__sz", self.u32)])  # fmt: skip
 
     def _function(self, name: str, result: int, params: Iterable[tuple[str, int]]) -> None:
         self.btf.add(Func(name, self.btf.add(FuncProto(result, tuple(params)))))

@@ -15,9 +15,11 @@ from typing import Any, TypeAlias
 from bpfvm.core.bits import M64
 from bpfvm.lang.active import Machine, machine
 from bpfvm.lang.arrays import array_of
+from bpfvm.lang.kernel_functions import names, row_of
 from bpfvm.lang.layout import View, size_of, view
 from bpfvm.lang.maps import Map
 from bpfvm.lang.maps.base import Memory, loaded
+from bpfvm.lang.pointers import Pointer
 from bpfvm.lang.types import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
 from bpfvm.tables import helpers, kfuncs
 from bpfvm.tables.helpers import Arg, Ret
@@ -203,6 +205,8 @@ def word(on: Machine, value: Any) -> int:
         return int(value) & M64
     if isinstance(value, Map):
         return on.handle(value)
+    if isinstance(value, Pointer):
+        return value._address
     if isinstance(value, View):
         memory, at, _ = value._bpf
         return on.place(bytes(value)) if isinstance(memory, bytearray | bytes) else at
@@ -252,8 +256,26 @@ class Names:
         return sorted(self._table)
 
 
+class KernelNames(Names):
+    """The kernel functions: those of the table, and others by what is known of them, or by the kernel's BTF."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Call:
+        rows = (row_of(one) for one in (name, f"bpf_{name}")) if not name.startswith("__") else ()
+        row = next((one for one in rows if one is not None), None)
+        if row is None:
+            return super().__getattr__(name)
+        if row.name not in self._calls:
+            self._calls[row.name] = Call(row)
+        return self._calls[row.name]
+
+    def __dir__(self) -> list[str]:
+        return names()
+
+
 HELPERS = Names("helper", helpers.BY_NAME)
-KFUNCS = Names("kernel function", kfuncs.BY_NAME)
+KFUNCS = KernelNames("kernel function", kfuncs.BY_NAME)
 
 
 class Reading:

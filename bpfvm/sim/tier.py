@@ -11,6 +11,7 @@ from typing import Any
 
 from bpfvm.core.bits import M64, mask
 from bpfvm.core.errors import Unavailable
+from bpfvm.emulator.answers import kernel_function
 from bpfvm.emulator.arguments import Helper, map_of
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
@@ -130,11 +131,16 @@ class Function(Interpreter):
 
     def kfunc(self, name: str, *arguments: int) -> int:
         assert self.code is not None, "a program runs"
-        found = self.system.kfuncs(name, self.code.program.type)
+        found = self._answered(name) or self.system.kfuncs(name, self.code.program.type)
         if found is None:
             raise Unavailable(f"engine cpython calls {name}, a kernel function that is not emulated in this version")
         given: list[Value] = [*(one & M64 for one in arguments), *[None] * (5 - len(arguments))]
         return self.number(0, found(self, given))
+
+    def _answered(self, name: str) -> Helper | None:
+        """The user's function in place of a kernel function."""
+        given, extern = self.system.answers.get(name), self.system.spec.externs.get(name)
+        return kernel_function(extern, self.system.spec, given) if given is not None and extern is not None else None
 
     def context_address(self) -> int:
         return self._context().region.base

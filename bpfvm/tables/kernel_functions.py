@@ -60,7 +60,8 @@ class KernelFunction:
         return not self.types or not self.types.isdisjoint({program_type, f"{program_type}:{attach_type}"})
 
 
-def _parameter(text: str) -> Parameter:
+def parameter(text: str) -> Parameter:
+    """A parameter as C writes it."""
     found = _PARAMETER.fullmatch(text)
     assert found is not None, text
     suffix = _SUFFIX.search(found[3])
@@ -217,9 +218,9 @@ def _row(line: str, types: str) -> KernelFunction:
     name, _, rest = " ".join(line.split()).partition(": ")
     prototype, _, flags = rest.partition(" | ")
     result, _, inner = prototype.removesuffix(")").partition("(")
-    parameters = tuple(_parameter(one.strip()) for one in inner.split(",")) if inner else ()
+    parameters = tuple(parameter(one.strip()) for one in inner.split(",")) if inner else ()
     return KernelFunction(
-        name, _parameter(f"{result} result".replace("* ", "*")), parameters, frozenset(flags.split()),
+        name, parameter(f"{result} result".replace("* ", "*")), parameters, frozenset(flags.split()),
         frozenset(types.split()),
     )  # fmt: skip
 

@@ -20,7 +20,8 @@ class Kfunc:
     """One kernel function.
 
     prototype: result and parameters in C, as a helper's. args, sizes, packet: as a helper's. since: the kernel that
-    brought it. types: the program types that may call it, separated by blanks; "" for all.
+    brought it. types: the program types that may call it, separated by blanks; "" for all. sleeps: only
+    programs that may sleep do.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Kfunc:
     types: str = ""
     sizes: tuple[int, ...] = ()
     packet: bool = False
+    sleeps: bool = False
 
     @property
     def called(self) -> str:

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable
 
 from bpfvm.isa.insn import Insn
+from bpfvm.lang.kernel_functions import row_of
 from bpfvm.obj.btf import Btf
 from bpfvm.obj.model import ExternSpec
-from bpfvm.tables.kfuncs import BY_NAME, Kfunc
+from bpfvm.tables.kfuncs import Kfunc
 
 # Sizes and signs of C's integers, under the names that prototypes use
 _INTEGERS = {
     "int": (4, True), "u8": (1, False), "u16": (2, False), "u32": (4, False), "u64": (8, False), "s64": (8, True),
+    "s32": (4, True), "s16": (2, True), "s8": (1, True), "long": (8, True), "be16": (2, False),
     "char": (1, True), "unsigned long": (8, False), "size_t": (8, False), "__be16": (2, False), "bool": (1, False),
 }  # fmt: skip
 _PARAMETER = re.compile(r"(?P<base>(?:const |struct |enum |unsigned )*\w+) ?(?P<stars>\**)(?P<name>\w*)")
@@ -21,7 +23,8 @@ _PARAMETER = re.compile(r"(?P<base>(?:const |struct |enum |unsigned )*\w+) ?(?P<
 def kernel_functions(btf: Btf, code: Iterable[Insn]) -> dict[str, ExternSpec]:
     """The externs of all that the code calls, by name, their prototypes added to `btf`."""
     called = {one.symbol for one in code if one.op.name == "call_kfunc" and one.symbol is not None}
-    return {name: ExternSpec(name, "kfunc", prototype(btf, BY_NAME[name])) for name in sorted(called)}
+    rows = [row for name in sorted(called) if (row := row_of(name)) is not None]
+    return {row.name: ExternSpec(row.name, "kfunc", prototype(btf, row)) for row in rows}
 
 
 def prototype(btf: Btf, row: Kfunc) -> int:

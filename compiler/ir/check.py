@@ -7,8 +7,8 @@ from bpfvm.compiler.ir.graph import Dominance
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, MOST_ARGUMENTS, accepts
 from bpfvm.compiler.ir.ops import operands as operands_of
 from bpfvm.compiler.ir.types import SPACES, Ptr, Type, Value
+from bpfvm.lang.kernel_functions import row_of
 from bpfvm.tables.helpers import BY_NAME as HELPERS
-from bpfvm.tables.kfuncs import BY_NAME as KFUNCS
 
 _MEMORY = ("load", "store", "atomic", "lookup", "update", "slot")
 # Operations on words alone, of which only the number of operands can be wrong
@@ -86,7 +86,7 @@ def _check_name(function: Function, block: Block, value: Value, named: str) -> N
         _fail(function, block, f"{value}: there is no helper {value.name!r}")
     if named == "core" and value.name not in function.core:
         _fail(function, block, f"{value}: {value.op} names {value.name!r}, which the function does not ask for")
-    if named == "kfunc" and value.name not in KFUNCS:
+    if named == "kfunc" and row_of(value.name) is None:
         _fail(function, block, f"{value}: there is no kernel function {value.name!r}")
     if value.op == "slot" and not 0 <= value.imm < len(function.slots):
         _fail(function, block, f"{value}: stack object {value.imm} of {len(function.slots)}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bpfvm.compiler.frontend.control import sections
 from bpfvm.compiler.frontend.memory import access, construct
 from bpfvm.compiler.frontend.packets import window
+from bpfvm.compiler.frontend.pointers import probe
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
     BAD,
@@ -22,6 +23,7 @@ from bpfvm.compiler.frontend.types import (
     Nothing,
     Nullable,
     Number,
+    Pointer,
     Reference,
     Value,
 )
@@ -41,6 +43,7 @@ from bpfvm.lang.helpers import (
     value_type,
 )
 from bpfvm.lang.interval import BOOL, Interval
+from bpfvm.lang.kernel_functions import struct_of
 from bpfvm.lang.layout import Element, Layout, size_of
 from bpfvm.lang.maps import Map
 from bpfvm.lang.types import Storage, bool8
@@ -143,7 +146,7 @@ def may_call(f: Translation, node: ast.expr, row: AnyRow, name: str) -> bool:
             help="docs/helpers.md says who may call what",
         )
         return False
-    if isinstance(row, Helper) and row.sleeps and not _sleeps(f):
+    if row.sleeps and not _sleeps(f):
         f.error("E011", f"{name} may sleep, and this program may not", node, help="sleepable=True")
         return False
     return True
@@ -236,6 +239,8 @@ class _Words:
                 return self._number(kind, f.state.known(value), node, name)
             case Arg.ANY if isinstance(value, Reference):
                 return f.pointer(value)
+            case Arg.ANY | Arg.BTF | Arg.BTF_OR_NULL if isinstance(value, Pointer):
+                return self._object(kind, value, node, name)
             case Arg.CTX | Arg.CTX_OR_NULL if isinstance(value, ContextValue) and not value.inside:
                 return f.builder.ctx()
             case Arg.MAP if isinstance(value, MapValue):
@@ -246,7 +251,7 @@ class _Words:
             case _ if kind in MEMORY:
                 return self._memory(kind, value, node, name)
         what = f"`{f.quoted(node)}` is {value.described}; `{name}` of {self.row.called} is {kind.value}"
-        if kind in (Arg.ANY, *_SIZES, Arg.CTX, Arg.CTX_OR_NULL, Arg.MAP):
+        if kind in (Arg.ANY, *_SIZES, Arg.CTX, Arg.CTX_OR_NULL, Arg.MAP, Arg.BTF, Arg.BTF_OR_NULL):
             f.error("E020", what, node, help=f"name {kind.value}")
         else:
             f.error("E063", f"{what}, which this version cannot give", node, help="another helper")
@@ -264,6 +269,21 @@ class _Words:
             )
             return None
         return f.register(number)
+
+    def _object(self, kind: Arg, value: Pointer, node: ast.expr, name: str) -> Register | None:
+        """The address of an object of the kernel's: any for a number, one that the verifier knows for the rest."""
+        f, target = self.f, value.kind.__target__
+        wanted = struct_of(self.row, self.names.index(name)) if isinstance(self.row, Kfunc) else ""
+        if kind is not Arg.ANY and (not value.trusted or value.path or value.beyond):
+            what = f"`{f.quoted(node)}` is an address of which the kernel's verifier does not know what is there"
+            f.error("E020", what, node, why=f"`{name}` of {self.row.called} is {kind.value}",
+                    help="take it from current(), or from an argument of a tracepoint by BTF")  # fmt: skip
+            return None
+        if kind is not Arg.ANY and wanted and getattr(target, "__name__", "") != wanted:
+            what = f"`{f.quoted(node)}` is {value.described}; `{name}` of {self.row.called} is a {wanted}"
+            f.error("E020", what, node, help=f"name a {wanted}")
+            return None
+        return probe.address(f, value)
 
     def _map(self, value: MapValue) -> Register:
         self.map = value.declared

@@ -91,6 +91,21 @@ def test_several_targets_are_several_sections() -> None:
         bpf.fentry("a", "b", "a")
 
 
+def test_frags() -> None:
+    """XDP programs are loaded otherwise; of an skb it is the program's affair alone."""
+    for kind, section in (
+        ("xdp", "xdp.frags"),
+        ("tc", "tc"),
+        ("lwt_xmit", "lwt_xmit"),
+        ("flow_dissector", "flow_dissector"),
+    ):
+        hook = hooks.hook(kind, options=("frags",))
+        assert (hook.section, hook.frags, hook.direct) == (section, True, False)
+        assert hooks.hook(kind).direct
+    with pytest.raises(UsageError, match="has no option 'frags'"):
+        bpf.cgroup_skb(frags=True)
+
+
 def test_every_program_type_has_a_decorator() -> None:
     made = {of_section(section).program_type for kind in KINDS for section in kind.words.values()}
     made |= {"raw_tracepoint_writable"}  # by writable=True

@@ -19,6 +19,7 @@ from bpfvm.lang.helpers import HELPERS, KFUNCS, Names
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.kinds import BY_NAME, KINDS, OPTIONS, Kind
 from bpfvm.lang.maps import data as sections
+from bpfvm.lang.maps.targets import tail_call
 from bpfvm.lang.sections import Lock, Section, irq_saved, lock, no_preempt, rcu
 from bpfvm.lang.signature import problems
 from bpfvm.lang.subprogram import Placement
@@ -179,6 +180,7 @@ class Bpf:
         """A function that programs call, written out at each call. That is also what becomes of one without a mark."""
         return subprogram.place(function, Placement.INLINE)
 
+    tail_call = tail_call  # goes on in another program
     fetch_add = atomics.fetch_add
     fetch_or = atomics.fetch_or
     fetch_and = atomics.fetch_and

@@ -40,6 +40,7 @@ from bpfvm.compiler.frontend.types import (
 from bpfvm.lang.atomics import Fetch
 from bpfvm.lang.current import Current
 from bpfvm.lang.helpers import Call, Comm, Reading
+from bpfvm.lang.maps.targets import TailCall
 from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.types import Storage, of_ctypes
 
@@ -60,8 +61,6 @@ Handler = Callable[[Translation, ast.Call, Arguments], Value]
 
 def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
     """What a call of `callee` does, once its arguments are evaluated. None after an error."""
-    from bpfvm.compiler.frontend.maps import fetches  # which ask maps, as calls of methods do
-
     name = f.quoted(node.func)
     if isinstance(callee, Bad):
         return None
@@ -85,14 +84,25 @@ def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
         return lambda f, node, given: _member(f, node, callee, given)
     if target == int.from_bytes:
         return _from_bytes
-    if isinstance(target, Fetch):
-        return lambda f, node, given: fetches.call(f, node, target, given)
+    if isinstance(target, Fetch | TailCall):
+        return _of_maps(target)
     handler = next((handler for builtin, handler in BUILTINS if builtin is target), None)
     if handler is None and constants.is_foldable(callee):
         return lambda f, node, given: constants.call(f, node, callee, (given.values, given.nodes), given.named)
     if handler is None:
         _refuse(f, node, callee, name)
     return handler
+
+
+def _of_maps(target: Fetch | TailCall) -> Handler:
+    """What asks maps, as calls of methods do."""
+    from bpfvm.compiler.frontend.maps import fetches, mapped
+
+    return (
+        mapped.tail_call
+        if isinstance(target, TailCall)
+        else lambda f, node, given: fetches.call(f, node, target, given)
+    )
 
 
 def _refuse(f: Translation, node: ast.Call, callee: Static, name: str) -> None:

@@ -33,7 +33,12 @@ def around(ctx: Any) -> int:
     return 0
 
 
-@case(*(frame(stage, size) for stage, size in ((1, 0), (2, 0), (3, 0), (4, 0), (0, 0), (9, 0), (2, 3), (2, 5), (5, 0))))
+@case(
+    *(
+        frame(stage, size)
+        for stage, size in ((1, 0), (2, 0), (3, 0), (4, 0), (0, 0), (9, 0), (2, 3), (2, 5), (5, 0), (6, 2), (6, 7))
+    )
+)
 @bpf.xdp
 def dispatched(ctx: Any) -> int:
     """What stands at an index runs in its place; nothing happens where nothing does."""
@@ -42,7 +47,9 @@ def dispatched(ctx: Any) -> int:
     stages.call(ctx, pkt.ip.src)
     ways[1] += 1
     if pkt.ip.src == 5:
-        stages.call(ctx, 4)
+        stages[4](ctx)
+    if pkt.ip.src == 6:
+        bpf.tail_call(stages, pkt.ip.dst)
     return int(steps[pkt.ip.src] & 1 if pkt.ip.src == 9 else 1)
 
 

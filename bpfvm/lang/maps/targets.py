@@ -79,7 +79,7 @@ class ProgArray(Indexed):
     """
 
     type = "prog_array"
-    usage = "progs.call(ctx, i)"
+    usage = "progs.call(ctx, i), progs[i](ctx), bpf.tail_call(progs, i)"
 
     def __init__(self, max_entries: int, contents: Mapping[int, Jump] | None = None, name: str | None = None) -> None:
         super().__init__(max_entries, name)
@@ -101,6 +101,10 @@ class ProgArray(Indexed):
         except (TypeError, IndexError) as error:
             raise UsageError(f"map {self.called}: {error}") from None
 
+    def __getitem__(self, index: int) -> Any:
+        """`progs[i](ctx)` is `progs.call(ctx, i)`."""
+        return lambda ctx: self.call(ctx, index)
+
     def entries(self) -> tuple[Entry, ...]:
         """None but programs, which have names."""
         return ()
@@ -113,6 +117,21 @@ class ProgArray(Indexed):
         """Go on in the program at `index`, if there is one."""
         on = self._machine()
         on.helper("tail_call", on.context_address(), on.handle(self), self._index(index))
+
+
+class TailCall:
+    """`bpf.tail_call(progs, i)`: `progs.call(ctx, i)`, with the context that the program has."""
+
+    __name__ = "tail_call"
+
+    def __call__(self, programs: ProgArray, index: int) -> None:
+        """Go on in the program at `index`, if there is one."""
+        if not isinstance(programs, ProgArray):
+            raise TypeError(f"tail_call takes a ProgArray and an index, not {type(programs).__name__}")
+        programs.call(None, index)
+
+
+tail_call = TailCall()
 
 
 class CgroupArray(Indexed):

@@ -18,7 +18,7 @@ from bpfvm.compiler.frontend.types import Bad, MapValue, Number, Reference, Valu
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.lang.interval import Interval
 from bpfvm.lang.layout import Element, Layout, size_of
-from bpfvm.lang.maps import NOEXIST, Array, Bloom, Hashed, Keyed, LpmTrie, Nested, ObjectStorage
+from bpfvm.lang.maps import NOEXIST, Array, Bloom, Hashed, Keyed, LpmTrie, Nested, ObjectStorage, ProgArray
 from bpfvm.lang.types import Storage
 from bpfvm.tables.helpers import allowed
 from bpfvm.tables.maps import BY_NAME
@@ -62,6 +62,10 @@ def item(f: Translation, owner: MapValue, index: Value, node: ast.Subscript) -> 
     """`m[k]`."""
     if node is f.discarded:
         f.warn("W131", f"what `{f.quoted(node)}` looks up is not used", node, help="leave it out, or bind it to a name")
+    if isinstance(owner.declared, ProgArray):
+        from bpfvm.compiler.frontend.maps import mapped  # which declares maps as this does
+
+        return mapped.slot(f, owner, index, node)
     one = asked(f, owner, index, node, node.slice)
     if one is not None and isinstance(one.declared, Nested):
         return MapValue(f"{owner.name}[...]", one.declared.inner, there(f, one))

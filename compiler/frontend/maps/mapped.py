@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TypeAlias
 
+from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.maps import elements
 from bpfvm.compiler.frontend.translation import Register, Translation
@@ -12,6 +13,7 @@ from bpfvm.compiler.frontend.types import (
     BAD,
     INT,
     NOTHING,
+    Callee,
     ContextValue,
     MapValue,
     Maybe,
@@ -22,7 +24,7 @@ from bpfvm.compiler.frontend.types import (
     constant,
 )
 from bpfvm.lang.interval import Interval
-from bpfvm.lang.maps.targets import LARGEST_ERROR, M32
+from bpfvm.lang.maps.targets import LARGEST_ERROR, M32, ProgArray
 
 INDEX = Interval(0, M32)
 _USER, _SKIP = 256, 0xFF  # BPF_F_USER_STACK, BPF_F_SKIP_FIELD_MASK
@@ -55,7 +57,7 @@ def call(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes:
     """`progs.call(ctx, i)`: comes back where no program stands there."""
     if not isinstance(values[0], ContextValue):
         return f.error("E022", f"`{f.quoted(node.func)}` takes the context first, and `{f.quoted(nodes[0])}` is "
-                       f"{values[0].described}", nodes[0], help=f"{f.quoted(node.func)}(ctx, i)")  # fmt: skip
+                       f"{values[0].described}", nodes[0], help=f"{owner.name}.call(ctx, i)")  # fmt: skip
     index = number(f, values[1], nodes[1], "the index of a program", INDEX)
     if index is None:
         return BAD
@@ -64,6 +66,29 @@ def call(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes:
     f.stored("")
     f.builder.helper("tail_call", f.builder.ctx(), elements.declare(f, owner, node, "tail_call"), index)
     return NOTHING
+
+
+def slot(f: Translation, owner: MapValue, index: Value, node: ast.Subscript) -> Value:
+    """`progs[i]`, before it is called: `progs[i](ctx)`."""
+
+    def called(f: Translation, node_of: ast.Call, given: Arguments) -> Value:
+        if len(given.values) != 1 or given.named:
+            return f.error("E013", f"`{f.quoted(node)}` takes the context", node_of, help=f"{f.quoted(node)}(ctx)")
+        return call(f, owner, node_of, [given.values[0], index], [given.nodes[0], node.slice])
+
+    return Callee(f.quoted(node), called)
+
+
+def tail_call(f: Translation, node: ast.Call, given: Arguments) -> Value:
+    """`bpf.tail_call(progs, i)`."""
+    owner = given.values[0] if given.values else None
+    if len(given.values) != 2 or given.named or not isinstance(owner, MapValue):
+        return f.error("E013", f"`{f.quoted(node.func)}` takes a ProgArray and an index", node,
+                       help=f"{f.quoted(node.func)}(progs, i)")  # fmt: skip
+    if not isinstance(owner.declared, ProgArray):
+        return f.error("E022", f"`{owner.name}` is {type(owner.declared).__name__}, in which no programs stand",
+                       given.nodes[0], help=f"progs = ProgArray({owner.declared.max_entries or 8})")  # fmt: skip
+    return call(f, owner, node, [ContextValue(), given.values[1]], given.nodes)
 
 
 def redirect(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes: Nodes) -> Value:

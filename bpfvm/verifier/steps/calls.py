@@ -67,10 +67,10 @@ def call_helper(walk: Walk, one: Insn) -> int | None:
             walk.say("cannot update sockmap in this context")
         walk.refuse(f"cannot pass map_type {BY_NAME[call.map.spec.type].number} into func {call_name(row.id)}")
     written = row.name == "dynptr_write" and call.dynptr is not None and call.dynptr.name == "skb"
+    if row.name == "tail_call":  # which comes back where no other program has run
+        return _tail_call(walk) if len(walk.state.frames) > 1 else walk.at + 1
     if row.moves_packet or written:
         forget_packets(walk)
-    if row.name == "tail_call" and len(walk.state.frames) > 1:
-        return _tail_call(walk)
     return walk.at + 1
 
 

@@ -65,7 +65,11 @@ def test_what_parsers_count() -> None:
 
 @pytest.mark.parametrize(
     ("group", "given", "engine"),
-    [(pieces.XDP, frames.cut, "portable"), (pieces.TC, frames.cut, "interp"), (pieces.LWT, frames.inner, "native")],
+    [
+        (pieces.XDP[::2], frames.cut, "portable"),
+        (pieces.TC[1::2], frames.cut, "interp"),
+        (pieces.LWT[::2], frames.inner, "native"),
+    ],
     ids=["xdp", "tc", "lwt"],
 )
 def test_packets_in_pieces(group: Sequence[Program], given: Callable[[int], Iterator[bytes]], engine: str) -> None:
@@ -73,8 +77,8 @@ def test_packets_in_pieces(group: Sequence[Program], given: Callable[[int], Iter
     found = compare(group, list(given(47)), engine, record=engine != "native")
     print(found)
     assert not found.wrong, "\n".join(found.wrong[:20])
-    assert found.counts["runs"] >= 350
-    assert found.counts["faults"] >= 100
+    assert found.counts["runs"] >= 200
+    assert found.counts["faults"] >= 50
 
 
 @pytest.mark.parametrize("engine", ENGINES)

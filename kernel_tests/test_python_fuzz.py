@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 
@@ -36,8 +37,8 @@ def test_random_functions_agree(size: Callable[[int, int], int]) -> None:
 def test_what_was_found_stays_right_on_the_kernel() -> None:
     backends, runs, paths = machines(ENGINES), 0, list(found_files())
     for path in paths:
-        for level in LEVELS:
-            verdict = compare(ENGINES, backends, files.read(path), level)
+        for level, recorded in itertools.product(LEVELS, (True, False)):
+            verdict = compare(ENGINES, backends, files.read(path), level, recorded)
             assert verdict.difference is None, f"{path.name}: {verdict.difference}"
             runs += verdict.runs
     print(f"{len(paths)} files, {runs} runs")

@@ -3,6 +3,7 @@ small and written to a file."""
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,7 +97,7 @@ def smallest(names: Sequence[str], difference: Difference) -> Difference:
     backends, best = machines(names), [difference]
 
     def holds(case: Case) -> bool:
-        other = compare(names, backends, case, difference.level).difference
+        other = compare(names, backends, case, difference.level, difference.recorded).difference
         if other is None or not same(difference, other):
             return False
         best[0] = other
@@ -110,9 +111,11 @@ def replay(path: Path, names: Sequence[str]) -> list[dict[str, Any]]:
     """The case of a file for every level of instructions."""
     case, found = files.read(path), []
     backends = machines(engines(names))
-    for level in LEVELS:
-        verdict = compare(engines(names), backends, case, level)
+    for level, recorded in itertools.product(LEVELS, (True, False)):
+        verdict = compare(engines(names), backends, case, level, recorded)
         words = verdict.difference.lines if verdict.difference else (verdict.rejected,) if verdict.rejected else ()
         end = "differs" if verdict.difference else "not compared" if verdict.rejected else "equal"
-        found.append({"case": f"{case.name} {level}", "result": end, "lines": list(words)})
+        found.append(
+            {"case": f"{case.name} {level}{'' if recorded else ' plain'}", "result": end, "lines": list(words)}
+        )
     return found

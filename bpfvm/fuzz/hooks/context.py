@@ -6,7 +6,7 @@ from bpfvm.fuzz.hooks.kinds import Kind
 from bpfvm.fuzz.python.expressions import number
 from bpfvm.fuzz.python.term import PLAIN, Term, converted
 from bpfvm.fuzz.python.writer import Row, Writer
-from bpfvm.lang.interval import of_bits
+from bpfvm.lang.interval import Interval, of_bits
 from bpfvm.tables.ctx.field import CtxField
 
 # What machines answer alike in a test run without being told: the others are numbers of the machine's own.
@@ -44,6 +44,10 @@ class Context:
 
     def field(self, w: Writer, depth: int) -> Term | None:
         """`ctx.mark`, `ctx.cb[1]`."""
+        lists = [one for one in self.read if one.count > 1]
+        if lists and w.chance(0.1) and not w.called:
+            one = w.pick(lists)
+            return Term(f"len(ctx.{one.name})", "int", Interval(one.count, one.count))
         return None if w.called else Term(self._text(w, w.pick(self.read)), "int", of_bits(32, signed=False))
 
     def store(self, w: Writer) -> bool:

@@ -14,9 +14,9 @@ from bpfvm.fuzz.python.writer import TURNS, Module, Row, Writer
 from bpfvm.lang import atomics
 from bpfvm.lang.interval import BOOL, Interval
 from bpfvm.lang.operators import BINARY
-from bpfvm.lang.types import Storage, u32
+from bpfvm.lang.types import Storage, u32, u64
 
-_ARRAY, _HASH, _COUNTER, _TRIE = "Array", "Hash", "Counter", "LpmTrie"
+_ARRAY, _HASH, _COUNTER, _TRIE, _DIST = "Array", "Hash", "Counter", "LpmTrie", "Histogram"
 _KINDS = (_ARRAY, _ARRAY, _HASH, _HASH, _HASH, _COUNTER, _COUNTER, _TRIE)
 _ATOMIC = ("add", "sub", "or", "and", "xor")
 _PREFIXES = (("ip4prefix", 32, 4), ("ip6prefix", 128, 0))
@@ -39,7 +39,7 @@ class Keyed:
     @property
     def is_array(self) -> bool:
         """Whether all keys are there."""
-        return self.kind == _ARRAY
+        return self.kind in (_ARRAY, _DIST)
 
 
 @dataclass(slots=True)
@@ -55,14 +55,16 @@ class Maps:
         rng = self.module.rng
         for _ in range(rng.choice((1, 1, 2, 3))):
             self.maps.append(self._one(rng.choice(_KINDS)))
-        if rng.random() < 0.15:
+        if rng.random() < 0.2:
             self._nested()
+        if rng.random() < 0.12:
+            self._histogram()
 
     def _one(self, kind: str) -> Keyed:
         rng, name = self.module.rng, f"t{len(self.maps)}"
         count = rng.choice((1, 2, 4, 8)) if kind == _ARRAY else rng.choice((2, 4, 8, 64))
         if kind == _COUNTER:
-            value = elements.number_item(rng.choice(PLAIN))
+            value = elements.number_item(rng.choice((*PLAIN, *PLAIN[2:4], *PLAIN[6:])))
         else:
             value = elements.some(self.module)
         key = elements.number_item(u32) if kind == _ARRAY else elements.some_key(self.module)
@@ -79,6 +81,11 @@ class Maps:
         given += [f"{word}=True" for word, so in (("percpu", percpu), ("lru", lru)) if so]
         self.module.lines.append(f"{name} = {kind}({', '.join(given)})")
         return Keyed(name, kind, key, value, count, percpu, default)
+
+    def _histogram(self) -> None:
+        slots, percpu = self.module.rng.choice((1, 4, 26, 64)), self.module.rng.random() < 0.3
+        self.module.lines.append(f"dist = Histogram({slots}{', percpu=True' if percpu else ''})")
+        self.maps.append(Keyed("dist", _DIST, elements.number_item(u32), elements.number_item(u64), slots, percpu))
 
     def _nested(self) -> None:
         """A map of maps, with one of the module's own kind in it where that can be."""
@@ -101,13 +108,13 @@ class Maps:
         if not self.maps:
             return ()
         return (Row("map item", 14, self.item), Row("map get", 6, self.get), Row("map fetch", 5, self.fetch),
-                Row("map pop", 2, self.pop), Row("map nested", 3, self.in_nested), Row("map ref", 8, self.by_ref),
+                Row("map pop", 2, self.pop), Row("map nested", 6, self.in_nested), Row("map ref", 8, self.by_ref),
                 Row("map default", 2, self.setdefault), Row("map values", 2, self.values),
                 Row("map entries", 1, self.entries))  # fmt: skip
 
     def tests(self) -> tuple[Row, ...]:
         """Conditions."""
-        return (Row("map in", 7, self.contains), Row("map in nested", 2, self.contains_nested)) if self.maps else ()
+        return (Row("map in", 7, self.contains), Row("map in nested", 5, self.contains_nested)) if self.maps else ()
 
     def rows(self) -> tuple[Row, ...]:
         """Statements."""
@@ -294,10 +301,13 @@ class Maps:
 
     def add(self, w: Writer) -> bool:
         """`m.add(k, v)`."""
-        found = [one for one in self.maps if (one.is_array or one.default) and one.value.storage is not None]
+        found = [one for one in self.maps if one.value.storage is not None and (one.is_array or one.default)]
         if not found:
             return False
         one = w.pick(found)
+        if one.kind == _DIST:
+            w.line(f"dist.add({converted(number(w, 1), w.pick((*PLAIN[:4], u64))).text})")
+            return True
         value, type = number(w, 1), one.value.storage
         assert type is not None, "maps of numbers were asked for"
         text = (

@@ -1,4 +1,4 @@
-"""Maps without keys, and global data: queues, stacks, bloom filters, histograms, targets, a struct in a section."""
+"""Maps without keys, and global data: queues, stacks, bloom filters, targets, a struct in a section."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from bpfvm.fuzz.hooks.elements import Item, Ref
 from bpfvm.fuzz.hooks.kinds import Kind
 from bpfvm.fuzz.hooks.maps import FETCHES, absent, changed
 from bpfvm.fuzz.python.expressions import number, wanted
-from bpfvm.fuzz.python.term import NARROW, PLAIN, Term, converted
+from bpfvm.fuzz.python.term import PLAIN, Term
 from bpfvm.fuzz.python.writer import Module, Row, Struct, Writer
 from bpfvm.lang.interval import BOOL, Interval
 from bpfvm.lang.types import Storage
 
 _DATA, _CONST = 0.35, 0.2  # of the modules have global data, a constant
 _ACTIONS = Interval(0, 4)
-_UNSIGNED = NARROW[:3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,6 @@ class Queues:
     kind: Kind
     queues: list[Pushed] = field(default_factory=list)
     blooms: list[Pushed] = field(default_factory=list)
-    histograms: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     data: list[tuple[str, Struct, bool]] = field(default_factory=list)
     locked: list[tuple[str, str]] = field(default_factory=list)
@@ -44,16 +42,13 @@ class Queues:
     def declare(self) -> None:
         """Some of them."""
         module, rng = self.module, self.module.rng
-        for kind, chance in (("Queue", 0.2), ("Stack", 0.12), ("Bloom", 0.15)):
+        for kind, chance in (("Queue", 0.2), ("Stack", 0.16), ("Bloom", 0.15)):
             if rng.random() < chance:
                 value, name = elements.some(module), f"w{len(self.queues) + len(self.blooms)}"
                 count = rng.choice((1, 2, 4)) if kind != "Bloom" else 64
                 module.lines.append(f"{name} = {kind}({value.text}, {count})")
                 (self.blooms if kind == "Bloom" else self.queues).append(Pushed(name, kind, value))
-        if rng.random() < 0.12:
-            self.histograms.append("dist")
-            module.lines.append(f"dist = Histogram(slots={rng.choice((1, 4, 26, 64))})")
-        if rng.random() < 0.1:
+        if rng.random() < 0.2:
             self._targets()
         for word, chance in (("data", _DATA), ("const", _CONST)):
             if rng.random() < chance and module.structs:
@@ -97,8 +92,6 @@ class Queues:
             found += [Row("queue push", 9, self.push), Row("queue pop", 9, self.pop)]
         if self.blooms:
             found.append(Row("bloom add", 6, self.add))
-        if self.histograms:
-            found.append(Row("histogram", 5, self.histogram))
         if any(not fixed for _, _, fixed in self.data):
             found.append(Row("data store", 9, self.store))
         if self.targets == ["ProgArray"]:
@@ -128,11 +121,6 @@ class Queues:
         """`v in b`."""
         one = w.pick(self.blooms)
         return Term(f"({elements.value(w, one.value)} {w.pick(('in', 'not in'))} {one.text})", "bool", BOOL)
-
-    def histogram(self, w: Writer) -> bool:
-        """`h.add(v)`."""
-        w.line(f"{self.histograms[0]}.add({converted(number(w, 1), w.pick((*_UNSIGNED, PLAIN[3]))).text})")
-        return True
 
     def tail(self, w: Writer) -> bool:
         """`progs.call(ctx, i)`: nothing stands there."""

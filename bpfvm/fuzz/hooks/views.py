@@ -57,7 +57,7 @@ class Views:
     def tests(self) -> tuple[Row, ...]:
         """Conditions."""
         return (
-            Row("packet test", 5, self.test),
+            Row("packet test", 9, self.test),
             Row("packet bytes", 5, self.compared),
             Row("packet view", 1, self.truth),
         )
@@ -215,11 +215,11 @@ class Views:
     def test(self, w: Writer, depth: int) -> Term | None:
         """`v.is_tcp`."""
         headers = [HEADERS[name] for name in (*self.names, self.packet.kind.root.name)]
-        header = w.pick([one for one in headers if any(layer.when for layer in one.layers.values())])
+        header, test = w.pick([(one, name) for one in headers for name, layer in one.layers.items() if layer.when])
         view = self.whole() if header is self.packet.kind.root else self.view(w, header.name)
         if view is None:
             return None
-        return Term(f"{view.text}.is_{w.pick([name for name, one in header.layers.items() if one.when])}", "bool", BOOL)
+        return Term(f"{view.text}.is_{test}", "bool", BOOL)
 
     def compared(self, w: Writer, depth: int) -> Term | None:
         """Bytes compared: with constants, with each other, by their start, among several."""

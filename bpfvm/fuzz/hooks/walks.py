@@ -17,7 +17,7 @@ from bpfvm.lang.packet_calls import CALLS, PacketCall
 from bpfvm.lang.types import Storage
 from bpfvm.tables.helpers import allowed
 
-_MOVES = 0.3  # of the places where a call that moves the packet could stand have one
+_MOVES = 0.5  # of the places where a call that moves the packet could stand have one
 _TYPES = (0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8, 0x8847, 0x88CC)
 _ALIKE = ((("vlan", "ip"), ("ip",)), (("ip", "tcp", "data"), ("ip", "udp", "data")), (("ip6", "udp"), ("ip", "udp")),
           (("eth", "data"), ("data",)))  # fmt: skip
@@ -65,7 +65,7 @@ class Walks:
         if self.kind.type.stores:
             found += [Row("packet store", 14, self.store), Row("packet copy", 3, self.copy)]
         if self.calls:
-            found.append(Row("packet call", 4, self.move))
+            found.append(Row("packet call", 8 if self.kind.type.layer == "ip" else 5, self.move))
         return tuple(found)
 
     def _name(self, w: Writer, view: View) -> bool:

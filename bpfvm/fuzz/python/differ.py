@@ -97,7 +97,7 @@ def chunk(
 
 def _one(report: Report, engines: Sequence[str], backends: Sequence[Backend], seed: int, number: int) -> None:
     case, level = report.subject.generated(seed, number), level_of(number)
-    verdict = compare(engines, backends, case, level)
+    verdict = compare(engines, backends, case, level, report.subject.recorded(number))
     report.generated += 1
     report.runs += verdict.runs
     if verdict.difference is not None:

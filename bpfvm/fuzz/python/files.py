@@ -35,7 +35,8 @@ def write(folder: Path, found: Difference) -> Path:
 def text(found: Difference) -> str:
     """The file's text: what differed, the module, the inputs up to the one that differed."""
     where = f", input {found.input}" if found.input is not None else ""
-    told = f"{found.kind}: {'; '.join(found.lines)} ({found.level}{where})"
+    plain = "" if found.recorded else ", plain"
+    told = f"{found.kind}: {'; '.join(found.lines)} ({found.level}{plain}{where})"
     inputs = found.case.inputs if found.input is None else found.case.inputs[: found.input + 1]
     return f"{ast.unparse(ast.Expr(ast.Constant(told)))}\n{found.case.text}\n{NAME} = {inputs!r}\n"
 

@@ -38,7 +38,7 @@ TRACED = 2  # inputs of each case whose lines are compared
 class Difference:
     """kind: "value", "fault", "lines" (the object names the wrong source lines), "refused" (CPython refuses what was
     compiled, or a machine does not load it), "crash" (something else than an error of bpfvm). input: which one, None
-    before the first run. level: of the instructions.
+    before the first run. level: of the instructions. recorded: whether the compiled program notes its faults.
     """
 
     case: Case
@@ -46,9 +46,11 @@ class Difference:
     lines: tuple[str, ...]
     level: str
     input: int | None = None
+    recorded: bool = True
 
     def __str__(self) -> str:
-        return f"case {self.case.name} ({self.level}): {self.kind}: {'; '.join(self.lines)}"
+        plain = "" if self.recorded else ", plain"
+        return f"case {self.case.name} ({self.level}{plain}): {self.kind}: {'; '.join(self.lines)}"
 
 
 @dataclass(slots=True)
@@ -75,8 +77,20 @@ def machines(engines: Sequence[str]) -> list[Backend]:
     return [machine(name) for name in engines if name != CPYTHON]
 
 
-def compare(engines: Sequence[str], backends: Sequence[Backend], case: Case, level: str) -> Verdict:
-    """One case, compiled for `level`. engines: the names, cpython among them or not."""
+def compare(
+    engines: Sequence[str], backends: Sequence[Backend], case: Case, level: str, recorded: bool = True
+) -> Verdict:  # fmt: skip
+    """One case, compiled for `level`. engines: the names, cpython among them or not. recorded: the program notes
+    its faults; one that does not has fewer tests, and only what it gives and leaves behind is compared."""
+    verdict = _compare(engines, backends, case, level, recorded)
+    if verdict.difference is not None and not recorded:
+        verdict.difference = replace(verdict.difference, recorded=False)
+    return verdict
+
+
+def _compare(
+    engines: Sequence[str], backends: Sequence[Backend], case: Case, level: str, recorded: bool
+) -> Verdict:  # fmt: skip
     verdict = Verdict()
     try:
         made = program(case)
@@ -85,7 +99,7 @@ def compare(engines: Sequence[str], backends: Sequence[Backend], case: Case, lev
         return verdict
     try:
         with counted(verdict.met):
-            compiled = compile_case(made, level, verdict.ops)
+            compiled = compile_case(made, level, verdict.ops, recorded)
     except CompileError as error:
         codes = ", ".join(sorted({one.code for one in error.diags if one.severity == "error"}))
         verdict.rejected, verdict.error = f"compiler: {codes}", error
@@ -97,9 +111,9 @@ def compare(engines: Sequence[str], backends: Sequence[Backend], case: Case, lev
         verdict.difference = crash(case, "the compiler", error, level)
         return verdict
     with ExitStack() as opened:
-        if _load(verdict, opened, engines, backends, made, compiled, case, level):
+        if _load(verdict, opened, engines, backends, made, compiled, case, level, recorded):
             return verdict
-    if CPYTHON in engines:
+    if CPYTHON in engines and recorded:
         _trace(verdict, made, compiled, case, level)
     return verdict
 
@@ -111,13 +125,16 @@ def _trace(verdict: Verdict, made: Program, compiled: Compiled, case: Case, leve
         verdict.difference = Difference(case, "lines", tuple(lines), level)
 
 
-def compile_case(made: Program, level: str, ops: Counter[str]) -> Compiled:
-    """The program compiled with fault records. ops: counts the operations of its IR after all passes."""
+def compile_case(made: Program, level: str, ops: Counter[str], recorded: bool = True) -> Compiled:
+    """The program compiled, with fault records or without. ops: counts the operations of its IR after all passes."""
     assert made.callee is not None
     assert made.hook is not None
     target = Target.named(level)
-    translated = translate(made.callee, made.hook, machine=target, recorded=True)
-    spec = compile_functions([translated.function], translated.maps, record_faults=True, target=target)
+    translated = translate(made.callee, made.hook, machine=target, recorded=recorded)
+    spec = compile_functions([translated.function], translated.maps, record_faults=recorded, target=target)
+    if not recorded:  # CPython knows by them which exceptions are faults of the program
+        sites = tuple(translated.function.fault_sites)
+        spec = replace(spec, programs={name: replace(one, fault_sites=sites) for name, one in spec.programs.items()})
     for name, declared in translated.maps.items():
         declared.name = declared.name or name
     for function in (translated.function, *translated.function.callees.values()):
@@ -146,7 +163,7 @@ def place_of(error: BaseException) -> str:
 
 def _load(
     verdict: Verdict, opened: ExitStack, engines: Sequence[str], backends: Sequence[Backend], made: Program,
-    compiled: Compiled, case: Case, level: str,
+    compiled: Compiled, case: Case, level: str, recorded: bool,
 ) -> bool:  # fmt: skip
     """Load on every machine and run. True where that ended early."""
     every: list[Backend] = list(backends)
@@ -155,7 +172,7 @@ def _load(
     sessions: list[Session] = []
     for one in every:
         try:
-            session = Session(one, compiled.spec, made.name, made.signature, recorded=one.name != CPYTHON)
+            session = Session(one, compiled.spec, made.name, made.signature, recorded=recorded and one.name != CPYTHON)
         except LoadError as error:
             verdict.difference = Difference(case, "refused", (f"{one.name} does not load it: {error}",), level)
             return True
@@ -167,10 +184,12 @@ def _load(
             return True
         sessions.append(session)
         opened.callback(session.close)
-    return any(_run(verdict, sessions, made, case, number, level) for number in range(len(case.inputs)))
+    return any(_run(verdict, sessions, made, case, number, level, recorded) for number in range(len(case.inputs)))
 
 
-def _run(verdict: Verdict, sessions: Sequence[Session], made: Program, case: Case, number: int, level: str) -> bool:
+def _run(
+    verdict: Verdict, sessions: Sequence[Session], made: Program, case: Case, number: int, level: str, recorded: bool
+) -> bool:  # fmt: skip
     """One input on every machine. True where nothing more is to be run, or can be compared."""
     outcomes: list[tuple[str, Outcome]] = []
     for one in sessions:
@@ -189,9 +208,9 @@ def _run(verdict: Verdict, sessions: Sequence[Session], made: Program, case: Cas
     if budget is not None:
         verdict.rejected = f"{budget}: budget: it runs for too long"
         return True
-    compared = comparable(dict(outcomes))
+    compared = comparable(dict(outcomes)) if recorded else {name: _silent(one) for name, one in outcomes}
     (first, reference), *others = compared.items()
-    verdict.faults.update([reference.fault.kind if reference.fault is not None else "none"])
+    verdict.faults.update([outcomes[0][1].fault.kind if outcomes[0][1].fault is not None else "none"])
     for name, other in others:
         lines = differences(first, reference, name, other)
         if lines:
@@ -199,6 +218,12 @@ def _run(verdict: Verdict, sessions: Sequence[Session], made: Program, case: Cas
             verdict.difference = Difference(case, kind, tuple(lines), level, number)
             return True
     return len(compared) < len(outcomes)  # CPython has gone on where the others ended, and so have its maps
+
+
+def _silent(outcome: Outcome) -> Outcome:
+    """Without a fault of the language, which a program that does not note it cannot tell."""
+    is_told = outcome.fault is not None and not outcome.fault.machine
+    return replace(outcome, fault=None) if is_told else outcome
 
 
 def same(one: Difference, other: Difference) -> bool:

@@ -10,6 +10,7 @@ from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.fuzz.python.case import Case
 from bpfvm.fuzz.python.constructs import CONSTRUCTS, UNMADE, count
 from bpfvm.fuzz.python.generate import generated
+from bpfvm.lang.target import LEVELS
 
 _FETCHING = ("atomic_fetch", "atomic_xchg", "atomic_cmpxchg")
 
@@ -20,6 +21,7 @@ class Subject:
 
     constructs: names of all that is counted in texts; count: what a text has of them, and of what the compiler has met
     (bpfvm.fuzz.python.met). unmade, unused_ops: constructs and IR operations that no case has, with the reason.
+    plain: one case of so many is compiled without fault records, 0 for none.
     """
 
     name: str
@@ -29,6 +31,11 @@ class Subject:
     count: Callable[[str, Counter[str]], Counter[str]]
     unmade: Mapping[str, str]
     unused_ops: Mapping[str, str]
+    plain: int = 0
+
+    def recorded(self, number: int) -> bool:
+        """Whether a case is compiled with fault records."""
+        return not self.plain or number // len(LEVELS) % self.plain != 0
 
 
 def _count(text: str, met: Counter[str]) -> Counter[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,8 +152,8 @@ def test_what_was_found_stays_right() -> None:
     paths = list(found_files())
     for path in paths:
         one = files.read(path)
-        for level in LEVELS:
-            verdict = compare(ENGINES, backends, one, level)
+        for level, recorded in itertools.product(LEVELS, (True, False)):
+            verdict = compare(ENGINES, backends, one, level, recorded)
             assert verdict.difference is None, f"{path.name}: {verdict.difference}"
             assert verdict.rejected is None or path.name.startswith("refused_"), f"{path.name}: {verdict.rejected}"
             runs += verdict.runs

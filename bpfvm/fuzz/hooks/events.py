@@ -39,7 +39,7 @@ class Events:
         self.prints = rng.random() < _LINES
         for kind, chance in _RINGS:
             if rng.random() < chance:
-                event, name = elements.some(self.module, 0.2), f"u{len(self.maps)}"
+                event, name = elements.some(self.module, 0.2), f"events{len(self.maps)}"
                 size = f", {rng.choice((4096, 1 << 15))}" if kind == "Ring" and rng.random() < 0.5 else ""
                 self.module.lines.append(f"{name} = {kind}({event.text}{size})")
                 self.maps.append(Sent(name, kind, event))

@@ -61,7 +61,7 @@ class Maps:
             self._histogram()
 
     def _one(self, kind: str) -> Keyed:
-        rng, name = self.module.rng, f"t{len(self.maps)}"
+        rng, name = self.module.rng, f"map{len(self.maps)}"
         count = rng.choice((1, 2, 4, 8)) if kind == _ARRAY else rng.choice((2, 4, 8, 64))
         if kind == _COUNTER:
             value = elements.number_item(rng.choice((*PLAIN, *PLAIN[2:4], *PLAIN[6:])))
@@ -89,7 +89,7 @@ class Maps:
 
     def _nested(self) -> None:
         """A map of maps, with one of the module's own kind in it where that can be."""
-        rng, name = self.module.rng, f"n{len(self.nested)}"
+        rng, name = self.module.rng, f"outer{len(self.nested)}"
         value = elements.number_item(rng.choice(PLAIN)) if rng.random() < 0.7 else elements.some(self.module)
         hashed = rng.random() < 0.4
         key = elements.number_item(u32)
@@ -356,6 +356,8 @@ class Maps:
         if w.nested >= DEEPEST:
             return False
         one = self._pick(w)
+        if one.kind == _TRIE:  # what is found there need not stand under the key itself
+            return False
         key = self._named(w, one)
         present = w.chance(0.7)
         w.line(f"if {key} {'in' if present else 'not in'} {one.text}:")

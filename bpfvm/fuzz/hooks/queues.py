@@ -44,7 +44,7 @@ class Queues:
         module, rng = self.module, self.module.rng
         for kind, chance in (("Queue", 0.2), ("Stack", 0.16), ("Bloom", 0.15)):
             if rng.random() < chance:
-                value, name = elements.some(module), f"w{len(self.queues) + len(self.blooms)}"
+                value, name = elements.some(module), f"queue{len(self.queues) + len(self.blooms)}"
                 count = rng.choice((1, 2, 4)) if kind != "Bloom" else 64
                 module.lines.append(f"{name} = {kind}({value.text}, {count})")
                 (self.blooms if kind == "Bloom" else self.queues).append(Pushed(name, kind, value))

@@ -120,7 +120,7 @@ def _refused(report: Report, diags: Sequence[Diag], case: Case) -> None:
     for diag in diags:
         if diag.code != "E040":
             continue
-        if witness(case.text, diag, case.name) is not None:
+        if report.subject.witnessed and witness(case.text, diag, case.name) is not None:
             report.witnessed += 1
         else:
             report.unproved[kind(case.text, diag)] += 1

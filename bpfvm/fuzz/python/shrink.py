@@ -27,18 +27,23 @@ class Shrinker:
     def __init__(self, case: Case, holds: Holds, tests: int = TESTS, seconds: float = SECONDS) -> None:
         self.case, self.tried = case, 0
         self._holds, self._tests, self._end = holds, tests, time.monotonic() + seconds
-        self._seen: set[Case] = {case}
+        self._seen = {_key(case)}
 
     def better(self, case: Case) -> bool:
         """Whether it is wrong in the same way; it is the smallest then."""
-        if case in self._seen or self.tried >= self._tests or time.monotonic() >= self._end:
+        if _key(case) in self._seen or self.tried >= self._tests or time.monotonic() >= self._end:
             return False
-        self._seen.add(case)
+        self._seen.add(_key(case))
         self.tried += 1
         if not self._holds(case):
             return False
         self.case = case
         return True
+
+
+def _key(case: Case) -> str:
+    """Equal for equal cases."""
+    return f"{case.text}{case.inputs!r}"
 
 
 def shrink(case: Case, holds: Holds, tests: int = TESTS, seconds: float = SECONDS) -> Case:
@@ -248,7 +253,7 @@ def _parameter_less(place: int) -> Change:
 
 
 def _arguments(search: Shrinker) -> None:
-    """Arguments nearer to 0, packets of fewer bytes that are not."""
+    """Arguments and fields nearer to 0, packets of fewer bytes that are not."""
     for row in range(len(search.case.inputs)):
         for column in range(len(search.case.inputs[row])):
             kept = True
@@ -262,6 +267,9 @@ def _simpler(value: Any) -> Iterator[Any]:
         yield from (False,) if value else ()
     elif isinstance(value, int):
         yield from nearer(value)
+    elif isinstance(value, dict):
+        yield from ({name: one for name, one in value.items() if name != left_out} for left_out in value)
+        yield from ({**value, name: less} for name, one in value.items() for less in nearer(one))
     else:
         yield from (value[:size] for size in (14, 34) if size < len(value))
         yield from (value[:at] + b"\0" + value[at + 1 :] for at in range(len(value)) if value[at])

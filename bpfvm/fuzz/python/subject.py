@@ -22,6 +22,7 @@ class Subject:
     constructs: names of all that is counted in texts; count: what a text has of them, and of what the compiler has met
     (bpfvm.fuzz.python.met). unmade, unused_ops: constructs and IR operations that no case has, with the reason.
     plain: one case of so many is compiled without fault records, 0 for none.
+    witnessed: for refusals of numbers that may not fit, inputs are looked for with which one does not.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Subject:
     unmade: Mapping[str, str]
     unused_ops: Mapping[str, str]
     plain: int = 0
+    witnessed: bool = False
 
     def recorded(self, number: int) -> bool:
         """Whether a case is compiled with fault records."""
@@ -57,4 +59,4 @@ UNUSED_OPS: Mapping[str, str] = {
     **{name: "packets of socket filters: bpfvm fuzz --kind hooks" for name in IR_OPS if name.startswith("skb")},
 }
 
-FUNCTIONS = Subject("python", "functions", generated, CONSTRUCTS, _count, UNMADE, UNUSED_OPS)
+FUNCTIONS = Subject("python", "functions", generated, CONSTRUCTS, _count, UNMADE, UNUSED_OPS, witnessed=True)

@@ -13,10 +13,10 @@ def f(ctx) -> int:
         bytes_of[a] = 2
         return 0
     seen[b] = 100
-    seen[a] += 1 << 40
+    seen[a] = seen[a] + (1 << 40)
     if a in bytes_of:
         bytes_of[b] = seen[a] + 7
-        bytes_of[a] ^= 9
+        bytes_of[a] = bytes_of[a] ^ 9
         return u32(bytes_of[a])
     return 1
 

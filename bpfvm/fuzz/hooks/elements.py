@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from bpfvm.fuzz.python.expressions import number, wanted
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.term import PLAIN, Term, converted, kind_of, range_of
-from bpfvm.fuzz.python.writer import Module, Struct, Writer
-from bpfvm.lang.interval import Interval, of_bits
+from bpfvm.fuzz.python.writer import Module, Row, Struct, Writer
+from bpfvm.lang.interval import BOOL, Interval
 from bpfvm.lang.types import SCALARS, Storage
 
 _BYTES = (4, 6, 8)
@@ -95,10 +95,14 @@ def value(w: Writer, item: Item, depth: int = 1) -> str:
         same += [name for name, made in w.objects.items() if made is item.struct]
         if same and w.chance(0.35):
             return w.pick(same)
+        if w.chance(0.15) and (there := elsewhere(w, item)):
+            return there
         given = [f"{name}={wanted(w, depth, type).text}" for name, type in item.struct.fields if w.chance(0.6)]
         return f"{item.struct.name}({', '.join(given)})"
     if same and w.chance(0.35):
         return w.pick(same)
+    if item.of == "u8" and w.chance(0.4) and (there := elsewhere(w, item)):
+        return there
     if item.of in ("u8", "char"):
         return _bytes(w, item)
     items = ", ".join(converted(number(w, 0), item.element).text for _ in range(w.rng.randint(0, item.count)))
@@ -133,9 +137,36 @@ def key(w: Writer, item: Item) -> str:
         same = [name for name, made in w.objects.items() if made is item.struct]
         if same and w.chance(0.4):
             return w.pick(same)
+        if w.chance(0.15) and (there := elsewhere(w, item)):
+            return there
         given = [f"{name}={_small(w, type)}" for name, type in item.struct.fields if w.chance(0.6)]
         return f"{item.struct.name}({', '.join(given)})"
+    if item.of == "u8" and w.chance(0.5) and (there := elsewhere(w, item)):
+        return there
     return _bytes(w, item)
+
+
+def elsewhere(w: Writer, item: Item) -> str | None:
+    """One that lies in the packet."""
+    module = w.module
+    if item.struct is not None:
+        return module.placed(w, item.struct) if module.placed is not None and item.struct in module.structs else None
+    return module.pieces(w, item.count) if module.pieces is not None else None
+
+
+def tests(module: Module) -> tuple[Row, ...]:
+    """Rows of conditions."""
+    return (Row("same values", 4, _same),)
+
+
+def _same(w: Writer, depth: int) -> Term | None:
+    """Two of one type compared: by names, made, in the packet."""
+    known = [one for one in refs(w) if one.item.text != "Locked"]
+    if not known:
+        return None
+    one = w.pick(known)
+    other = value(w, one.item, 0)
+    return Term(f"({one.text} {w.pick(('==', '!='))} {other})", "bool", BOOL) if other != one.text else None
 
 
 def _small(w: Writer, type: type) -> str:
@@ -166,6 +197,3 @@ def term(text: str, type: type) -> Term:
     """A number that is read."""
     lies = Interval(0, 1) if type is bool else range_of(type)
     return Term(text, kind_of(type), lies)
-
-
-BYTE = of_bits(8, signed=False)

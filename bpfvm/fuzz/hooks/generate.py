@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from bpfvm.fuzz.hooks import elements
 from bpfvm.fuzz.hooks.context import Context
 from bpfvm.fuzz.hooks.events import Events
 from bpfvm.fuzz.hooks.frames import packet
@@ -30,6 +31,8 @@ from bpfvm.lang.interval import Interval, of_bits
 
 _FAULTY = 0.25  # of the programs say what a fault gives
 _KEYED, _TOLD = 0.7, 0.75  # of the programs have maps with keys, other maps and events
+_GLOBAL = 0.1  # of the programs have a function that is verified by itself, and sees no packet
+_PLACED = ("@bpf.func", "@bpf.func", "@bpf.inline")
 _CHECKED = 0.03  # of the programs test sums that may not fit
 
 
@@ -41,9 +44,11 @@ def generated(seed: int, number: int) -> Case:
     module = declared(rng)
     for _ in range(rng.choice((0, 0, 1, 1, 2))):
         declare(module)
+    if rng.random() < _GLOBAL:
+        called(module, ("@bpf.global_func",))
     ends = _rows(module, kind)
     for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
-        called(module)
+        called(module, _PLACED)
     writer = Writer(module, PLAIN[2], rng.choice((1, 2, 3, 5, 8, 12)))
     if kind.hook.returns is not None:
         writer.verdict = Interval(*kind.hook.returns)
@@ -63,8 +68,9 @@ def _rows(module: Module, kind: Kind) -> Sequence[int]:
     if module.rng.random() < _TOLD:
         queues.declare()
         events.declare()
+    module.pieces, module.placed = views.piece, views.placed
     module.leaves += (*views.leaves(), *context.leaves(), *maps.leaves(), *queues.leaves())
-    module.tests += (*views.tests(), *maps.tests(), *queues.tests())
+    module.tests += (*views.tests(), *maps.tests(), *queues.tests(), *elements.tests(module))
     module.statements += (*walks.rows(), *context.rows(), *maps.rows(), *queues.rows(), *events.rows())
     return seen.ends
 

@@ -11,7 +11,7 @@ from bpfvm.fuzz.hooks.paths import View, reachable, walked
 from bpfvm.fuzz.python.expressions import number
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.term import PLAIN, Term, converted, kind_of, range_of
-from bpfvm.fuzz.python.writer import Row, Writer
+from bpfvm.fuzz.python.writer import TURNS, Row, Struct, Writer
 from bpfvm.lang.headers import DATA, HEADERS, NAMED, Header
 from bpfvm.lang.interval import BOOL, U64, Interval, of_bits
 from bpfvm.lang.structs import Member
@@ -52,6 +52,7 @@ class Views:
             Row("packet field", 16, self.field), Row("packet byte", 5, self.byte), Row("packet length", 3, self.length),
             Row("packet number", 4, self.from_bytes), Row("packet struct", 3, self.at_struct),
             Row("packet array", 2, self.at_array), Row("packet sum", 2, self.checksum),
+            Row("packet items", 2, self.items),
         )  # fmt: skip
 
     def tests(self) -> tuple[Row, ...]:
@@ -59,6 +60,7 @@ class Views:
         return (
             Row("packet test", 9, self.test),
             Row("packet bytes", 5, self.compared),
+            Row("packet within", 2, self.within),
             Row("packet view", 1, self.truth),
         )
 
@@ -165,6 +167,27 @@ class Views:
         at = w.rng.choice((0, 0, 0, 1, 2, 5, 12))
         self.note(view.start + at + size)
         return f"{view.text}[{at}:{at + size}]"
+
+    def placed(self, w: Writer, made: Struct) -> str | None:
+        """`v.at(S, off)`."""
+        view = self.any_view(w)
+        return f"{view.text}.at({made.name}, {w.rng.choice((0, 0, 2, 14))})" if view is not None else None
+
+    def items(self, w: Writer, depth: int) -> Term | None:
+        """Reducers over bytes of the packet."""
+        size = w.rng.choice((1, 2, 4, 8))
+        piece = self.piece(w, size)
+        if piece is None or w.turns * size > TURNS:
+            return None
+        name = w.fresh("e")
+        text = w.pick((f"sum({piece})", f"max({piece})", f"sum({name} & 15 for {name} in {piece})", f"min({piece})"))
+        return Term(text, "int", Interval(0, 255 * size))
+
+    def within(self, w: Writer, depth: int) -> Term | None:
+        """`x in v[a:b]`."""
+        piece = self.piece(w, w.rng.choice((1, 2, 4, 6)))
+        byte = converted(number(w, 0), PLAIN[0])
+        return Term(f"({byte.text} {w.pick(('in', 'not in'))} {piece})", "bool", BOOL) if piece is not None else None
 
     def from_bytes(self, w: Writer, depth: int) -> Term | None:
         """`int.from_bytes(v[a:b], "big")`."""

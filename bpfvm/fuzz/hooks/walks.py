@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bpfvm.fuzz.hooks.elements import refs
 from bpfvm.fuzz.hooks.paths import View
 from bpfvm.fuzz.hooks.views import Held, Views, small
 from bpfvm.fuzz.python.compound import DEEPEST, body
@@ -222,6 +223,9 @@ class Walks:
         size, at_ = w.rng.choice((1, 2, 3, 4, 6, 8)), w.rng.choice((0, 1, 6))
         self.views.note(view_of.start + at_ + size)
         data = self.views.piece(w, size) if w.chance(0.4) else None
+        same = [one.text for one in refs(w) if one.item.of == "u8" and one.item.count == size]
+        if same and w.chance(0.5):
+            data = w.pick(same)
         w.line(f"{view_of.text}[{at_}:{at_ + size}] = {data or bytes(w.rng.randrange(256) for _ in range(size))!r}"
                if data is None else f"{view_of.text}[{at_}:{at_ + size}] = {data}")  # fmt: skip
         return True

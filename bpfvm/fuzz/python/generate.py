@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import random
+from collections.abc import Sequence
 
 from bpfvm import __all__ as OFFERED
 from bpfvm.fuzz.python.case import Case, Given
@@ -118,8 +119,11 @@ def declared(rng: random.Random) -> Module:
     return module
 
 
-def called(module: Module) -> None:
-    """A function that the program may call: plain, with defaults, with `*rest`, as a method, a lambda, a subprogram."""
+def called(module: Module, decorators: Sequence[str] = _PLACED) -> None:
+    """A function that the program may call: plain, with defaults, with `*rest`, as a method, a lambda, a subprogram.
+
+    decorators: those that it may have, if any.
+    """
     rng = module.rng
     writer = Writer(module, rng.choice((*PLAIN, bool, int)), rng.choice((1, 1, 2, 4)), called=True)
     params = [(f"p{place}", rng.choice((*PLAIN, bool, int))) for place in range(rng.randint(1, 3))]
@@ -147,7 +151,7 @@ def called(module: Module) -> None:
         else:
             leave(writer)
         head = f"def {name}({', '.join((['self'] if method else []) + heads)})"
-        placed = [] if method or star or rng.random() < 0.5 else [rng.choice(_PLACED)]
+        placed = [] if method or star or rng.random() < 0.5 else [rng.choice(decorators)]
         if placed and "inline" not in placed[0]:
             typed = ", ".join(f"{one}: {type.__name__}" for one, type in params)
             head, required = f"def {name}({typed}) -> {writer.result.__name__}", len(params)

@@ -81,7 +81,8 @@ class Callee:
 class Module:
     """What all functions of one program share. daring: how often a value is left that may not fit. shares: of rows.
 
-    leaves, tests, statements: rows for what this kind of program has beside the language.
+    leaves, tests, statements: rows for what this kind of program has beside the language. pieces: so many bytes that
+    lie elsewhere; placed: a struct that lies elsewhere; None where this kind of program has no such.
     """
 
     rng: random.Random
@@ -99,6 +100,8 @@ class Module:
     leaves: tuple[Row, ...] = ()
     tests: tuple[Row, ...] = ()
     statements: tuple[Row, ...] = ()
+    pieces: Callable[[Writer, int], str | None] | None = None
+    placed: Callable[[Writer, Struct], str | None] | None = None
 
     def share(self, name: str) -> float:
         """How often a construct is chosen in this module, in comparison with others: each has its own favourites."""

@@ -21,6 +21,11 @@ MOST = 10240  # entries of a map that says nothing of them
 _NONE: Any = object()
 
 
+def missing(key: Any) -> KeyError:
+    """The error for a key that is not there. A view of memory has no meaning behind the run, and its bytes have."""
+    return KeyError(bytes(key) if isinstance(key, View) else key)
+
+
 class Keyed(Map):
     """A map with keys and values.
 
@@ -61,7 +66,7 @@ class Keyed(Map):
         if address:
             return loaded(on, self.value, address)
         if self.default is None:
-            raise KeyError(key)
+            raise missing(key)
         found = self.value.unpack(self.value.pack(self.default))
         return on.default(int(found)) if isinstance(on, UserSide) else found
 
@@ -240,7 +245,7 @@ class Hashed(Keyed):
     def __delitem__(self, key: Any) -> None:
         on, data = self._machine(), self._key(key)
         if self._remove(on, data):
-            raise KeyError(key)
+            raise missing(key)
 
     def pop(self, key: Any, default: Any = _NONE) -> Any:
         """A copy of what stands under `key`, which is deleted; `default` where nothing does, KeyError without one."""
@@ -250,7 +255,7 @@ class Hashed(Keyed):
         address = self._lookup(on, data)
         if not address:
             if default is _NONE:
-                raise KeyError(key)
+                raise missing(key)
             return default
         found = loaded(on, self.value, address)
         found = found.copy() if isinstance(found, View) else found
@@ -262,7 +267,7 @@ class Hashed(Keyed):
         found = on.take(data)
         if found is None:
             if default is _NONE:
-                raise KeyError(key)
+                raise missing(key)
             return default
         read = decoder(self.value)
         return [read(one, 0) for one in found] if isinstance(found, list) else read(found, 0)

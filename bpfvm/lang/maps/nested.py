@@ -9,7 +9,7 @@ from typing import Any
 
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entry
-from bpfvm.lang.maps.keyed import Keyed
+from bpfvm.lang.maps.keyed import Keyed, missing
 from bpfvm.lang.types import Storage, u32
 from bpfvm.lang.userspace import UserSide
 from bpfvm.lang.userspace.values import decoder
@@ -43,7 +43,7 @@ class Nested(Keyed):
             return self._inside(on, key, self._key(key))
         address = self._lookup(on, self._key(key))
         if not address:
-            raise KeyError(key)
+            raise missing(key)
         return self._found(address)
 
     def items(self) -> Iterator[tuple[Any, Any]]:
@@ -56,7 +56,7 @@ class Nested(Keyed):
         """The map at a key, as user space has it."""
         behind = on.store.inner(data)
         if behind is None:
-            raise KeyError(key)
+            raise missing(key)
         found: Any = copy.copy(self.inner)
         found._behind, found.name = behind, f"{self.called}[{key}]"
         return found

@@ -26,7 +26,7 @@ from bpfvm.lang.packet_calls import CALLS
 
 _ROWS = (ContextValue, ContextArray, View)  # of the protocol table, each with all of its columns
 # What maps offer beside methods, by class: columns of the protocol table.
-_KEYED, _NESTED = ("item", "set_item", "update", "contains"), ("item", "contains")
+_KEYED, _NESTED = ("item", "set_item", "update", "contains"), ("item", "contains", "get")
 _OF_MAPS: Mapping[str, tuple[str, ...]] = {
     "Array": _KEYED, "Hash": (*_KEYED, "delete"), "Counter": (*_KEYED, "delete"),
     "LpmTrie": ("item", "set_item", "contains", "delete"), "ArrayOf": _NESTED, "HashOf": _NESTED,
@@ -37,9 +37,13 @@ _OWN = ("data", "const", "lock")  # names of `bpf` that are no decorators
 
 UNMADE: Mapping[str, str] = {
     **{
-        f"{kind} {name}": "loops go over arrays: it is refused by its own message"
-        for kind in ("Hash", "Counter", "LpmTrie")
+        f"LpmTrie {name}": "the kernel goes through arrays and hashes: it is refused by its own message"
         for name in ("items", "values")
+    },
+    **{
+        f"{kind} {name}": "BPF_PROG_TEST_RUN runs no programs that have it: tests/contract/test_sockets.py"
+        for kind in ("SockMap", "SockHash")
+        for name in ("redirect", "select")
     },
     "LpmTrie add": "tries have no default: it is refused by its own message",
     "StackTrace id": "call stacks: emulators have none, and give -EFAULT where the kernel has one",
@@ -77,7 +81,7 @@ CONSTRUCTS: tuple[str, ...] = tuple(dict.fromkeys((
     *(f"{kind} {name}" for kind, columns in _OF_MAPS.items() for name in columns),
     *_methods(), "Ring submit", "PerfEvents submit", "a record's submit", "a record's discard",
     *(f"bpf.{name}" for name in (*FETCHES, *_OWN)), *(f"call of {name}" for name in _CSUMS),
-    "JoinedStr", "FormattedValue", "With", "Delete", "percpu", "lru", "default", "on_fault",
+    "JoinedStr", "FormattedValue", "With", "Delete", "percpu", "lru", "default", "contents", "on_fault", "frags",
 )))  # fmt: skip
 
 
@@ -94,7 +98,7 @@ def count(text: str, met: Counter[str]) -> Counter[str]:
                 found.add(f"a record's {name}")
             case ast.Call(func=ast.Attribute(attr=name)) | ast.Call(func=ast.Name(id=name)):
                 found.add(f"call of {name}")
-                found.update(one.arg for one in node.keywords if one.arg in ("percpu", "lru", "default"))
+                found.update(one.arg for one in node.keywords if one.arg in ("percpu", "lru", "default", "contents"))
             case ast.JoinedStr() | ast.FormattedValue() | ast.With() | ast.Delete():
                 found.add(type(node).__name__)
             case ast.FunctionDef():

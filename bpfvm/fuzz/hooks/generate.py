@@ -33,6 +33,7 @@ _FAULTY = 0.25  # of the programs say what a fault gives
 _KEYED, _TOLD = 0.7, 0.75  # of the programs have maps with keys, other maps and events
 _GLOBAL = 0.1  # of the programs have a function that is verified by itself, and sees no packet
 _PLACED = ("@bpf.func", "@bpf.func", "@bpf.inline")
+_META = 0.15  # of the inputs of XDP programs have metadata
 _CHECKED = 0.03  # of the programs test sums that may not fit
 
 
@@ -77,6 +78,8 @@ def _rows(module: Module, kind: Kind) -> Sequence[int]:
 
 def _decorator(rng: random.Random, kind: Kind) -> str:
     given = [repr(kind.word)] if kind.word else []
+    if kind.frags:
+        given.append("frags=True")
     if rng.random() < _FAULTY:
         lies = kind.hook.returns
         given.append(f"on_fault={rng.randint(*lies) if lies is not None else rng.choice((0, 1, 2, 3, 77))}")
@@ -95,5 +98,7 @@ def _inputs(module: Module, kind: Kind, ends: Sequence[int]) -> list[Given]:
             name: inside(rng, of_bits(bits, signed=False)) for name, bits in (kind.given or {}).items()
             if rng.random() < 0.3
         }  # fmt: skip
+        if kind.name == "xdp" and rng.random() < _META:
+            fields["data_meta"] = 4 * rng.randrange(9)
         found.append((data, fields) if fields else (data,))
     return found

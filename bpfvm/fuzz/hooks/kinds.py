@@ -17,7 +17,8 @@ from bpfvm.tables.progs import ProgramType
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """name: of the decorator. weight: how often it is made. word: what its decorator is given, "" for nothing.
+    """name: of the decorator. weight: how often it is made. word: what its decorator is given, "" for nothing. frags:
+    whether it sees packets in several pieces.
 
     given: fields of the context that inputs set, with the bits that they may have.
     """
@@ -26,11 +27,12 @@ class Kind:
     weight: int
     word: str = ""
     given: Mapping[str, int] | None = None
+    frags: bool = False
 
     @property
     def hook(self) -> Hook:
         """As the decorator makes it."""
-        return _hook(self.name, self.word)
+        return _hook(self.name, self.word, self.frags)
 
     @property
     def type(self) -> ProgramType:
@@ -54,8 +56,8 @@ class Kind:
 
 
 @cache
-def _hook(name: str, word: str) -> Hook:
-    return hook(name, (word,) if word else ())
+def _hook(name: str, word: str, frags: bool) -> Hook:
+    return hook(name, (word,) if word else (), options=("frags",) if frags else ())
 
 
 _SKB = {"mark": 32, "priority": 32, "cb[0]": 32, "cb[1]": 32, "cb[4]": 32}
@@ -63,6 +65,8 @@ _SKB = {"mark": 32, "priority": 32, "cb[0]": 32, "cb[1]": 32, "cb[4]": 32}
 KINDS: tuple[Kind, ...] = (
     Kind("xdp", 40),
     Kind("tc", 22, given=_SKB),
+    Kind("xdp", 6, frags=True),
+    Kind("tc", 5, given=_SKB, frags=True),
     Kind("tc_action", 4, given=_SKB),
     Kind("socket", 12, given=_SKB),
     Kind("cgroup_skb", 5, "ingress", _SKB),
@@ -70,5 +74,6 @@ KINDS: tuple[Kind, ...] = (
     Kind("lwt_in", 4, given=_SKB),
     Kind("lwt_out", 4, given=_SKB),
     Kind("lwt_xmit", 8, given=_SKB),
+    Kind("lwt_xmit", 2, given=_SKB, frags=True),
     Kind("flow_dissector", 4),
 )

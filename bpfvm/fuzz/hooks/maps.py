@@ -9,6 +9,7 @@ from bpfvm.fuzz.hooks import elements
 from bpfvm.fuzz.hooks.elements import Item, Ref
 from bpfvm.fuzz.python.compound import DEEPEST, body
 from bpfvm.fuzz.python.expressions import condition, number, operated, wanted
+from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.term import PLAIN, Term, converted, kind_of, range_of
 from bpfvm.fuzz.python.writer import TURNS, Module, Row, Writer
 from bpfvm.lang import atomics
@@ -79,8 +80,18 @@ class Maps:
             default = True
             given.append(f"default={rng.choice((0, 0, 1, 5))}")
         given += [f"{word}=True" for word, so in (("percpu", percpu), ("lru", lru)) if so]
+        if value.storage is not None and not percpu and not lru and rng.random() < 0.25:
+            given += self._contents(kind, key, value, count)
         self.module.lines.append(f"{name} = {kind}({', '.join(given)})")
         return Keyed(name, kind, key, value, count, percpu, default)
+
+    def _contents(self, kind: str, key: Item, value: Item, count: int) -> list[str]:
+        """What stands in a map from the start."""
+        assert value.storage is not None, "maps of numbers were asked for"
+        values = [inside(self.module.rng, range_of(value.storage)) for _ in range(min(count, 2))]
+        if kind == _ARRAY:
+            return [f"contents={values!r}"]
+        return [f"contents={dict(enumerate(values))!r}"] if key.storage is not None else []
 
     def _histogram(self) -> None:
         slots, percpu = self.module.rng.choice((1, 4, 26, 64)), self.module.rng.random() < 0.3
@@ -123,7 +134,8 @@ class Maps:
         return (
             Row("map store", 16, self.store), Row("map update", 16, self.update), Row("map delete", 5, self.delete),
             Row("map known", 9, self.known), Row("map name", 7, self.name), Row("map maybe", 7, self.maybe),
-            Row("map loop", 4, self.loop), Row("map add", 3, self.add), Row("map ref store", 8, self.ref_store),
+            Row("map loop", 4, self.loop), Row("map walk", 4, self.walk), Row("map nested name", 3, self.nested_name),
+            Row("map add", 3, self.add), Row("map ref store", 8, self.ref_store),
             Row("map nested store", 4, self.nested_store), Row("map put back", 2, self.put_back),
         )  # fmt: skip
 
@@ -427,6 +439,42 @@ class Maps:
             if choice == 0:
                 self._part(w, f"{one.text}[{index}]", one.value)
             body(w)
+        return True
+
+    def walk(self, w: Writer) -> bool:
+        """`for k, v in h.items()`: the kernel has an order of its own, so that what is done is the same in any."""
+        hashes = [one for one in self.maps if one.kind in (_HASH, _COUNTER) and one.value.storage is not None]
+        if not hashes or w.nested > 1 or w.loops:
+            return False
+        one, choice = w.pick(hashes), w.rng.randrange(3)
+        key, item, total = w.fresh("k"), w.fresh("e"), w.fresh()
+        numbers = [name for name, is_number in ((key, choice < 2 and one.key.storage is not None), (item, choice > 0))
+                   if is_number]  # fmt: skip
+        w.line(f"{total} = u64({w.rng.randrange(3)})")
+        w.line(f"for {(key, f'{key}, {item}', item)[choice]} in {one.text}{('', '.items()', '.values()')[choice]}:")
+        if numbers:
+            number_of = w.pick(numbers)
+            w.line(f"    if {number_of} {w.pick(('>', '!=', '<='))} {w.rng.choice((0, 1, 3, 200))}:")
+            w.line(f"        {total} {w.pick(('+', '^'))}= u64({w.pick(numbers)})")
+            if choice < 2 and w.chance(0.3):
+                w.line(f"        del {one.text}[{key}]")
+        if w.chance(0.5) or not numbers:
+            w.line(f"    {total} += {w.rng.randrange(1, 9)}")
+        w.bind(total, u64)
+        return True
+
+    def nested_name(self, w: Writer) -> bool:
+        """`t = tables.get(i)`, and what stands in that."""
+        if not self.nested or w.nested >= DEEPEST:
+            return False
+        name, _, inner = w.pick(self.nested)
+        found = w.fresh("j")
+        w.line(f"{found} = {name}.get({number(w, 0).text} & 3)")
+        w.line(f"if {found} is not None:")
+        with w.block():
+            where = f"{found}[{self.key(w, inner)}]"
+            if not inner.is_array or not self._part(w, where, inner.value):
+                w.line(f"{where} = {elements.value(w, inner.value)}")
         return True
 
     def put_back(self, w: Writer) -> bool:

@@ -17,6 +17,7 @@ from bpfvm.lang.interval import BOOL, U64, Interval, of_bits
 from bpfvm.lang.structs import Member
 from bpfvm.lang.types import Storage
 
+META = ("xdp", "tc")  # kinds that see what stands before the packet
 _LENGTH = of_bits(32, signed=False)
 _WORDS = (b"GET ", b"POST", b"PUT ", b"HTTP", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x01\x01\x01\x01", b"HEAD")
 
@@ -53,6 +54,7 @@ class Views:
             Row("packet number", 4, self.from_bytes), Row("packet struct", 3, self.at_struct),
             Row("packet array", 2, self.at_array), Row("packet sum", 2, self.checksum),
             Row("packet items", 2, self.items),
+            *((Row("metadata", 2, self.meta),) if self.packet.kind.name in META else ()),
         )  # fmt: skip
 
     def tests(self) -> tuple[Row, ...]:
@@ -167,6 +169,18 @@ class Views:
         at = w.rng.choice((0, 0, 0, 1, 2, 5, 12))
         self.note(view.start + at + size)
         return f"{view.text}[{at}:{at + size}]"
+
+    def meta(self, w: Writer, depth: int) -> Term:
+        """`len(pkt.meta)`, bytes of it where there are some."""
+        if w.chance(0.4):
+            return Term("len(pkt.meta)", "int", _LENGTH)
+        at = w.rng.choice((0, 3, 4, 7))
+        index = str(at) if w.chance(0.6) else f"{number(w, 0).text} & {w.pick((3, 7))}"
+        text = w.pick(
+            (f"pkt.meta[{index}]", f'int.from_bytes(pkt.meta[{at}:{at + 2}], "big")', "pkt.meta.at(u32[1])[0]")
+        )
+        least = w.pick((at + 1, at + 2, 8))
+        return Term(f"({text} if len(pkt.meta) >= {least} else 1)", "int", Interval(0, (1 << 32) - 1))
 
     def placed(self, w: Writer, made: Struct) -> str | None:
         """`v.at(S, off)`."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bpfvm.fuzz.hooks.elements import refs
 from bpfvm.fuzz.hooks.paths import View
-from bpfvm.fuzz.hooks.views import Held, Views, small
+from bpfvm.fuzz.hooks.views import META, Held, Views, small
 from bpfvm.fuzz.python.compound import DEEPEST, body
 from bpfvm.fuzz.python.expressions import condition, number, wanted
 from bpfvm.fuzz.python.term import PLAIN, converted
@@ -65,6 +65,8 @@ class Walks:
         ]  # fmt: skip
         if self.kind.type.stores:
             found += [Row("packet store", 14, self.store), Row("packet copy", 3, self.copy)]
+        if self.kind.name in META:
+            found.append(Row("metadata store", 2, self.meta))
         if self.calls:
             found.append(Row("packet call", 8 if self.kind.type.layer == "ip" else 5, self.move))
         return tuple(found)
@@ -212,14 +214,14 @@ class Walks:
             view, one = found
             assert isinstance(one.type, Storage), "numbers were asked for"
             self._number(w, f"{view.text}.{one.name}")
-            return True
+            return self._stored(w)
         view_of = self.views.any_view(w)
         if view_of is None:
             return False
         if choice < 0.8:
             at = str(w.rng.choice((0, 1, 2, 5, 13))) if w.chance(0.5) else small(w, w.pick((7, 31)))
             self._number(w, f"{view_of.text}[{at}]")
-            return True
+            return self._stored(w)
         size, at_ = w.rng.choice((1, 2, 3, 4, 6, 8)), w.rng.choice((0, 1, 6))
         self.views.note(view_of.start + at_ + size)
         data = self.views.piece(w, size) if w.chance(0.4) else None
@@ -228,7 +230,29 @@ class Walks:
             data = w.pick(same)
         w.line(f"{view_of.text}[{at_}:{at_ + size}] = {data or bytes(w.rng.randrange(256) for _ in range(size))!r}"
                if data is None else f"{view_of.text}[{at_}:{at_ + size}] = {data}")  # fmt: skip
+        return self._stored(w)
+
+    def meta(self, w: Writer) -> bool:
+        """`pkt.meta[i] = x`, where there is some."""
+        w.line(f"if len(pkt.meta) >= {w.rng.choice((1, 4, 8))}:")
+        with w.block():
+            at = w.rng.choice((0, 2, 3, 7))
+            if w.chance(0.6):
+                self._number(w, f"pkt.meta[{at}]")
+            else:
+                w.line(f"pkt.meta[{at}:{at + 2}] = {bytes((at, 255))!r}")
         return True
+
+    def _stored(self, w: Writer) -> bool:
+        """Something was stored in the packet: names for bytes of it mean nothing where they are copies."""
+        if self.kind.frags:
+            self._forget(w, lambda one: one.size > 0)
+        return True
+
+    def _forget(self, w: Writer, is_gone: Callable[[Held], bool]) -> None:
+        for held in (w.held, *w.outer):
+            for name in [name for name, one in held.items() if isinstance(one, Held) and is_gone(one)]:
+                del held[name]
 
     def _number(self, w: Writer, where: str) -> None:
         if w.chance(0.65):
@@ -246,13 +270,13 @@ class Walks:
             if view is None:
                 return False
             w.line(f"{view.text}.csum = ip_csum({view.text})")
-            return True
+            return self._stored(w)
         one, other = self.views.member(w, "bytes"), self.views.member(w, "bytes")
         if one is None or other is None or one[1].size != other[1].size:
             return False
         data = f"{other[0].text}.{other[1].name}" if w.chance(0.6) else repr(bytes(range(one[1].size)))
         w.line(f"{one[0].text}.{one[1].name} = {data}")
-        return True
+        return self._stored(w)
 
     # Calls
 
@@ -263,9 +287,7 @@ class Walks:
         row = w.pick(self.calls)
         to, given = w.pick(PLAIN[4:]), ", ".join(self._given(w, row))
         w.line(f"{w.bind(w.fresh(), to).text} = {to.__name__}(pkt.{row.name}({given}))")
-        for held in (w.held, *w.outer):
-            for name in [name for name, one in held.items() if isinstance(one, Held)]:
-                del held[name]
+        self._forget(w, lambda one: True)
         return True
 
     def _given(self, w: Writer, row: PacketCall) -> list[str]:

@@ -114,8 +114,8 @@ HOOK_PLANTS: tuple[Plant, ...] = (
         "bytes of names share one object",
         "structs of sockets",
         _FETCH,
-        "    slot = _own(f, size)\n",
-        "    slot = _scratch(f)\n",
+        "    slot = _own(f, size)\n    if not is_legacy",
+        "    slot = _scratch(f)\n    if not is_legacy",
     ),
     # Maps
     Plant(

@@ -150,11 +150,17 @@ def _groups(pieces: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[t
 
 
 def _pieces(to: Reference, source: Reference, size: int) -> Iterator[tuple[int, int]]:
-    """The numbers of the value one by one, where that is few: then each can stay in a register. Else wide words."""
+    """The numbers of the value one by one, where that is few: then each can stay in a register. Else wide words.
+
+    Padding is copied as well: CPython copies it, and what lies in a packet may have any bytes there.
+    """
     found, align = list(leaves(to.type)), min(aligned_to(to), aligned_to(source))
-    if to.type is source.type and len(found) <= _FEW:
-        return (piece for at, storage in found for piece in words(storage.size, align, at))
-    return words(size, align)
+    if to.type is not source.type or len(found) > _FEW:
+        return words(size, align)
+    parts = {at: storage.size for at, storage in found}
+    gaps = set(range(size)) - set(covered(to.type))
+    parts |= {at: 1 + next(n for n in range(size) if at + n + 1 not in gaps) for at in gaps if at - 1 not in gaps}
+    return (piece for at in sorted(parts) for piece in words(parts[at], align, at))
 
 
 def _apart(to: Reference, source: Reference, size: int) -> bool:

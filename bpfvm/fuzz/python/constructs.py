@@ -35,7 +35,6 @@ _ANNOTATIONS = (*(one.__name__ for one in SCALARS), "bool", "int")
 UNMADE: Mapping[str, str] = {
     "Global": "it changes nothing by itself, and assignments to a global are refused",
     "Nonlocal": "it stands in functions inside of functions: tests/programs/callbacks.py",
-    "Lambda": "it is called in its place, or given to a helper: tests/programs/callbacks.py",
     "Delete": "it deletes elements of hash maps: programs with maps, tests/programs and benchmarks/corpus",
     "With": "a section computes nothing",
     "call of float": "it is refused by its own message",

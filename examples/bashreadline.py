@@ -24,7 +24,7 @@ def readline(ret: UserPtr[char]):
 
 
 if __name__ == "__main__":
-    print(f"{'TIME':9} {'PID':7} COMMAND")
     with bpf.attach(readline):
+        print(f"{'TIME':9} {'PID':7} COMMAND")
         for e in lines:
             print(f"{time.strftime('%H:%M:%S'):9} {e.pid:<7} {e.text.decode(errors='replace')}")

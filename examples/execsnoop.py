@@ -1,14 +1,18 @@
-"""What is executed, with its arguments and its result.
+"""What is executed, with its arguments and its result: -P by children of one process.
 
 bpfvm trace examples/execsnoop.py
 """
 
+import argparse
 from collections import defaultdict
 from enum import IntEnum
 
 from bpfvm import Ring, UserPtr, bpf, char, comm, current, pid, s32, s64, struct, u32, uid
 
 MAXARG = 20
+ap = argparse.ArgumentParser()
+ap.add_argument("-P", "--ppid", type=int)
+args = ap.parse_args()
 
 
 class Kind(IntEnum):
@@ -32,6 +36,8 @@ events = Ring(Event, 1 << 20)
 
 def send(kind, ret, arg):
     ppid = u32(current().real_parent.tgid)
+    if args.ppid and ppid != args.ppid:  # not there without the option
+        return
     events.submit(Event(kind=kind, pid=pid(), ppid=ppid, uid=uid(), ret=ret, comm=comm(), arg=arg))
 
 
@@ -53,8 +59,8 @@ def leave(ret: s64):
 
 if __name__ == "__main__":
     argv = defaultdict(list)
-    print(f"{'PCOMM':16} {'PID':7} {'PPID':7} RET ARGS")
     with bpf.attach(enter, leave):
+        print(f"{'PCOMM':16} {'PID':7} {'PPID':7} RET ARGS")
         for e in events:
             match e.kind:
                 case Kind.ARG:

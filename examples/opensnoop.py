@@ -64,8 +64,8 @@ def sys_exit(ret: s64):
 
 
 if __name__ == "__main__":
-    print(f"{'PID':6} {'COMM':16} {'FD':>4} {'ERR':>3} PATH")
     with bpf.attach(sys_open, sys_openat, sys_exit):
+        print(f"{'PID':6} {'COMM':16} {'FD':>4} {'ERR':>3} PATH")
         for e in events:
             fd, err = (e.ret, 0) if e.ret >= 0 else (-1, -e.ret)
             print(f"{e.pid:<6} {e.comm.decode():16} {fd:>4} {err:>3} {e.path.decode(errors='replace')}")

@@ -64,8 +64,8 @@ def established(sk: sock):
 
 
 if __name__ == "__main__":
-    print(f"{'PID':7} {'COMM':12} {'SADDR':24} {'DADDR':24} {'DPORT':5} LAT(ms)")
     with bpf.attach(connect, established):
+        print(f"{'PID':7} {'COMM':12} {'SADDR':24} {'DADDR':24} {'DPORT':5} LAT(ms)")
         for e in events:
             n = 4 if e.family == AF_INET else 16
             print(

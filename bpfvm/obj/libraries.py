@@ -56,6 +56,8 @@ def _is_called(file: str, name: str) -> bool:
 def _mapped(pid: int) -> Iterator[str]:
     try:
         lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        raise LoadError(f"there is no process {pid}; pid= is the number of one that runs") from None
     except OSError as error:
         raise LoadError(f"process {pid}: {error.strerror or error}") from None
     yield from dict.fromkeys(line.split(None, 5)[5] for line in lines if "/" in line)

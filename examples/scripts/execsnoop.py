@@ -4,6 +4,9 @@ $ bpfvm trace --timeline examples/scripts/execsnoop.py examples/execsnoop.py
 PCOMM            PID     PPID    RET ARGS
 ls               7       1         0 /bin/ls -l /etc
 bash             8       1        -2 /bin/none
+
+$ bpfvm trace --timeline examples/scripts/execsnoop.py examples/execsnoop.py --ppid 2
+PCOMM            PID     PPID    RET ARGS
 """
 
 from bpfvm.timeline import Task

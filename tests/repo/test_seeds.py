@@ -16,6 +16,8 @@ ROWS = (
     1, 2, 8, 9, 12, 13, 14, 16, *range(30, 68), *range(70, 79), *range(80, 97), *range(100, 118), *range(120, 136),
     *range(140, 152), *range(160, 168),
 )  # fmt: skip
+TOOLS = ("B15", *(f"B{number}" for number in (*range(22, 27), 28, 29)),
+         *(f"E{number}" for number in (1, 3, 4, 5, 7, 8, 10, 20, 21)))  # fmt: skip
 FUNCTIONS = 330  # of tests/programs, that every machine runs
 _NEVER_RUN = {"skip", "xfail"}
 
@@ -25,7 +27,7 @@ def rows(text: str) -> dict[str, tuple[list[str], str]]:
     found = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if re.fullmatch(r"L\d+", cells[0]):
+        if re.fullmatch(r"[LBE]\d+", cells[0]):
             found[cells[0]] = (re.findall(r"`([^`]+)`", cells[-1]), line)
     return found
 
@@ -69,7 +71,7 @@ def problem(name: str) -> str | None:
 
 def test_every_row_is_shown_by_tests_that_run() -> None:
     found = rows(PAGE.read_text())
-    assert [f"L{number}" for number in ROWS] == list(found)
+    assert [*(f"L{number}" for number in ROWS), *TOOLS] == list(found)
     named = [name for names, _ in found.values() for name in names]
     wrong = [f"{row}: {name}: {why}" for row, (names, _) in found.items() for name in names if (why := problem(name))]
     assert not wrong, "\n".join(wrong)

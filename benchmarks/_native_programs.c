@@ -1,5 +1,6 @@
 /* Programs that are one thing each, for two compilers: -target bpf makes XDP programs of them, the host's compiler a
- * library. Each is a function of a packet; LOOPS are so many that the kernel's verifier walks them.
+ * library. Each is a function of a packet; loops go round as often as the kernel's verifier walks them. What takes a
+ * few ns is done to each of the FRAMES in a packet: once alone, it would hide behind the loop that repeats the run.
  */
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -28,6 +29,15 @@ static void *(*map_lookup_elem)(void *map, const void *key) = (void *)1;
     }
 #endif
 #define INLINE static inline __attribute__((always_inline))
+#define FRAMES 23
+#define FRAME 64
+#define EACH_FRAME(body)                                                                      \
+    {                                                                                         \
+        u64 sum = 0;                                                                          \
+        for (u32 at = 0; at < FRAMES * FRAME; at += FRAME)                                    \
+            sum += body(data + at, end);                                                      \
+        return sum;                                                                           \
+    }
 #define APART static __attribute__((noinline))
 
 INLINE u64 null_body(u8 *data, u8 *end) { return 2; }
@@ -61,12 +71,13 @@ INLINE u64 bytes_body(u8 *data, u8 *end)
 PROGRAM(bytes)
 
 /* P3: Ethernet, IPv4, TCP, a port */
-INLINE u64 headers_body(u8 *data, u8 *end)
+INLINE u64 headers_of(u8 *data, u8 *end)
 {
     if (data + 54 > end || *(u16 *)(data + 12) != 8 || (data[14] & 15) != 5 || data[23] != 6)
         return 2;
     return *(u16 *)(data + 36) == __builtin_bswap16(80) ? 1 : 2;
 }
+INLINE u64 headers_body(u8 *data, u8 *end) EACH_FRAME(headers_of)
 PROGRAM(headers)
 
 /* P5: two levels of calls, a thousand times */
@@ -82,7 +93,7 @@ INLINE u64 calls_body(u8 *data, u8 *end)
 PROGRAM(calls)
 
 /* Ethernet, up to two VLAN tags, IPv4 or IPv6, up to four extension headers, TCP or UDP */
-INLINE u64 parse_body(u8 *data, u8 *end)
+INLINE u64 parse_of(u8 *data, u8 *end)
 {
     u8 *at = data + 14;
     if (at > end)
@@ -118,6 +129,7 @@ INLINE u64 parse_body(u8 *data, u8 *end)
         return 2;
     return *(u16 *)(at + 2) == __builtin_bswap16(443) ? 1 : 2;
 }
+INLINE u64 parse_body(u8 *data, u8 *end) EACH_FRAME(parse_of)
 PROGRAM(parse)
 
 #ifdef __bpf__

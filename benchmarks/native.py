@@ -29,8 +29,14 @@ SOURCE = Path(__file__).with_name("_native_programs.c")
 ROUNDS, SECONDS = 5, 0.05
 TO_KERNEL, TO_C = 1.1, 1.2  # at most: each program's time to the kernel's, all but calls to C's
 
-IPV4 = bytes(12) + b"\x08\x00\x45" + bytes(8) + b"\x06" + bytes(2) + b"\x0a\x00\x00\x01" + bytes(6) + b"\x01\xbb"
-PACKET = IPV4 + bytes(1500 - len(IPV4))
+ETHERNET, FRAME = bytes(12), 64
+IPV4 = b"\x45" + bytes(8) + b"\x06" + bytes(2) + b"\x0a\x00\x00\x01" + bytes(6) + b"\x01\xbb"
+IPV6 = b"\x60" + bytes(5) + b"\x11" + bytes(35) + b"\x00\x35"
+KINDS = (
+    ETHERNET + b"\x08\x00" + IPV4, ETHERNET + b"\x81\x00\x00\x07\x08\x00" + IPV4, ETHERNET + b"\x86\xdd" + IPV6,
+    ETHERNET + b"\x08\x00" + IPV4.replace(b"\x01\xbb", b"\x00\x50"),
+)  # fmt: skip
+PACKET = (b"".join(one.ljust(FRAME, b"\0") for one in KINDS) * 6)[:1500]  # a row of frames, for programs on each
 MAPS: Mapping[str, Mapping[str, Entries]] = {"hashmap": {"flows": [(b"\x0a\x00\x00\x01", bytes(8))]}}
 
 # The program over and over, each time with its budget anew, as the loop over a capture does it
@@ -99,7 +105,8 @@ def _repeat(loaded: Loaded) -> Callable[[int], float]:
     assert isinstance(tier, Runtime)
     built = tier.built(loaded.code, ())
     assert built is not None
-    compiled = Compiled(built.module.text + REPEAT, ["repeat"], level(built.size))
+    module = (tier.uncounted(loaded.code) if tier.safe else None) or built.module
+    compiled = Compiled(module.body + REPEAT, ["repeat"], level(built.size))
     form = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *[ctypes.c_uint64] * 3)
     function = form(compiled.addresses["repeat"])
     state, context = ctypes.addressof(tier.state), loaded.context(Input(packet=PACKET)).pointer().address

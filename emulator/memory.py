@@ -21,6 +21,7 @@ SIZE = 1 << 32
 SMALLEST = 1 << 26
 MAP_NORESERVE = 0x4000  # mmap(2); Python names it from 3.13 on
 GAP = 1 << 16
+GUARD = 1 << 18  # bytes before and behind the arena that machine code may touch: what offsets add to an address
 PAGE = 1 << 12
 
 
@@ -87,13 +88,13 @@ Snapshot: TypeAlias = "list[tuple[Region, bool, bytes]]"
 class Arena:
     """The memory of one machine. Regions are laid out in the order of their allocation, from 64 KiB on.
 
-    size: bytes, a power of two. host: where it begins in this process; an access of 8 bytes at its last one is mapped.
+    size: bytes, a power of two. host: where it begins in this process; GUARD bytes before and behind it are mapped too.
     """
 
     def __init__(self) -> None:
         memory, self.size = _reserve()
         self._memory: mmap.mmap | None = memory
-        self._view = memoryview(memory)[: self.size]
+        self._view = memoryview(memory)[GUARD : GUARD + self.size]
         self._next = GAP
         self._bases: list[int] = []
         self._regions: list[Region] = []
@@ -104,7 +105,7 @@ class Arena:
         import ctypes
 
         assert self._memory is not None, "the arena is closed"
-        return ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        return ctypes.addressof(ctypes.c_char.from_buffer(self._memory)) + GUARD
 
     @property
     def view(self) -> memoryview:
@@ -169,7 +170,7 @@ def _reserve() -> tuple[mmap.mmap, int]:
     while True:
         try:
             flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
-            return mmap.mmap(-1, size + PAGE, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE), size
+            return mmap.mmap(-1, size + 2 * GUARD, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE), size
         except (OSError, ValueError, OverflowError):
             if size <= SMALLEST:
                 raise Unavailable(f"the host refuses even {size} bytes of address space to the emulator") from None

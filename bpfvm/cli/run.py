@@ -135,6 +135,8 @@ def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
     if options.jobs is not None or options.dask is not None:
         return spread.run(chosen, engine, maps, options, base, target_name)
     with chosen.session(engine, maps, helpers, options.cpus, options.threads) as session:
+        if not options.as_json:
+            session.leave_uncounted()
         run = Run(session, options, base)
         with covered(session, options.coverage, target_name):
             status = run.all()

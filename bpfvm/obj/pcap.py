@@ -33,7 +33,6 @@ _FIELDS = "HHiIII"  # of the file header, behind the magic
 _HEADER = 24
 _RECORD = "IIII"
 _PLAIN = struct.Struct("<IIII")
-SAMPLE = 64  # records that tell how large packets are
 _FOLLOWING = 3  # records that must follow one another for reading to go on there
 _NEAR = 1 << 16  # seconds that packets which follow one another may be apart, when reading goes on
 _LONGEST = 1 << 24  # length on the wire that is believed then
@@ -63,14 +62,13 @@ VARIANTS: Mapping[int, Variant] = {
 class Plain:
     """A little-endian file of packets that follow one another. form: "pcap" or "pcapng". start: the first one's place.
 
-    A time of n is n * unit + offset ns (in pcap, the part below a second). mean: bytes of the first packets.
+    A time of n is n * unit + offset ns (in pcap, the part below a second).
     """
 
     form: str
     start: int
     unit: int
     offset: int
-    mean: int
 
 
 def is_pcap(head: bytes) -> bool:
@@ -112,12 +110,7 @@ class Pcap:
         """Where records of the common form are, for who walks through them by other means; None for another form."""
         if self.endian != "little" or self._record.size != _PLAIN.size or self._swapped or self._either:
             return None
-        view, at = self._pages.view, self._first
-        sizes: list[int] = []
-        while len(sizes) < SAMPLE and at + _PLAIN.size <= len(view):
-            sizes.append(self._lengths(at)[0])
-            at += _PLAIN.size + sizes[-1]
-        return Plain("pcap", self._first, self._unit, 0, sum(sizes) // len(sizes) if sizes else 0)
+        return Plain("pcap", self._first, self._unit, 0)
 
     def resume(self, at: int, number: int) -> None:
         """Begin at the record at `at` from now on, in front of which are `number` packets."""

@@ -20,7 +20,7 @@ from functools import lru_cache
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.losses import Losses
 from bpfvm.obj.pages import Pages
-from bpfvm.obj.pcap import MAX_PACKET, SAMPLE, SECOND, Packet, Plain
+from bpfvm.obj.pcap import MAX_PACKET, SECOND, Packet, Plain
 
 SECTION, INTERFACE, OLD_PACKET, SIMPLE, ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 BYTE_ORDER = 0x1A2B3C4D
@@ -83,17 +83,7 @@ class Pcapng:
         if one.parts != 1 or one.offset < 0:
             return None
         self.link = one.link
-        sizes = list(self._sizes(at))
-        return Plain("pcapng", at, one.times, one.offset, sum(sizes) // len(sizes) if sizes else 0)
-
-    def _sizes(self, at: int) -> Iterator[int]:
-        """Of the first blocks from `at` on."""
-        view = self._pages.view
-        for _ in range(SAMPLE):
-            if at + _BLOCK > len(view) or not self._is_whole(at, length := self._pair.unpack_from(view, at)[1]):
-                return
-            yield length
-            at += length
+        return Plain("pcapng", at, one.times, one.offset)
 
     def resume(self, at: int, number: int) -> None:
         """Begin at the block at `at` from now on, as `plain` left it: its interface is known."""

@@ -95,6 +95,12 @@ class Session:
 
         return batch.why_not(self.machine) is None
 
+    def leave_uncounted(self) -> None:
+        """Slices of captures need not tell how many instructions were executed: where no run can need more than the
+        budget, compiled code is faster without."""
+        if self.engine == "native":
+            self.machine.tier.counts = False
+
     def batch(
         self, capture: Capture, base: Input, cpus: int, first: int, limit: int | None, sample: Sample | None = None
     ) -> Iterator[Slice] | None:  # fmt: skip

@@ -31,9 +31,9 @@ from bpfvm.tables.sections import of_section
 
 SLICE = 1 << 16  # packets between two looks at signals
 WINDOW = 1 << 24  # bytes of a file that are mapped at a time: what stays resident of it
-SHORT = 128  # mean bytes of a packet, over which the processor's own look ahead does not find the next record
 COUNTS = [f"count{value}" for value in range(COUNTED)]
 MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 2, 0x10, 0x20, 0x4000  # mmap(2)
+MADV_POPULATE_READ = 22  # madvise(2), from Linux 5.14 on
 # Helpers that see nothing of a run but their arguments; all others want each packet to be a run of Python's
 _PLAIN = """
 map_lookup_elem map_update_elem map_delete_elem map_push_elem map_pop_elem map_peek_elem map_lookup_percpu_elem
@@ -131,7 +131,7 @@ class Batch:
         """
         assert capture.number is not None, "a file has a descriptor"
         place, left = plain.start, limit
-        self._walk.unit, self._walk.offset, self._walk.fetch = plain.unit, plain.offset, plain.mean > SHORT
+        self._walk.unit, self._walk.offset = plain.unit, plain.offset
         self._code = self._tier.walker(self._loaded.code, plain.form)
         self._walk.cpu = (first - 1) % self._walk.cpus
         self._number, self._sample = first, sample
@@ -208,6 +208,7 @@ def map_file(arena: Arena, window: Region, number: int, offset: int, size: int) 
     found = _mmap()(where, size, mmap.PROT_READ | mmap.PROT_WRITE, MAP_PRIVATE | MAP_FIXED, number, offset)
     if found != where:
         raise Unavailable(f"the host does not map the capture: {os.strerror(ctypes.get_errno())}")
+    _madvise()(where, size, MADV_POPULATE_READ)  # at once, not by a fault now and then; where that is not known, so
 
 
 def unmap_file(arena: Arena, window: Region) -> None:
@@ -217,6 +218,14 @@ def unmap_file(arena: Arena, window: Region) -> None:
     flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE
     protection = mmap.PROT_READ | mmap.PROT_WRITE
     _mmap()(arena.host + window.base, window.size, protection, flags, -1, 0)
+
+
+@cache
+def _madvise() -> Callable[..., int]:
+    """madvise(2), for advice that Python's own module does not give."""
+    call = ctypes.CDLL(None, use_errno=True).madvise
+    call.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return call
 
 
 @cache

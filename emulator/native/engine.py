@@ -101,7 +101,8 @@ def _compiled(ir: str, machine: Any, level: str) -> bytes:
     module = llvm.parse_assembly(ir)
     module.verify()
     tuning = llvm.create_pipeline_tuning_options(speed_level=2 if level == FULL else 0)
-    tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False  # time for no gain here
+    tuning.loop_vectorization = tuning.slp_vectorization = False  # time for no gain here
+    tuning.loop_unrolling = level == FULL
     builder = llvm.create_pass_builder(machine, tuning)
     if level == FULL:
         passes = builder.getModulePassManager()

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bpfvm.core.bits import mask, signed
+from bpfvm.core.bits import M64, mask, signed
 from bpfvm.emulator.interp import DEPTH, STACK
-from bpfvm.emulator.native import coverage, helpers, memory
+from bpfvm.emulator.native import coverage, helpers, loops, memory
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, TOO_DEEP
 from bpfvm.emulator.native.words import VALUES, compared, constant, swapped
-from bpfvm.emulator.portable.kinds import ARGUMENTS, State, stem_of
+from bpfvm.emulator.portable.kinds import ADDRESS, ARGUMENTS, Kind, State, stem_of
 from bpfvm.emulator.portable.translate import STILL, calls_functions
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind as Does
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TAIL_CALL = HELPERS["tail_call"].id
 ACCESSES = (Does.LOAD, Does.LOAD_SX, Does.LOAD_ACQUIRE, Does.STORE, Does.STORE_RELEASE, Does.ATOMIC)
 ENDS = (Does.JUMP, Does.GOTO, Does.EXIT, Does.MAY_GOTO)
+FRAME = Kind("stack", ADDRESS, 0)
 NEVER = "!prof !0"  # of a branch whose first way is hardly ever taken
 
 
@@ -44,6 +45,8 @@ class Function:
         place = {block: index for index, block in enumerate(order)}
         edges = [(block, edge.to) for block in order for edge in unit.graph.blocks[block].edges]
         self._heads = {to for block, to in edges if place[to] <= place[block]}
+        self._counted = {one.header: one for one in loops.counted(unit, order)} if self._heads and unit.counts else {}
+        self._labels: dict[int, str] = {}  # of blocks that have another one than their own, in what is written now
         self._slot = self._count = self._written = self._helper = 0
         self._fields: dict[str, str] = {}  # words of the state that are used -> the names of their addresses
         touched = (one.op.kind in ACCESSES for one in unit.insns_of(self.function))
@@ -109,8 +112,16 @@ class Function:
         head = [f"define internal fastcc i64 @f{self.function.slot}({passed}, i64 %d, ptr noalias %st) {{", "entry:"]
         self._enter()
         self.line(f"br label %b{self.function.blocks.start}")
+        inside = {block: one.header for one in self._counted.values() for block in one.blocks}
         for block in self.order:
+            self._labels = {inside[block]: f"tested{inside[block]}"} if block in inside else {}
+            if block in self._counted:
+                self._enter_counted(self._counted[block])
             self._block(block)
+        for one in self._counted.values():
+            self._labels = {block: f"counted{block}" for block in one.blocks}
+            for block in one.blocks:
+                self._block(block, tested=False)
         fields = [f"  {at} = getelementptr i64, ptr %st, i64 {INDEX[name]}" for name, at in self._fields.items()]
         return [*head, *fields, *self.text, "}"]
 
@@ -148,21 +159,32 @@ class Function:
         at = self.emit(f"add i64 %d, {INDEX['poison0']}")
         source = self.emit(f"load ptr, ptr {self.emit(f'getelementptr i64, ptr %st, i64 {at}')}")
         source = self.emit(f"getelementptr i8, ptr {source}, i64 {STACK + lowest}")
-        goal = memory.pointer(self, self.emit(f"add i64 %r10, {lowest}"))
         size = highest - lowest
+        goal = memory.host(self, FRAME, "%r10", lowest, size)
         self.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {goal}, ptr {source}, i64 {size}, i1 false)")
 
     def _refresh(self) -> None:
         """Read again what a call may have changed: the rest of the budget, the bounds of packet and context."""
-        rest = self.emit(f"sub i64 {self.get('left')}, {self.get('executed')}")
-        self.line(f"store i64 {rest}, ptr %limit")
+        if self.unit.counts:
+            rest = self.emit(f"sub i64 {self.get('left')}, {self.get('executed')}")
+            self.line(f"store i64 {rest}, ptr %limit")
         for name in self._bounds:
             self.line(f"store i64 {self.get(name)}, ptr %{name}")
 
-    def _block(self, number: int) -> None:
+    def _enter_counted(self, loop: loops.Counted) -> None:
+        """Where a loop is entered: go round it without tests of the budget, if it is left after all turns."""
+        self.begin(f"b{loop.header}")
+        enough = loops.fits(self, loop)
+        self.line(f"br i1 {enough}, label %counted{loop.header}, label %tested{loop.header}, {memory.LIKELY}")
+
+    def _label(self, block: int) -> str:
+        return self._labels.get(block, f"b{block}")
+
+    def _block(self, number: int, tested: bool = True) -> None:
+        """tested: whether the budget is, at the head of a loop."""
         one = self.unit.graph.blocks[number]
-        self.begin(f"b{number}")
-        if number in self._heads:
+        self.begin(self._label(number))
+        if tested and number in self._heads:
             self._check_budget(one.start)
         self.count(coverage.ENTERED, one.start)
         state = self.unit.facts.before[number].copy()
@@ -182,14 +204,17 @@ class Function:
         self.line(f"store i64 {self._spent()}, ptr %n")
         goals = {edge.way.name: edge.to for edge in one.edges}
         if len(goals) < 2:
-            self.line(f"br label %b{next(iter(goals.values()))}")
+            self.line(f"br label %{self._label(next(iter(goals.values())))}")
             return
         taken = self._taken(insns[one.last - 1])
         if self.unit.counters is not None:
             self.count(coverage.TAKEN, self._slot, self.emit(f"zext i1 {taken} to i64"))
-        self.line(f"br i1 {taken}, label %b{goals['JUMP']}, label %b{goals['FALL']}")
+        forward = ", !prof !2" if goals["JUMP"] > number else ""
+        self.line(f"br i1 {taken}, label %{self._label(goals['JUMP'])}, label %{self._label(goals['FALL'])}{forward}")
 
     def _check_budget(self, slot: int) -> None:
+        if not self.unit.counts:
+            return
         over = self.emit(f"icmp sge i64 {self.emit('load i64, ptr %n')}, {self.emit('load i64, ptr %limit')}")
         stop, on = self.new_label("over"), self.new_label("on")
         self.line(f"br i1 {over}, label %{stop}, label %{on}, {NEVER}")
@@ -201,15 +226,19 @@ class Function:
 
     def _spent(self) -> str:
         """Instructions executed in this function, this one included."""
+        if not self.unit.counts:
+            return "0"
         return self.emit(f"add i64 {self.emit('load i64, ptr %n')}, {self._count}")
 
     def _settle(self) -> None:
         """Count what was executed here in the state, before a call of functions that go on counting there."""
-        self.put("executed", self.emit(f"add i64 {self.get('executed')}, {self._spent()}"))
-        self.line(f"store i64 {-self._count}, ptr %n")
+        if self.unit.counts:
+            self.put("executed", self.emit(f"add i64 {self.get('executed')}, {self._spent()}"))
+            self.line(f"store i64 {-self._count}, ptr %n")
 
     def _leave(self, value: str) -> None:
-        self.put("executed", self.emit(f"add i64 {self.get('executed')}, {self._spent()}"))
+        if self.unit.counts:
+            self.put("executed", self.emit(f"add i64 {self.get('executed')}, {self._spent()}"))
         self.line(f"ret i64 {value}")
 
     def _tell_exit(self) -> None:
@@ -320,6 +349,9 @@ class Function:
         if insn.op.kind is Does.LOAD_SX:
             bits = insn.op.bits
             value = self.widen(self.cut(value, bits), bits, "sext")
+        elif insn.op.bits == 64:  # in mode `safe` a wild access may have changed the slot: its bound is made to hold
+            top = self.unit.analysis.loaded(state, insn).top if insn.op.kind is Does.LOAD else M64
+            value = value if top == M64 else self.emit(f"call i64 @llvm.umin.i64(i64 {value}, i64 {top})")
         self.write(insn.dst, value)
 
     def _store(self, state: State, insn: Insn) -> None:

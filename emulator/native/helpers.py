@@ -34,8 +34,8 @@ def _map_lookup_elem(f: Function, state: State) -> bool:
     ):
         return False
     number = f.unit.finders.setdefault(name, len(f.unit.finders))
-    host = memory.pointer(f, f.read(2))
-    f.write(0, f.emit(f"call i64 @find{number}(ptr %base, ptr %st, ptr {host})"))
+    place = memory.host(f, key, f.read(2), 0, store.spec.key_size)
+    f.write(0, f.emit(f"call i64 @find{number}(ptr %base, ptr %st, ptr {place})"))
     return True
 
 

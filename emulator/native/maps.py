@@ -87,7 +87,7 @@ class Finder(Body):
             self.line(f"store i32 1, ptr {self.host(self.emit(f'sub i64 {value}, {store.mark}'))}, align 4")
         if isinstance(store, PerCpu):
             value = self.emit(f"add i64 {value}, {self.mine(store.stride)}")
-        self.line(f"ret i64 {value}")
+        self.line(f"ret i64 {self.emit(f'and i64 {value}, {self.arena - 1}')}")  # whatever the chain was led to
 
 
 def chain(f: Body, store: Hashed) -> tuple[str, str]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from bpfvm.emulator.interp import STACK
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.maps.store import RDONLY_PROG, WRONLY_PROG
+from bpfvm.emulator.memory import GUARD
 from bpfvm.emulator.native.words import VALUES, constant
-from bpfvm.emulator.portable.kinds import Kind
+from bpfvm.emulator.portable.kinds import NUMBER, Kind
 from bpfvm.isa.insn import Insn
 from bpfvm.tables.maps import BY_NAME as MAPS
 
@@ -28,10 +29,21 @@ ENTRY = "[4 x i32]"  # of the table of pages: lowest address, end for reads, end
 LIKELY = "!prof !1"  # of a branch whose first way is nearly always taken
 
 
+def host(f: Function, base: Kind, word: str, off: int, size: int) -> str:
+    """The host pointer of an access at a guest address and a constant distance, which cannot leave the arena's memory.
+
+    The address is masked, unless it is known to be small enough; the distance reaches no further than the guards before
+    and behind the arena.
+    """
+    if base.top + max(off, 0) + size > f.unit.arena + GUARD:
+        word = f.emit(f"and i64 {word}, {f.unit.arena - 1}")
+    place = f.emit(f"getelementptr i8, ptr %base, i64 {word}")
+    return f.emit(f"getelementptr i8, ptr {place}, i64 {off}") if off else place
+
+
 def pointer(f: Function, address: str) -> str:
-    """The host pointer of a guest address, which cannot leave the arena."""
-    inside = f.emit(f"and i64 {address}, {f.unit.arena - 1}")
-    return f.emit(f"getelementptr i8, ptr %base, i64 {inside}")
+    """The host pointer of any guest address."""
+    return host(f, NUMBER, address, 0, 8)
 
 
 def load(f: Function, base: Kind, insn: Insn) -> str:
@@ -40,14 +52,14 @@ def load(f: Function, base: Kind, insn: Insn) -> str:
     address = _moved(f, insn.src, insn.off)
     inside = _inside(f, base, insn.src, insn.off, size, address, write=False)
     if inside == SURE:
-        return _raw_load(f, address, size)
+        return _raw_load(f, host(f, base, f.read(insn.src), insn.off, size), size)
     place = _object(f, base, insn.src, insn.off)
     if inside == NEVER:
         return f.callback("load", *place, str(size))
     fast, slow, join = f.new_label("fast"), f.new_label("slow"), f.new_label("join")
     f.line(f"br i1 {inside}, label %{fast}, label %{slow}, {LIKELY}")
     f.begin(fast)
-    found = _raw_load(f, address, size)
+    found = _raw_load(f, pointer(f, address), size)
     f.line(f"br label %{join}")
     f.begin(slow)
     told = f.callback("load", *place, str(size))
@@ -63,7 +75,7 @@ def store(f: Function, base: Kind, insn: Insn, word: str) -> None:
     address = _moved(f, insn.dst, insn.off)
     inside = _inside(f, base, insn.dst, insn.off, size, address, write=True)
     if inside == SURE:
-        _raw_store(f, address, size, word)
+        _raw_store(f, host(f, base, f.read(insn.dst), insn.off, size), size, word)
         return
     place = _object(f, base, insn.dst, insn.off)
     cut = word if size == 8 else f.emit(f"and i64 {word}, {(1 << 8 * size) - 1}")
@@ -73,7 +85,7 @@ def store(f: Function, base: Kind, insn: Insn, word: str) -> None:
     fast, slow, join = f.new_label("fast"), f.new_label("slow"), f.new_label("join")
     f.line(f"br i1 {inside}, label %{fast}, label %{slow}, {LIKELY}")
     f.begin(fast)
-    _raw_store(f, address, size, word)
+    _raw_store(f, pointer(f, address), size, word)
     f.line(f"br label %{join}")
     f.begin(slow)
     f.callback("store", *place, str(size), cut)
@@ -87,14 +99,16 @@ def atomic(f: Function, base: Kind, insn: Insn) -> None:
     size = bits // 8
     address = _moved(f, insn.dst, insn.off)
     aligned = base.off is not None and (base.off + insn.off) % size == 0
-    if not (aligned and is_sure(f.unit, base, insn.off, size, write=True)) and not f.unit.safe:
+    asked = not (aligned and is_sure(f.unit, base, insn.off, size, write=True)) and not f.unit.safe
+    if asked:
         address = f.callback("atomic", address, str(size))
     source = f.cut(f.read(insn.src), bits)
     stem = insn.op.name.removeprefix("atomic_").removeprefix("fetch_").rstrip("0123456789")
     if f.unit.threads:
         old = _of_threads(f, stem, f.emit(f"and i64 {address}, {-size}"), source, bits)
     else:
-        old = _alone(f, stem, pointer(f, address), source, bits)
+        place = pointer(f, address) if asked else host(f, base, f.read(insn.dst), insn.off, size)
+        old = _alone(f, stem, place, source, bits)
     if stem == "cmpxchg":
         f.write(0, f.widen(old, bits))
     elif insn.op.fetches:
@@ -103,23 +117,23 @@ def atomic(f: Function, base: Kind, insn: Insn) -> None:
 
 def _of_threads(f: Function, stem: str, address: str, source: str, bits: int) -> str:
     """What was there before. address: a multiple of the size."""
-    host, aligned = pointer(f, address), f"seq_cst, align {bits // 8}"
+    place, aligned = pointer(f, address), f"seq_cst, align {bits // 8}"
     if stem != "cmpxchg":
-        return f.emit(f"atomicrmw {stem} ptr {host}, i{bits} {source} {aligned}")
+        return f.emit(f"atomicrmw {stem} ptr {place}, i{bits} {source} {aligned}")
     want = f.cut(f.read(0), bits)
-    pair = f.emit(f"cmpxchg ptr {host}, i{bits} {want}, i{bits} {source} seq_cst {aligned}")
+    pair = f.emit(f"cmpxchg ptr {place}, i{bits} {want}, i{bits} {source} seq_cst {aligned}")
     return f.emit(f"extractvalue {{ i{bits}, i1 }} {pair}, 0")
 
 
-def _alone(f: Function, stem: str, host: str, source: str, bits: int) -> str:
+def _alone(f: Function, stem: str, place: str, source: str, bits: int) -> str:
     """What was there before."""
-    old = f.emit(f"load i{bits}, ptr {host}, align 1")
+    old = f.emit(f"load i{bits}, ptr {place}, align 1")
     if stem == "cmpxchg":
         equal = f.emit(f"icmp eq i{bits} {old}, {f.cut(f.read(0), bits)}")
         new = f.emit(f"select i1 {equal}, i{bits} {source}, i{bits} {old}")
     else:
         new = source if stem == "xchg" else VALUES[stem](f.emit, old, source, bits)
-    f.line(f"store i{bits} {new}, ptr {host}, align 1")
+    f.line(f"store i{bits} {new}, ptr {place}, align 1")
     return old
 
 
@@ -212,9 +226,9 @@ def _moved(f: Function, register: int, off: int) -> str:
     return f.emit(f"add i64 {word}, {off}") if off else word
 
 
-def _raw_load(f: Function, address: str, size: int) -> str:
-    return f.widen(f.emit(f"load i{8 * size}, ptr {pointer(f, address)}, align 1"), 8 * size)
+def _raw_load(f: Function, place: str, size: int) -> str:
+    return f.widen(f.emit(f"load i{8 * size}, ptr {place}, align 1"), 8 * size)
 
 
-def _raw_store(f: Function, address: str, size: int, word: str) -> None:
-    f.line(f"store i{8 * size} {f.cut(word, 8 * size)}, ptr {pointer(f, address)}, align 1")
+def _raw_store(f: Function, place: str, size: int, word: str) -> None:
+    f.line(f"store i{8 * size} {f.cut(word, 8 * size)}, ptr {place}, align 1")

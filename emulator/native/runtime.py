@@ -17,11 +17,12 @@ from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, Interpreter, poison
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.memory import Pointer, Region
+from bpfvm.emulator.native.bound import bound
 from bpfvm.emulator.native.coverage import Counters, NativeCoverage, exits
 from bpfvm.emulator.native.engine import QUICK, Compiled, level
 from bpfvm.emulator.native.memory import PAGE_BITS
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, STOPPED, TOO_DEEP, State
-from bpfvm.emulator.native.translate import Module, translate, unit_of
+from bpfvm.emulator.native.translate import Module, Unit, translate, unit_of
 from bpfvm.emulator.native.walk import LINE, TRAPPED, Walk, walk
 from bpfvm.emulator.portable.runtime import Runtime as Portable
 from bpfvm.emulator.portable.translate import CALLING
@@ -43,31 +44,35 @@ Run = Callable[..., int]
 
 @dataclass(slots=True)
 class Built:
-    """A program's code. worked: instructions that it executed; compiled: of which the functions are, by slot.
+    """A program's code, compiled when it is called first. worked: instructions that it executed.
 
     walkers: loops over captures with the program in them, by format. asked: callbacks that there are.
     """
 
     module: Module
-    compiled: Compiled
     size: int
-    functions: dict[int, Run] = field(init=False)
     worked: int = 0
     hot: bool = False
     walkers: dict[str, Compiled] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
+    _compiled: Compiled | None = None
+    _functions: dict[int, Run] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.bind()
-
-    def bind(self) -> None:
-        """Take the functions of the code."""
-        self.functions = {slot: ENTRY(self.compiled.addresses[f"run{slot}"]) for slot in self.module.entries}
+    @property
+    def functions(self) -> dict[int, Run]:
+        """By slot."""
+        if self._compiled is None:
+            self._compile(QUICK)
+        return self._functions
 
     def optimise(self) -> None:
         """Compile again, with more care."""
-        self.hot, self.compiled = True, Compiled(self.module.text, self.module.names, level(self.size))
-        self.bind()
+        self.hot = True
+        self._compile(level(self.size))
+
+    def _compile(self, level: str) -> None:
+        self._compiled = Compiled(self.module.text, self.module.names, level)
+        self._functions = {slot: ENTRY(self._compiled.addresses[f"run{slot}"]) for slot in self.module.entries}
 
 
 class Runtime(Portable):
@@ -76,13 +81,14 @@ class Runtime(Portable):
     safe: whether accesses are masked into the arena and nothing more, for programs that a verifier accepted.
     threads: whether several tiers like this one run at a time on the machine (`beside`): atomics are real ones, maps
     have locks.
+    counts: whether loops over captures tell how many instructions were executed; set before the first one.
     """
 
     def __init__(
         self, system: System, helpers: Mapping[int, Helper], budget: int, safe: bool = False, threads: bool = False
     ) -> None:  # fmt: skip
         super().__init__(system, helpers, budget)
-        self.safe = safe
+        self.safe, self.counts = safe, True
         self.gate = RLock() if threads else None  # under which several threads ask Python
         self._locks = (ctypes.c_uint32 * (LINE // 4 * max(len(system.maps), 1)))() if threads else None
         self.counters: dict[str, Counters] = {}
@@ -99,6 +105,7 @@ class Runtime(Portable):
         self._last = 0  # the slot that was executed last before a function of the program that Python calls
         self._filled_by: int | None = None  # the seed of what is in `_poison`
         self._raised: BaseException | None = None
+        self._runs: Built  # what runs: its functions may be called back
         self._walking = False  # whether the packet that runs is in a capture's pages
         self._built: dict[tuple[str, tuple[int, ...]], Built | None] = {}
         self._calls = {name: CALLS[name](self._guarded(getattr(self, f"_on_{name}"))) for name in CALLBACKS}
@@ -117,11 +124,11 @@ class Runtime(Portable):
         """As Interpreter.run."""
         given = tuple(sorted(registers)) if not slot else ()
         built = self.built(code, given) if max(registers, default=1) <= 5 else None
-        if built is None or slot not in built.functions:
+        if built is None or slot not in built.module.entries:
             return self._by_reference(code, context, seed, registers, slot, self.budget)
         if built.worked > HOT and not built.hot:
             built.optimise()
-        self.code, self.context, self._running = code, context, built.functions
+        self.code, self.context, self._runs = code, context, built
         self._begin(seed)
         first = [context.pointer().address, 0, 0, 0, 0]
         for register, value in registers.items():
@@ -153,7 +160,7 @@ class Runtime(Portable):
         self.code, self.context = code, context
         built = self.built(code, ())
         assert built is not None, "asked before"
-        self._running, self._walking = built.functions, True
+        self._runs, self._walking = built, True
         self._begin(seed)
 
     def reference(self) -> Interpreter:
@@ -178,17 +185,28 @@ class Runtime(Portable):
         built = self.built(code, ())
         assert built is not None, "asked before"
         if form not in built.walkers:
-            text = built.module.text + walk(self.system.arena.size, 0, form, self.gate is not None)
+            module = (None if self.counts else self.uncounted(code)) or built.module
+            text = module.body + walk(self.system.arena.size, 0, form, self.gate is not None)
             names = ["walk"] if self.gate is None else ["walk", "skip"]
             built.walkers[form] = Compiled(text, names, level(built.size))
         return built.walkers[form]
+
+    def uncounted(self, code: Code) -> Module | None:
+        """The code of a program that does not count what it executes; None where a run might need more than the
+        budget."""
+        unit = self._unit(code, ())
+        most = bound(unit) if unit is not None else None
+        if unit is None or most is None or most > self.budget:
+            return None
+        unit.counts = False
+        return translate(unit)
 
     def walk(self, compiled: Compiled, code: Code, context: Context, seed: int, words: Walk) -> int:
         """Run the loop: why it stopped. Raises Stop for a machine fault of the last packet."""
         self.code, self.context, state = code, context, self.state
         built = self.built(code, ())
         assert built is not None, "asked before"
-        self._running = built.functions
+        self._runs = built
         self._begin(seed)
         self._walking = True
         try:
@@ -245,7 +263,7 @@ class Runtime(Portable):
         given = [one if isinstance(one, int) else one.address for one in arguments]
         if self._covered is not None and self.code is not None:
             self._covered.step(self.code.program.name, self._last, slot)
-        result = self._running[slot](self._at, *given, *[0] * (5 - len(given)), depth + 1)
+        result = self._runs.functions[slot](self._at, *given, *[0] * (5 - len(given)), depth + 1)
         if state.trap:
             self.fail()
         self.depth, self.slot, state.slot = depth, here, here
@@ -338,7 +356,7 @@ class Runtime(Portable):
             return self._rest_by_reference(code)
         if self._covered is not None and code is self.code:
             self._covered.step(code.program.name, self.state.slot, 0)
-        self.code, self._running = code, built.functions
+        self.code, self._runs = code, built
         assert self.context is not None
         return built.functions[0](self._at, self.context.pointer().address, 0, 0, 0, 0, depth)
 
@@ -374,20 +392,23 @@ class Runtime(Portable):
         return self._built[key]
 
     def _build(self, code: Code, given: tuple[int, ...]) -> Built | None:
-        kind = PROGRAM_TYPES[code.program.type]
-        layout = context_of(kind, self.system.arch)
-        unit = unit_of(code.program, self.system, layout, given, self.helpers, self.safe)
+        unit = self._unit(code, given)
         if unit is None:
             return None
-        if self._covered is not None:
-            unit.counters = self.counters[code.program.name]
-        unit.threads = self.gate is not None
         record = self.system.maps.get(RECORD)
         if isinstance(record, ArrayMap) and not self.state.record:
             self.state.record = record.values.base
         module = translate(unit)
-        compiled = Compiled(module.text, module.names, QUICK)
-        return Built(module, compiled, len(code.program.insns), asked=frozenset(unit.asked))
+        return Built(module, len(code.program.insns), asked=frozenset(unit.asked))
+
+    def _unit(self, code: Code, given: tuple[int, ...]) -> Unit | None:
+        kind = PROGRAM_TYPES[code.program.type]
+        layout = context_of(kind, self.system.arch)
+        unit = unit_of(code.program, self.system, layout, given, self.helpers, self.safe)
+        if unit is not None:
+            unit.counters = self.counters[code.program.name] if self._covered is not None else None
+            unit.threads = self.gate is not None
+        return unit
 
 
 def _signed(word: int) -> int:

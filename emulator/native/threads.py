@@ -19,7 +19,7 @@ from bpfvm.core.machine import Fault, Input
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.contexts import ContextBuilder
 from bpfvm.emulator.machine import Loaded
-from bpfvm.emulator.native.batch import COUNTS, SHORT, Slice, map_file, unmap_file
+from bpfvm.emulator.native.batch import COUNTS, Slice, map_file, unmap_file
 from bpfvm.emulator.native.batch import why_not as why_no_loop
 from bpfvm.emulator.native.runtime import WALK, Runtime
 from bpfvm.emulator.native.walk import DONE, ENOUGH, TOLD, TRAPPED, Walk
@@ -94,7 +94,7 @@ class Threads:
         compiled = self._lanes[0].tier.walker(self._loaded.code, plain.form)
         self._skip, self._walk = (WALK(compiled.addresses[name]) for name in ("skip", "walk"))
         for walk in (self._ahead, *(lane.walk for lane in self._lanes)):
-            walk.unit, walk.offset, walk.fetch = plain.unit, plain.offset, plain.mean > SHORT
+            walk.unit, walk.offset = plain.unit, plain.offset
         place, self._left, self._number = plain.start, limit, first
         while True:
             offset = place // mmap.PAGESIZE * mmap.PAGESIZE

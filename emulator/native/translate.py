@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from bpfvm.core.bits import M64
 from bpfvm.emulator.contexts.access import Access, rules
@@ -17,7 +18,7 @@ from bpfvm.emulator.native.state import INDEX
 from bpfvm.emulator.native.words import DECLARATIONS
 from bpfvm.emulator.portable.kinds import ARGUMENTS, Analysis, Facts
 from bpfvm.emulator.system import System
-from bpfvm.isa.cfg import Cfg, control_flow
+from bpfvm.isa.cfg import Cfg, Structure, control_flow, structure
 from bpfvm.isa.cfg import Function as Part
 from bpfvm.isa.flow import reverse_postorder
 from bpfvm.isa.insn import Insn, slots
@@ -49,14 +50,16 @@ declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 !0 = !{{!"branch_weights", i32 1, i32 2000}}
 !1 = !{{!"branch_weights", i32 2000, i32 1}}
+!2 = !{{!"branch_weights", i32 1, i32 8}}
 """
 
 
-@dataclass(slots=True)
+@dataclass
 class Unit:
     """What the functions of a program share while they are written.
 
     context_size: bytes, None where inputs choose. arena: its size. safe: whether accesses are masked only.
+    counts: whether instructions are counted, and the budget is tested; else no run may need more than it.
     in_place: helpers that need not be called, by number: the type's own that no user's function stands for; none where
     a lock may be held, under which they are refused.
     poisoned: by slot of a function, the part of its stack that is filled before it runs.
@@ -75,6 +78,7 @@ class Unit:
     rules: Access | None
     context_size: int | None
     safe: bool
+    counts: bool = True
     arena: int = 0
     in_place: frozenset[int] = frozenset()
     poisoned: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -83,6 +87,11 @@ class Unit:
     counters: Counters | None = None
     threads: bool = False
     asked: set[str] = field(default_factory=set)
+
+    @cached_property
+    def shape(self) -> Structure:
+        """Loops and dominators."""
+        return structure(self.graph)
 
     def insns_of(self, part: Part) -> Sequence[Insn]:
         """The instructions of a function."""
@@ -97,10 +106,15 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """text: LLVM IR. entries: slots of the functions that can be entered, as @run<slot>."""
+    """body: LLVM IR of functions that only the module calls. entries: slots of those that can be entered."""
 
-    text: str
+    body: str
     entries: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        """With a way in for each entry, @run<slot>."""
+        return "\n".join((self.body, *(_way_in(slot) for slot in self.entries)))
 
     @property
     def names(self) -> list[str]:
@@ -152,7 +166,6 @@ def translate(unit: Unit) -> Module:
         if one.blocks.start in unit.facts.before:
             unit.poisoned[one.slot] = poisoned(unit, one)
             text += Function(unit, number, order[number]).write_all()
-            text += _way_in(one.slot)
             entries.append(one.slot)
     for name, number in unit.finders.items():
         lock = lock_of(unit, name) if name in unit.changers else None
@@ -169,11 +182,7 @@ def lock_of(unit: Unit, name: str) -> int | None:
     return list(unit.system.maps).index(name) if unit.threads else None
 
 
-def _way_in(slot: int) -> list[str]:
+def _way_in(slot: int) -> str:
     passed = ", ".join(f"i64 %a{register}" for register in ARGUMENTS)
-    return [
-        f"define i64 @run{slot}(ptr %st, {passed}, i64 %d) {{",
-        f"  %r = call fastcc i64 @f{slot}({passed}, i64 %d, ptr %st)",
-        "  ret i64 %r",
-        "}",
-    ]
+    call = f"  %r = call fastcc i64 @f{slot}({passed}, i64 %d, ptr %st)"
+    return f"define i64 @run{slot}(ptr %st, {passed}, i64 %d) {{\n{call}\n  ret i64 %r\n}}"

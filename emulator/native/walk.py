@@ -17,7 +17,7 @@ from bpfvm.obj.pcap import MAX_PACKET, SECOND
 from bpfvm.obj.pcapng import ENHANCED, LEAST_ENHANCED
 
 COUNTED = 8  # results below are counted in place
-AHEAD = 1 << 14  # bytes by which the file is fetched before it is read
+AHEAD = 1 << 13  # bytes by which the file is fetched before it is read
 LINE = 64
 
 _WORDS = (
@@ -30,7 +30,6 @@ _WORDS = (
     "first_cpu",  # whose turn it is behind the last
     "context",  # address of the context
     "record",  # address of the word that a recorded fault is in, 0 for none
-    "fetch",  # 1 where the file is fetched ahead
     "result",  # r0 of the last packet
     *(f"count{value}" for value in range(COUNTED)),
 )  # fmt: skip
@@ -54,6 +53,24 @@ def _add(name: str, value: str, to: str) -> str:
         f"  %q{to} = getelementptr i64, ptr %w, i64 {PLACE[name]}\n  %o{to} = load i64, ptr %q{to}\n"
         f"  %n{to} = add i64 %o{to}, {value}\n  store i64 %n{to}, ptr %q{to}"
     )
+
+
+def _set(*names: str) -> str:
+    return "\n".join(
+        f"  %q{name} = getelementptr i64, ptr %w, i64 {PLACE[name]}\n  store i64 %rest_{name}, ptr %q{name}"
+        for name in names
+    )
+
+
+def _out(*values: object) -> str:
+    """A value for each way out of the loop, in the order of the text."""
+    ways = ("loop", "head", "header", "read", "run", "fine", "recorded")
+    return ", ".join(f"[ {value}, %{way} ]" for value, way in zip(values, ways, strict=True))
+
+
+def _either(before: str, after: str) -> str:
+    """Of a way out before the program has run on a packet, and after."""
+    return _out(*[before] * 4, *[after] * 3)
 
 
 def _state(name: str, value: str) -> str:
@@ -155,8 +172,6 @@ entry:
 {_get("first_cpu", "firstcpu")}
 {_get("context", "context")}
 {_get("record", "record")}
-{_get("fetch", "fetch")}
-  %fetching = icmp ne i64 %fetch, 0
   %recording = icmp ne i64 %record, 0
   %recordp = getelementptr i8, ptr %base, i64 %record
   %ctxp = getelementptr i8, ptr %base, i64 %context
@@ -165,13 +180,16 @@ entry:
   %patp = getelementptr i64, ptr %w, i64 {PLACE["at"]}
   %executedp = getelementptr i64, ptr %st, i64 {STATE["executed"]}
   %trapp = getelementptr i64, ptr %st, i64 {STATE["trap"]}
-  %pcpu = getelementptr i64, ptr %w, i64 {PLACE["cpu"]}
-  %presult = getelementptr i64, ptr %w, i64 {PLACE["result"]}
+{_get("cpu", "cpu0")}
   %at0 = load i64, ptr %patp
+{_state("left", "%budget")}
   br label %loop
 loop:
   %at = phi i64 [ %at0, %entry ], [ %stop, %on ]
   %left = phi i64 [ %todo, %entry ], [ %fewer, %on ]
+  %cpu = phi i64 [ %cpu0, %entry ], [ %cpu2, %on ]
+  %bytes = phi i64 [ 0, %entry ], [ %bytes1, %on ]
+  %insns = phi i64 [ 0, %entry ], [ %insns1, %on ]
   %enough = icmp eq i64 %left, 0
   br i1 %enough, label %out, label %head
 head:
@@ -180,13 +198,13 @@ head:
   br i1 %empty, label %out, label %header
 @READ
 maybe:
-  br i1 %fetching, label %ahead, label %run
+  br label %ahead
 ahead:
   %line = phi i64 [ %at, %maybe ], [ %nextline, %ahead ]
   %far = add i64 %line, {AHEAD}
   %farin = and i64 %far, INSIDE
   %farp = getelementptr i8, ptr %base, i64 %farin
-  call void @llvm.prefetch.p0(ptr %farp, i32 0, i32 3, i32 1)
+  call void @llvm.prefetch.p0(ptr %farp, i32 0, i32 2, i32 1)
   %nextline = add i64 %line, {LINE}
   %more = icmp ult i64 %nextline, %stop
   br i1 %more, label %ahead, label %run
@@ -200,22 +218,16 @@ run:
 {_state("packet_end", "%finish")}
 {_state("now", "%now")}
 {_state("executed", "0")}
-{_state("left", "%budget")}
 {_state("patience", str(MAY_GOTO))}
-  %cpu = load i64, ptr %pcpu
 {_state("cpu", "%cpu")}
   %cpu1 = add i64 %cpu, 1
   %round = icmp uge i64 %cpu1, %cpus
   %cpu2 = select i1 %round, i64 %firstcpu, i64 %cpu1
-  store i64 %cpu2, ptr %pcpu
-  store i64 %stop, ptr %patp
   %r = call fastcc i64 @PROGRAM(i64 %context, i64 0, i64 0, i64 0, i64 0, i64 0, ptr %st)
-  store i64 %r, ptr %presult
   %executed = load i64, ptr %executedp
   %fewer = sub i64 %left, 1
-{_add("packets", "1", "packets")}
-{_add("bytes", "%size", "bytes")}
-{_add("insns", "%executed", "insns")}
+  %bytes1 = add i64 %bytes, %size
+  %insns1 = add i64 %insns, %executed
   %trap = load i64, ptr %trapp
   %trapped = icmp ne i64 %trap, 0
   %over = icmp ugt i64 %executed, %budget
@@ -241,11 +253,18 @@ count:
 on:
   br label %loop
 out:
-  %why = phi i64 [ {ENOUGH}, %loop ], [ {DONE}, %head ], [ {ODD}, %header ], [ {ODD}, %read ], [ {TRAPPED}, %run ],
-                 [ {TOLD}, %fine ], [ {TOLD}, %recorded ]
-  %resting = phi i64 [ %at, %loop ], [ %at, %head ], [ %at, %header ], [ %at, %read ], [ %stop, %run ],
-                     [ %stop, %fine ], [ %stop, %recorded ]
-  store i64 %resting, ptr %patp
+  %why = phi i64 {_out(ENOUGH, DONE, ODD, ODD, TRAPPED, TOLD, TOLD)}
+  %rest_at = phi i64 {_either("%at", "%stop")}
+  %rest_left = phi i64 {_either("%left", "%fewer")}
+  %rest_cpu = phi i64 {_either("%cpu", "%cpu2")}
+  %rest_bytes = phi i64 {_either("%bytes", "%bytes1")}
+  %rest_insns = phi i64 {_either("%insns", "%insns1")}
+  %rest_result = phi i64 {_either("0", "%r")}
+  %rest_packets = sub i64 %todo, %rest_left
+{_set("at", "cpu", "result")}
+{_add("packets", "%rest_packets", "packets")}
+{_add("bytes", "%rest_bytes", "bytes")}
+{_add("insns", "%rest_insns", "insns")}
   ret i64 %why
 }}
 """

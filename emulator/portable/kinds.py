@@ -25,7 +25,8 @@ from bpfvm.isa.ops import Kind as Does
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 LOOKUP = HELPERS["map_lookup_elem"].id
-TOPS = (0xFF, 0xFFFF, M32, M64)  # what a number's bound is rounded up to where paths meet, so that loops settle
+NEAR = M32 + 0x1_0000  # an address, and what the lengths of headers add to it
+TOPS = (0xFF, 0xFFFF, M32, NEAR, M64)  # what a number's bound is rounded up to where paths meet, so that loops settle
 ADDRESS = M32  # the largest address of the arena
 ARGUMENTS = range(1, 6)
 
@@ -197,7 +198,7 @@ class Analysis:
         if kind is Does.ALU:
             regs[insn.dst] = self._alu(regs, insn)
         elif kind is Does.LOAD:
-            regs[insn.dst] = self._load(state, insn)
+            regs[insn.dst] = self.loaded(state, insn)
         elif kind in (Does.LOAD_SX, Does.LOAD_ACQUIRE):
             regs[insn.dst] = NUMBER if kind is Does.LOAD_SX else up_to(mask(insn.op.bits))
         elif kind in (Does.STORE, Does.STORE_RELEASE):
@@ -226,7 +227,8 @@ class Analysis:
             self.escaped = True
         return _bounded(stem, bits, a, b, insn)
 
-    def _load(self, state: State, insn: Insn) -> Kind:
+    def loaded(self, state: State, insn: Insn) -> Kind:
+        """What a zero-extending load gives."""
         base, size = state.regs[insn.src], insn.op.bits // 8
         if base.tag == "ctx" and base.off is not None and size == 4:
             pointer = self.fields.get(base.off + insn.off)
@@ -309,7 +311,8 @@ def _loaded(insn: Insn) -> Kind:
     if insn.op.name == "lddw_map":
         return Kind("map", ADDRESS, 0, insn.symbol or "")
     if insn.op.name == "lddw_map_value":
-        return Kind("value", ADDRESS, insn.imm >> 32, insn.symbol or "")
+        off = insn.imm >> 32
+        return Kind("value", ADDRESS + off if off >= 0 else M64, off, insn.symbol or "")
     return number(insn.imm) if insn.op.name == "lddw" else NUMBER
 
 

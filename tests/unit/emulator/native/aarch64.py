@@ -11,11 +11,12 @@ import importlib
 import io
 import mmap
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 
+from bpfvm.emulator.memory import GUARD
 from bpfvm.emulator.native import engine
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.state import CALLBACKS
@@ -118,7 +119,7 @@ class Processor:
         self._machine.mem_write(CODE, code.memory)
         self._top = STACK + ROOM - 256
         arena = tier.system.arena
-        shared = [(tier.state.base, arena.size + mmap.PAGESIZE)]
+        shared = [(tier.state.base - GUARD, arena.size + 2 * GUARD)]
         kept: list[Any] = [tier._words, tier._table, *tier._poison]
         shared += [(ctypes.addressof(one), ctypes.sizeof(one)) for one in kept]
         for start, end in _pages(shared):
@@ -180,22 +181,23 @@ def _pages(shared: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 def install(monkeypatch: Any) -> None:
     """Let all tiers that are made from now on run code for aarch64."""
 
-    def bind(built: Any) -> None:
-        built.functions = {slot: None for slot in built.module.entries}
+    def compiled(built: Any, level: str) -> None:
+        built._compiled = Arm(built.module.text, built.module.names, level)
+        built._functions = dict.fromkeys(built.module.entries)
 
     right = Runtime.built
 
     def made(tier: Runtime, code: Any, given: tuple[int, ...]) -> Any:
-        found = right(tier, code, given)
+        found: Any = right(tier, code, given)
         if found is not None and None in found.functions.values():
-            processor = Processor(tier, cast(Any, found.compiled))
-            found.functions = {
-                slot: _entry(processor, found.compiled.addresses[f"run{slot}"]) for slot in found.module.entries
+            processor = Processor(tier, found._compiled)
+            found._functions = {
+                slot: _entry(processor, found._compiled.addresses[f"run{slot}"]) for slot in found.module.entries
             }
         return found
 
     monkeypatch.setattr("bpfvm.emulator.native.runtime.Compiled", Arm)
-    monkeypatch.setattr("bpfvm.emulator.native.runtime.Built.bind", bind)
+    monkeypatch.setattr("bpfvm.emulator.native.runtime.Built._compile", compiled)
     monkeypatch.setattr(Runtime, "built", made)
     monkeypatch.setattr("bpfvm.emulator.native.runtime.HOT", 1 << 62)
     assert engine.missing() is None

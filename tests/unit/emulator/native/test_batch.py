@@ -14,8 +14,11 @@ import pytest
 
 from bpfvm.cli import run as run_command
 from bpfvm.cli import status
+from bpfvm.emulator.code import Code
 from bpfvm.emulator.native import batch
 from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.runtime import Runtime
+from bpfvm.emulator.native.translate import Module
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.elf_write import write_object
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
@@ -268,3 +271,22 @@ def test_standard_input_takes_the_loop(
     monkeypatch.setattr("sys.stdin", source)
     with source:
         assert document(capsys, flows, "--packet", "-", "--engine", "native")[1] == want
+
+
+def test_what_text_tells_needs_no_counting(flows: str, tmp_path: Path, capsys: Captured, monkeypatch: Any) -> None:
+    """Without --json nobody asks how many instructions there were: the loop leaves them out, where a bound is known."""
+    made, whole = [], Runtime.uncounted
+
+    def noted(tier: Runtime, code: Code) -> Module | None:
+        made.append(whole(tier, code))
+        return made[-1]
+
+    monkeypatch.setattr(Runtime, "uncounted", noted)
+    path, texts = capture(tmp_path / "packets.pcap", packets(3000)), {}
+    for engine in ("native", "portable"):
+        assert status(["run", flows, "--packet", path, "--engine", engine]) == 1  # packets that end before byte 40
+        texts[engine] = capsys.readouterr().out.replace(f"engine {engine}", "")
+    assert texts["native"] == texts["portable"]
+    assert [one is not None for one in made] == [True]
+    assert status(["run", flows, "--packet", path, "--engine", "native", "--json"]) == 1
+    assert (len(made), json.loads(capsys.readouterr().out)["insns"] > 3000) == (1, True)

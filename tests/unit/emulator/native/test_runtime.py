@@ -72,6 +72,30 @@ def test_wild_accesses_stay_in_the_arena(at: int, size: int) -> None:
     assert (fault.kind, fault.insn) == ("access", 2)
 
 
+@pytest.mark.parametrize(("spilled", "kind"), [("r1", "access"), ("r2", None), ("7", None)])
+def test_a_spilled_pointer_that_a_wild_store_changed_stays_in_the_arena(spilled: str, kind: str | None) -> None:
+    """What the analysis knows of a slot holds no longer then; the access that relies on it must not reach outside."""
+    packet = Input(packet=bytes(64))
+    distance = run("r2 = *(u32 *)(r1 + 0)\n r0 = r10\n r0 -= r2\n exit", packet).r0 - (1 << 64)
+    assert -(1 << 31) < distance < 0, "the stack lies before the packet, near to it"
+    text = f"""
+r2 = *(u32 *)(r1 + 0)
+r3 = r2
+r0 = {spilled}
+*(u64 *)(r10 - 8) = r0
+r3 += {distance}
+r0 = 0x7fff000000000000 ll
+*(u64 *)(r3 - 8) = r0
+r0 = *(u64 *)(r10 - 8)
+r2 += r0
+*(u8 *)(r0 + 0) = 1
+*(u8 *)(r2 + 32767) = 1
+r0 = 7
+exit"""
+    found = run(text, packet, safe=True)
+    assert (found.r0, found.fault and found.fault.kind) == (0 if kind else 7, kind)
+
+
 def test_an_exception_of_a_users_function_leaves_through_the_code() -> None:
     def broken() -> int:
         raise KeyboardInterrupt

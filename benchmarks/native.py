@@ -1,8 +1,10 @@
 """Machine code of the native tier, as ratios to the kernel's JIT and to native C, on the same programs in the same run.
 
-One C file is compiled for BPF (clang -O2 -mcpu=v3) and for the host (clang -O2). All three run a program many times on
-one packet in a loop of their own; what an empty program takes there is subtracted, and shown. Times are the least of
-several rounds, ns. `checked` is the native tier with exact bounds.
+One C file is compiled for BPF (clang -O2 -mcpu=v3) and for the host (clang -O2). All run a program many times on one
+packet in a loop of their own; what an empty program takes there is subtracted, and shown. Times are CPU times, ns, the
+least of several rounds, in which the machines take turns. `safe` is the native tier as loops over captures have it: a
+program that cannot need more than the budget is not counted. `counted` counts each instruction, as single runs do;
+`checked` has exact bounds, too.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bpfvm.core.errors import BpfvmError
 from bpfvm.core.machine import Entries, Input
 from bpfvm.emulator import Emulator, Loaded
 from bpfvm.emulator.native.engine import Compiled, level, missing
@@ -26,7 +28,8 @@ from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec
 
 SOURCE = Path(__file__).with_name("_native_programs.c")
-ROUNDS, SECONDS = 5, 0.05
+MACHINES = ("safe", "counted", "checked", "kernel", "C")
+ROUNDS, SECONDS = 7, 0.05
 TO_KERNEL, TO_C = 1.1, 1.2  # at most: each program's time to the kernel's, all but calls to C's
 
 ETHERNET, FRAME = bytes(12), 64
@@ -37,6 +40,7 @@ KINDS = (
     ETHERNET + b"\x08\x00" + IPV4.replace(b"\x01\xbb", b"\x00\x50"),
 )  # fmt: skip
 PACKET = (b"".join(one.ljust(FRAME, b"\0") for one in KINDS) * 6)[:1500]  # a row of frames, for programs on each
+Run = Callable[[int], float]
 MAPS: Mapping[str, Mapping[str, Entries]] = {"hashmap": {"flows": [(b"\x0a\x00\x00\x01", bytes(8))]}}
 
 # The program over and over, each time with its budget anew, as the loop over a capture does it
@@ -75,12 +79,14 @@ def build(folder: Path) -> tuple[ObjectSpec, ctypes.CDLL]:
     return read_object(bpf), ctypes.CDLL(str(host))
 
 
-def least(run: Callable[[int], float]) -> float:
-    """The least time of one run, ns. run: makes so many runs, and gives the time of all in seconds."""
-    times = 1
-    while run(times) < SECONDS / 4 and times < 1 << 28:
-        times *= 2
-    return min(run(times) for _ in range(ROUNDS)) / times * 1e9
+def least(runs: Mapping[str, Run]) -> dict[str, float]:
+    """The least time of one run by machine, ns. runs: what makes so many runs, and gives the CPU time of all."""
+    times = dict.fromkeys(runs, 1)
+    for machine, run in runs.items():
+        while run(times[machine]) < SECONDS / 4 and times[machine] < 1 << 28:
+            times[machine] *= 2
+    rounds = [{machine: run(times[machine]) / times[machine] for machine, run in runs.items()} for _ in range(ROUNDS)]
+    return {machine: min(one[machine] for one in rounds) * 1e9 for machine in runs}
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -91,21 +97,22 @@ def timed(call: Callable[[], object]) -> float:
     return time.thread_time() - start
 
 
-def emulated(spec: ObjectSpec, name: str, safe: bool) -> tuple[int, float]:
-    """What a program returns, and the time of a run."""
+@contextmanager
+def emulated(spec: ObjectSpec, name: str, safe: bool, counts: bool) -> Iterator[tuple[int, Run]]:
+    """What a program returns, and its loop."""
     with Emulator("native", safe=safe).load(spec, name, MAPS.get(name, {})) as loaded:
         result = loaded.run(Input(packet=PACKET))
         if result.fault is not None:
             raise SystemExit(f"{name}: {result.fault}")
-        return result.r0 & 0xFFFF_FFFF, least(_repeat(loaded))
+        yield result.r0 & 0xFFFF_FFFF, _repeat(loaded, counts)
 
 
-def _repeat(loaded: Loaded) -> Callable[[int], float]:
+def _repeat(loaded: Loaded, counts: bool) -> Run:
     tier = loaded.tier
     assert isinstance(tier, Runtime)
     built = tier.built(loaded.code, ())
     assert built is not None
-    module = (tier.uncounted(loaded.code) if tier.safe else None) or built.module
+    module = (None if counts else tier.uncounted(loaded.code)) or built.module
     compiled = Compiled(module.body + REPEAT, ["repeat"], level(built.size))
     form = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *[ctypes.c_uint64] * 3)
     function = form(compiled.addresses["repeat"])
@@ -118,32 +125,32 @@ def _repeat(loaded: Loaded) -> Callable[[int], float]:
     return run
 
 
-def in_kernel(spec: ObjectSpec, name: str) -> tuple[int, float] | str:
-    """The same of the kernel, by BPF_PROG_TEST_RUN; or why not."""
+@contextmanager
+def in_kernel(spec: ObjectSpec, name: str) -> Iterator[tuple[int, Run] | str]:
+    """The same of the kernel, by BPF_PROG_TEST_RUN, whose own clock has no parts of a ns; or why not."""
     from bpfvm.kernel import KERNEL, available
 
     reason = available()
     if reason is not None:
-        return reason
-    try:
-        with KERNEL.load(spec, name, MAPS.get(name, {})) as loaded:
-            result, _ = loaded.repeat(Input(packet=PACKET), 1)
-            spent = least(lambda times: loaded.repeat(Input(packet=PACKET), times)[1] * times / 1e9)
-            return result.r0 & 0xFFFF_FFFF, spent
-    except BpfvmError as error:
-        return str(error)
+        yield reason
+        return
+    with KERNEL.load(spec, name, MAPS.get(name, {})) as loaded:
+        given = Input(packet=PACKET)
+        yield loaded.repeat(given, 1)[0].r0 & 0xFFFF_FFFF, lambda times: timed(lambda: loaded.repeat(given, times))
 
 
-def in_c(library: ctypes.CDLL, name: str) -> tuple[int, float] | None:
-    """The same of the host's compiler, None for a program on maps."""
+@contextmanager
+def in_c(library: ctypes.CDLL, name: str) -> Iterator[tuple[int, Run] | str]:
+    """The same of the host's compiler."""
     if name == "hashmap":
-        return None
+        yield "the program is about a map"
+        return
     function = getattr(library, name)
     function.argtypes, function.restype = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64), ctypes.c_uint64
     buffer = ctypes.create_string_buffer(PACKET, len(PACKET))
     start = ctypes.addressof(buffer)
     end = start + len(PACKET)
-    return function(start, end, 1) & 0xFFFF_FFFF, least(lambda times: timed(lambda: function(start, end, times)))
+    yield function(start, end, 1) & 0xFFFF_FFFF, lambda times: timed(lambda: function(start, end, times))
 
 
 def main() -> None:
@@ -155,33 +162,37 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         spec, library = build(Path(folder))
         fixed: dict[str, float] = {}
-        print(f"{'program':<12}{'safe ns':>12}{'checked ns':>12}{'kernel ns':>12}{'C ns':>12}{'/kernel':>9}{'/C':>7}")
+        print(f"{'ns':<12}{''.join(f'{machine:>13}' for machine in MACHINES)}{'/kernel':>9}{'/C':>7}")
         ratios = [row(spec, library, name, fixed) for name in spec.programs]
     known = [one for one in ratios if one is not None]
     mean = math.exp(sum(map(math.log, known)) / len(known))
-    print(f"{'mean to C':<12}{mean:>64.2f}, at most {TO_C}, calls and empty programs left out")
+    print(f"{'mean to C':<12}{mean:>81.2f}, at most {TO_C}, calls and empty programs left out")
 
 
 def row(spec: ObjectSpec, library: ctypes.CDLL, name: str, fixed: dict[str, float]) -> float | None:
     """Print one; its ratio to C. fixed: what an empty program takes, by machine, filled by the first."""
-    (want, safe), (again, checked) = emulated(spec, name, True), emulated(spec, name, False)
-    kernel, host = in_kernel(spec, name), in_c(library, name)
-    for got in (again, kernel if isinstance(kernel, str) else kernel[0], host[0] if host is not None else want):
-        if isinstance(got, int) and got != want:
-            raise SystemExit(f"{name}: {want} and {got}")
-    spent = {"safe": safe, "checked": checked}
-    spent |= {} if isinstance(kernel, str) else {"kernel": kernel[1]}
-    spent |= {} if host is None else {"C": host[1]}
+    with ExitStack() as opened:
+        made: dict[str, tuple[int, Run] | str] = {
+            "safe": opened.enter_context(emulated(spec, name, safe=True, counts=False)),
+            "counted": opened.enter_context(emulated(spec, name, safe=True, counts=True)),
+            "checked": opened.enter_context(emulated(spec, name, safe=False, counts=True)),
+            "kernel": opened.enter_context(in_kernel(spec, name)),
+            "C": opened.enter_context(in_c(library, name)),
+        }
+        found = {machine: one for machine, one in made.items() if not isinstance(one, str)}
+        if len({result for result, _ in found.values()}) > 1:
+            raise SystemExit(f"{name}: {', '.join(f'{machine} {result}' for machine, (result, _) in found.items())}")
+        spent = least({machine: run for machine, (_, run) in found.items()})
     if name == "null":
         fixed.update(spent)
     net = {machine: max(time - (fixed[machine] if name != "null" else 0), 0.01) for machine, time in spent.items()}
     to_kernel = net["safe"] / net["kernel"] if "kernel" in net else math.nan
     to_c = net["safe"] / net["C"] if "C" in net else math.nan
-    shown = "".join(f"{net[one]:>12.1f}" if one in net else f"{'-':>12}" for one in ("safe", "checked", "kernel", "C"))
+    shown = "".join(f"{net[one]:>13.1f}" if one in net else f"{'-':>13}" for one in MACHINES)
     above = "  above" if to_kernel > TO_KERNEL and name != "null" else ""
     print(f"{name:<12}{shown}{to_kernel:>9.2f}{to_c:>7.2f}{above}")
-    if isinstance(kernel, str):
-        print(f"  not in the kernel: {kernel}")
+    if isinstance(made["kernel"], str):
+        print(f"  not in the kernel: {made['kernel']}")
     return to_c if name not in ("null", "calls", "sequence") and "C" in net else None
 
 

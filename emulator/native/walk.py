@@ -190,6 +190,7 @@ loop:
   %cpu = phi i64 [ %cpu0, %entry ], [ %cpu2, %on ]
   %bytes = phi i64 [ 0, %entry ], [ %bytes1, %on ]
   %insns = phi i64 [ 0, %entry ], [ %insns1, %on ]
+  %last = phi i64 [ 0, %entry ], [ %r, %on ]
   %enough = icmp eq i64 %left, 0
   br i1 %enough, label %out, label %head
 head:
@@ -259,7 +260,7 @@ out:
   %rest_cpu = phi i64 {_either("%cpu", "%cpu2")}
   %rest_bytes = phi i64 {_either("%bytes", "%bytes1")}
   %rest_insns = phi i64 {_either("%insns", "%insns1")}
-  %rest_result = phi i64 {_either("0", "%r")}
+  %rest_result = phi i64 {_either("%last", "%r")}
   %rest_packets = sub i64 %todo, %rest_left
 {_set("at", "cpu", "result")}
 {_add("packets", "%rest_packets", "packets")}

@@ -14,7 +14,6 @@ import click
 
 from bpfvm.cli import FAULTED, INTERRUPTED, inputs, process, target
 from bpfvm.cli import answers as answers_of
-from bpfvm.cli.captures import spread, threads
 from bpfvm.cli.captures.sample import Sampled
 from bpfvm.cli.coverage import covered, engine_of
 from bpfvm.cli.progress import Progress
@@ -120,19 +119,26 @@ def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
     options = Options(**given)
     chosen = target.one(target_name, options.program, arguments)
     _check(chosen, options)
-    spread.check(options)
+    if options.jobs is not None or options.dask is not None or options.apart:
+        from bpfvm.cli.captures import spread
+
+        spread.check(options)
     base = Input(
         fields=inputs.fields(chosen.type, options.fields), seed=options.seed,
         ctx=inputs.read_file(options.ctx_file) if options.ctx_file is not None else None,
     )  # fmt: skip
     engine = engine_of("interp" if options.trace and options.engine == "auto" else options.engine, options.coverage)
     if options.threads:
+        from bpfvm.cli.captures import threads
+
         engine = threads.engine_of(options)
     helpers = answers_of.read(options.answers)
     maps = inputs.contents(chosen.runnable, options.maps)
     if engine == "auto" and _is_worth(options):
         engine = _fastest(lambda name: chosen.session(name, maps, helpers, options.cpus))
     if options.jobs is not None or options.dask is not None:
+        from bpfvm.cli.captures import spread
+
         return spread.run(chosen, engine, maps, options, base, target_name)
     with chosen.session(engine, maps, helpers, options.cpus, options.threads) as session:
         if not options.as_json:

@@ -12,7 +12,6 @@ from bpfvm.cli import inputs
 from bpfvm.cli.report import Report
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input, Result
-from bpfvm.fuzz.differ import results_differ
 from bpfvm.obj.capture import Capture
 from bpfvm.run.session import Session
 
@@ -67,6 +66,8 @@ class Sampled:
         self._compare(number, frame.given, result)
 
     def _compare(self, number: int, given: Input, result: Result) -> None:
+        from bpfvm.fuzz.differ import results_differ
+
         engine = self._session.engine
         try:
             other, memory = self._replay.again(given)

@@ -18,10 +18,11 @@ from bpfvm.emulator.portable import runtime
 from bpfvm.testing.datafile import Case
 from tests.contract import exceptions, objects
 from tests.contract.data_files import compare, every_case, long_cases
-from tests.contract.machines import CORPORA, MACHINES, Corpus, pairs
+from tests.contract.machines import CORPORA, CPYTHON, MACHINES, Corpus, pairs
+from tests.engines import EMULATORS
 
-OFFLINE = [(corpus, name) for corpus, name in pairs() if name != "kernel" and corpus.name != "packet programs"]
-EMULATORS = [name for name in MACHINES if name not in ("cpython", "kernel")]
+OFFLINE = [(corpus, name) for corpus, name in pairs()
+           if name in (CPYTHON, *EMULATORS) and corpus.name != "packet programs"]  # fmt: skip
 
 
 @pytest.mark.parametrize(("corpus", "machine"), OFFLINE, ids=str)

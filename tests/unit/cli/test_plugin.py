@@ -13,9 +13,8 @@ import pytest
 from bpfvm.cli import status
 from bpfvm.isa.asm_ubpf import assemble_ubpf
 from bpfvm.isa.codec import encode
-from bpfvm.run.backend import ENGINES
+from tests.engines import EMULATORS
 
-EMULATORS = [row.name for row in ENGINES if row.name != "kernel"]
 Captured = pytest.CaptureFixture[str]
 
 

@@ -12,8 +12,8 @@ from bpfvm.emulator.machine import Emulator
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import BY_NAME
+from tests.engines import EMULATORS
 
-ENGINES = ("interp", "portable", "native")
 TASK = Task(8, 7, 1000, 100, b"a name that is long", (1, 20, 300), 0xFFFF_8880_0000_1000)
 
 
@@ -46,7 +46,7 @@ TOLD = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", EMULATORS)
 @pytest.mark.parametrize(("text", "want"), TOLD)
 def test_what_is_told(text: str, want: int, engine: str) -> None:
     result = run(text, TASK, engine, 0x81000000, 77)

@@ -14,12 +14,13 @@ from bpfvm.lang.kinds import KINDS, Kind
 from bpfvm.run.compare import differences
 from bpfvm.tables.ctx import CONTEXTS
 from tests.contract.comparison import Comparison
+from tests.engines import EMULATORS
 
 FRAME = bytes.fromhex("02000000000102000000000208004500001c00010000401166ce0a0000010a00000204d20035000800007878")
 # Targets that every kernel has, for kinds whose programs load for one.
 TARGETS = {"tp_btf": "sched_switch", "iter": "task", "fentry": "bpf_fentry_test1", "fexit": "bpf_fentry_test1",
            "fmod_ret": "bpf_modify_return_test", "lsm": "file_open", "lsm_cgroup": "socket_bind"}  # fmt: skip
-MACHINES = ("interp", "portable", "native")
+MACHINES = EMULATORS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ import pytest
 from bpfvm import KernelPtr, UserPtr, be16, bits, bpf, char, s8, struct, u8, u16, u32, u64
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.program import Program
+from tests.engines import EMULATORS
 
-MACHINES = ("cpython", "interp", "portable", "native")
+MACHINES = ("cpython", *EMULATORS)
 NAME, INNER, WORDS, KERNEL = 0x3000, 0x2000, 0x1000, 0xFFFF_8880_0000_1000
 
 

@@ -14,6 +14,7 @@ from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.program import Program
 from bpfvm.timeline import Task, Timeline
+from tests.engines import EMULATORS
 from tests.unit.compiler import argument_programs
 
 out = Array(u64, 8)
@@ -224,7 +225,7 @@ def test_an_object_file_finds_the_kernels_fields_by_core() -> None:
     assert {pid: tuple(note.values()) for pid, note in seen.maps["notes"].items()} == {
         5: (3, 2, 1, ord("b")), 7: (3, 1, 0, 0),
     }  # fmt: skip
-    assert seen.engines == ("interp", "portable", "native")
+    assert seen.engines == EMULATORS
 
 
 @pytest.mark.parametrize(("section", "named", "want"), [
@@ -235,7 +236,7 @@ def test_registers_of_arm64(section: str, named: dict[str, Any], want: int) -> N
     spec = ObjectSpec({"p": ProgramSpec("p", section, "kprobe", tuple(assemble(ON_ARM64)))}, {})
     given = dict(named)
     script = Timeline(Program("p", "kprobe", spec), arch="arm64").at(0, "f", *given.pop("args", ()), **given)
-    for engine in ("interp", "portable", "native"):
+    for engine in EMULATORS:
         assert script.run(engine).last.value == want & 0xFFFF_FFFF, engine
 
 

@@ -95,7 +95,7 @@ def test_answers_and_memory_are_pythons(spec: MapSpec, safe: bool) -> None:
         assert built is not None
         assert "@update0" in built.module.text
         answers = set()
-        for number, given in enumerate(operations(spec, 700)):
+        for number, given in enumerate(operations(spec, 500)):
             want, got = one.run(given), other.run(given)
             assert got == want, f"operation {number}"
             answers.add(want.r0 >> 32)

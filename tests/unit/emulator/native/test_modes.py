@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 ROOT = Path(__file__).resolve().parents[4]
 ALL = os.environ.get("BPFVM_ALL") == "1"
-FOLDERS = {"tests/packets": 90, "tests/objects": 90, "benchmarks/corpus": 55} if ALL else {"tests/packets": 90}
+FOLDERS = {"tests/packets": 90, "tests/objects": 90, "benchmarks/corpus": 55} if ALL else {"benchmarks/corpus": 55}
 
 
 @pytest.mark.parametrize("seed", range(1, 6 if ALL else 2))

@@ -179,7 +179,7 @@ def _with(name: str) -> tuple[Insn, ...]:
     start = (insn("mov64_k", 0), insn("mov64_k", 1, imm=1), insn("stx64", 10, 0, -8))
     match name:
         case "may_goto" | "jlt64_k" | "jeq32_k":
-            return (*start, insn(name, 0), insn("exit"))
+            return (*start, insn(name, 0, off=1), insn("mov64_k", 0), insn("exit"))  # 6.12 takes no may_goto by 0
         case "load_acquire64":
             return (*start, insn(name, 0, 10, -8), insn("exit"))
         case "atomic_fetch_add64":

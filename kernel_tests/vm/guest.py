@@ -59,7 +59,8 @@ def _functions() -> Iterator[Case]:
     from tests.contract.functions import program_of
 
     cpu = 3 if features.probe("isa_v3").have else 2
-    machine = Target(cpu, may_goto=bool(features.probe("may_goto").have))
+    may_goto, loop = (bool(features.probe(name).have) for name in ("may_goto", "bpf_loop"))
+    machine = Target(cpu, may_goto, loop)
     for function, _ in levels.cases():
         program = program_of(function)
         hook = program.hook or hooks.function()

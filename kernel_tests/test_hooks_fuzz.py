@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from bpfvm.fuzz.hooks.constructs import CONSTRUCTS, PROGRAMS, UNMADE, UNUSED_OPS
+from bpfvm.fuzz.hooks.constructs import CONSTRUCTS, PROGRAMS, SELDOM, UNMADE, UNUSED_OPS
 from bpfvm.fuzz.python.differ import differ
 
 ENGINES = ("cpython", "interp", "portable", "kernel")
@@ -25,5 +25,5 @@ def test_random_programs_agree(size: Callable[[int, int], int]) -> None:
     assert report.acceptance >= ACCEPTED
     assert sum(report.refused.values()) <= REFUSED * programs, report.refused
     assert report.rare(size(*HITS)) == {}
-    assert all(report.ops[name] == 0 for name in UNUSED_OPS)
+    assert all(report.ops[name] == 0 for name in UNUSED_OPS if name not in SELDOM)
     assert all(report.constructs[name] == 0 and name in CONSTRUCTS for name in UNMADE)

@@ -19,7 +19,7 @@ from bpfvm.fuzz.hooks.generate import generated
 from bpfvm.fuzz.hooks.kinds import KINDS
 from bpfvm.fuzz.hooks.maps import FETCHES
 from bpfvm.fuzz.python.met import COLUMNS
-from bpfvm.fuzz.python.subject import Subject
+from bpfvm.fuzz.python.subject import BODIES, Subject
 from bpfvm.lang import maps
 from bpfvm.lang.headers import HEADERS, ROOTS
 from bpfvm.lang.packet_calls import CALLS
@@ -32,6 +32,7 @@ _OF_MAPS: Mapping[str, tuple[str, ...]] = {
     "LpmTrie": ("item", "set_item", "contains", "delete"), "ArrayOf": _NESTED, "HashOf": _NESTED,
     "Bloom": ("contains",),
 }  # fmt: skip
+_STORED = ("add", "get", "items", "pop", "setdefault", "values")  # methods of storages
 _CSUMS = ("ip_csum", "csum_replace", "csum_replace32", "csum_fold", "from_bytes", "startswith", "at", "print")
 _OWN = ("data", "const", "lock")  # names of `bpf` that are no decorators
 
@@ -45,6 +46,11 @@ UNMADE: Mapping[str, str] = {
         for kind in ("SockMap", "SockHash")
         for name in ("redirect", "select")
     },
+    **{
+        f"{kind} {name}": "storages belong to tasks, sockets, inodes and cgroups: tests/unit/compiler/test_storages.py"
+        for kind in ("TaskStorage", "SkStorage", "InodeStorage", "CgroupStorage")
+        for name in _STORED
+    },
     "LpmTrie add": "tries have no default: it is refused by its own message",
     "StackTrace id": "call stacks: emulators have none, and give -EFAULT where the kernel has one",
     "pkt-l3.adjust_head": "no program without a link layer has the helper",
@@ -56,7 +62,13 @@ UNMADE: Mapping[str, str] = {
     "pkt-l3.vlan_pop": "no program without a link layer has the helper",
 }  # rows that no generated program has, with the reason
 
+SELDOM: Mapping[str, str] = {
+    name: "divisions of signed numbers, which few programs have here: bpfvm fuzz --kind python"
+    for name in ("sdiv", "smod")
+}  # operations that are met, and too seldom to ask for them
 UNUSED_OPS: Mapping[str, str] = {
+    **BODIES,
+    **SELDOM,
     "kfunc": "kernel functions are called by name in tests/programs/sections.py",
     **{name: "memory of the kernel, by CO-RE: tests/tracing" for name in IR_OPS if name.startswith("core")},
 }

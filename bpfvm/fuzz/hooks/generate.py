@@ -34,6 +34,7 @@ _KEYED, _TOLD = 0.7, 0.75  # of the programs have maps with keys, other maps and
 _GLOBAL = 0.1  # of the programs have a function that is verified by itself, and sees no packet
 _PLACED = ("@bpf.func", "@bpf.func", "@bpf.inline")
 _META = 0.15  # of the inputs of XDP programs have metadata
+_LOOSE = 0.35  # of the structs have parts that are no numbers of their own
 _CHECKED = 0.03  # of the programs test sums that may not fit
 
 
@@ -45,6 +46,8 @@ def generated(seed: int, number: int) -> Case:
     module = declared(rng)
     for _ in range(rng.choice((0, 0, 1, 1, 2))):
         declare(module)
+        if rng.random() < _LOOSE:
+            _widen(module)
     if rng.random() < _GLOBAL:
         called(module, ("@bpf.global_func",))
     ends = _rows(module, kind)
@@ -57,6 +60,16 @@ def generated(seed: int, number: int) -> Case:
     leave(writer)
     lines = [_decorator(rng, kind), "def f(ctx) -> int:", *writer.lines]
     return case_of(name, module, lines, _inputs(module, kind, ends))
+
+
+def _widen(module: Module) -> None:
+    """Give the last struct an array, bit-fields, an earlier struct: what is copied, compared and sent with the rest."""
+    parts = ["    more: u8[3] = b'xy'", "    low: bits(u8, 3) = 5\n    high: bits(u8, 5)", "    list: u16[2]"]
+    if len(module.structs) > 1:
+        parts.append(f"    inner: {module.structs[0].name} = {module.structs[0].name}()")
+    chosen = module.rng.sample(parts, module.rng.randint(1, len(parts)))
+    head, method, rest = module.lines[-1].partition("\n    def total")
+    module.lines[-1] = "\n".join([head, *chosen]) + method + rest
 
 
 def _rows(module: Module, kind: Kind) -> Sequence[int]:

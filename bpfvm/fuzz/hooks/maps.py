@@ -56,9 +56,9 @@ class Maps:
         rng = self.module.rng
         for _ in range(rng.choice((1, 1, 2, 3))):
             self.maps.append(self._one(rng.choice(_KINDS)))
-        if rng.random() < 0.2:
+        if rng.random() < 0.3:
             self._nested()
-        if rng.random() < 0.12:
+        if rng.random() < 0.25:
             self._histogram()
 
     def _one(self, kind: str) -> Keyed:
@@ -134,8 +134,8 @@ class Maps:
         return (
             Row("map store", 16, self.store), Row("map update", 16, self.update), Row("map delete", 5, self.delete),
             Row("map known", 9, self.known), Row("map name", 7, self.name), Row("map maybe", 7, self.maybe),
-            Row("map loop", 4, self.loop), Row("map walk", 4, self.walk), Row("map nested name", 3, self.nested_name),
-            Row("map add", 3, self.add), Row("map ref store", 8, self.ref_store),
+            Row("map loop", 4, self.loop), Row("map walk", 8, self.walk), Row("map nested name", 6, self.nested_name),
+            Row("map add", 7, self.add), Row("map ref store", 8, self.ref_store),
             Row("map nested store", 4, self.nested_store), Row("map put back", 2, self.put_back),
         )  # fmt: skip
 

@@ -18,6 +18,8 @@ from bpfvm.lang.structs import Member
 from bpfvm.lang.types import Storage
 
 META = ("xdp", "tc")  # kinds that see what stands before the packet
+_ROOTS = 3  # times as often what follows is asked of the packet as of another header
+_SUMS = 4  # turns of all loops around a header's sum
 _LENGTH = of_bits(32, signed=False)
 _WORDS = (b"GET ", b"POST", b"PUT ", b"HTTP", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x01\x01\x01\x01", b"HEAD")
 
@@ -50,7 +52,7 @@ class Views:
     def leaves(self) -> tuple[Row, ...]:
         """Numbers."""
         return (
-            Row("packet field", 16, self.field), Row("packet byte", 5, self.byte), Row("packet length", 3, self.length),
+            Row("packet field", 20, self.field), Row("packet byte", 5, self.byte), Row("packet length", 3, self.length),
             Row("packet number", 4, self.from_bytes), Row("packet struct", 3, self.at_struct),
             Row("packet array", 2, self.at_array), Row("packet sum", 2, self.checksum),
             Row("packet items", 2, self.items),
@@ -60,7 +62,7 @@ class Views:
     def tests(self) -> tuple[Row, ...]:
         """Conditions."""
         return (
-            Row("packet test", 9, self.test),
+            Row("packet test", 14, self.test),
             Row("packet bytes", 5, self.compared),
             Row("packet within", 2, self.within),
             Row("packet view", 1, self.truth),
@@ -102,10 +104,10 @@ class Views:
 
     def member(self, w: Writer, wanted: str = "") -> tuple[View, Member] | None:
         """A field of any header. wanted: "number" or "bytes"."""
-        header = HEADERS[w.pick(self.names)]
+        header = HEADERS[w.pick(self.names)] if w.chance(0.93) else self.packet.kind.root
         rows = [one for one in header.members if not wanted or isinstance(one.type, Storage) == (wanted == "number")]
-        found = self.view(w, header.name) if rows else None
-        if found is None:
+        found = self.whole() if header is self.packet.kind.root else self.view(w, header.name) if rows else None
+        if found is None or not rows:
             return None
         one = w.pick(rows)
         self.note(found.start + one.offset + one.size)
@@ -236,6 +238,8 @@ class Views:
         """Checksums: of a header, updated, folded."""
         choice = w.rng.random()
         if choice < 0.4:
+            if w.turns > _SUMS:  # each is a loop that verifiers go through turn by turn
+                return None
             view = self.view(w, "ip")
             return Term(f"ip_csum({view.text})", "int", of_bits(16, signed=False)) if view is not None else None
         numbers = [converted(number(w, 0), PLAIN[1]).text for _ in range(3)]
@@ -251,7 +255,7 @@ class Views:
 
     def test(self, w: Writer, depth: int) -> Term | None:
         """`v.is_tcp`."""
-        headers = [HEADERS[name] for name in (*self.names, self.packet.kind.root.name)]
+        headers = [HEADERS[name] for name in (*self.names, *[self.packet.kind.root.name] * _ROOTS)]
         header, test = w.pick([(one, name) for one in headers for name, layer in one.layers.items() if layer.when])
         view = self.whole() if header is self.packet.kind.root else self.view(w, header.name)
         if view is None:

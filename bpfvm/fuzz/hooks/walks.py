@@ -18,7 +18,7 @@ from bpfvm.lang.packet_calls import CALLS, PacketCall
 from bpfvm.lang.types import Storage
 from bpfvm.tables.helpers import allowed
 
-_MOVES = 0.5  # of the places where a call that moves the packet could stand have one
+_MOVES = 0.8  # of the places where a call that moves the packet could stand have one
 _TYPES = (0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8, 0x8847, 0x88CC)
 _ALIKE = ((("vlan", "ip"), ("ip",)), (("ip", "tcp", "data"), ("ip", "udp", "data")), (("ip6", "udp"), ("ip", "udp")),
           (("eth", "data"), ("data",)))  # fmt: skip
@@ -68,7 +68,7 @@ class Walks:
         if self.kind.name in META:
             found.append(Row("metadata store", 2, self.meta))
         if self.calls:
-            found.append(Row("packet call", 8 if self.kind.type.layer == "ip" else 5, self.move))
+            found.append(Row("packet call", 20 if self.kind.type.layer == "ip" else 12, self.move))
         return tuple(found)
 
     def _name(self, w: Writer, view: View) -> bool:

@@ -46,7 +46,12 @@ def _count(text: str, met: Counter[str]) -> Counter[str]:
 
 # IR operations that no function of numbers, structs, arrays and packet fields becomes: what makes them, and where those
 # programs are compared
+BODIES: Mapping[str, str] = {
+    name: "the body of what a helper calls is a function of its own when passes are over: tests/programs/callbacks.py"
+    for name in ("again", "given", "outcome")
+}
 UNUSED_OPS: Mapping[str, str] = {
+    **BODIES,
     "update": "elements of hash maps that may be new: bpfvm fuzz --kind hooks",
     "helper": "calls of helpers: bpfvm fuzz --kind hooks",
     "kfunc": "kernel functions are not called by name",

@@ -219,6 +219,18 @@ def test_functions_of_python(capsys: Captured, tmp_path: Path) -> None:
     assert {one["result"] for one in json.loads(out)["cases"]} == {"equal"}
 
 
+def test_programs_on_hooks(capsys: Captured, tmp_path: Path) -> None:
+    arguments = ("--kind", "hooks", "--programs", "20", "--seed", "1", "--jobs", "1", "--out", str(tmp_path))
+    code, out, _ = run(capsys, *arguments, "--engines", "cpython,same", "--json")
+    assert code == 0, out
+    assert json.loads(out)["kind"] == "hooks"
+    assert json.loads(out)["generated"] == 25
+    path = Path(__file__).parents[2] / "python" / "value_of_padding_in_the_packet.py"
+    code, out, _ = run(capsys, "--replay", str(path), "--engines", "same")
+    assert code == 0
+    assert out.count("equal") == 8  # four levels, with records of faults and without
+
+
 def test_both_kinds_take_half_of_the_time(capsys: Captured) -> None:
     code, out, _ = run(capsys, "--seconds", "0.2", "--seed", "1", "--jobs", "1", "--engines", "interp,same", "--json")
     document = json.loads(out)

@@ -11,6 +11,7 @@ from functools import cache
 
 import pytest
 
+from bpfvm.cli.fuzz_python import smallest
 from bpfvm.core.errors import BpfvmError
 from bpfvm.fuzz.hooks.constructs import PROGRAMS
 from bpfvm.fuzz.python import files
@@ -64,6 +65,17 @@ def test_a_planted_error_is_seen_by_what_is_there_for_it(plant: Plant) -> None:
         found = _shown(plant)
     assert found is not None, f"{plant.seen} does not show it"
     print(found.splitlines()[0][:150])
+
+
+def test_a_planted_error_is_reduced() -> None:
+    plant = next(one for one in HOOK_PLANTS if one.name == QUICK[0])
+    with planted(plant):
+        first, *_ = differ(ENGINES, 1, seconds=SECONDS, most=1, subject=PROGRAMS).differences
+        small = smallest(ENGINES, first)
+    print(f"{first.case.text}\n{small.case.text}\n{small}")
+    assert small.kind == first.kind
+    assert small.case.text.count("\n") <= 8
+    assert len(small.case.inputs) == 1
 
 
 def test_nothing_is_seen_without_plants() -> None:

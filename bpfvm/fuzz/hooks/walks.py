@@ -294,7 +294,7 @@ class Walks:
         """Arguments by the table of what is worth trying, or by some number of the program's."""
         found = []
         for one, values in zip(row.arguments, _GIVEN[row.name], strict=False):
-            if not values or (one.name in _FREE and w.chance(0.3)):
+            if not values or (one.name in _FREE and not row.name.endswith("_replace") and w.chance(0.3)):
                 found.append(_FREE.get(one.name, "{}").format(wanted(w, 0, PLAIN[1]).text))
             else:
                 found.append(str(w.rng.choice(values)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bpfvm.compiler.frontend.control import flow, heads
@@ -403,8 +403,11 @@ def _is_plain(kind: Storage) -> bool:
     return not kind.is_big and kind.range.hi > 1
 
 
-def placed(f: Translation, owner: MapValue, value: Value, source: ast.AST) -> Register | None:
-    """The address of a value that a helper is to store. source: where it comes from. None after an error."""
+def placed(
+    f: Translation, owner: MapValue, value: Value, source: ast.AST, spaces: Sequence[str] = keys.READABLE
+) -> Register | None:  # fmt: skip
+    """The address of a value that a helper is to store. source: where it comes from. spaces: where the helper takes it
+    from; others are copied. None after an error."""
     kind, node = owner.declared.value, source.value if isinstance(source, ast.AugAssign) else source
     assert isinstance(node, ast.expr), "a value comes from an expression"
     if isinstance(value, Bad):
@@ -418,7 +421,7 @@ def placed(f: Translation, owner: MapValue, value: Value, source: ast.AST) -> Re
         access.store(f, at, kind, value, node)
         return at.base
     assert kind is not None, "asked of maps with values"
-    if isinstance(value, Reference) and value.type is kind and value.space in keys.READABLE:
+    if isinstance(value, Reference) and value.type is kind and value.space in spaces:
         return f.pointer(value)
     made = construct.new(f, kind, node, f"value for {owner.name}")
     access.assign(f, made, value, node, "the element")

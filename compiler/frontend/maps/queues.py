@@ -14,6 +14,8 @@ from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, NOTHING, MapValue, Reference, Value
 from bpfvm.lang.layout import size_of
 
+_WRITABLE = ("stack",)  # the helper that asks is one that may store, as verifiers have it
+
 
 def push(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
     """`q.push(v)`, `b.add(v)`."""
@@ -52,7 +54,7 @@ def _next(f: Translation, owner: MapValue, node: ast.Call, helper: str) -> Value
 
 def contains(f: Translation, owner: MapValue, left: Operand, node: ast.expr) -> Branches:
     """`v in b`."""
-    made = elements.placed(f, owner, left[0], left[1])
+    made = elements.placed(f, owner, left[0], left[1], _WRITABLE)
     if made is None:
         return compare.unknown(f)
     result = f.builder.helper("map_peek_elem", elements.declare(f, owner, node), made)

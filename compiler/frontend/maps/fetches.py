@@ -71,6 +71,12 @@ def _place(f: Translation, node: ast.Call, given: Arguments) -> Place | None:
         one = elements.asked(f, owner, key, target, given.nodes[1])
         if one is None:
             return None
+        if not one.is_exact and isinstance(one.value, Storage):
+            f.error("E022", f"`{f.quoted(node.func)}` takes the number under the key itself, and `{owner.name}` finds "
+                    "what stands under a prefix", source,
+                    why="CPython would store a new entry under the key then",
+                    help=f"m[k] = {owner.name}[k] + 1")  # fmt: skip
+            return None
         kind, default = one.value, one.declared.default
         if default is None or not isinstance(kind, Storage):
             return one.place(elements.there(f, one))

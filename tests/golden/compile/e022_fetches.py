@@ -1,7 +1,7 @@
 """Atomic operations with a result, on what they cannot be done on."""
 
 from bpfvm import bpf
-from bpfvm.lang.maps import Array, Hash
+from bpfvm.lang.maps import Array, Hash, LpmTrie, ip4prefix
 from bpfvm.lang.structs import struct
 from bpfvm.lang.types import be32, u8, u32, u64
 
@@ -20,6 +20,7 @@ class Packed:
 
 
 flows = Hash(u32, Flow)
+routes = LpmTrie(ip4prefix, u32)
 totals = Array(u64, 4)
 narrow = bpf.data(Packed())
 fixed = bpf.const(Flow(count=1))
@@ -32,6 +33,7 @@ def program(a: u32) -> u64:  # hook: function
     n = bpf.fetch_add(one, "small", 1)  #~ E022 field `small` of Flow is no number of 32 or 64 bits
     n = bpf.xchg(one, "port", 1)  #~ E022 field `port` of Flow is no number of 32 or 64 bits
     n = bpf.fetch_add(narrow, "count", 1)  #~ E022 field `count` of Packed may stand at an address that is no multiple of 8
+    n = bpf.xchg(routes, ip4prefix(), 1)  #~ E022 `bpf.xchg` takes the number under the key itself
     n = bpf.fetch_or(one, "bytes", 1)  #~ E037 `Flow` has no field "bytes"
     n = bpf.fetch_or(flows, a, 1)  #~ E022 the element is no number of 32 or 64 bits
     n = bpf.cmpxchg(totals, 1, 2)  #~ E013 `bpf.cmpxchg` takes 4 arguments here

@@ -35,6 +35,7 @@ def block(f: Translation, body: Sequence[ast.stmt]) -> None:
 
 def _assign(f: Translation, node: ast.Assign) -> None:
     assigned = value(f, node.value)
+    f.comes(assigned, node.value)
     for target in node.targets:
         store(f, target, assigned, node.value)
 

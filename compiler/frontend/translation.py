@@ -163,7 +163,6 @@ class Translation:
     def may_be_none(self, node: ast.expr, value: Maybe | Nullable) -> Bad:
         """E030. value: what may be None."""
         text, is_place = self.quoted(node), isinstance(value, Nullable)
-        source = self.absent.get(value.origin if isinstance(value, Nullable) else value.there.origin)
         raised = "AttributeError or TypeError" if is_place else "TypeError"
         return self.error(
             "E030",
@@ -173,8 +172,18 @@ class Translation:
             help=f"test it first: if {text} is not None: ..."
             if isinstance(node, ast.Name)
             else f"bind it to a name and test that: x = {text}\nif x is not None: ...",
-            notes=[] if source is None else [(f"it comes from `{self.quoted(source)}`", source)],
+            notes=self.come_from(value),
         )
+
+    def comes(self, value: object, node: ast.expr) -> None:
+        """A value that may be None has come from `node`, where nothing is known of that yet."""
+        if isinstance(value, Maybe | Nullable) and not isinstance(node, ast.Name):
+            self.absent.setdefault(value.origin if isinstance(value, Nullable) else value.there.origin, node)
+
+    def come_from(self, value: Maybe | Nullable) -> list[tuple[str, ast.AST]]:
+        """A note of where what may be None comes from, where that is known."""
+        source = self.absent.get(value.origin if isinstance(value, Nullable) else value.there.origin)
+        return [] if source is None else [(f"it comes from `{self.quoted(source)}`", source)]
 
     def error(
         self, code: str, message: str, place: ast.AST | Span, *, why: str = "", help: str = "",
@@ -189,10 +198,13 @@ class Translation:
         self.found.setdefault((code, message, span), Diag(code, message, span, why, help, beside))
         return BAD
 
-    def warn(self, code: str, message: str, place: ast.AST | Span, *, why: str = "", help: str = "") -> None:
+    def warn(
+        self, code: str, message: str, place: ast.AST | Span, *, why: str = "", help: str = "",
+        notes: Sequence[tuple[str, ast.AST]] = (),
+    ) -> None:  # fmt: skip
         """Note a warning; not of a copy of code, of which more is known than of the code itself."""
         if not self.copies:
-            self.error(code, message, place, why=why, help=help)
+            self.error(code, message, place, why=why, help=help, notes=notes)
 
     def exact(self, number: Number, node: ast.expr) -> bool:
         """Rule R2: whether a register holds the exact value of `node`. E040 where it may not."""

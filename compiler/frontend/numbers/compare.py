@@ -111,6 +111,7 @@ def _some(f: Translation, value: Maybe, node: ast.expr) -> Branches:
             f"`{f.quoted(node)}` is false where it is None, and where it is 0",
             node,
             help=f"did you mean: {f.quoted(node)} is not None",
+            notes=f.come_from(value),
         )
     holds, zero = _nonzero(f, f.state.known(number), node)
     return holds, [*none, *zero]

@@ -450,15 +450,16 @@ class Maps:
         key, item, total = w.fresh("k"), w.fresh("e"), w.fresh()
         numbers = [name for name, is_number in ((key, choice < 2 and one.key.storage is not None), (item, choice > 0))
                    if is_number]  # fmt: skip
+        how = w.pick(("+", "^"))
         w.line(f"{total} = u64({w.rng.randrange(3)})")
         w.line(f"for {(key, f'{key}, {item}', item)[choice]} in {one.text}{('', '.items()', '.values()')[choice]}:")
         if numbers:
             number_of = w.pick(numbers)
             w.line(f"    if {number_of} {w.pick(('>', '!=', '<='))} {w.rng.choice((0, 1, 3, 200))}:")
-            w.line(f"        {total} {w.pick(('+', '^'))}= u64({w.pick(numbers)})")
+            w.line(f"        {total} {how}= u64({w.pick(numbers)})")
             if choice < 2 and w.chance(0.3):
                 w.line(f"        del {one.text}[{key}]")
-        if w.chance(0.5) or not numbers:
+        if not numbers or (how == "+" and w.chance(0.5)):  # sums in any order are the same, and sums of xors are not
             w.line(f"    {total} += {w.rng.randrange(1, 9)}")
         w.bind(total, u64)
         return True

@@ -26,6 +26,7 @@ from bpfvm.compiler.passes.scalars import scalars
 from bpfvm.compiler.passes.sccp import sccp
 from bpfvm.compiler.passes.simplify import Fired, simplify
 from bpfvm.compiler.passes.swaps import swaps
+from bpfvm.compiler.passes.threads import threads
 from bpfvm.compiler.regalloc.alloc import allocate
 from bpfvm.core.diag import CompileError, Diag, Note
 from bpfvm.core.span import Span
@@ -57,6 +58,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("prune", lambda function, _: prune(function)),
     Pass("simplify", simplify),
     Pass("cse", cse),
+    Pass("threads", threads),
     Pass("bounds", bounds),
     Pass("swaps", swaps),
     Pass("dce", dce),
@@ -71,6 +73,8 @@ PASS_ORDER: tuple[tuple[str, str, str], ...] = (
     ("sccp", "prune", "once ways are decided in one go, prune need not go round for each"),
     ("simplify", "cse", "folding makes operands equal"),
     ("cse", "bounds", "an address that is computed once is one address"),
+    ("cse", "threads", "two tests of what is computed twice are tests of one value"),
+    ("threads", "dce", "constants of a test that is passed are read no more"),
     ("swaps", "dce", "a swap that only a comparison read is read no more"),
     ("bounds", "dce", "addresses that are tested no more are read no more"),
     ("cse", "dce", "the operands of what is computed once are read no more"),

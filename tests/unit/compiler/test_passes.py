@@ -10,7 +10,7 @@ import pytest
 
 from bpfvm.compiler.ir.build import Builder
 from bpfvm.compiler.ir.check import check
-from bpfvm.compiler.ir.function import Function, Goto, Return
+from bpfvm.compiler.ir.function import Branch, Function, Goto, Return
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, holds
 from bpfvm.compiler.ir.text import parse, to_text
 from bpfvm.compiler.ir.types import Value, Word
@@ -19,6 +19,7 @@ from bpfvm.compiler.passes.dce import dce
 from bpfvm.compiler.passes.prune import prune
 from bpfvm.compiler.passes.rules import RULES
 from bpfvm.compiler.passes.simplify import simplify
+from bpfvm.compiler.passes.threads import threads
 from bpfvm.compiler.pipeline import PASS_ORDER, PASSES, optimise
 from bpfvm.lang.interval import Interval
 from tests.unit.compiler.ir_evaluator import evaluate
@@ -156,6 +157,47 @@ def test_prune_drops_a_parameter_with_one_value_and_merges() -> None:
     check(function)
     assert all(not block.params for block in function.blocks)
     assert [evaluate(function, _context(x), {}) for x in EDGES] == want
+
+
+# A test twice, by a join behind the first; a join of two constants that is tested; the same test the other way round
+TWICE = (
+    "branch eq v2 v3 b1() b2()\nb1:\n  v20: [0, 0] = store64 v1 v2 +24\n  goto b3()\nb2:\n  goto b3()\n"
+    "b3:\n  v7: [0, 0] = const 0x0\n  branch eq v2 v7 b4() b5()\n",
+    "branch ult v2 v4 b1() b2()\nb1:\n  v6: [0, 0] = const 0x0\n  goto b3(v6)\nb2:\n  v7: [9, 9] = const 0x9\n"
+    f"  goto b3(v7)\nb3(v8: {WORD}):\n  branch ugt v8 v4 b4() b5()\n",
+    "branch slt v2 v4 b1() b2()\nb1:\n  v20: [0, 0] = store64 v1 v2 +24\n  goto b3()\nb2:\n  goto b3()\n"
+    "b3:\n  branch sge v2 v4 b4() b5()\n",
+)
+
+
+@pytest.mark.parametrize("text", TWICE)
+def test_threads_goes_past_tests_that_are_decided(text: str) -> None:
+    function = parse(
+        f"{HEAD}b0:\n  v1: ctx* = ctx\n  v2: {WORD} = load64 v1 +8\n  v3: [0, 0] = const 0x0\n"
+        f"  v4: [5, 5] = const 0x5\n  {text}"
+        "b4:\n  v11: [7, 7] = const 0x7\n  return v11\nb5:\n  v12: [8, 8] = const 0x8\n  return v12\n"
+    )
+    want = [evaluate(function, _context(x, 0, 0), {}) for x in EDGES]
+    assert threads(function)
+    check(function)
+    prune(function)
+    assert sum(isinstance(block.terminator, Branch) for block in function.blocks) == 1
+    assert [evaluate(function, _context(x, 0, 0), {}) for x in EDGES] == want
+
+
+@pytest.mark.parametrize("text", [
+    # another value; another number; what the test gives is read behind it
+    "branch eq v2 v3 b1() b2()\nb1:\n  goto b3()\nb2:\n  goto b3()\nb3:\n  branch eq v5 v3 b4() b5()\n",
+    "branch ne v2 v4 b1() b2()\nb1:\n  goto b3()\nb2:\n  v6: [1, 1] = const 0x1\n  v20: [0, 0] = store64 v1 v6 +24\n"
+    "  goto b4()\nb3:\n  branch ne v2 v3 b4() b5()\n",
+])  # fmt: skip
+def test_threads_leaves_tests_that_are_open(text: str) -> None:
+    function = parse(
+        f"{HEAD}b0:\n  v1: ctx* = ctx\n  v2: {WORD} = load64 v1 +8\n  v5: {WORD} = load64 v1 +16\n"
+        f"  v3: [0, 0] = const 0x0\n  v4: [5, 5] = const 0x5\n  {text}"
+        "b4:\n  v11: [7, 7] = const 0x7\n  return v11\nb5:\n  v12: [8, 8] = const 0x8\n  return v12\n"
+    )
+    assert not threads(function)
 
 
 LOOP = (

@@ -16,7 +16,7 @@ from bpfvm.obj.model import StackObject
 
 VIRTUAL = 11
 R0, R1, R2, R3, R4, R5, R6, R10 = 0, 1, 2, 3, 4, 5, 6, 10
-CLOBBERED = (0, 1, 2, 3, 4, 5)  # by a call (RFC 9669 section 2)
+CLOBBERED = frozenset((0, 1, 2, 3, 4, 5))  # by a call (RFC 9669 section 2)
 ALLOCATABLE = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 
 Reg: TypeAlias = int
@@ -40,7 +40,6 @@ _MAKES = frozenset(
     if row.kind in (Kind.ALU, Kind.LOAD, Kind.LOAD_SX, Kind.IMM64) and row.name not in _FETCHES
 )
 _NONE: frozenset[Reg] = frozenset()
-_CLOBBERED = frozenset(CLOBBERED)
 _CALLS = frozenset(row.name for row in BY_NAME.values() if row.kind in (Kind.CALL, Kind.PACKET))
 
 
@@ -94,7 +93,7 @@ class Lir:
         if self.op in _MAKES:
             return {self.dst}
         if self.op in _CALLS:
-            return _CLOBBERED
+            return CLOBBERED
         if self.op in _FETCHES:  # a comparison with r0 leaves the old value there
             return {R0} if self.op.startswith("atomic_cmpxchg") else {self.src}
         return _NONE

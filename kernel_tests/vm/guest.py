@@ -32,6 +32,7 @@ from kernel_tests.places import ROWS, bench, cells
 TESTS = Path(__file__).parents[2] / "tests"
 LOADS, LACKS, REFUSED = "loads", "lacks", "refused"
 SOON = 10.0  # seconds
+LOOPS = {"may_goto": "may_goto", "loop": "bpf_loop"}  # of a Target, and the probe of each
 
 
 Case = tuple[str, ObjectSpec, str, str]

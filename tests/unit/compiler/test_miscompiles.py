@@ -162,7 +162,7 @@ PLANTS: Mapping[str, Plant] = {
     "reload from another slot, unchecked": _unchecked_slot,
     "values that are live at once share a slot": _one_slot_for_all,
     "copies of live values are merged": _careless_merges,
-    "a call spares r1 to r5": _set(lir, "CLOBBERED", (0,)),
+    "a call spares r1 to r5": _set(lir, "CLOBBERED", frozenset((0,))),
     "parallel copies one by one": _set(select, "sequence", lambda moves, fresh: list(moves)),
     "bytes stay as they are": _item(select.UNARY, "bswap16", _jump("le16")),
     "sign extension is zero extension": _item(select.UNARY, "sext32", select._high_bits_out),

@@ -1,12 +1,14 @@
-"""Python functions on a machine: those of tests/programs with their inputs, and the programs of examples/."""
+"""Python functions on a machine: those of tests/programs with their inputs, and the programs of examples/ that see packets."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from bpfvm import bpf
 from bpfvm.core.errors import BpfvmError
@@ -29,8 +31,11 @@ def programs() -> tuple[tuple[Program, Sequence[tuple[Any, ...]]], ...]:
         found += [(program_of(function), inputs) for function, inputs in cases]
     packets = [(frame,) for frame in frames() if len(frame) >= LEAST]
     for path in sorted((ROOT / "examples").glob("*.py")):
-        names = vars(import_module(f"examples.{path.stem}")).values()
-        found += [(one, packets) for one in names if isinstance(one, Program)]
+        with patch.object(sys, "argv", [str(path)]):  # which some read when they are imported
+            names = vars(import_module(f"examples.{path.stem}")).values()
+        found += [
+            (one, packets) for one in names if isinstance(one, Program) and one.hook and one.hook.program_type.layer
+        ]
     return tuple(found)
 
 

@@ -99,7 +99,7 @@ class _Trial:
 
 
 # Steps (Translation.steps) that were taken back: so many in a function, and so many for each that stays
-_WASTE, _WASTE_FOR_EACH = 10_000, 3
+_WASTE, _WASTE_FOR_EACH = 6_000, 3
 _WASTE_OF_ONE = 12  # for each that stays of a loop that stands in no other one: these come after one another
 
 

@@ -59,7 +59,7 @@ PLANTS: tuple[Plant, ...] = (
           "if all(grown[name] is guess[name] for name in guess) or _wasteful(f):",
           "if round > 0 or not guess:"),
     Plant("calls destroy no r3 to r5", "many_live_across_calls", "compiler.lower.lir",
-          "return set(CLOBBERED)", "return set(list(CLOBBERED)[:3])"),
+          "return CLOBBERED", "return frozenset(sorted(CLOBBERED)[:3])"),
     Plant("line information is late", "compiler.test_lines:test_instructions_stand_at_their_lines",
           "compiler.emit.layout", "lines[slot] = last = one.span", "lines[slot + 1] = last = one.span"),
     Plant("faults are placed a line late", "index", "compiler.frontend.translation",

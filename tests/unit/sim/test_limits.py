@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bpfvm import bpf, u8, u32
-from bpfvm.compiler.frontend.control import iterate
+from bpfvm.compiler.frontend.control import iterate, turns
 from bpfvm.sim import limits
 
 SMALL = 40
@@ -16,6 +16,7 @@ SMALL = 40
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(iterate, "LIMIT", SMALL)
+    monkeypatch.setattr(turns, "LIMIT", SMALL)
     monkeypatch.setattr(limits, "LIMIT", SMALL)
 
 

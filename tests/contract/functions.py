@@ -1,14 +1,12 @@
-"""Python functions on a machine: those of tests/programs with their inputs, and the programs of examples/ that see packets."""
+"""Python functions on a machine: those of tests/programs with their inputs, and what sees packets in examples/."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from bpfvm import bpf
 from bpfvm.core.errors import BpfvmError
@@ -17,6 +15,7 @@ from bpfvm.run.compare import differences
 from bpfvm.run.outcome import Outcome
 from examples.traffic import frames
 from tests.contract.comparison import Comparison
+from tests.shipped_examples import modules
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST = 14  # bytes of a frame that BPF_PROG_TEST_RUN takes
@@ -30,12 +29,9 @@ def programs() -> tuple[tuple[Program, Sequence[tuple[Any, ...]]], ...]:
         cases = import_module(f"tests.programs.{path.stem}").CASES
         found += [(program_of(function), inputs) for function, inputs in cases]
     packets = [(frame,) for frame in frames() if len(frame) >= LEAST]
-    for path in sorted((ROOT / "examples").glob("*.py")):
-        with patch.object(sys, "argv", [str(path)]):  # which some read when they are imported
-            names = vars(import_module(f"examples.{path.stem}")).values()
-        found += [
-            (one, packets) for one in names if isinstance(one, Program) and one.hook and one.hook.program_type.layer
-        ]
+    for module in modules():
+        names = [one for one in vars(module).values() if isinstance(one, Program)]
+        found += [(one, packets) for one in names if one.hook and one.hook.program_type.layer]
     return tuple(found)
 
 

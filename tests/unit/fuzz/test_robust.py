@@ -21,6 +21,7 @@ from bpfvm.fuzz.python.case import Case
 from bpfvm.fuzz.python.mutate import Donors, mutated
 from bpfvm.fuzz.python.robust import SLOW, Found, all_of, of_file, of_text, standard_library
 from bpfvm.fuzz.python.run import compare, machines
+from tests import shipped_examples
 
 ROOT = Path(__file__).resolve().parents[3]
 WHOLE = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
@@ -46,9 +47,8 @@ def test_functions_of_the_standard_library() -> None:
 
 def modules() -> list[ModuleType]:
     """Those whose functions are changed."""
-    names = [f"{folder}.{path.stem}" for folder in ("tests/programs", "examples")
-             for path in sorted((ROOT / folder).glob("*.py")) if path.stem != "__init__"]  # fmt: skip
-    return [import_module(name.replace("/", ".")) for name in names]
+    names = sorted(path.stem for path in (ROOT / "tests/programs").glob("*.py") if path.stem != "__init__")
+    return [*(import_module(f"tests.programs.{name}") for name in names), *shipped_examples.modules()]
 
 
 @functools.cache

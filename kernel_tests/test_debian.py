@@ -24,7 +24,7 @@ from bpfvm.obj.elf_write import write_object
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.tables.maps import BY_NAME as MAP_TYPES
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
-from kernel_tests import debian, libbpf
+from kernel_tests import debian, libbpf, networks
 from tests.unit.isa.llvm_text import as_llvm
 
 OBJECTS = 76  # of all packages; of them 52 stand inside the tools
@@ -57,17 +57,12 @@ def shipped() -> list[debian.DebianObject]:
         pytest.skip(str(reason))
 
 
-def _mounts() -> list[str]:
-    """What is mounted here, but for network namespaces, which tests beside this one make and remove."""
-    return [line for line in Path("/proc/self/mounts").read_text().splitlines() if "/run/netns" not in line]
-
-
 @pytest.fixture(scope="module")
 def cases(shipped: list[debian.DebianObject], tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     """The objects that libbpf opens. It refuses those of ir-keytable, whose maps stand in section lirc_mode2/maps."""
-    mounts = _mounts()
+    mounts = networks.mounts()
     theirs = libbpf.loaded([one.path for one in shipped], tmp_path_factory.mktemp("traces"))
-    assert _mounts() == mounts
+    assert networks.mounts() == mounts
     refused = {one.name: theirs[one.path].error for one in shipped if theirs[one.path].error}
     print(f"libbpf refuses {', '.join(refused)}")
     assert {name.partition("/")[0] for name in refused} <= {"ir-keytable"}

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from bpfvm.tables.helpers.allowed import UNKNOWN
 from bpfvm.tables.maps import MAP_TYPES
 from bpfvm.tables.progs import PROGRAM_TYPES
 from bpfvm.testing.needs import EXPLAINED, verdict
+from kernel_tests import networks
 from kernel_tests.loading import release, version
 from kernel_tests.needs import needs
 from kernel_tests.test_tables import _limited, measured_only
@@ -185,20 +185,15 @@ def test_every_no_has_its_reason() -> None:
     assert told
 
 
-def _mounts() -> list[str]:
-    """What is mounted here, but for network namespaces, which tests beside this one make and remove."""
-    return [line for line in Path("/proc/self/mounts").read_text().splitlines() if "/run/netns" not in line]
-
-
 def test_nothing_stays_behind_and_it_is_quick() -> None:
     features.forget()
-    mounts, descriptors = _mounts(), set(os.listdir("/proc/self/fd"))
+    mounts, descriptors = networks.mounts(), set(os.listdir("/proc/self/fd"))
     start = time.perf_counter()
     for row in everything():
         features.probe(row.name)
     spent = time.perf_counter() - start
     assert set(os.listdir("/proc/self/fd")) == descriptors
-    assert _mounts() == mounts
+    assert networks.mounts() == mounts
     print(f"{len(everything())} probes in {spent:.3f} s")
     assert spent < 5  # 0.1 s measured; other tests run beside it
 

@@ -1,4 +1,4 @@
-"""A BPF file system of a test's own, gone with the test."""
+"""What is mounted: a BPF file system of a test's own, gone with the test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+
+def mounts() -> list[str]:
+    """What is mounted here, but for network namespaces, which other tests make and remove meanwhile."""
+    return [line for line in Path("/proc/self/mounts").read_text().splitlines() if "/run/netns" not in line]
 
 
 @contextmanager

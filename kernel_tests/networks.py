@@ -19,11 +19,6 @@ def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
 
 
-def mounts() -> list[str]:
-    """What is mounted here, but for network namespaces, which other tests make and remove meanwhile."""
-    return [line for line in Path("/proc/self/mounts").read_text().splitlines() if "/run/netns" not in line]
-
-
 @contextmanager
 def pair() -> Iterator[tuple[str, str]]:
     """Two namespaces whose interfaces `left` and `right` are the ends of one wire; without IPv6, so that nothing is

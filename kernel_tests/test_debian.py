@@ -24,7 +24,8 @@ from bpfvm.obj.elf_write import write_object
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.tables.maps import BY_NAME as MAP_TYPES
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
-from kernel_tests import debian, libbpf, networks
+from kernel_tests import debian, libbpf
+from kernel_tests.mounts import mounts
 from tests.unit.isa.llvm_text import as_llvm
 
 OBJECTS = 76  # of all packages; of them 52 stand inside the tools
@@ -60,9 +61,9 @@ def shipped() -> list[debian.DebianObject]:
 @pytest.fixture(scope="module")
 def cases(shipped: list[debian.DebianObject], tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     """The objects that libbpf opens. It refuses those of ir-keytable, whose maps stand in section lirc_mode2/maps."""
-    mounts = networks.mounts()
+    before = mounts()
     theirs = libbpf.loaded([one.path for one in shipped], tmp_path_factory.mktemp("traces"))
-    assert networks.mounts() == mounts
+    assert mounts() == before
     refused = {one.name: theirs[one.path].error for one in shipped if theirs[one.path].error}
     print(f"libbpf refuses {', '.join(refused)}")
     assert {name.partition("/")[0] for name in refused} <= {"ir-keytable"}

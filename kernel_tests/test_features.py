@@ -23,8 +23,8 @@ from bpfvm.tables.helpers.allowed import UNKNOWN
 from bpfvm.tables.maps import MAP_TYPES
 from bpfvm.tables.progs import PROGRAM_TYPES
 from bpfvm.testing.needs import EXPLAINED, verdict
-from kernel_tests import networks
 from kernel_tests.loading import release, version
+from kernel_tests.mounts import mounts
 from kernel_tests.needs import needs
 from kernel_tests.test_tables import _limited, measured_only
 
@@ -187,13 +187,13 @@ def test_every_no_has_its_reason() -> None:
 
 def test_nothing_stays_behind_and_it_is_quick() -> None:
     features.forget()
-    mounts, descriptors = networks.mounts(), set(os.listdir("/proc/self/fd"))
+    before, descriptors = mounts(), set(os.listdir("/proc/self/fd"))
     start = time.perf_counter()
     for row in everything():
         features.probe(row.name)
     spent = time.perf_counter() - start
     assert set(os.listdir("/proc/self/fd")) == descriptors
-    assert networks.mounts() == mounts
+    assert mounts() == before
     print(f"{len(everything())} probes in {spent:.3f} s")
     assert spent < 5  # 0.1 s measured; other tests run beside it
 

@@ -14,6 +14,8 @@ from bpfvm import Array, Program, bpf, u64, vmlinux
 from bpfvm.kernel.install import install
 from bpfvm.obj.elf_write import write_object
 from kernel_tests.mounts import bpf_file_system
+from tests.shipped_examples import example
+from tests.tracing import parents
 from tests.unit.compiler import argument_programs
 from tests.unit.lang import test_pointers as offline
 
@@ -128,8 +130,8 @@ def test_libbpf_takes_the_objects(tmp_path: Path) -> None:
 
 @pytest.mark.needs("tp_btf", "probe_read_kernel", "tracepoint_pmu")
 def test_tools_of_tracing_load() -> None:
-    from tests.tracing import bashreadline, biolatency, execsnoop, memleak, offcputime, opensnoop, parents, runqlat
-
+    runqlat, biolatency, opensnoop, execsnoop = map(example, ("runqlat", "biolatency", "opensnoop", "execsnoop"))
+    memleak, offcputime, bashreadline = map(example, ("memleak", "offcputime", "bashreadline"))
     programs = [runqlat.wakeup, runqlat.wakeup_new, runqlat.switch, biolatency.issue, biolatency.complete]
     programs += [opensnoop.sys_open, opensnoop.sys_openat, opensnoop.sys_exit, execsnoop.enter, execsnoop.leave]
     programs += [memleak.malloc, memleak.malloc_ret, memleak.free, offcputime.oncpu]

@@ -11,11 +11,12 @@ from unittest.mock import patch
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def example(name: str) -> ModuleType:
+    """One, as it is without options."""
+    with patch.object(sys, "argv", [str(ROOT / "examples" / f"{name}.py")]):
+        return import_module(f"examples.{name}")
+
+
 def modules() -> list[ModuleType]:
-    """Every example, in the order of names."""
-    found = []
-    for path in sorted((ROOT / "examples").glob("*.py")):
-        if path.stem != "__init__":
-            with patch.object(sys, "argv", [str(path)]):
-                found.append(import_module(f"examples.{path.stem}"))
-    return found
+    """Every one, in the order of names."""
+    return [example(path.stem) for path in sorted((ROOT / "examples").glob("*.py")) if path.stem != "__init__"]

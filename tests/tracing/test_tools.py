@@ -1,20 +1,13 @@
-"""The kernel halves of eight tools on scripts of events: what they keep and tell, the same on every machine."""
+"""The kernel halves of eight examples on scripts of events: what they keep and tell, the same on every machine."""
 
 from __future__ import annotations
 
+import pytest
+
 from bpfvm import vmlinux
 from bpfvm.timeline import Task, Timeline
-from tests.tracing import (
-    bashreadline,
-    biolatency,
-    execsnoop,
-    memleak,
-    offcputime,
-    opensnoop,
-    parents,
-    runqlat,
-    tcpconnlat,
-)
+from tests.shipped_examples import example
+from tests.tracing import parents
 
 INIT = Task(1, "systemd")
 IDLE = Task(0, "swapper/0")
@@ -24,7 +17,7 @@ RUNNING, SLEEPING = 0, 1  # states of tasks
 
 
 def test_who_waits_for_a_cpu() -> None:
-    script = Timeline(runqlat)
+    script = Timeline(example("runqlat"))
     script.at(0, "sched_wakeup", BASH)
     script.at("250us", "sched_switch", prev=IDLE, next=BASH, by=IDLE)
     script.at("1ms", "sched_switch", prev=BASH, next=IDLE, by=BASH)  # it was made to leave, and waits from now on
@@ -40,11 +33,13 @@ def test_who_waits_for_a_cpu() -> None:
     assert len(seen.engines) >= MACHINES
 
 
-def test_how_long_requests_of_disks_take() -> None:
+def test_how_long_requests_of_disks_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = example("biolatency")
+    monkeypatch.setattr(tool, "dev", 8 << 20 | 1)  # as --disk of that one sets it; programs are compiled when used
     disk = vmlinux.new("gendisk", major=8, first_minor=1)
     ours = [vmlinux.new("request", q=vmlinux.new("request_queue", disk=disk)) for _ in range(3)]
     other = vmlinux.new("request", q=vmlinux.new("request_queue", disk=vmlinux.new("gendisk", major=9)))
-    script = Timeline(biolatency)
+    script = Timeline(tool)
     for number, request in enumerate([*ours, other]):
         script.at(f"{number}us", "block_rq_issue", request)
     script.at("120us", "block_rq_complete", rq=ours[0], nr_bytes=4096)
@@ -56,7 +51,7 @@ def test_how_long_requests_of_disks_take() -> None:
 
 
 def test_what_is_opened() -> None:
-    script = Timeline(opensnoop, task=BASH)
+    script = Timeline(example("opensnoop"), task=BASH)
     script.at(1_000, "openat", filename="/etc/passwd", flags=0o1101, ret=3, took="40us")
     script.at(2_000, "open", "/nowhere", by=Task(9, "cat", tid=10, uid=5), ret=-2)
     lost = Task(11, "lost")
@@ -73,7 +68,7 @@ def test_what_is_opened() -> None:
 
 
 def test_what_is_executed() -> None:
-    script = Timeline(execsnoop, task=BASH)
+    script = Timeline(example("execsnoop"), task=BASH)
     script.at(0, "execve", "/bin/ls", ["ls", "-l", "/etc"], ret=0, took="1ms")
     script.at("2ms", "execve", "/bin/none", [], ret=-2)
     script.at("3ms", "execve", "/bin/all", [str(number) for number in range(30)])
@@ -90,7 +85,7 @@ def test_how_long_connections_take() -> None:
     four = vmlinux.new("sock", __sk_common={**common, "skc_state": vmlinux.enum.TCP_SYN_SENT})
     six = vmlinux.new("sock", __sk_common={"skc_family": 10, "skc_state": 2, "skc_v6_daddr": {
         "in6_u": {"u6_addr8": bytes(range(16))}}})  # fmt: skip
-    script = Timeline(tcpconnlat, task=Task(44, "curl"))
+    script = Timeline(example("tcpconnlat"), task=Task(44, "curl"))
     script.at(0, "tcp_v4_connect", four)
     script.at(500, "tcp_v6_connect", sk=six)
     script.at("1500us", "tcp_rcv_state_process", four, by=IDLE)  # the answer comes in whatever task runs
@@ -110,7 +105,7 @@ def test_how_long_connections_take() -> None:
 
 def test_how_long_tasks_are_off_the_cpu() -> None:
     waiter = Task(7, "bash", stack=["read+0x1c", "main"], kernel_stack=["schedule+0x2a", "do_nanosleep+0x6e"])
-    script = Timeline(offcputime)
+    script = Timeline(example("offcputime"))
     script.at(0, "finish_task_switch", waiter, by=IDLE)
     script.at("5ms", "finish_task_switch", IDLE, by=waiter)
     script.at("6ms", "finish_task_switch.isra.0", waiter, by=IDLE)
@@ -127,7 +122,7 @@ def test_how_long_tasks_are_off_the_cpu() -> None:
 
 def test_what_is_not_freed() -> None:
     here, there = (Task(5, "leaky", stack=["malloc", name, "main"]) for name in ("load", "parse"))
-    script = Timeline(memleak)
+    script = Timeline(example("memleak"))
     script.at(0, "c:malloc", 100, by=here, ret=0x1000)
     script.at(10, "c:malloc", 50, by=there, ret=0x2000, took="1us")
     script.at("2us", "c:malloc", 30, by=here, ret=0x3000)
@@ -144,7 +139,7 @@ def test_what_is_not_freed() -> None:
 
 
 def test_what_is_typed_into_shells() -> None:
-    script = Timeline(bashreadline)
+    script = Timeline(example("bashreadline"))
     script.at(0, "/bin/bash:readline", by=BASH, ret="ls -l")
     script.at(1, "readline", by=Task(8, "python3"), ret="import this")
     script.at(2, "uretprobe:/bin/bash:readline", by=BASH, ret=None)

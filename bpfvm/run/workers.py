@@ -48,7 +48,7 @@ def results(
 ) -> Iterator[tuple[int, Done]]:  # fmt: skip
     """The number of each item with what `call` gives of it. What `call` raises of ours is raised here.
 
-    name: what messages call an item. Unavailable for one that TRIES processes died of.
+    name: what messages call an item. Unavailable for one that TRIES processes died of, or that `call` fails on.
     """
     waiting, tries = deque(range(len(items))), [0] * len(items)
     workers: list[_Worker] = []
@@ -74,7 +74,7 @@ def results(
                     waiting.appendleft(number)
                     continue
                 one.item = None
-                yield number, _taken(told)
+                yield number, _taken(told, name(items[number]))
     finally:
         for one in workers:
             one.process.terminate()
@@ -109,13 +109,19 @@ def _ended(worker: _Worker) -> str:
     return f"the last by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"the last with status {code}"
 
 
-def _taken(told: tuple[str, Any]) -> Any:
+def _taken(told: tuple[str, Any], item: str) -> Any:
     how, what = told
     if how == "error":
         raise what
     if how == "broken":
-        raise RuntimeError(what)
+        raise Unavailable(f"{item}: {what}")
     return what
+
+
+def _in_words(error: Exception) -> str:
+    """An exception that is none of ours, and where it was raised: a process hands no traceback on."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"a process failed: {type(error).__name__}: {error} ({place.filename}:{place.lineno})"
 
 
 def _serve(pipe: Connection, call: Callable[[Any], Any]) -> None:
@@ -128,6 +134,6 @@ def _serve(pipe: Connection, call: Callable[[Any], Any]) -> None:
                 told: tuple[str, Any] = ("done", call(item))
             except BpfvmError as error:
                 told = ("error", error)
-            except Exception:
-                told = ("broken", traceback.format_exc())
+            except Exception as error:
+                told = ("broken", _in_words(error))
             pipe.send(told)

@@ -18,6 +18,10 @@ def square(number: int) -> int:
     return number * number
 
 
+def fails(text: str) -> int:
+    return int(text)
+
+
 def dies_once(path: str) -> str:
     """Killed by its own hand the first time that it has an item."""
     seen = Path(path)
@@ -50,3 +54,9 @@ def test_an_item_that_kills_all_that_take_it_is_named() -> None:
 def test_an_error_of_ours_comes_as_it_is() -> None:
     with pytest.raises(LoadError, match="99 is no number"):
         list(workers.results(square, [99, 1], jobs=1))
+
+
+def test_any_other_error_is_one_line_that_names_the_item() -> None:
+    want = r"^x: a process failed: ValueError: invalid literal for int\(\) with base 10: 'x' \(.*test_workers.py:\d+\)$"
+    with pytest.raises(Unavailable, match=want):
+        list(workers.results(fails, ["1", "x"], jobs=1))

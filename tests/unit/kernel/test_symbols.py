@@ -56,15 +56,17 @@ def test_a_library_that_is_loaded_meanwhile_and_one_without_names(tmp_path: Path
     assert process_frames(os.getpid(), [GETPGID]) == before
 
 
-def test_functions_that_a_compiler_made_at_run_time() -> None:
+def test_functions_that_a_compiler_made_at_run_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below a root of its own: a /tmp/perf-PID.map may stand there that another user's process left behind."""
+    told = tmp_path / str(os.getpid()) / "root" / "tmp" / f"perf-{os.getpid()}.map"
+    told.parent.mkdir(parents=True)
+    for name in ("maps", "stat"):
+        (tmp_path / str(os.getpid()) / name).symlink_to(f"/proc/{os.getpid()}/{name}")
+    monkeypatch.setattr(symbols, "_PROC", tmp_path)
     with mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC) as code:
         start = ctypes.addressof(ctypes.c_char.from_buffer(code))
-        told = Path("/tmp") / f"perf-{os.getpid()}.map"
         told.write_text(f"{start + 0x20:x} 10 py::fast\nthis is no line\n")
-        try:
-            found = process_frames(os.getpid(), [start + 0x20, start + 0x2F, start + 0x30])
-        finally:
-            told.unlink()
+        found = process_frames(os.getpid(), [start + 0x20, start + 0x2F, start + 0x30])
         assert [str(one) for one in found] == ["py::fast", "py::fast", f"{start + 0x30:#x} [/dev/zero]"]
 
 

@@ -12,6 +12,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,20 @@ from bpfvm.core.errors import Unavailable
 from bpfvm.obj import btf_cache
 
 LARGE = 1500  # instructions, from which on less is optimised: LLVM's time grows faster than the program
-QUICK, FULL = "quick", "full"  # a few ms, for code that may run once; some tens of ms, for code that runs often
 PROT_EXEC = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How much is optimised, from 0 to 2. kept: whether the code is kept on disk, for processes that ask for it again."""
+
+    optimises: int
+    kept: bool = True
+
+
+QUICK = Level(0, kept=False)  # a few ms, for code that may run once
+SOME, FULL = Level(1), Level(2)  # some tens of ms, for code that runs often
+ONCE = Level(2, kept=False)  # as FULL, for code that nobody asks for again
 
 
 @cache
@@ -54,7 +67,7 @@ def _may_execute() -> bool:
 class Compiled:
     """Machine code. It lives as long as this."""
 
-    def __init__(self, ir: str, names: Iterable[str], level: str) -> None:
+    def __init__(self, ir: str, names: Iterable[str], level: Level) -> None:
         """ir: a module; names: functions in it; level: how much is optimised."""
         import llvmlite.binding as llvm
 
@@ -69,23 +82,31 @@ class Compiled:
         self.addresses = {name: self._engine.get_function_address(name) for name in names}
 
 
-def level(size: int) -> str:
+def level(size: int) -> Level:
     """How much is optimised of a program of so many instructions that runs often."""
-    return FULL if size <= LARGE else "some"
+    return FULL if size <= LARGE else SOME
 
 
-def _machine(level: str) -> Any:
+@cache
+def _cpu() -> tuple[str, str]:
+    """The host's, by name and by what it can do."""
     import llvmlite.binding as llvm
 
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def _machine(level: Level) -> Any:
+    import llvmlite.binding as llvm
+
+    cpu, features = _cpu()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(),
-        opt={QUICK: 0, "some": 1, FULL: 2}[level], codemodel="jitdefault", jit=True,
-    )  # fmt: skip
+        cpu=cpu, features=features, opt=level.optimises, codemodel="jitdefault", jit=True
+    )
 
 
-def _code(ir: str, machine: Any, level: str) -> bytes:
+def _code(ir: str, machine: Any, level: Level) -> bytes:
     """The object file; what took long to make is kept."""
-    if level == QUICK:
+    if not level.kept:
         return _compiled(ir, machine, level)
     key = _key(ir, level)
     code = _kept(key)
@@ -95,34 +116,34 @@ def _code(ir: str, machine: Any, level: str) -> bytes:
     return code
 
 
-def _compiled(ir: str, machine: Any, level: str) -> bytes:
+def _compiled(ir: str, machine: Any, level: Level) -> bytes:
     import llvmlite.binding as llvm
 
     module = llvm.parse_assembly(ir)
     module.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=2 if level == FULL else 0)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=2 if level.optimises == 2 else 0)
     tuning.loop_vectorization = tuning.slp_vectorization = False  # time for no gain here
-    tuning.loop_unrolling = level == FULL
+    tuning.loop_unrolling = level.optimises == 2
     builder = llvm.create_pass_builder(machine, tuning)
-    if level == FULL:
+    if level.optimises == 2:
         passes = builder.getModulePassManager()
     else:
         passes = llvm.create_new_module_pass_manager()
         passes.add_sroa_pass()
-        if level != QUICK:
+        if level.optimises:
             passes.add_instruction_combine_pass()
             passes.add_simplify_cfg_pass()
     passes.run(module, builder)
     return bytes(machine.emit_object(module))
 
 
-def _key(ir: str, level: str) -> str:
+def _key(ir: str, level: Level) -> str:
     import llvmlite
     import llvmlite.binding as llvm
 
     facts = (
-        llvmlite.__version__, llvm.llvm_version_info, llvm.get_default_triple(), llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(), level, ir,
+        llvmlite.__version__, llvm.llvm_version_info, llvm.get_default_triple(), *_cpu(),
+        level.optimises, ir,
     )  # fmt: skip
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 

@@ -19,7 +19,7 @@ from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.native.bound import bound
 from bpfvm.emulator.native.coverage import Counters, NativeCoverage, exits
-from bpfvm.emulator.native.engine import QUICK, Compiled, level
+from bpfvm.emulator.native.engine import QUICK, Compiled, Level, level
 from bpfvm.emulator.native.memory import PAGE_BITS
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, STOPPED, TOO_DEEP, State
 from bpfvm.emulator.native.translate import Module, Unit, translate, unit_of
@@ -44,13 +44,14 @@ Run = Callable[..., int]
 
 @dataclass(slots=True)
 class Built:
-    """A program's code, compiled when it is called first. worked: instructions that it executed.
+    """A program's code, compiled when it is called first, at level `first`. worked: instructions that it executed.
 
     walkers: loops over captures with the program in them, by format. asked: callbacks that there are.
     """
 
     module: Module
     size: int
+    first: Level = QUICK
     worked: int = 0
     hot: bool = False
     walkers: dict[str, Compiled] = field(default_factory=dict)
@@ -62,7 +63,7 @@ class Built:
     def functions(self) -> dict[int, Run]:
         """By slot."""
         if self._compiled is None:
-            self._compile(QUICK)
+            self._compile(self.first)
         return self._functions
 
     def optimise(self) -> None:
@@ -70,7 +71,7 @@ class Built:
         self.hot = True
         self._compile(level(self.size))
 
-    def _compile(self, level: str) -> None:
+    def _compile(self, level: Level) -> None:
         self._compiled = Compiled(self.module.text, self.module.names, level)
         self._functions = {slot: ENTRY(self._compiled.addresses[f"run{slot}"]) for slot in self.module.entries}
 
@@ -82,13 +83,15 @@ class Runtime(Portable):
     threads: whether several tiers like this one run at a time on the machine (`beside`): atomics are real ones, maps
     have locks.
     counts: whether loops over captures tell how many instructions were executed; set before the first one.
+    first: how much is optimised of a program when it is called first, before it is known to run often.
     """
 
     def __init__(
-        self, system: System, helpers: Mapping[int, Helper], budget: int, safe: bool = False, threads: bool = False
+        self, system: System, helpers: Mapping[int, Helper], budget: int, safe: bool = False, threads: bool = False,
+        first: Level = QUICK,
     ) -> None:  # fmt: skip
         super().__init__(system, helpers, budget)
-        self.safe, self.counts = safe, True
+        self.safe, self.counts, self.first = safe, True, first
         self.gate = RLock() if threads else None  # under which several threads ask Python
         self._locks = (ctypes.c_uint32 * (LINE // 4 * max(len(system.maps), 1)))() if threads else None
         self.counters: dict[str, Counters] = {}
@@ -399,7 +402,7 @@ class Runtime(Portable):
         if isinstance(record, ArrayMap) and not self.state.record:
             self.state.record = record.values.base
         module = translate(unit)
-        return Built(module, len(code.program.insns), asked=frozenset(unit.asked))
+        return Built(module, len(code.program.insns), self.first, asked=frozenset(unit.asked))
 
     def _unit(self, code: Code, given: tuple[int, ...]) -> Unit | None:
         kind = PROGRAM_TYPES[code.program.type]

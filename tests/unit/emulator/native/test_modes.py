@@ -22,10 +22,11 @@ ALL = os.environ.get("BPFVM_ALL") == "1"
 FOLDERS = {"tests/packets": 90, "tests/objects": 90, "benchmarks/corpus": 55} if ALL else {"benchmarks/corpus": 55}
 
 
+@pytest.mark.parametrize("optimised", [False, True], ids=["quick", "optimised"])
 @pytest.mark.parametrize("seed", range(1, 6 if ALL else 2))
 @pytest.mark.parametrize(("folder", "least"), FOLDERS.items())
-def test_objects(folder: str, least: int, seed: int) -> None:
-    report = objects(machines(BUDGET), ROOT / folder, seed, (SAFE,))
+def test_objects(folder: str, least: int, seed: int, optimised: bool) -> None:
+    report = objects(machines(BUDGET, optimised), ROOT / folder, seed, (SAFE,))
     print(report)
     assert report.differences == []
     assert report.compared >= least

@@ -17,6 +17,7 @@ from bpfvm.emulator.answers import Answer
 from bpfvm.emulator.native import engine
 from bpfvm.emulator.native.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
+from bpfvm.fuzz.unverified import CHECKED, SAFE, Mode
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.testing.datafile import NAME, load_cases
@@ -41,17 +42,18 @@ def run(text: str, given: Input = WORDS, safe: bool = False, **answers: Answer) 
         return loaded.run(given)
 
 
-def test_data_files_agree_in_mode_safe() -> None:
+@pytest.mark.parametrize(("mode", "optimised"), [(SAFE, False), (SAFE, True), (CHECKED, True)])
+def test_data_files_agree_in_both_modes(mode: str, optimised: bool) -> None:
     """Every file of rows' edge values, where a result is expected: what no verifier would take is not in question.
 
-    BPFVM_ALL=1 takes all of them.
+    BPFVM_ALL=1 takes all of them. Mode `checked` without much optimisation is what engine `native` is.
     """
     compared = 0
     for case in load_cases(ISA)[:: 1 if ALL else 5]:
         if case.result is None or case.expect.refused is not None:
             continue
         try:
-            with Emulator("native", case.budget or 100_000, safe=True).load(case.spec(), NAME, {}) as loaded:
+            with Mode(mode, case.budget or 100_000, optimised).load(case.spec(), NAME, {}) as loaded:
                 wrong = case.check(loaded.run(case.input()))
         except Unavailable:
             continue

@@ -149,28 +149,6 @@ def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path: Path, monkeypat
     assert engine.Compiled("define i64 @f() {\n ret i64 3\n}", ["f"], engine.FULL).addresses["f"]
 
 
-REFUSING = """
-import ctypes
-libc = ctypes.CDLL(None, use_errno=True)
-PR_SET_MDWE = 65
-if libc.prctl(PR_SET_MDWE, 1, 0, 0, 0):
-    print("this kernel has no PR_SET_MDWE")
-else:
-    from bpfvm.run.backend import engine
-    try:
-        engine("native")
-    except Exception as error:
-        print(error)
-"""
-
-
-def test_a_host_that_refuses_executable_memory_is_told() -> None:
-    done = subprocess.run([sys.executable, "-c", REFUSING], capture_output=True, text=True, check=True)
-    if "no PR_SET_MDWE" in done.stdout:
-        pytest.skip(done.stdout)
-    assert done.stdout == "engine native: this host refuses executable memory to the process\n"
-
-
 def test_without_llvmlite_it_is_missing_by_name() -> None:
     text = "import sys\nsys.modules['llvmlite'] = None\nfrom bpfvm.run.backend import engine\nengine('native')"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)

@@ -26,7 +26,7 @@ PROT_EXEC = 4
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How much is optimised, from 0 to 2. kept: whether the code is kept on disk, for processes that ask for it again."""
+    """How much is optimised, from 0 to 2. kept: whether the code is kept on disk, for processes that ask again."""
 
     optimises: int
     kept: bool = True

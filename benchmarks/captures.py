@@ -31,9 +31,9 @@ from bpfvm.cli import status
 from bpfvm.core.machine import Input
 from bpfvm.emulator.native.engine import FULL, Compiled, missing
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.capture import open_capture
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.writer.object import write_object
 from bpfvm.program import load
 from bpfvm.run.session import Session
 

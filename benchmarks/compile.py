@@ -46,7 +46,7 @@ def warm() -> dict[str, float]:
     """CPU seconds of one function to bytes, by its name, the least of several times."""
     from benchmarks import _compile_pairs
     from bpfvm.compiler import compile_program
-    from bpfvm.obj.elf_write import write_object
+    from bpfvm.obj.writer.object import write_object
     from bpfvm.program import Program
 
     found = {}
@@ -64,7 +64,7 @@ def warm() -> dict[str, float]:
 
 def slots(folder: Path) -> dict[str, tuple[int, int]]:
     """By function: slots of the Python one and of the C one."""
-    from bpfvm.obj.elf_read import read_object
+    from bpfvm.obj.reader.object import read_object
 
     mine, theirs = (read_object(str(folder / name)).programs for name in ("python.o", "c.o"))
     return {name: (one.slot_count, theirs[name].slot_count) for name, one in mine.items()}

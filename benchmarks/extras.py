@@ -17,9 +17,9 @@ from bpfvm.emulator import Emulator
 from bpfvm.emulator.native import changes
 from bpfvm.emulator.native.engine import missing
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.capture import open_capture
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import read_object
 from bpfvm.run.session import Session
 
 PACKETS, ROUNDS = 1_000_000, 4

@@ -22,7 +22,7 @@ from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
 from bpfvm.emulator.native.engine import missing
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.capture import open_capture
+from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.session import Session
 

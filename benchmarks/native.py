@@ -24,8 +24,8 @@ from bpfvm.emulator import Emulator, Loaded
 from bpfvm.emulator.native.engine import Compiled, level, missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.state import INDEX
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.reader.object import read_object
 
 SOURCE = Path(__file__).with_name("_native_programs.c")
 MACHINES = ("safe", "counted", "checked", "kernel", "C")

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from bpfvm.cli import status
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 
 ROUNDS, PACKETS = 3, 20_000
 COUNTER = str(Path(__file__).resolve().parents[1] / "tests/objects/xdp_count.o")

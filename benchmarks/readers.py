@@ -40,8 +40,8 @@ from bpfvm.kernel.sys import (
     address,
     bpf,
 )
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Array, Int, Member, Struct
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Array, Int, Member, Struct
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.progs import BY_NAME
 

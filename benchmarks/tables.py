@@ -22,8 +22,8 @@ from bpfvm.kernel import available
 from bpfvm.kernel.maps import KernelMap
 from bpfvm.kernel.sys import MAP_GET_NEXT_KEY, MAP_LOOKUP_ELEM, MapElement, address, bpf
 from bpfvm.kernel.table import Table
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Int, Member, Struct
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Int, Member, Struct
 from bpfvm.obj.model import MapSpec
 
 PASSES, ROUNDS, ENTRIES = 3, 5, 100_000

@@ -19,9 +19,9 @@ from bpfvm.emulator import Emulator
 from bpfvm.emulator.native.engine import missing
 from bpfvm.emulator.native.threads import Lane, Threads
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.capture import open_capture
+from bpfvm.obj.captures.capture import open_capture
+from bpfvm.obj.captures.pcap import write_capture
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
-from bpfvm.obj.pcap import write_capture
 from bpfvm.run.session import Session
 
 ROUNDS, GOOD = 7, 1.7

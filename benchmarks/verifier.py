@@ -52,7 +52,7 @@ def of_objects(paths: Iterable[Path]) -> Iterator[Times]:
     from bpfvm.kernel import programs
     from bpfvm.kernel.install import install
     from bpfvm.kernel.names import adapted
-    from bpfvm.obj.elf_read import read_object
+    from bpfvm.obj.reader.object import read_object
     from bpfvm.verifier.program.object import verify
     from kernel_tests.test_verifier_objects import sized
     from kernel_tests.verdicts import possible_cpus

@@ -21,7 +21,7 @@ _LOG = logging.getLogger("bpfvm")
 
 if TYPE_CHECKING:
     from bpfvm.kernel.attach import Link
-    from bpfvm.obj.typed_map import TypedMap
+    from bpfvm.obj.values.typed_map import TypedMap
 
 
 class Attached:

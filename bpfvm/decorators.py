@@ -208,7 +208,7 @@ class Bpf:
     def dump(self, program: Program, path: str | os.PathLike[str] | None = None) -> bytes:
         """The program as an ELF object, with BTF, line info and license: its bytes, written to `path` where one is
         given."""
-        from bpfvm.obj.elf_write import write_object
+        from bpfvm.obj.writer.object import write_object
 
         if not isinstance(program, Program):
             raise UsageError(f"bpf.dump() takes a program, not {program!r:.80}")

@@ -476,7 +476,7 @@ class Object:
 
 def load(path: str) -> Object:
     """Read an ELF object. Raises LoadError, one line, for a file that cannot be read or is damaged."""
-    from bpfvm.obj.elf_read import read_object
+    from bpfvm.obj.reader.object import read_object
 
     return Object(read_object(path))
 

@@ -25,7 +25,7 @@ from bpfvm.lang.kernel_types import KernelStruct
 from bpfvm.tables import linux
 
 if TYPE_CHECKING:
-    from bpfvm.obj.btf_index import BtfIndex
+    from bpfvm.obj.btf.index import BtfIndex
 
 
 class _Enumerators:

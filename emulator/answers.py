@@ -28,8 +28,8 @@ from bpfvm.core.errors import BpfvmError, UsageError
 from bpfvm.emulator.arguments import Argument, Helper, arguments, length, pointer_of
 from bpfvm.emulator.caller import Caller, Operand, Stop, Value
 from bpfvm.emulator.memory import Pointer
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Const, Enum, FuncProto, Int, Ptr
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Const, Enum, FuncProto, Int, Ptr
 from bpfvm.obj.model import ExternSpec, ObjectSpec
 from bpfvm.tables.helpers import BY_NAME
 from bpfvm.tables.helpers.row import Arg, Ret

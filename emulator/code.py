@@ -21,7 +21,7 @@ from bpfvm.isa.codec import SLOT
 from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind, Op
-from bpfvm.obj.btf_view import essential_name
+from bpfvm.obj.btf.view import essential_name
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.progs import BY_NAME
 

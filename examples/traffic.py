@@ -10,7 +10,7 @@ python examples/traffic.py web.pcap web
 import struct
 import sys
 
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 from bpfvm.testing import frames as made
 
 PROTOCOLS = [6] * 12 + [17] * 7 + [1] * 3

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from bpfvm.core.bits import M32, signed
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import Insn, insn, slots
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_ext import CORE_KINDS
-from bpfvm.obj.btf_types import (
+from bpfvm.obj.btf.ext import CORE_KINDS
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import (
     Array,
     Const,
     Enum,
@@ -33,8 +33,8 @@ from bpfvm.obj.btf_types import (
     Union,
     Volatile,
 )
-from bpfvm.obj.core_access import parse
-from bpfvm.obj.core_value import value_of
+from bpfvm.obj.core.access import parse
+from bpfvm.obj.core.value import value_of
 from bpfvm.obj.model import CoreReloc, ObjectSpec, ProgramSpec
 
 MEMBERS, TAGS = ("a", "b", "c", "d"), ("s", "t", "u")

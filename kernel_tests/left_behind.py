@@ -20,9 +20,9 @@ from bpfvm.core.machine import Input
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.kernel import KERNEL
 from bpfvm.kernel.install import install
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import ExternSpec, MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import read_object
 
 OBJECTS = Path(__file__).parents[1] / "tests" / "objects"
 FILES = ("data_mixed.o", "maps_attributes.o", "maps_inner.o", "calls_callbacks.o", "extern_loaded.o", "core_loaded.o")

@@ -23,8 +23,8 @@ from bpfvm.kernel.calls import Calls
 from bpfvm.kernel.elements import possible_cpus
 from bpfvm.kernel.maps import KernelMap
 from bpfvm.kernel.run import LoadedProgram
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import STATIC, Func, FuncProto, Int
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import STATIC, Func, FuncProto, Int
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.maps import BY_NAME
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import platform
 
 from bpfvm.lang.kernel_btf import RUNNING
-from bpfvm.obj.btf_codec import encode
-from bpfvm.obj.btf_extract import extract
-from bpfvm.obj.btf_index import open_index
+from bpfvm.obj.btf.codec import encode
+from bpfvm.obj.btf.extract import extract
+from bpfvm.obj.btf.index import open_index
 from bpfvm.obj.cursor import StringTable
 from bpfvm.tables.linux import MACHINE, TYPES, VERSION, wanted
 

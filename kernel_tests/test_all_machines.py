@@ -11,8 +11,8 @@ import pytest
 
 from bpfvm import bpf
 from bpfvm.cli import status
-from bpfvm.obj.capture import open_capture
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.capture import open_capture
+from bpfvm.obj.captures.pcap import write_capture
 from examples.traffic import frames
 from tests.contract.captures import external
 from tests.contract.data_files import compare, every_case

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from bpfvm.obj.pcap import encode_capture
+from bpfvm.obj.captures.pcap import encode_capture
 from tests.unit.obj.pcapng import Maker
 
 SIZE, PACKET = 1 << 30, 65_024
@@ -25,7 +25,7 @@ ROOM = 256 << 20  # bytes of a disk that headers of a sparse file can take
 GROWTH = 64 << 20  # bytes resident beyond what Python had before
 READ = """
 import json, re, sys, time
-from bpfvm.obj.capture import open_capture
+from bpfvm.obj.captures.capture import open_capture
 def resident(name):
     return int(re.search(name + r":\\s+(\\d+)", open("/proc/self/status").read()).group(1)) << 10
 before, start, packets, size, total = resident("VmRSS"), time.monotonic(), 0, 0, 0

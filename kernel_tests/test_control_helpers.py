@@ -14,8 +14,8 @@ from bpfvm.core.machine import Input, Result
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import slots
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Int
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Int
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.backend import engine
 from bpfvm.tables.helpers import BY_NAME

@@ -15,15 +15,15 @@ import pytest
 from bpfvm.core.errors import BpfvmError
 from bpfvm.isa.codec import SLOT, encode
 from bpfvm.kernel.names import BTF, RunningKernel, adapted
-from bpfvm.obj import btf_codec
-from bpfvm.obj.btf_index import open_index
-from bpfvm.obj.btf_text import raw
-from bpfvm.obj.core_reloc import relocate
+from bpfvm.obj.btf import codec as btf_codec
+from bpfvm.obj.btf.index import open_index
+from bpfvm.obj.btf.text import raw
+from bpfvm.obj.core.externs import resolved
+from bpfvm.obj.core.relocations import relocate
 from bpfvm.obj.cursor import StringTable
-from bpfvm.obj.elf_read import read_object
-from bpfvm.obj.elf_write import write_object
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.obj.resolve import resolved
+from bpfvm.obj.reader.object import read_object
+from bpfvm.obj.writer.object import write_object
 from kernel_tests.core_cases import cases
 from kernel_tests.strace import Event, MapCreated, ProgramLoaded, traced
 

@@ -23,7 +23,7 @@ from bpfvm.core.errors import LoadError, Unavailable
 from bpfvm.emulator import INTERP
 from bpfvm.kernel import KERNEL
 from bpfvm.kernel.statistics import statistics
-from bpfvm.obj.capture import open_capture
+from bpfvm.obj.captures.capture import open_capture
 
 MOST = 100  # packets of each capture
 SPARSE = 7  # of the captured ones, one in so many goes through the emulator, or through a program with a perf buffer

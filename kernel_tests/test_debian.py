@@ -14,14 +14,15 @@ import pytest
 
 from bpfvm.isa.codec import SLOT, decode, encode
 from bpfvm.isa.insn import slots
-from bpfvm.obj import btf_codec, elf
-from bpfvm.obj.btf_index import open_index
-from bpfvm.obj.btf_text import raw
-from bpfvm.obj.complete import completed
-from bpfvm.obj.core_reloc import relocate
-from bpfvm.obj.elf_read import read_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.btf import codec as btf_codec
+from bpfvm.obj.btf.index import open_index
+from bpfvm.obj.btf.text import raw
+from bpfvm.obj.core.relocations import relocate
+from bpfvm.obj.elf import container as elf
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import read_object
+from bpfvm.obj.writer.complete import completed
+from bpfvm.obj.writer.object import write_object
 from bpfvm.tables.maps import BY_NAME as MAP_TYPES
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 from kernel_tests import debian, libbpf

@@ -14,7 +14,7 @@ import pytest
 
 from bpfvm.kernel.attach import Link
 from bpfvm.kernel.install import Installed, install
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.reader.object import read_object
 from kernel_tests import debian
 from kernel_tests.networks import inside, pair, send
 

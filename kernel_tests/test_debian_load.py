@@ -18,8 +18,8 @@ import pytest
 
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, VerifierReject
 from bpfvm.kernel.install import install
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import MapSpec, ObjectSpec
+from bpfvm.obj.reader.object import read_object
 from bpfvm.tables.sections import of_section
 from kernel_tests import debian
 from kernel_tests.libbpf import NAME, section_of

@@ -18,9 +18,9 @@ from bpfvm.core.errors import LoadError, Unavailable
 from bpfvm.core.machine import Entries, Input, Result
 from bpfvm.emulator import Emulator
 from bpfvm.kernel import KERNEL
-from bpfvm.obj.capture import open_capture
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.reader.object import read_object
 from bpfvm.run.backend import Loaded
 from kernel_tests import debian
 

@@ -21,7 +21,7 @@ import bpfvm
 from bpfvm.cli import status
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError, VerifierReject
 from bpfvm.core.machine import Input
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 from bpfvm.program import Program
 from examples.proto import proto
 from examples.traffic import frames

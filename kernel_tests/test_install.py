@@ -19,7 +19,7 @@ from bpfvm.isa.insn import Insn, insn
 from bpfvm.kernel import KERNEL
 from bpfvm.kernel.install import Installed, install
 from bpfvm.kernel.maps import KernelMap
-from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import ExternSpec, MapSpec, ObjectSpec, ProgramSpec
 from kernel_tests.libbpf_whole import program_facts
 

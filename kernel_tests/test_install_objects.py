@@ -12,8 +12,8 @@ import pytest
 from bpfvm.core.errors import BpfvmError, Unavailable
 from bpfvm.kernel import features, privilege
 from bpfvm.kernel.install import install
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.reader.object import read_object
 from kernel_tests.libbpf import NAME, section_of
 from kernel_tests.libbpf_whole import Facts, Whole, asked, map_facts, program_facts
 from kernel_tests.test_debian_load import assert_equal, sized

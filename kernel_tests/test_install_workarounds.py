@@ -23,10 +23,10 @@ from bpfvm.kernel.attr import MapInfo, inform
 from bpfvm.kernel.install import install
 from bpfvm.kernel.sys import BTF_LOAD, MAP_CREATE, PROG_LOAD, BtfLoad, MapCreate, ProgLoad, bpf
 from bpfvm.kernel.workarounds import READS, without_kinds
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_codec import BY_NUMBER
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.btf.codec import BY_NUMBER
+from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import read_object
 from bpfvm.tables.maps import BY_NAME as MAP_TYPES
 from kernel_tests.libbpf_whole import ProgramInfo, program_facts
 

@@ -12,7 +12,7 @@ import pytest
 
 from bpfvm.core.machine import Entries, Input
 from bpfvm.kernel.features import kfunc
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.reader.object import read_object
 from bpfvm.run.backend import engine
 from bpfvm.tables.kfuncs import KFUNCS
 from kernel_tests.loading import release

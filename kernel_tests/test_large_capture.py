@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bpfvm.emulator.native.engine import missing
-from bpfvm.obj.pcap import encode_capture
+from bpfvm.obj.captures.pcap import encode_capture
 
 COUNTER = Path(__file__).resolve().parents[1] / "tests/objects/xdp_count.o"
 SIZE, PACKET = 1 << 30, 16_000

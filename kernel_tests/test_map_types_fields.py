@@ -18,8 +18,8 @@ from bpfvm.kernel.elements import possible_cpus
 from bpfvm.kernel.maps import KernelMap
 from bpfvm.kernel.sys import MAP_CREATE, Fd, MapCreate, bpf
 from bpfvm.kernel.types import ObjectTypes
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Int, Member, Ptr, Struct, Type, TypeTag
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Int, Member, Ptr, Struct, Type, TypeTag
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.maps import BY_NAME, flag_bits
 from kernel_tests.loading import release

@@ -27,9 +27,9 @@ from bpfvm.kernel.maps import KernelMap
 from bpfvm.kernel.sys import MAP_FREEZE, MapElement, bpf
 from bpfvm.kernel.table import Table
 from bpfvm.kernel.walk import walk_keys
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import GLOBAL, Array, DataSec, Int, Member, SecVar, Struct, Type, Var
-from bpfvm.obj.datasec import data_map
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import GLOBAL, Array, DataSec, Int, Member, SecVar, Struct, Type, Var
+from bpfvm.obj.elf.datasec import data_map
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.session import Session
 from bpfvm.tables.maps import FLAGS

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from bpfvm import bpf
-from bpfvm.obj.elf_read import read_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.reader.object import read_object
+from bpfvm.obj.writer.object import write_object
 from bpfvm.program import Program, compile_object
 from examples.proto import proto
 from tests.programs.functions import CASES

@@ -12,7 +12,7 @@ import pytest
 
 from bpfvm import Array, Program, bpf, u64, vmlinux
 from bpfvm.kernel.install import install
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.writer.object import write_object
 from kernel_tests.mounts import bpf_file_system
 from tests.shipped_examples import example
 from tests.tracing import parents

@@ -17,8 +17,8 @@ from bpfvm.core.machine import Input
 from bpfvm.kernel import KERNEL
 from bpfvm.kernel.privilege import lacking
 from bpfvm.kernel.readers import UserRing
-from bpfvm.obj.records import codec
-from bpfvm.obj.shapes import Number
+from bpfvm.obj.values.records import codec
+from bpfvm.obj.values.shapes import Number
 from kernel_tests.sending import Sender
 from kernel_tests.test_rings import PAGE, drain_object
 

@@ -18,8 +18,8 @@ from bpfvm.kernel import KERNEL
 from bpfvm.kernel import programs as loading
 from bpfvm.kernel.elements import BYTE_ORDER
 from bpfvm.kernel.sys import PROG_LOAD, ProgLoad, address, bpf
-from bpfvm.obj import btf_codec
-from bpfvm.obj.btf_types import Func
+from bpfvm.obj.btf import codec as btf_codec
+from bpfvm.obj.btf.types import Func
 from bpfvm.obj.cursor import Bytes
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.progs import BY_NAME

@@ -7,8 +7,8 @@ import pytest
 from bpfvm.core.errors import VerifierReject
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.kernel.statistics import statistics
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import read_object
 from tests.packets.machines import FOLDER
 
 STRAIGHT = (insn("mov64_k", 1, imm=7), insn("stx64", 10, 1, -8), insn("ldx64", 0, 10, -8), insn("exit"))

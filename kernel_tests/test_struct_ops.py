@@ -18,9 +18,9 @@ from bpfvm.core.machine import Input
 from bpfvm.kernel import KERNEL
 from bpfvm.kernel.install import Installed, install
 from bpfvm.kernel.sys import MAP_DELETE_ELEM, MAP_UPDATE_ELEM, Fd, MapElement, address, bpf
-from bpfvm.obj.btf_types import Struct
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.btf.types import Struct
 from bpfvm.obj.model import ObjectSpec, TableSpec
+from bpfvm.obj.reader.object import read_object
 from kernel_tests.libbpf_whole import asked, map_facts, program_facts
 from kernel_tests.test_debian_load import assert_equal
 

@@ -20,8 +20,8 @@ from bpfvm.kernel.attr import inform
 from bpfvm.kernel.install import install
 from bpfvm.kernel.names import adapted
 from bpfvm.kernel.rejection import read_log
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import read_object
 from bpfvm.program import Program
 from bpfvm.verifier.program.object import verify
 from kernel_tests import debian

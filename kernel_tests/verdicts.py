@@ -14,9 +14,9 @@ from bpfvm.kernel.maps import KernelMap
 from bpfvm.kernel.names import RunningKernel
 from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf
 from bpfvm.kernel.types import ObjectTypes, Records, pointer
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_index import BtfIndex
-from bpfvm.obj.btf_types import Func, Struct, Typedef
+from bpfvm.obj.btf.index import BtfIndex
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Func, Struct, Typedef
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bpfvm import vmlinux
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_codec import encode
-from bpfvm.obj.btf_index import open_index
-from bpfvm.obj.btf_types import Enum, Func, FuncProto, Member, Struct
+from bpfvm.obj.btf.codec import encode
+from bpfvm.obj.btf.index import open_index
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Enum, Func, FuncProto, Member, Struct
 from bpfvm.obj.cursor import StringTable
 
 

@@ -14,8 +14,8 @@ from bpfvm.core.bits import M32
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.errors import BpfvmError, Unavailable
 from bpfvm.core.machine import Entries, Input, Result
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.reader.object import read_object
 from bpfvm.program import Program, compile_object
 from bpfvm.run.backend import Backend, Loaded
 from bpfvm.tables.progs import BY_NAME

@@ -13,8 +13,8 @@ import click
 from bpfvm.cli import colour, target
 from bpfvm.core.diag import Diag
 from bpfvm.core.errors import UsageError
-from bpfvm.obj.elf_write import write_object
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.writer.object import write_object
 from bpfvm.program import compile_object
 
 

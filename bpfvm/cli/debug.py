@@ -18,9 +18,9 @@ from bpfvm.emulator.caller import Value
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.debugger import Change, Debugger, Place, Watch
 from bpfvm.emulator.memory import Pointer
-from bpfvm.obj.capture import open_capture
+from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.model import ProgramSpec
-from bpfvm.obj.values import decode_entries, encode_entries, from_json, to_json
+from bpfvm.obj.values.contents import decode_entries, encode_entries, from_json, to_json
 from bpfvm.program import Program
 from bpfvm.run.listing import Row, rows
 from bpfvm.run.outcome import action_name

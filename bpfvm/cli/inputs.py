@@ -10,9 +10,9 @@ from typing import Any
 
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Input
-from bpfvm.obj.capture import Capture
+from bpfvm.obj.captures.capture import Capture
 from bpfvm.obj.model import MapSpec, ObjectSpec
-from bpfvm.obj.values import from_json
+from bpfvm.obj.values.contents import from_json
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.progs import ProgramType
 

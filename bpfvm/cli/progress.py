@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any
 
-from bpfvm.obj.capture import Capture
+from bpfvm.obj.captures.capture import Capture
 
 EVERY = 1 << 10  # steps between looks at the clock
 PATIENCE = 1.0  # seconds before a bar appears

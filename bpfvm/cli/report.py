@@ -13,7 +13,7 @@ import click
 
 from bpfvm.core.machine import Fault, Result
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
-from bpfvm.obj.values import to_json
+from bpfvm.obj.values.contents import to_json
 from bpfvm.run.outcome import action_name, value_of
 from bpfvm.run.session import Session
 from bpfvm.tables.progs import ProgramType

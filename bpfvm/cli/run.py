@@ -22,8 +22,8 @@ from bpfvm.cli.steps import Trace
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input, Result
 from bpfvm.emulator.blocks import Blocks
-from bpfvm.obj.capture import Capture, open_capture
-from bpfvm.obj.pcapng_write import Writer, verdict_of
+from bpfvm.obj.captures.capture import Capture, open_capture
+from bpfvm.obj.captures.pcapng_write import Writer, verdict_of
 from bpfvm.program import Program
 from bpfvm.run.backend import ENGINES
 from bpfvm.run.outcome import value_of

@@ -15,8 +15,8 @@ from bpfvm.core.machine import Entries, Input
 from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import GLOBAL, STATIC
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import GLOBAL, STATIC
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 
 PROGRAM = "fuzz"  # the program's name in its object

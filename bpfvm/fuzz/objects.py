@@ -16,8 +16,8 @@ from bpfvm.fuzz import edges
 from bpfvm.fuzz.case import PROGRAM, Case
 from bpfvm.fuzz.differ import Engines, backends, compare, excuse
 from bpfvm.fuzz.report import Report
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.reader.object import read_object
 from bpfvm.tables.progs import BY_NAME
 
 INPUTS = 4  # of each program

@@ -22,8 +22,8 @@ from bpfvm.kernel import privilege, probes_host, probes_link, probes_load, probe
 from bpfvm.kernel.answers import YES, Answer, absent, configuration, refused, running, unknown
 from bpfvm.kernel.probe import user
 from bpfvm.kernel.sys import switched_off
-from bpfvm.obj.btf_index import BtfIndex
-from bpfvm.obj.btf_types import DeclTag, Func
+from bpfvm.obj.btf.index import BtfIndex
+from bpfvm.obj.btf.types import DeclTag, Func
 from bpfvm.tables import features as table
 from bpfvm.tables.features import Feature
 

@@ -25,7 +25,7 @@ from bpfvm.kernel.sys import Fd, bpf, switched_off
 from bpfvm.kernel.types import ObjectTypes
 from bpfvm.kernel.workarounds import Lacks
 from bpfvm.obj.model import MapSpec, ObjectSpec
-from bpfvm.obj.typed_map import variables
+from bpfvm.obj.values.typed_map import variables
 from bpfvm.tables.maps import BY_NAME as MAP_TYPES
 from bpfvm.tables.sections import of_section
 

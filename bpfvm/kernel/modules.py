@@ -16,10 +16,10 @@ from bpfvm.core.errors import LoadError, Unavailable
 from bpfvm.isa.insn import Insn
 from bpfvm.kernel.attr import BTF_GET_FD_BY_ID, BTF_GET_NEXT_ID, BtfInfo, ById, ids, inform
 from bpfvm.kernel.sys import Fd, bpf, error_name
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Func, Type, Typedef, Var
-from bpfvm.obj.btf_view import TypeView, essential_name
-from bpfvm.obj.core_match import Matcher
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Func, Type, Typedef, Var
+from bpfvm.obj.btf.view import TypeView, essential_name
+from bpfvm.obj.core.match import Matcher
 from bpfvm.obj.model import ExternSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.sections import Section
 

@@ -26,10 +26,10 @@ from bpfvm.isa.insn import insn
 from bpfvm.kernel.modules import bound_to_modules
 from bpfvm.kernel.privilege import hiding_symbols
 from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf, switched_off
-from bpfvm.obj.btf_index import BtfIndex, open_index
-from bpfvm.obj.core_reloc import relocate
+from bpfvm.obj.btf.index import BtfIndex, open_index
+from bpfvm.obj.core.externs import KCONFIG, SymbolsHidden, resolved
+from bpfvm.obj.core.relocations import relocate
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.obj.resolve import KCONFIG, SymbolsHidden, resolved
 
 BTF = Path("/sys/kernel/btf")
 _VMLINUX = (
@@ -79,7 +79,7 @@ def _part(spec: ObjectSpec, programs: Collection[str]) -> ObjectSpec:
 
 
 class RunningKernel:
-    """The kernel that this process runs on; a KernelNames of obj.resolve."""
+    """The kernel that this process runs on; a KernelNames of obj.core.externs."""
 
     @functools.cached_property
     def release(self) -> str:

@@ -27,7 +27,7 @@ from bpfvm.kernel.attach.calls import (
 )
 from bpfvm.kernel.probes_map import create
 from bpfvm.kernel.sys import PROG_TEST_RUN, Fd, TestRun, address, bpf, error_name
-from bpfvm.obj.btf_types import Enum
+from bpfvm.obj.btf.types import Enum
 from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
 from bpfvm.tables.features import Feature
 

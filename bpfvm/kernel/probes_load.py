@@ -22,7 +22,7 @@ from bpfvm.isa.ops import BY_NAME as OPS
 from bpfvm.kernel import privilege, probes_link, probes_map
 from bpfvm.kernel.answers import YES, Answer, Logged, absent, forbidden, refused, running, unknown, words
 from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf
-from bpfvm.obj.btf_types import Func, Struct, Typedef
+from bpfvm.obj.btf.types import Func, Struct, Typedef
 from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
 from bpfvm.tables.features import Feature
 from bpfvm.tables.helpers import BY_NAME as HELPERS

@@ -27,9 +27,9 @@ from bpfvm.kernel.sys import (
     address,
     bpf,
 )
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_codec import encode
-from bpfvm.obj.btf_types import GLOBAL, Enum64, SecVar, Struct
+from bpfvm.obj.btf.codec import encode
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import GLOBAL, Enum64, SecVar, Struct
 from bpfvm.obj.cursor import StringTable
 from bpfvm.tables.features import Feature
 from bpfvm.tables.maps import BY_NAME, FLAGS

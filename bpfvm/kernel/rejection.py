@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from bpfvm.core.errors import VerifierReject
 from bpfvm.isa.insn import slots
-from bpfvm.obj.core_reloc import missing
+from bpfvm.obj.core.relocations import missing
 from bpfvm.obj.model import ProgramSpec
 
 # An instruction, and what stands behind it: `;` and the registers that it changed; behind a jump without `;` also the

@@ -17,11 +17,11 @@ from bpfvm.kernel.host import BYTE_ORDER
 from bpfvm.kernel.maps import kernel_name
 from bpfvm.kernel.modules import Modules
 from bpfvm.kernel.sys import MAP_CREATE, MapCreate, bpf, error_name, error_text
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Member, Struct
-from bpfvm.obj.btf_view import TypeView, essential_name
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Member, Struct
+from bpfvm.obj.btf.view import TypeView, essential_name
 from bpfvm.obj.model import MapSpec, ObjectSpec, TableSpec
-from bpfvm.obj.struct_ops import LINKED
+from bpfvm.obj.reader.struct_ops import LINKED
 from bpfvm.tables.maps import BY_NAME, FLAGS
 
 _VALUE, _DATA = "bpf_struct_ops_", "data"  # the map's value: a head, and the struct as its member

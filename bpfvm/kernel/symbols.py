@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj.executable import Executable
+from bpfvm.obj.executables.symbols import Executable
 
 _FARTHEST = 1 << 20  # bytes from the last symbol of code that has no size
 _NO_FILES = ("/dev/zero", "/memfd:", "/SYSV", "//anon", "/anon_hugepage")  # memory that is shared or named

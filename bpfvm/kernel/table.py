@@ -31,8 +31,8 @@ from bpfvm.kernel.inner import OpenedMap, close_with, number_of, opened
 from bpfvm.kernel.mapped import Mapped, is_mapped
 from bpfvm.kernel.sys import ENOTSUPP, Fd, address
 from bpfvm.kernel.walk import walk, walk_keys
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.typed_map import TypedMap, Variable
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.values.typed_map import TypedMap, Variable
 
 if TYPE_CHECKING:
     import numpy
@@ -53,7 +53,7 @@ class Closeable(Opened, Protocol):
 class Table(TypedMap):
     """One map. It is closed with the map; use as a context manager where it is the only owner.
 
-    Errors as of `bpfvm.obj.typed_map.TypedMap`; UsageError also for a map that is closed.
+    Errors as of `bpfvm.obj.values.typed_map.TypedMap`; UsageError also for a map that is closed.
     """
 
     def __init__(self, map: Closeable, btf: Btf | None, endian: str) -> None:

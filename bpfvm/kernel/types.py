@@ -14,9 +14,9 @@ from bpfvm.kernel.host import BYTE_ORDER
 from bpfvm.kernel.lacks import KINDS, lacking
 from bpfvm.kernel.sys import BTF_LOAD, BtfLoad, Fd, address, bpf
 from bpfvm.kernel.workarounds import without_kinds
-from bpfvm.obj import btf_codec
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import EXTERN, GLOBAL, DataSec, DeclTag, Func, FuncProto, Fwd, Int, Type, Var
+from bpfvm.obj.btf import codec as btf_codec
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import EXTERN, GLOBAL, DataSec, DeclTag, Func, FuncProto, Fwd, Int, Type, Var
 from bpfvm.obj.cursor import StringTable
 from bpfvm.obj.model import FunctionSpec, ObjectSpec, ProgramSpec
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bpfvm.core.errors import Unavailable
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import (
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import (
     GLOBAL,
     Const,
     DataSec,

@@ -31,7 +31,7 @@ from bpfvm.lang.signature import evaluated, scalar_of
 from bpfvm.lang.structs import Member, StructType, of_members
 from bpfvm.lang.types import Storage, bool8, char, u64
 from bpfvm.lang.usdt import Operand
-from bpfvm.obj.btf_types import Func, FuncProto, Typedef
+from bpfvm.obj.btf.types import Func, FuncProto, Typedef
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.sections import of_section
 from bpfvm.tables.traced import NULLABLE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bpfvm.tables import linux
 
 if TYPE_CHECKING:
-    from bpfvm.obj.btf_index import BtfIndex
+    from bpfvm.obj.btf.index import BtfIndex
 
 RUNNING = "/sys/kernel/btf/vmlinux"
 VARIABLE = "BPFVM_BTF"
@@ -25,7 +25,7 @@ class Kernel:
     @property
     def types(self) -> BtfIndex:
         """The BTF in use. LoadError for a file that has none."""
-        from bpfvm.obj.btf_index import open_index
+        from bpfvm.obj.btf.index import open_index
 
         path = self.path or os.environ.get(VARIABLE) or (RUNNING if os.path.exists(RUNNING) else os.fspath(linux.TYPES))
         if path not in self.opened:
@@ -39,7 +39,7 @@ class Kernel:
 
     def knows(self, struct: str) -> bool:
         """Whether the types in use have a struct of this name with its members."""
-        from bpfvm.obj.btf_types import Struct
+        from bpfvm.obj.btf.types import Struct
 
         return self.types.find(Struct, struct) is not None
 

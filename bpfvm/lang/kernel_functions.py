@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bpfvm.lang.kernel_btf import KERNEL
-from bpfvm.obj.btf_types import Enum, Enum64, Func, FuncProto, Fwd, Int, Ptr, Struct, Union
+from bpfvm.obj.btf.types import Enum, Enum64, Func, FuncProto, Fwd, Int, Ptr, Struct, Union
 from bpfvm.tables import kfuncs
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.helpers import Arg

@@ -15,8 +15,8 @@ from bpfvm.core.errors import UsageError
 from bpfvm.lang.arrays import array_of
 from bpfvm.lang.layout import MOST_BYTES, Layout
 from bpfvm.lang.types import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
-from bpfvm.obj.btf_types import Array, Enum, Enum64, Float, Fwd, Int, Member, Ptr, Struct, TypeTag, Union
-from bpfvm.obj.btf_view import TypeView
+from bpfvm.obj.btf.types import Array, Enum, Enum64, Float, Fwd, Int, Member, Ptr, Struct, TypeTag, Union
+from bpfvm.obj.btf.view import TypeView
 
 _NUMBERS: Mapping[tuple[int, bool], Storage] = {
     (one.size, one.is_signed): one for one in (u8, u16, u32, u64, s8, s16, s32, s64)
@@ -199,7 +199,7 @@ def _stripped(types: TypeView, number: int) -> tuple[int, set[str]]:
 
 def of_name(types: TypeView, name: str) -> KernelStruct | Any:
     """The struct, union, or type that a typedef names. UsageError where there is none."""
-    from bpfvm.obj.btf_types import Typedef
+    from bpfvm.obj.btf.types import Typedef
 
     for kind in (Struct, Union, Typedef, Enum, Enum64, Int):
         number = types.find(kind, name)

@@ -14,8 +14,8 @@ from bpfvm.core.bits import M64
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.lang.pointers import fetch
 from bpfvm.lang.types import Storage, s8, s16, s32, s64, u8, u16, u32, u64
-from bpfvm.obj import libraries
-from bpfvm.obj.executable import Executable
+from bpfvm.obj.executables import libraries
+from bpfvm.obj.executables.symbols import Executable
 from bpfvm.tables.ctx import CONTEXTS
 
 _TYPES = {(one.size, one.is_signed): one for one in (u8, u16, u32, u64, s8, s16, s32, s64)}

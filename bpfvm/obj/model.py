@@ -13,7 +13,7 @@ from bpfvm.core.machine import Entry, Location
 from bpfvm.isa.insn import Insn, slots
 
 if TYPE_CHECKING:
-    from bpfvm.obj.btf import Btf
+    from bpfvm.obj.btf.table import Btf
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from bpfvm.isa.codec import encode
 from bpfvm.isa.disasm import listing as instructions
 from bpfvm.isa.disasm import target_slot, targets, text
 from bpfvm.isa.insn import Insn, slots
-from bpfvm.obj import core_access
-from bpfvm.obj.btf_types import DataSec, Var
-from bpfvm.obj.datasec import KCONFIG
+from bpfvm.obj.btf.types import DataSec, Var
+from bpfvm.obj.core import access as core_access
+from bpfvm.obj.elf.datasec import KCONFIG
 from bpfvm.obj.model import CoreReloc, ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import call_name
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import UsageError
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.typed_map import TypedMap
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.values.typed_map import TypedMap
 
 if TYPE_CHECKING:
     import numpy

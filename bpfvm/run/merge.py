@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from bpfvm.core.bits import M64
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Entries
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Array, DataSec, Int, Struct, Var
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Array, DataSec, Int, Struct, Var
 from bpfvm.obj.model import MapSpec
-from bpfvm.obj.values import MAX_NESTING
+from bpfvm.obj.values.contents import MAX_NESTING
 
 COUNTED = ("array", "hash", "percpu_array", "percpu_hash")
 WORD = 8

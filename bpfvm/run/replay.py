@@ -18,9 +18,9 @@ from typing import Any
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
 from bpfvm.lang import userspace
-from bpfvm.obj.capture import Capture
+from bpfvm.obj.captures.capture import Capture
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.obj.typed_map import TypedMap
+from bpfvm.obj.values.typed_map import TypedMap
 from bpfvm.run.declared import EmulatedStore
 from bpfvm.run.session import Session
 

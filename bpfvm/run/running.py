@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.machine import Input
-from bpfvm.obj.typed_map import TypedMap
+from bpfvm.obj.values.typed_map import TypedMap
 from bpfvm.run.outcome import Outcome
 from bpfvm.run.session import Session
 

@@ -14,8 +14,8 @@ from bpfvm.lang.layout import size_of
 from bpfvm.lang.signature import Signature
 from bpfvm.lang.structs import StructType
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
-from bpfvm.obj.typed_map import TypedMap
-from bpfvm.obj.values import decode_entries, encode_entries
+from bpfvm.obj.values.contents import decode_entries, encode_entries
+from bpfvm.obj.values.typed_map import TypedMap
 from bpfvm.run.backend import Backend
 from bpfvm.run.mapview import MapView
 from bpfvm.run.outcome import Outcome, action_name, fields_of, value_of
@@ -25,8 +25,8 @@ from bpfvm.tables.progs import BY_NAME, ProgramType
 if TYPE_CHECKING:
     from bpfvm.emulator.native.batch import Batch, Sample, Slice
     from bpfvm.emulator.native.threads import Threads
-    from bpfvm.obj.capture import Capture
-    from bpfvm.obj.pcap import Plain
+    from bpfvm.obj.captures.capture import Capture
+    from bpfvm.obj.captures.pcap import Plain
 
 
 class Session:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import functools
 
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import STATIC, Member, Struct, Union
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import STATIC, Member, Struct, Union
 
 _NUMBERS = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 

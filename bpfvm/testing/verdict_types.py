@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Location
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import GLOBAL, STATIC, Member, Struct
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import GLOBAL, STATIC, Member, Struct
 from bpfvm.obj.model import MapSpec
 
 _LINKAGES = {"global": GLOBAL, "static": STATIC}

@@ -40,7 +40,7 @@ from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Location
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.codec import encode
-from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 from bpfvm.testing.datafile import helper_number, read_maps

@@ -21,7 +21,7 @@ from bpfvm.core.errors import UsageError
 from bpfvm.lang import userspace
 from bpfvm.lang.traced import stacks
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.obj.typed_map import TypedMap
+from bpfvm.obj.values.typed_map import TypedMap
 from bpfvm.run.declared import EmulatedStore
 from bpfvm.timeline.script import Timeline
 from bpfvm.timeline.stage import Playing

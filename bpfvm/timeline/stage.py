@@ -14,7 +14,7 @@ from bpfvm.lang.layout import Layout, size_of, view
 from bpfvm.lang.maps import Map
 from bpfvm.lang.maps.rings import Events
 from bpfvm.lang.types import Storage
-from bpfvm.obj.core_reloc import relocate
+from bpfvm.obj.core.relocations import relocate
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.program import Answers, Maps, Program
 from bpfvm.run.backend import Backend, configured, engine, known

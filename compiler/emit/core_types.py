@@ -16,8 +16,8 @@ from bpfvm.lang.arrays import ArrayType
 from bpfvm.lang.kernel_types import Field, KernelArray, KernelStruct
 from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.types import Storage, bool8, char
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Member, Struct, Union
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Member, Struct, Union
 
 _Tree: TypeAlias = "dict[str, _Tree]"  # names of fields, and of those inside of each
 

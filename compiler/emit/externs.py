@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from bpfvm.isa.insn import Insn
 from bpfvm.lang.kernel_functions import row_of
-from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import ExternSpec
 from bpfvm.tables.kfuncs import Kfunc
 

@@ -12,8 +12,8 @@ from bpfvm.compiler.ir.function import Function, Param
 from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.signature import RESULT_OFFSET, argument_offset
 from bpfvm.lang.types import Storage, char, s64, u64
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import GLOBAL, STATIC
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import GLOBAL, STATIC
 from bpfvm.tables.progs import BY_NAME
 
 # C's names for the widths, as compilers for BPF write them into BTF.

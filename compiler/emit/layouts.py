@@ -9,8 +9,8 @@ from bpfvm.lang.arrays import ArrayType
 from bpfvm.lang.layout import Layout, size_of
 from bpfvm.lang.structs import StructType
 from bpfvm.lang.types import Storage, bool8, char
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Member, SecVar
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Member, SecVar
 
 
 def stored(btf: Btf, kind: Any) -> int:

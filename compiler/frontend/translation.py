@@ -39,7 +39,7 @@ from bpfvm.core.span import Span
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.interval import Interval
 from bpfvm.lang.target import Target
-from bpfvm.obj.datasec import RODATA
+from bpfvm.obj.elf.datasec import RODATA
 from bpfvm.obj.model import FaultSite
 
 if TYPE_CHECKING:

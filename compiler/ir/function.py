@@ -105,7 +105,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class CoreAccess:
-    """What an instruction asks of the kernel's types. kind: of bpfvm.obj.btf_ext.CORE_KINDS. struct: the name of a
+    """What an instruction asks of the kernel's types. kind: of bpfvm.obj.btf.ext.CORE_KINDS. struct: the name of a
     struct. path: names of fields from it on, each in the one before. root: the struct's type, where it is known (a
     lang.kernel_types.KernelStruct)."""
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Array, Const, DataSec, Ptr, Restrict, Struct, Type, Typedef, TypeTag, Volatile
-from bpfvm.obj.btf_view import MAX_DEPTH
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Array, Const, DataSec, Ptr, Restrict, Struct, Type, Typedef, TypeTag, Volatile
+from bpfvm.obj.btf.view import MAX_DEPTH
 from bpfvm.obj.model import MapSpec
 
 DEEPEST = 8  # structures in one another

@@ -24,8 +24,8 @@ from bpfvm.emulator.memory import Arena, Region
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.walk import COUNTED, DONE, ODD, TOLD, TRAPPED, Walk
 from bpfvm.isa.ops import Kind
-from bpfvm.obj.capture import Capture
-from bpfvm.obj.pcap import Plain
+from bpfvm.obj.captures.capture import Capture
+from bpfvm.obj.captures.pcap import Plain
 from bpfvm.tables.helpers import BY_ID as HELPERS
 from bpfvm.tables.sections import of_section
 

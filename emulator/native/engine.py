@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bpfvm.core.errors import Unavailable
-from bpfvm.obj import btf_cache
+from bpfvm.obj.btf import cache as btf_cache
 
 LARGE = 1500  # instructions, from which on less is optimised: LLVM's time grows faster than the program
 PROT_EXEC = 4

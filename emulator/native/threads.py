@@ -24,8 +24,8 @@ from bpfvm.emulator.native.batch import why_not as why_no_loop
 from bpfvm.emulator.native.runtime import WALK, Runtime
 from bpfvm.emulator.native.walk import DONE, ENOUGH, TOLD, TRAPPED, Walk
 from bpfvm.lang.faults import RECORD
-from bpfvm.obj.capture import Capture
-from bpfvm.obj.pcap import Plain
+from bpfvm.obj.captures.capture import Capture
+from bpfvm.obj.captures.pcap import Plain
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 WINDOW = 1 << 26  # bytes of a file that are mapped at a time

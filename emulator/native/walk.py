@@ -13,8 +13,8 @@ from typing import Final
 
 from bpfvm.emulator.interp import MAY_GOTO
 from bpfvm.emulator.native.state import INDEX as STATE
-from bpfvm.obj.pcap import MAX_PACKET, SECOND
-from bpfvm.obj.pcapng import ENHANCED, LEAST_ENHANCED
+from bpfvm.obj.captures.pcap import MAX_PACKET, SECOND
+from bpfvm.obj.captures.pcapng import ENHANCED, LEAST_ENHANCED
 
 COUNTED = 8  # results below are counted in place
 AHEAD = 1 << 13  # bytes by which the file is fetched before it is read

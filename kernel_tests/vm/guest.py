@@ -25,8 +25,8 @@ from bpfvm.kernel import KERNEL, features
 from bpfvm.kernel.requirements import missing
 from bpfvm.lang import hooks
 from bpfvm.lang.target import Target
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.reader.object import read_object
 from kernel_tests.places import ROWS, bench, cells
 
 TESTS = Path(__file__).parents[2] / "tests"

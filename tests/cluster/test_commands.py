@@ -14,7 +14,7 @@ from bpfvm.cli import status
 from bpfvm.cli.captures import spread
 from bpfvm.cli.captures.merged import Part
 from bpfvm.fuzz.differ import differ
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 from bpfvm.run import cluster, workers
 
 COUNTER = str(Path(__file__).resolve().parents[1] / "objects" / "xdp_count.o")

@@ -11,8 +11,8 @@ from bpfvm.core.errors import BpfvmError, LoadError, Unavailable
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
 from bpfvm.kernel.host import possible_cpus
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.reader.object import read_object
 from bpfvm.run.backend import Backend, engine
 from bpfvm.run.compare import differences
 from bpfvm.run.outcome import Outcome

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bpfvm.obj.capture import open_capture
+from bpfvm.obj.captures.capture import open_capture
 from tests.contract.comparison import Comparison
 from tests.contract.views import compare
 from tests.views.frames import cut, whole

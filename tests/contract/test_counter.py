@@ -25,7 +25,7 @@ def run_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, A
 
 
 def made_capture(folder: Path) -> Path:
-    from bpfvm.obj.pcap import write_capture
+    from bpfvm.obj.captures.pcap import write_capture
     from examples.traffic import frames
 
     path = folder / "traffic.pcap"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bpfvm.cli import status
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 from tests.golden.blame import difference
 
 ROOT = Path(__file__).resolve().parents[2]

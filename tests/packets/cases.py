@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 from bpfvm.run.backend import Backend
 from bpfvm.tables.progs import BY_NAME
 from tests.packets import cases_dynptr, cases_edge, cases_kinds, cases_skb, cases_skb_data, cases_xdp

@@ -13,9 +13,9 @@ from bpfvm.core.bits import M32
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Entries, Input, Result
 from bpfvm.kernel.packets import elements
-from bpfvm.obj.capture import open_capture
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.reader.object import read_object
 from bpfvm.run.backend import Backend, Loaded
 from bpfvm.tables.ctx import CONTEXTS, STRUCTURES
 from bpfvm.tables.progs import BY_NAME

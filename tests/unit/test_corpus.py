@@ -18,10 +18,10 @@ from benchmarks.corpus.manifest import ROWS, Row
 from benchmarks.corpus.measure import TABLE, refused_names
 from bpfvm.core.machine import Input
 from bpfvm.emulator import INTERP
-from bpfvm.obj import shapes
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.obj.shapes import Shape
-from bpfvm.obj.values import shape_of
+from bpfvm.obj.values import shapes
+from bpfvm.obj.values.contents import shape_of
+from bpfvm.obj.values.shapes import Shape
 from bpfvm.tables.helpers import BY_ID
 
 PACKETS = [row for row in ROWS if row.inputs]

@@ -14,7 +14,7 @@ from bpfvm.cli.report import Report, show
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Entries
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
-from bpfvm.obj.values import decode_entries
+from bpfvm.obj.values.contents import decode_entries
 from bpfvm.run.coverage import Counts
 from bpfvm.run.merge import merged
 from bpfvm.tables.progs import ProgramType

@@ -12,7 +12,7 @@ from bpfvm.cli import inputs
 from bpfvm.cli.report import Report
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input, Result
-from bpfvm.obj.capture import Capture
+from bpfvm.obj.captures.capture import Capture
 from bpfvm.run.session import Session
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from bpfvm.cli.progress import Tasks
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
 from bpfvm.lang.signature import Signature
-from bpfvm.obj.capture import STANDARD_INPUT, open_capture
+from bpfvm.obj.captures.capture import STANDARD_INPUT, open_capture
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.program import Program
 from bpfvm.run import cluster, workers

@@ -15,9 +15,9 @@ from bpfvm.kernel.table import Table
 from bpfvm.lang import userspace
 from bpfvm.lang.maps import Events, Keyed, Map
 from bpfvm.lang.userspace import SLICE, Ending
-from bpfvm.obj.btf_types import Struct
+from bpfvm.obj.btf.types import Struct
 from bpfvm.obj.model import MapSpec, ObjectSpec
-from bpfvm.obj.values import shape_of, to_json
+from bpfvm.obj.values.contents import shape_of, to_json
 from bpfvm.program import Object, Program, compile_object
 from bpfvm.tables.maps import BY_NAME
 

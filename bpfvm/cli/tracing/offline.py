@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bpfvm.cli.target import failed_at
 from bpfvm.core.errors import BpfvmError, LoadError
 from bpfvm.lang import userspace
-from bpfvm.obj.capture import open_capture
+from bpfvm.obj.captures.capture import open_capture
 from bpfvm.run.replay import Replay
 
 if TYPE_CHECKING:

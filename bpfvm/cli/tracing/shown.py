@@ -13,7 +13,7 @@ from bpfvm.lang.layout import View
 from bpfvm.lang.structs import StructType
 from bpfvm.lang.userspace.values import Chars
 from bpfvm.obj.model import MapSpec
-from bpfvm.obj.values import to_json
+from bpfvm.obj.values.contents import to_json
 
 
 class Printer:

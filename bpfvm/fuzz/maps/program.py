@@ -16,8 +16,8 @@ from bpfvm.emulator.maps.operations import HELPERS
 from bpfvm.fuzz.maps.operation import MAP, PROGRAM, Answer, Operation, padded
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.insn import slots
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import STATIC, Func, FuncProto, Int, Member, Struct, Type
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import STATIC, Func, FuncProto, Int, Member, Struct, Type
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.maps import BY_NAME
 

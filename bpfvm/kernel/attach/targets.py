@@ -2,7 +2,7 @@
 
     "c:malloc"  "/bin/bash:readline"  "libc.so.6:malloc+0x10"  "app:0x401136"  "app:ns::Class::method"  "app:get_*"
 
-The file may be a path, a program of PATH or a library's name; see bpfvm.obj.libraries and bpfvm.obj.executable.
+The file may be a path, a program of PATH or a library's name; see bpfvm.obj.executables.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from bpfvm.core.errors import LoadError, UsageError
-from bpfvm.obj import libraries
-from bpfvm.obj.executable import Executable
+from bpfvm.obj.executables import libraries
+from bpfvm.obj.executables.symbols import Executable
 
 MOST = 1000  # functions that one target may mean
 

@@ -17,7 +17,7 @@ from bpfvm.kernel.readers.reader import PerfReader, Reader, Readers, RingReader
 from bpfvm.kernel.readers.source import Lost, LostEvents
 from bpfvm.kernel.readers.trace_pipe import TracePipe
 from bpfvm.kernel.readers.user_ring import UserRing, send, waiting
-from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf.table import Btf
 
 __all__ = ["Event", "Events", "Lost", "LostEvents", "PerfReader", "Reader", "Readers", "RingReader", "TracePipe",
            "UserRing", "open_reader", "send", "waiting"]  # fmt: skip

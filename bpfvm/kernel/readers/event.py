@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from bpfvm.obj.records import Codec, Part, parts
-from bpfvm.obj.shapes import BitField, Number, Real, Record, Shape, Text
+from bpfvm.obj.values.records import Codec, Part, parts
+from bpfvm.obj.values.shapes import BitField, Number, Real, Record, Shape, Text
 
 _NUMBERS: dict[tuple[int, bool], Any] = {
     (1, False): ctypes.c_uint8, (2, False): ctypes.c_uint16, (4, False): ctypes.c_uint32, (8, False): ctypes.c_uint64,
@@ -29,7 +29,7 @@ _TAKEN = ("_fields_", "_pack_", "_anonymous_", "_align_", "_layout_", "_swappedb
 
 
 class Event(ctypes.Structure):
-    """An event of a struct. Its members are attributes, decoded as `bpfvm.obj.records` says.
+    """An event of a struct. Its members are attributes, decoded as `bpfvm.obj.values.records` says.
 
     It compares, unpacks, prints and pickles as the named tuple of its members, and is not to be written to.
     """

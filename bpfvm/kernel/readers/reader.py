@@ -32,7 +32,7 @@ from bpfvm.kernel.readers.source import OnLost, Source
 from bpfvm.kernel.readers.typed import decoder
 from bpfvm.kernel.readers.waiting import SLICE, Waiter
 from bpfvm.kernel.sys import MAP_DELETE_ELEM, MAP_UPDATE_ELEM, Fd, MapElement, address, bpf, error_name, error_text
-from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf.table import Btf
 
 if TYPE_CHECKING:
     import asyncio

@@ -13,10 +13,10 @@ from bpfvm.core.errors import UsageError
 from bpfvm.kernel.host import BYTE_ORDER
 from bpfvm.kernel.readers.event import Event, event_class
 from bpfvm.kernel.readers.span import Batch, Scattered, Span
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Enum, Enum64, Float, Int, Struct, Type, Typedef, Union
-from bpfvm.obj.records import Codec, codec, codec_of
-from bpfvm.obj.shapes import Shape
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Enum, Enum64, Float, Int, Struct, Type, Typedef, Union
+from bpfvm.obj.values.records import Codec, codec, codec_of
+from bpfvm.obj.values.shapes import Shape
 
 if TYPE_CHECKING:
     import numpy

@@ -14,7 +14,7 @@ from bpfvm.core.machine import Entries
 from bpfvm.kernel.readers.memory import PAGE, READ, WRITE, KernelSide, fence, shared
 from bpfvm.kernel.readers.ring import BUSY, DISCARD, HEADER, LENGTH, stride
 from bpfvm.kernel.sys import Fd
-from bpfvm.obj.records import Codec
+from bpfvm.obj.values.records import Codec
 
 
 class Message:

@@ -18,7 +18,7 @@ from bpfvm.lang.layout import Layout, View, image_of, size_of, view
 from bpfvm.lang.maps.base import Map, Memory
 from bpfvm.lang.types import u32
 from bpfvm.lang.userspace.machine import UserSide, value_of
-from bpfvm.obj.datasec import BSS, DATA, RODATA
+from bpfvm.obj.elf.datasec import BSS, DATA, RODATA
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import FLAGS
 

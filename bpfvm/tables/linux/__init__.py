@@ -45,7 +45,7 @@ _ENUMERATORS = "TCP_SYN_SENT IPPROTO_TCP SS_CONNECTED HI_SOFTIRQ"  # of enums wi
 
 
 def wanted() -> Mapping[str, tuple[str, ...]]:
-    """What is in TYPES, by the words of obj.btf_extract."""
+    """What is in TYPES, by the words of obj.btf.extract."""
     records = dict.fromkeys(f"trace_event_raw_{one}" for one in CLASSES.values())
     return {
         "struct": (*_STRUCTS.split(), *records),

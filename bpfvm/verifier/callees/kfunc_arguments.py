@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bpfvm.obj.btf_types import Struct
+from bpfvm.obj.btf.types import Struct
 from bpfvm.tables.kernel_functions import KernelFunction, Parameter
 from bpfvm.verifier.callees.arguments import check_memory, is_null
 from bpfvm.verifier.domain import slots

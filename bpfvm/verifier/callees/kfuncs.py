@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bpfvm.isa.insn import Insn
-from bpfvm.obj.btf_types import Struct
-from bpfvm.obj.btf_view import essential_name
+from bpfvm.obj.btf.types import Struct
+from bpfvm.obj.btf.view import essential_name
 from bpfvm.tables.kernel_functions import BY_NAME, KernelFunction
 from bpfvm.verifier.callees.kfunc_arguments import Given, check_arguments
 from bpfvm.verifier.domain import slots

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from bpfvm.obj.btf_types import Struct
+from bpfvm.obj.btf.types import Struct
 from bpfvm.tables.helpers import Arg, Helper
 from bpfvm.verifier.domain.regs import Reg
 from bpfvm.verifier.paths.walk import Walk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
-from bpfvm.obj.btf_view import essential_name
+from bpfvm.obj.btf.view import essential_name
 from bpfvm.tables.helpers import BY_ID
 from bpfvm.tables.kernel_functions import BY_NAME as KERNEL_FUNCTIONS
 from bpfvm.verifier.program.code import Code, Marks

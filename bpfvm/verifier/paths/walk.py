@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_view import TypeView
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.view import TypeView
 from bpfvm.tables.progs import ProgramType
 from bpfvm.verifier.domain.regs import NONE, NOT_SET, MapInfo, Reg
 from bpfvm.verifier.domain.state import FP, State, Step

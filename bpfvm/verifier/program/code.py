@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind
-from bpfvm.obj.btf_view import essential_name
+from bpfvm.obj.btf.view import essential_name
 from bpfvm.tables.helpers import BY_ID
 from bpfvm.verifier.errors import Rejected
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.isa.insn import slots
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import (
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import (
     GLOBAL,
     Array,
     DeclTag,
@@ -23,7 +23,7 @@ from bpfvm.obj.btf_types import (
     Struct,
     Union,
 )
-from bpfvm.obj.btf_view import TypeView
+from bpfvm.obj.btf.view import TypeView
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.maps import FLAGS
 from bpfvm.tables.progs import BY_NAME, ProgramType

@@ -8,7 +8,7 @@ from dataclasses import replace
 from bpfvm.isa.disasm import text as insn_text
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
-from bpfvm.obj.btf_view import essential_name
+from bpfvm.obj.btf.view import essential_name
 from bpfvm.tables.helpers import call_name
 from bpfvm.verifier.domain.regs import NONE, text
 from bpfvm.verifier.domain.state import SHOWN, SPILL, Frame, Slot, Special, State

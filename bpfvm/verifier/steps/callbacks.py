@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bpfvm.obj.btf_types import Struct
+from bpfvm.obj.btf.types import Struct
 from bpfvm.verifier.domain.regs import DYNPTR, KEY, OBJECT, SCALAR, VALUE, Reg, pointer, unknown
 from bpfvm.verifier.domain.state import SPILL, Frame, Slot, State
 from bpfvm.verifier.paths.precision import mark_precise

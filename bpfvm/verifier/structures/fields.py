@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Array, DataSec, DeclTag, Ptr, Struct, TypeTag, Union, Var
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Array, DataSec, DeclTag, Ptr, Struct, TypeTag, Union, Var
 
 LOCK, REFCOUNT = "bpf_spin_lock", "bpf_refcount"
 LIST_HEAD, LIST_NODE, ROOT, RB_NODE = "bpf_list_head", "bpf_list_node", "bpf_rb_root", "bpf_rb_node"

@@ -3,8 +3,8 @@ which pointers are to be trusted."""
 
 from __future__ import annotations
 
-from bpfvm.obj.btf_types import Struct
-from bpfvm.obj.btf_view import TypeView
+from bpfvm.obj.btf.types import Struct
+from bpfvm.obj.btf.view import TypeView
 from bpfvm.tables.traced import TCP_WRITES
 from bpfvm.verifier.domain.regs import (
     COMMON,

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bpfvm.obj.btf_types import Enum, Enum64, Float, Func, FuncProto, Int, Ptr, Struct, Typedef, Union
-from bpfvm.obj.btf_view import TypeView, essential_name
+from bpfvm.obj.btf.types import Enum, Enum64, Float, Func, FuncProto, Int, Ptr, Struct, Typedef, Union
+from bpfvm.obj.btf.view import TypeView, essential_name
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.tables.sections import Section
 from bpfvm.tables.traced import ITERATORS, NULLABLE

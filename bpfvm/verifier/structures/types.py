@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bpfvm.obj.btf_types import Array, Enum, Enum64, Fwd, Int, Member, Ptr, Struct, Union
-from bpfvm.obj.btf_view import TypeView
+from bpfvm.obj.btf.types import Array, Enum, Enum64, Fwd, Int, Member, Ptr, Struct, Union
+from bpfvm.obj.btf.view import TypeView
 
 _DEPTH = 32
 

@@ -17,7 +17,7 @@ from tests.plants.tree import ROOT, copy, plant, tool
         ("compiler/__init__.py", "import bpfvm.emulator", "bpfvm.compiler -> bpfvm.emulator"),
         ("emulator/__init__.py", "import bpfvm.program", "bpfvm.emulator -> bpfvm.program"),
         ("bpfvm/lang/types.py", "def lazy() -> None:\n    import bpfvm.cli", "bpfvm.lang.types -> bpfvm.cli"),
-        ("bpfvm/obj/elf.py", "import ctypes", "bpfvm.obj.elf -> ctypes"),
+        ("bpfvm/obj/elf/container.py", "import ctypes", "bpfvm.obj.elf.container -> ctypes"),
         ("bpfvm/extra.py", "import bpfvm.core.bits", "bpfvm.extra"),  # a module that stands in no layer
     ],
 )

@@ -9,9 +9,9 @@ import pytest
 
 from bpfvm.cli import status
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.captures.pcap import write_capture
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.writer.object import write_object
 from tests.engines import EMULATORS
 
 Captured = pytest.CaptureFixture[str]

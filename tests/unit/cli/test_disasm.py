@@ -16,8 +16,8 @@ from bpfvm.isa.asm import assemble
 from bpfvm.isa.codec import decode
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import FunctionSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import read_object
 from tests.unit.isa import encodings
 from tests.unit.isa.llvm_text import NOT_IN_LLVM, as_llvm
 

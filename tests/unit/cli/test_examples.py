@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bpfvm.cli import status
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 from examples import traffic
 
 ROOT = Path(__file__).resolve().parents[3]

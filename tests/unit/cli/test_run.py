@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bpfvm.cli import status
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 from examples.traffic import frames
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -129,8 +129,8 @@ def test_a_truncated_capture_loses_nothing_readable_and_says_what_is_gone(captur
 
 def test_a_machine_fault_is_status_1(capture: str, tmp_path: Path, capsys: Captured) -> None:
     from bpfvm.isa.insn import insn
-    from bpfvm.obj.elf_write import write_object
     from bpfvm.obj.model import ObjectSpec, ProgramSpec
+    from bpfvm.obj.writer.object import write_object
 
     code = (insn("ldx32", 2, 1, 0), insn("ldx32", 0, 2, 4000), insn("exit"))
     path = tmp_path / "bad.o"

@@ -12,8 +12,8 @@ import pytest
 
 from bpfvm.cli import status
 from bpfvm.core.machine import Input, Result
-from bpfvm.obj.capture import open_capture
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.capture import open_capture
+from bpfvm.obj.captures.pcap import write_capture
 from bpfvm.run.session import Session
 from examples.traffic import frames
 

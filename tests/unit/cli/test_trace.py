@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bpfvm.cli import status
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 from bpfvm.testing.frames import ethernet, ipv4, udp
 
 SECOND = 10**9

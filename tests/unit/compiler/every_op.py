@@ -7,7 +7,7 @@ from bpfvm.compiler.ir.function import CoreAccess, Function
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Ptr, Value
 from bpfvm.lang.kernel_types import KernelStruct, struct_of
-from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import MapSpec
 
 CELL = MapSpec("cell", "array", 4, 8, 1)

@@ -12,8 +12,8 @@ from bpfvm import Program, UsageError, bpf
 from bpfvm.core.diag import CompileError
 from bpfvm.lang import usdt
 from bpfvm.lang.formats import of_syscall, of_text
-from bpfvm.obj.elf_read import parse_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.reader.object import parse_object
+from bpfvm.obj.writer.object import write_object
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.syscalls import ARGUMENTS
 from tests import kernel_btf

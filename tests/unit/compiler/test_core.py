@@ -12,9 +12,9 @@ import pytest
 from bpfvm import vmlinux
 from bpfvm.core.errors import LoadError
 from bpfvm.lang import kernel_types
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Member, Struct
-from bpfvm.obj.core_reloc import missing, relocate
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Member, Struct
+from bpfvm.obj.core.relocations import missing, relocate
 from tests import kernel_btf
 from tests.unit.compiler import core_programs
 
@@ -128,8 +128,8 @@ def test_it_is_told_in_words() -> None:
 
 
 def test_the_file_is_read_back(tmp_path: Path) -> None:
-    from bpfvm.obj.elf_read import read_object
-    from bpfvm.obj.elf_write import write_object
+    from bpfvm.obj.reader.object import read_object
+    from bpfvm.obj.writer.object import write_object
 
     spec = PROGRAMS["chain"][0].object
     path = tmp_path / "chain.o"

@@ -11,10 +11,10 @@ from bpfvm import Array, bpf, pkt, u8, u32, u64
 from bpfvm.compiler import compile_programs
 from bpfvm.core.errors import UsageError
 from bpfvm.lang import hooks
-from bpfvm.obj.btf_types import GLOBAL, STATIC, Func, FuncProto, Ptr, Struct, Typedef
-from bpfvm.obj.elf_read import read_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.btf.types import GLOBAL, STATIC, Func, FuncProto, Ptr, Struct, Typedef
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.reader.object import read_object
+from bpfvm.obj.writer.object import write_object
 from bpfvm.program import Program
 
 hits = Array(u64, 4)

@@ -25,8 +25,8 @@ from bpfvm import (
     u64,
 )
 from bpfvm.core.errors import LoadError
-from bpfvm.obj.elf_read import parse_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.reader.object import parse_object
+from bpfvm.obj.writer.object import write_object
 from tests.programs import contents, tails
 
 socks = SockMap(4, name="socks", contents={2: 9})

@@ -7,9 +7,9 @@ import enum
 from bpfvm import be16, bits, bpf, char, s8, struct, u8, u32, u64
 from bpfvm.compiler import compile_program
 from bpfvm.lang import hooks
-from bpfvm.obj.btf_types import Array, Int, Member, Struct, Typedef
-from bpfvm.obj.elf_read import parse_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.btf.types import Array, Int, Member, Struct, Typedef
+from bpfvm.obj.reader.object import parse_object
+from bpfvm.obj.writer.object import write_object
 
 
 class Kind(enum.IntEnum):

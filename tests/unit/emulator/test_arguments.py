@@ -11,8 +11,8 @@ from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.maps.store import Store
 from bpfvm.emulator.memory import Pointer
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Int
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Int
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import BY_NAME
 from bpfvm.tables.helpers.row import Arg, Helper, Ret

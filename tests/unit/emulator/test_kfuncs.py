@@ -14,8 +14,8 @@ from bpfvm.core.machine import Input, Result
 from bpfvm.emulator import Emulator
 from bpfvm.emulator.kfuncs import IMPLEMENTED
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import FuncProto, Int
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import FuncProto, Int
 from bpfvm.obj.model import ExternSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.kfuncs import BY_NAME
 

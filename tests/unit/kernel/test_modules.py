@@ -12,8 +12,8 @@ from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.kernel import modules
 from bpfvm.kernel.modules import OpenModules, Place, Target, bound_to_modules, target_of
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Func, FuncProto, Int, Ptr, Typedef, Var
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Func, FuncProto, Int, Ptr, Typedef, Var
 from bpfvm.obj.model import ExternSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.sections import of_section
 

@@ -21,7 +21,7 @@ from bpfvm.kernel.readers.source import Lost, LostEvents, Source
 from bpfvm.kernel.readers.span import FEWEST, MOST, Window
 from bpfvm.kernel.readers.typed import decoder
 from bpfvm.kernel.readers.waiting import SLICE, Waiter
-from bpfvm.obj.shapes import Number
+from bpfvm.obj.values.shapes import Number
 
 SIZE = 1 << 12
 U64 = Number(8, False, "little")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from bpfvm.kernel.readers.event import Event, event_class
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Array, Enum, Float, Int, Member, Ptr, Struct, Typedef, Union
-from bpfvm.obj.records import Codec, codec_of
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Array, Enum, Float, Int, Member, Ptr, Struct, Typedef, Union
+from bpfvm.obj.values.records import Codec, codec_of
 
 # 1 u64, 2 u32, 3 char, 4 char[16], 5 u64[7], 6 s16, 7 double, 8 void *, 9 bool
 BASE = (

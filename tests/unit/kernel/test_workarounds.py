@@ -12,9 +12,9 @@ from bpfvm.kernel.modules import Target
 from bpfvm.kernel.programs import attributes
 from bpfvm.kernel.types import Records
 from bpfvm.kernel.workarounds import Lacks, without, without_kinds
-from bpfvm.obj import btf_codec
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import (
+from bpfvm.obj.btf import codec as btf_codec
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import (
     GLOBAL,
     Const,
     DataSec,

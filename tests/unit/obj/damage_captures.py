@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj.capture import Capture
+from bpfvm.obj.captures.capture import Capture
 from tests.unit.obj.damage import damaged
 from tests.unit.obj.damage_run import TooLong, alarm
 

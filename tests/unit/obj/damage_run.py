@@ -27,14 +27,14 @@ from bpfvm.core.errors import BpfvmError
 from bpfvm.core.machine import Input
 from bpfvm.emulator.machine import Emulator
 from bpfvm.isa.disasm import listing
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.complete import completed
-from bpfvm.obj.core_reloc import relocate
-from bpfvm.obj.elf_read import parse_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.core.externs import resolved
+from bpfvm.obj.core.relocations import relocate
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.obj.resolve import resolved
-from bpfvm.obj.values import shape_of
+from bpfvm.obj.reader.object import parse_object
+from bpfvm.obj.values.contents import shape_of
+from bpfvm.obj.writer.complete import completed
+from bpfvm.obj.writer.object import write_object
 from bpfvm.tables.progs import BY_NAME
 from tests.unit.obj.damage import damaged_objects
 

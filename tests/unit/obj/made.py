@@ -9,9 +9,11 @@ from pathlib import Path
 
 from bpfvm.isa.codec import encode
 from bpfvm.isa.insn import Insn, insn
-from bpfvm.obj import btf_codec, btf_ext, elf
-from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf import codec as btf_codec
+from bpfvm.obj.btf import ext as btf_ext
+from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.cursor import StringTable
+from bpfvm.obj.elf import container as elf
 
 OBJECTS = Path(__file__).resolve().parents[2] / "objects"
 CODE, DATA = elf.ALLOC | elf.EXEC, elf.ALLOC | elf.WRITE

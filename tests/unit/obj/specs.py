@@ -10,11 +10,11 @@ from bpfvm.core.bits import M32
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import BY_NAME, OPS, Kind
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_ext import CORE_KINDS
-from bpfvm.obj.btf_types import GLOBAL, STATIC, SecVar
-from bpfvm.obj.datasec import KCONFIG, data_map, kind_of
-from bpfvm.obj.externs import laid_out
+from bpfvm.obj.btf.ext import CORE_KINDS
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import GLOBAL, STATIC, SecVar
+from bpfvm.obj.elf.datasec import KCONFIG, data_map, kind_of
+from bpfvm.obj.elf.externs import laid_out
 from bpfvm.obj.model import CoreReloc, ExternSpec, FaultSite, FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.maps import FLAGS
 

@@ -9,14 +9,15 @@ import pytest
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.codec import encode
 from bpfvm.isa.insn import insn
-from bpfvm.obj import btf_codec, elf
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import DataSec, Int, Member, SecVar, Struct, Type, Union, Var
-from bpfvm.obj.core_reloc import relocate
+from bpfvm.obj.btf import codec as btf_codec
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import DataSec, Int, Member, SecVar, Struct, Type, Union, Var
+from bpfvm.obj.core.relocations import relocate
 from bpfvm.obj.cursor import StringTable
-from bpfvm.obj.elf_read import parse_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.elf import container as elf
 from bpfvm.obj.model import CoreReloc, MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import parse_object
+from bpfvm.obj.writer.object import write_object
 from tests.unit.obj.damage_run import alarm
 
 CODE = (insn("mov64_k", 0, imm=1), insn("exit"))

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpfvm.core.errors import LoadError, UsageError
-from bpfvm.obj import btf_codec, btf_ext
-from bpfvm.obj import btf_types as types
-from bpfvm.obj.btf import Btf
+from bpfvm.obj.btf import codec as btf_codec
+from bpfvm.obj.btf import ext as btf_ext
+from bpfvm.obj.btf import types
+from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.cursor import Bytes, StringTable
 from tests.unit.obj.specs import names
 

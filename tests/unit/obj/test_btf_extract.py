@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_extract import extract
-from bpfvm.obj.btf_types import Enum, Func, Fwd, Struct, Union
+from bpfvm.obj.btf.extract import extract
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Enum, Func, Fwd, Struct, Union
 from tests import kernel_btf
 
 

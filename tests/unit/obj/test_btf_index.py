@@ -14,15 +14,17 @@ from pathlib import Path
 import pytest
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj import btf_cache, btf_codec, btf_index
-from bpfvm.obj import btf_types as types
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_file import read_btf
-from bpfvm.obj.btf_index import BtfIndex, open_index
-from bpfvm.obj.btf_text import raw
-from bpfvm.obj.btf_view import essential_name
+from bpfvm.obj.btf import cache as btf_cache
+from bpfvm.obj.btf import codec as btf_codec
+from bpfvm.obj.btf import index as btf_index
+from bpfvm.obj.btf import types
+from bpfvm.obj.btf.file import read_btf
+from bpfvm.obj.btf.index import BtfIndex, open_index
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.text import raw
+from bpfvm.obj.btf.view import essential_name
 from bpfvm.obj.cursor import Bytes, StringTable
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.reader.object import read_object
 
 ROOT = Path(__file__).resolve().parents[3]
 OBJECTS = sorted((ROOT / "tests" / "objects").glob("*.o"))
@@ -270,7 +272,7 @@ def test_damaged_btf_never_ends_in_anything_but_a_load_error() -> None:
 
 
 def test_opening_needs_no_numpy() -> None:
-    script = "import sys, bpfvm.obj.btf_index as a; print(len(a.open_index(sys.argv[1])), 'numpy' in sys.modules)"
+    script = "import sys, bpfvm.obj.btf.index as a; print(len(a.open_index(sys.argv[1])), 'numpy' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script, str(OBJECTS[0])], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj import links
-from bpfvm.obj.capture import Capture, open_capture
-from bpfvm.obj.pcap import encode_capture, write_capture
+from bpfvm.obj.captures import links
+from bpfvm.obj.captures.capture import Capture, open_capture
+from bpfvm.obj.captures.pcap import encode_capture, write_capture
 from tests.unit.obj.pcapng import Maker
 
 IPV4, IPV6 = b"\x45" + bytes(19), b"\x60" + bytes(39)
@@ -144,7 +144,7 @@ def test_the_length_on_the_wire_counts_the_header_that_was_made(tmp_path: Path) 
 
 def test_standard_input_of_a_pipe(tmp_path: Path) -> None:
     write_capture(tmp_path / "f", [(number, bytes([number]) * 60) for number in range(9)])
-    program = "from bpfvm.obj.capture import open_capture\nprint(sum(len(p) for _, p, _ in open_capture('-')))"
+    program = "from bpfvm.obj.captures.capture import open_capture\nprint(sum(len(p) for _, p, _ in open_capture('-')))"
     for source in ("cat", "<"):
         command = f"cat '{tmp_path}/f' | '{sys.executable}' -c \"$0\"" if source == "cat" else (
             f"'{sys.executable}' -c \"$0\" < '{tmp_path}/f'")  # fmt: skip
@@ -162,7 +162,7 @@ def test_standard_input_of_a_pipe(tmp_path: Path) -> None:
 )
 def test_standard_input_that_is_no_capture(redirection: str, reason: str) -> None:
     program = (
-        "from bpfvm.obj.capture import open_capture\nfrom bpfvm.core.errors import BpfvmError\n"
+        "from bpfvm.obj.captures.capture import open_capture\nfrom bpfvm.core.errors import BpfvmError\n"
         "try:\n    open_capture('-')\nexcept BpfvmError as error:\n    print(type(error).__name__, error)"
     )
     command = f"'{sys.executable}' -c \"$0\" {redirection}"

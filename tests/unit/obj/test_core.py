@@ -12,11 +12,11 @@ import pytest
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.disasm import text
 from bpfvm.isa.insn import Insn, insn
-from bpfvm.obj import btf_codec
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_ext import CORE_KINDS
-from bpfvm.obj.btf_index import BtfIndex, open_index
-from bpfvm.obj.btf_types import (
+from bpfvm.obj.btf import codec as btf_codec
+from bpfvm.obj.btf.ext import CORE_KINDS
+from bpfvm.obj.btf.index import BtfIndex, open_index
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import (
     Array,
     Const,
     Enum,
@@ -32,13 +32,13 @@ from bpfvm.obj.btf_types import (
     Typedef,
     Union,
 )
-from bpfvm.obj.core_access import parse
-from bpfvm.obj.core_match import Matcher
-from bpfvm.obj.core_reloc import POISON, missing, relocate
-from bpfvm.obj.core_value import value_of
+from bpfvm.obj.core.access import parse
+from bpfvm.obj.core.match import Matcher
+from bpfvm.obj.core.relocations import POISON, missing, relocate
+from bpfvm.obj.core.value import value_of
 from bpfvm.obj.cursor import Bytes, StringTable
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import CoreReloc, ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import read_object
 
 OBJECTS = Path(__file__).resolve().parents[2] / "objects"
 INT, U32, U64, S16 = Int("int", 4, 32, 0, True), Int("u32", 4, 32), Int("u64", 8, 64), Int("s16", 2, 16, 0, True)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj.capture import Capture
-from bpfvm.obj.pcap import encode_capture, write_capture
+from bpfvm.obj.captures.capture import Capture
+from bpfvm.obj.captures.pcap import encode_capture, write_capture
 from tests.unit.obj.damage import KINDS, damaged, damaged_objects
 from tests.unit.obj.pcapng import Maker
 

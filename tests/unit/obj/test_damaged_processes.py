@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Timer
 
 from bpfvm.cli import COMMANDS
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 from tests.unit.obj.damage import Damaged, damaged_objects
 
 OBJECTS = Path(__file__).resolve().parents[2] / "objects"
@@ -110,7 +110,7 @@ def run_all(files: Sequence[Path], count: int, seed: int, folder: Path) -> Count
 
 def single(files: Sequence[Path]) -> list[Path]:
     """The objects that `run` takes without --program."""
-    from bpfvm.obj.elf_read import read_object
+    from bpfvm.obj.reader.object import read_object
 
     return [path for path in files if len(read_object(path).programs) == 1]
 

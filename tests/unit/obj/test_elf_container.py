@@ -9,9 +9,9 @@ import pytest
 
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import insn
-from bpfvm.obj import elf
-from bpfvm.obj.datasec import placed
-from bpfvm.obj.elf_read import parse_object, read_object
+from bpfvm.obj.elf import container as elf
+from bpfvm.obj.elf.datasec import placed
+from bpfvm.obj.reader.object import parse_object, read_object
 from tests.unit.obj.made import CALL, OBJECTS, RETURN, built, function, header_of, patched, section, symbol_at
 
 CALLING = built(CALL, (0, elf.R_64_32, function("callee", ".text")), [section(".text")])

@@ -12,12 +12,13 @@ import pytest
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import insn
-from bpfvm.obj import btf_ext, elf
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_ext import CoreRecord
-from bpfvm.obj.btf_types import Int
-from bpfvm.obj.elf_read import parse_object, read_object
+from bpfvm.obj.btf import ext as btf_ext
+from bpfvm.obj.btf.ext import CoreRecord
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Int
+from bpfvm.obj.elf import container as elf
 from bpfvm.obj.model import CoreReloc, FunctionSpec, MapSpec
+from bpfvm.obj.reader.object import parse_object, read_object
 from tests.unit.obj.made import MAIN, OBJECTS, RETURN, built, data, debug, function, section, variable
 
 

@@ -13,14 +13,14 @@ from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import insn
 from bpfvm.isa.ops import OPS
-from bpfvm.obj import elf
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import DataSec, Int
-from bpfvm.obj.complete import completed
-from bpfvm.obj.datasec import data_map, name_of
-from bpfvm.obj.elf_read import parse_object, read_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import DataSec, Int
+from bpfvm.obj.elf import container as elf
+from bpfvm.obj.elf.datasec import data_map, name_of
 from bpfvm.obj.model import CoreReloc, ExternSpec, FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import parse_object, read_object
+from bpfvm.obj.writer.complete import completed
+from bpfvm.obj.writer.object import write_object
 from tests.unit.obj.specs import LINKED, objects
 
 OBJECTS = Path(__file__).resolve().parents[2] / "objects"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bpfvm.core.errors import BpfvmError, LoadError
-from bpfvm.obj import executable, libraries
-from bpfvm.obj.executable import Executable, Function, Probe
+from bpfvm.obj.executables import libraries
+from bpfvm.obj.executables import symbols as executable
+from bpfvm.obj.executables.symbols import Executable, Function, Probe
 
 SHOP = Path(__file__).parents[2] / "process" / "shop"
 

@@ -10,11 +10,11 @@ import pytest
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.codec import encode
 from bpfvm.isa.insn import insn
-from bpfvm.obj import elf
 from bpfvm.obj.cursor import Bytes
-from bpfvm.obj.elf_read import parse_object, read_object
-from bpfvm.obj.functions import bounds, candidates
+from bpfvm.obj.elf import container as elf
+from bpfvm.obj.elf.functions import bounds, candidates
 from bpfvm.obj.model import FunctionSpec
+from bpfvm.obj.reader.object import parse_object, read_object
 from tests.unit.obj.made import (
     CALL,
     CODE,

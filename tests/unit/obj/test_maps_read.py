@@ -9,13 +9,14 @@ from dataclasses import replace
 import pytest
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj import elf, mapdefs
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import DataSec, Enum, Enum64, Member, SecVar, Struct, Var
-from bpfvm.obj.data_maps import MAX_DATA
-from bpfvm.obj.datasec import placed
-from bpfvm.obj.elf_read import parse_object, read_object
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import DataSec, Enum, Enum64, Member, SecVar, Struct, Var
+from bpfvm.obj.elf import container as elf
+from bpfvm.obj.elf import mapdefs
+from bpfvm.obj.elf.datasec import placed
 from bpfvm.obj.model import MapSpec, ObjectSpec
+from bpfvm.obj.reader.data_maps import MAX_DATA
+from bpfvm.obj.reader.object import parse_object, read_object
 from tests.unit.obj.made import (
     DATA,
     LDDW,

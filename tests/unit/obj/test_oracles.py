@@ -14,11 +14,11 @@ import pytest
 
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import insn
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_codec import KINDS
-from bpfvm.obj.elf_read import read_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.btf.codec import KINDS
+from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import FaultSite, MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import read_object
+from bpfvm.obj.writer.object import write_object
 from tests.unit.obj.listings import Facts, facts_of, functions
 
 OBJECTS = sorted((Path(__file__).resolve().parents[2] / "objects").glob("*.o"))

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj.capture import Capture, open_capture
-from bpfvm.obj.pcap import MAX_PACKET, encode_capture, write_capture
+from bpfvm.obj.captures.capture import Capture, open_capture
+from bpfvm.obj.captures.pcap import MAX_PACKET, encode_capture, write_capture
 
 PACKETS = [(1_500_000_000_123_456_789, b"x" * 60), (1_500_000_001_000_000_000, b""), (0, b"\0\1\2")]
 FORMS = [(endian, nanoseconds) for endian in ("little", "big") for nanoseconds in (True, False)]

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpfvm.core.errors import LoadError, UsageError
-from bpfvm.obj.capture import Capture, open_capture
-from bpfvm.obj.pcapng_write import MOST_COMMENT, VERDICT, Writer, verdict_of
+from bpfvm.obj.captures.capture import Capture, open_capture
+from bpfvm.obj.captures.pcapng_write import MOST_COMMENT, VERDICT, Writer, verdict_of
 from tests.unit.obj.damage import damaged
 from tests.unit.obj.pcapng import Maker
 

@@ -10,13 +10,13 @@ import pytest
 
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import Insn
-from bpfvm.obj import elf
-from bpfvm.obj.btf_codec import KINDS
-from bpfvm.obj.btf_ext import CORE_KINDS
-from bpfvm.obj.complete import completed
-from bpfvm.obj.elf_read import parse_object, read_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.btf.codec import KINDS
+from bpfvm.obj.btf.ext import CORE_KINDS
+from bpfvm.obj.elf import container as elf
 from bpfvm.obj.model import ObjectSpec
+from bpfvm.obj.reader.object import parse_object, read_object
+from bpfvm.obj.writer.complete import completed
+from bpfvm.obj.writer.object import write_object
 
 OBJECTS = Path(__file__).parents[2] / "objects"
 FLOOR = 75

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpfvm.core.errors import UsageError
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Array, Enum, Float, Int, Member, Ptr, Struct, Type, Union
-from bpfvm.obj.record_tuple import record_class
-from bpfvm.obj.records import codec, codec_of
-from bpfvm.obj.shapes import Raw, Shape
-from bpfvm.obj.values import shape_of
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Array, Enum, Float, Int, Member, Ptr, Struct, Type, Union
+from bpfvm.obj.values.contents import shape_of
+from bpfvm.obj.values.records import codec, codec_of
+from bpfvm.obj.values.shapes import Raw, Shape
+from bpfvm.obj.values.tuples import record_class
 
 U8, U16, U32, U64, S32, S64, WIDE, BOOL, CHAR, PTR = range(1, 11)
 TYPES: tuple[Type, ...] = (

@@ -6,11 +6,11 @@ import pytest
 
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import Insn, insn
-from bpfvm.obj import elf
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import EXTERN, DataSec, SecVar
-from bpfvm.obj.elf_read import parse_object, read_object
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import EXTERN, DataSec, SecVar
+from bpfvm.obj.elf import container as elf
 from bpfvm.obj.model import ExternSpec, ObjectSpec
+from bpfvm.obj.reader.object import parse_object, read_object
 from tests.unit.obj.made import (
     CALL,
     LDDW,

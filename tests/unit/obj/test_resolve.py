@@ -11,12 +11,12 @@ import pytest
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.disasm import text
 from bpfvm.isa.insn import Insn, insn
-from bpfvm.obj import kconfig
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Array, Enum, Enum64, Func, FuncProto, Int, Ptr, Struct, Type, Typedef, Var
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Array, Enum, Enum64, Func, FuncProto, Int, Ptr, Struct, Type, Typedef, Var
+from bpfvm.obj.core import kconfig
+from bpfvm.obj.core.externs import SymbolsHidden, addresses, resolved
 from bpfvm.obj.model import ExternSpec, MapSpec, ObjectSpec, ProgramSpec
-from bpfvm.obj.resolve import SymbolsHidden, addresses, resolved
+from bpfvm.obj.reader.object import read_object
 
 OBJECTS = Path(__file__).resolve().parents[2] / "objects"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj import elf
-from bpfvm.obj.elf_read import parse_object, read_object
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.elf import container as elf
+from bpfvm.obj.reader.object import parse_object, read_object
+from bpfvm.obj.writer.object import write_object
 
 FILE = Path(__file__).resolve().parents[2] / "objects" / "refused" / "tables.o"
 CONTROL = ((0, "ssthresh"), (8, "cong_avoid"), (16, "undo_cwnd"))

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpfvm.core.errors import LoadError
-from bpfvm.obj import btf_types as types
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.btf import types
+from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import MapSpec
-from bpfvm.obj.shapes import Raw
-from bpfvm.obj.values import FrozenRecord, decode_entries, encode_entries, from_json, shape_of, to_json
+from bpfvm.obj.reader.object import read_object
+from bpfvm.obj.values.contents import FrozenRecord, decode_entries, encode_entries, from_json, shape_of, to_json
+from bpfvm.obj.values.shapes import Raw
 
 OBJECTS = Path(__file__).resolve().parents[2] / "objects"
 SEEN = {

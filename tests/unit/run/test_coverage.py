@@ -11,7 +11,7 @@ import pytest
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.emulator import INTERP, PORTABLE
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.reader.object import read_object
 from bpfvm.run.coverage import FileCoverage, by_source, lcov
 from bpfvm.testing import coverage
 

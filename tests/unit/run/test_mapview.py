@@ -14,9 +14,9 @@ from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.emulator.machine import Emulator
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import GLOBAL, Array, DataSec, Float, Int, Member, SecVar, Struct, Type, Var
-from bpfvm.obj.datasec import data_map
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import GLOBAL, Array, DataSec, Float, Int, Member, SecVar, Struct, Type, Var
+from bpfvm.obj.elf.datasec import data_map
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.session import Session
 from tests.engines import EMULATORS

@@ -31,8 +31,8 @@ from bpfvm import (
     u64,
 )
 from bpfvm.lang import userspace
-from bpfvm.obj.capture import open_capture
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.capture import open_capture
+from bpfvm.obj.captures.pcap import write_capture
 from bpfvm.run.replay import Replay
 from bpfvm.testing.frames import ethernet, ipv4, tcp, udp
 

@@ -11,8 +11,8 @@ from bpfvm.core.errors import BpfvmError
 from bpfvm.core.machine import Location
 from bpfvm.isa.codec import SLOT, encode
 from bpfvm.isa.insn import slots
-from bpfvm.obj.elf_read import read_object
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
+from bpfvm.obj.reader.object import read_object
 from bpfvm.tables.sections import of_section
 from bpfvm.testing.verdicts import FLAGS, VerdictCase
 

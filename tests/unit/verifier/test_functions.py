@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import GLOBAL, STATIC, SecVar
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import GLOBAL, STATIC, SecVar
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.testing.datafile import helper_number
 from bpfvm.verifier.program.object import verify

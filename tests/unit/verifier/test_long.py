@@ -8,8 +8,8 @@ import pytest
 
 from bpfvm.cli import status, walking
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.elf_write import write_object
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
+from bpfvm.obj.writer.object import write_object
 from bpfvm.verifier.program.object import verify
 
 TURNS = 25_000

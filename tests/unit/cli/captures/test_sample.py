@@ -11,7 +11,7 @@ import pytest
 from bpfvm.cli import status
 from bpfvm.emulator.interp import Interpreter
 from bpfvm.emulator.native.engine import missing
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 
 ROOT = Path(__file__).resolve().parents[4]
 COUNTER = str(ROOT / "tests" / "objects" / "xdp_count.o")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bpfvm.cli import status
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 
 ROOT = Path(__file__).resolve().parents[4]
 COUNTER = str(ROOT / "tests" / "objects" / "xdp_count.o")

@@ -12,8 +12,8 @@ from bpfvm.core.machine import Input, Result
 from bpfvm.emulator import Emulator
 from bpfvm.emulator.answers import Given, Table
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Int
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Int
 from bpfvm.obj.model import ExternSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import BY_NAME
 from tests.engines import EMULATORS

@@ -7,8 +7,8 @@ import pytest
 from bpfvm.core.machine import Input, Result
 from bpfvm.emulator import Emulator, Loaded
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Int
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Int
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import BY_NAME
 from tests.engines import EMULATORS

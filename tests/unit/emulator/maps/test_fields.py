@@ -7,8 +7,8 @@ import pytest
 from bpfvm.emulator.maps import MapStore
 from bpfvm.emulator.maps.fields import Field, special_fields
 from bpfvm.emulator.system import System
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Array, Fwd, Int, Member, Ptr, Struct, Type, Typedef, TypeTag
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Array, Fwd, Int, Member, Ptr, Struct, Type, Typedef, TypeTag
 from bpfvm.obj.model import MapSpec, ObjectSpec
 
 LOCKED = MapSpec("m", "hash", 4, 16, 4, key_type=1, value_type=3)

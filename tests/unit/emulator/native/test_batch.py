@@ -20,9 +20,9 @@ from bpfvm.emulator.native.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.translate import Module
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.captures.pcap import encode_capture
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
-from bpfvm.obj.pcap import encode_capture
+from bpfvm.obj.writer.object import write_object
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 

@@ -14,9 +14,9 @@ from bpfvm.emulator.native.engine import missing
 from bpfvm.fuzz.case import generated
 from bpfvm.fuzz.generate import program
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.captures.pcap import write_capture
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.reader.object import read_object
 from bpfvm.run.coverage import Counts
 from bpfvm.testing.datafile import NAME, load_cases
 

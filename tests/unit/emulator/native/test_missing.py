@@ -12,7 +12,7 @@ import pytest
 from bpfvm.cli import run as run_command
 from bpfvm.cli import status
 from bpfvm.emulator.native import engine
-from bpfvm.obj.pcap import write_capture
+from bpfvm.obj.captures.pcap import write_capture
 
 COUNTER = str(Path(__file__).resolve().parents[3] / "objects" / "xdp_count.o")
 FRAMES = [(1_000_000 * number, bytes(12) + b"\x08\x00\x45" + bytes(50)) for number in range(20)]

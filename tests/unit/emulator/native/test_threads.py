@@ -13,9 +13,9 @@ from bpfvm.cli import status
 from bpfvm.emulator.native import threads
 from bpfvm.emulator.native.engine import missing
 from bpfvm.isa.asm import assemble
-from bpfvm.obj.elf_write import write_object
+from bpfvm.obj.captures.pcap import encode_capture
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
-from bpfvm.obj.pcap import encode_capture
+from bpfvm.obj.writer.object import write_object
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bpfvm.lang.formats import of_event
 from bpfvm.lang.kernel_btf import KERNEL
 from bpfvm.lang.kernel_types import of_name, struct_of
-from bpfvm.obj.btf_extract import ENUMERATOR, KINDS
-from bpfvm.obj.btf_index import open_index
-from bpfvm.obj.btf_types import Struct
+from bpfvm.obj.btf.extract import ENUMERATOR, KINDS
+from bpfvm.obj.btf.index import open_index
+from bpfvm.obj.btf.types import Struct
 from bpfvm.tables import linux
 
 MOST = 256 << 10  # bytes: a small part of a kernel's

@@ -1,0 +1,223 @@
+"""Captures of either format: packets as they were captured, and as programs of a layer see them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from types import TracebackType
+from typing import BinaryIO, Protocol, TypeAlias
+
+from bpfvm.core.errors import LoadError, UsageError
+from bpfvm.obj.captures import links
+from bpfvm.obj.captures.losses import Losses
+from bpfvm.obj.captures.pages import Pages
+from bpfvm.obj.captures.pcap import Packet, Pcap, Plain, is_pcap
+from bpfvm.obj.captures.pcapng import Pcapng, is_pcapng
+from bpfvm.obj.cursor import one_line
+from bpfvm.obj.files import open_regular
+
+STANDARD_INPUT = "-"
+_COPIED = 1 << 20  # bytes of a pipe that are copied at a time
+
+# A timestamp in ns; the frame, or why no program of the layer sees the packet; the captured bytes; the frame's length
+# on the wire.
+Frame: TypeAlias = "tuple[int, bytes | memoryview | str, memoryview, int]"
+
+
+class Format(Protocol):
+    """A file of packets. link: the link type of the packet that was given last; of all packets in a pcap file."""
+
+    link: int
+
+    def __iter__(self) -> Iterator[Packet]: ...
+
+    @property
+    def plain(self) -> Plain | None: ...
+
+    def resume(self, at: int, number: int) -> None: ...
+
+
+class Capture:
+    """The packets of a capture, in file order, as often as it is iterated; none of them is kept.
+
+    lost: what could not be read; it is complete once the end was reached. notes: what was done to packets to make
+    frames of them.
+    """
+
+    def __init__(self, data: bytes | mmap.mmap, name: str, number: int | None = None) -> None:
+        """number: a descriptor of the file, which is closed with the capture. LoadError for what is none."""
+        self.number = number
+        self.name = one_line(name)
+        self.lost = Losses()
+        self.notes: list[str] = []
+        self._pages = Pages(data)
+        self._format: Format = _format(self._pages, self.name, self.lost)
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Unmap the file."""
+        self._pages.close()
+        number, self.number = self.number, None
+        if number is not None:
+            os.close(number)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self._pages)
+
+    @property
+    def passed(self) -> int:
+        """About how many of them were read."""
+        return self._pages.at
+
+    @property
+    def link(self) -> int:
+        """The link type of the packet that was given last; of all packets in a pcap file."""
+        return self._format.link
+
+    def __iter__(self) -> Iterator[Packet]:
+        self.lost.clear()
+        return iter(self._format)
+
+    @property
+    def plain(self) -> Plain | None:
+        """Where the packets are, for who walks through the file; None for all but the common forms."""
+        return self._format.plain
+
+    def is_whole(self, layer: str) -> bool:
+        """Whether programs of `layer` see packets as they are in the file."""
+        try:
+            return self._conversion(layer) is None
+        except LoadError:
+            return False
+
+    def resume(self, at: int, number: int) -> None:
+        """Give packets from the record at `at` on, in front of which are `number`. For a file that is `plain`."""
+        self._format.resume(at, number)
+
+    def frames(self, layer: str) -> Iterator[Frame]:
+        """The packets as programs of `layer` ("eth" or "ip", tables.progs) see them.
+
+        LoadError names a link type that is not read, where that leaves nothing of the capture.
+        """
+        if isinstance(self._format, Pcap):
+            self._conversion(layer)
+        return self._frames(layer)
+
+    def _frames(self, layer: str) -> Iterator[Frame]:
+        form, link, convert = self._format, -1, None
+        unread, given = "", False
+        for stamp, data, length in self:
+            if form.link != link:
+                link = form.link
+                try:
+                    convert = self._conversion(layer)
+                    given = True
+                except LoadError as error:
+                    unread = unread or str(error)
+                    convert = _always(str(error).removeprefix(f"{self.name}: "))
+            if convert is None:
+                yield stamp, data, data, length
+                continue
+            frame = convert(data, length)
+            yield stamp, frame, data, length if isinstance(frame, str) else length + len(frame) - len(data)
+        if unread and not given:
+            raise LoadError(unread)
+
+    def _conversion(self, layer: str) -> links.Convert | None:
+        """For packets of the link type that is read now; None: they are what programs see. LoadError names the file."""
+        try:
+            found = links.conversion(self._format.link, layer)
+        except LoadError as error:
+            raise LoadError(f"{self.name}: {error}") from None
+        if found is None:
+            return None
+        if found.note and found.note not in self.notes:
+            self.notes.append(found.note)
+        return found.convert
+
+
+def _always(reason: str) -> links.Convert:
+    return lambda packet, length: reason
+
+
+def _format(pages: Pages, name: str, lost: Losses) -> Pcap | Pcapng:
+    head = bytes(pages.view[:4])
+    if is_pcapng(head):
+        return Pcapng(pages, name, lost)
+    if is_pcap(head):
+        return Pcap(pages, name, lost)
+    begins = f"it begins with {head.hex(' ')}" if head else "it is empty"
+    packed = "; unpack it first (gzip)" if head[:2] == b"\x1f\x8b" else ""
+    raise LoadError(f"{name}: not a pcap or pcapng capture: {begins}{packed}")
+
+
+def open_capture(path: str | os.PathLike[str]) -> Capture:
+    """The capture in file `path`, "-" for standard input. LoadError, one line, for what is no readable capture."""
+    name = os.fspath(path)
+    if name == STANDARD_INPUT:
+        return _of_descriptor(*_standard_input(), "standard input")
+    with open_regular(path) as file:
+        data = _mapped(file, name)
+        number = os.dup(file.fileno())
+    return _of_descriptor(data, number, name)
+
+
+def _of_descriptor(data: bytes | mmap.mmap, number: int | None, name: str) -> Capture:
+    """number: a descriptor of the file that the data is mapped from; it is the capture's, or closed."""
+    try:
+        return Capture(data, name, number)
+    except LoadError:
+        if number is not None:
+            os.close(number)
+        raise
+
+
+def _mapped(file: BinaryIO, name: str) -> bytes | mmap.mmap:
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
+    except (OSError, ValueError) as error:
+        raise LoadError(f"{one_line(name)}: {error}") from None
+
+
+def _standard_input() -> tuple[bytes | mmap.mmap, int | None]:
+    """What is there, and a descriptor of the file that has it; None for what is no capture."""
+    name, example = "standard input", "write a capture to it, as in tcpdump -w - | bpfvm run prog.o --packet -"
+    if sys.stdin is None:
+        raise UsageError(f"{name} is closed; {example}")
+    source = sys.stdin.buffer
+    if source.isatty():
+        raise UsageError(f"{name} is a terminal; {example}")
+    try:
+        if stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+            return _mapped(source, name), os.dup(source.fileno())
+        return _copied(source, name)
+    except OSError as error:
+        raise LoadError(f"{name}: {error.strerror or error}") from None
+
+
+def _copied(source: BinaryIO, name: str) -> tuple[bytes | mmap.mmap, int | None]:
+    """What a pipe brings, in a file without a name; of what is no capture, the beginning."""
+    head = source.read(4)
+    if not is_pcap(head) and not is_pcapng(head):
+        return head, None
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _COPIED)  # fewer turns between who writes and this
+    with tempfile.TemporaryFile() as copy:
+        copy.write(head)
+        while piece := source.read(_COPIED):
+            copy.write(piece)
+        copy.flush()
+        return _mapped(copy, name), os.dup(copy.fileno())

@@ -1,0 +1,296 @@
+"""pcapng files, read in place (draft-ietf-opsawg-pcapng).
+
+    block       type, its length, a body padded to 4 bytes, the length again
+    section     a header block with byte order and version; its interfaces are numbered from 0
+    interface   link type, snapshot length, options: the clock's resolution and offset
+    packet      enhanced (with an interface and a time), simple (of interface 0, without a time), and the obsolete one
+
+`Pcapng` gives the packets of all sections and interfaces in file order and keeps none; other blocks are passed over.
+Where a block makes no sense, reading goes on at the next one that does.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bpfvm.core.errors import LoadError
+from bpfvm.obj.captures.losses import Losses
+from bpfvm.obj.captures.pages import Pages
+from bpfvm.obj.captures.pcap import MAX_PACKET, SECOND, Packet, Plain
+
+SECTION, INTERFACE, OLD_PACKET, SIMPLE, ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+BYTE_ORDER = 0x1A2B3C4D
+TSRESOL, TSOFFSET = 9, 14  # options of an interface
+
+_BLOCK = 12  # bytes of the shortest: type and twice the length
+_SECTION = 28
+_MOST_INTERFACES = 1 << 16  # of a section
+_MOST_TRIED = 1 << 19  # places that are looked at before the rest is given up
+LEAST_ENHANCED = 32
+_RARER = {INTERFACE: 20, OLD_PACKET: 32, SIMPLE: 16}  # the least length of each
+_KNOWN = (1, 2, 3, 4, 5, 6, 10, 0x0BAD, 0x4000_0BAD)  # blocks at which reading may go on, beside sections
+_ORDERS = b"|".join(re.escape(BYTE_ORDER.to_bytes(4, order)) for order in ("little", "big"))
+_HEADER = re.compile(rb"\x0a(?=\x0d\x0d\x0a....(?:" + _ORDERS + b"))", re.DOTALL)  # of a section
+
+
+def is_pcapng(head: bytes) -> bool:
+    """Whether a file that begins with these 4 bytes is one."""
+    return head == SECTION.to_bytes(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """snap: bytes of a packet that are kept, 0 for all. A timestamp of n units is n * times // parts + offset ns."""
+
+    link: int
+    snap: int
+    times: int
+    parts: int
+    offset: int
+
+
+class Pcapng:
+    """The packets of a file, as often as it is iterated. link: the link type of the packet that was given last."""
+
+    def __init__(self, pages: Pages, name: str, lost: Losses) -> None:
+        """lost: where to note what could not be read. LoadError where the first section cannot be."""
+        self._pages, self._lost = pages, lost
+        self.link = -1
+        self._interfaces: list[Interface] = []
+        self._first: int | None = None  # where to begin behind interfaces that are known
+        try:
+            self._open(0)
+        except LoadError as error:
+            raise LoadError(f"{name}: {error}") from None
+
+    @property
+    def plain(self) -> Plain | None:
+        """Where packets of one interface begin, for who walks through them by other means; None for any other file."""
+        view, at = self._pages.view, self._open(0)
+        while at + _BLOCK <= len(view) and self._pair.unpack_from(view, at)[0] == INTERFACE:
+            length = self._pair.unpack_from(view, at)[1]
+            if length < _RARER[INTERFACE] or not self._is_whole(at, length):
+                return None
+            self._interface(at, length)
+            at += length
+        if self.endian != "little" or len(self._interfaces) != 1:
+            return None
+        (one,) = self._interfaces
+        if one.parts != 1 or one.offset < 0:
+            return None
+        self.link = one.link
+        return Plain("pcapng", at, one.times, one.offset)
+
+    def resume(self, at: int, number: int) -> None:
+        """Begin at the block at `at` from now on, as `plain` left it: its interface is known."""
+        self._first = at
+
+    def __iter__(self) -> Iterator[Packet]:
+        view, end = self._pages.view, len(self._pages.view)
+        mark, passed = self._pages.begin(), self._pages.passed
+        at = self._open(0) if self._first is None else self._first
+        while at + _BLOCK <= end:
+            kind, length = self._pair.unpack_from(view, at)
+            if kind == SECTION:
+                at = self._section(at)
+                continue
+            stop = at + length
+            if not self._is_whole(at, length):
+                stop, believed = self._end(at, length, 4)
+                if not believed:
+                    self._lose(at, stop, kind, length)
+                    at = stop
+                    continue
+                length = stop - at
+            if stop >= mark:
+                mark = passed(at)
+            if kind == ENHANCED:
+                packet = self._enhanced(at, length)
+            elif kind in _RARER:
+                packet = self._rarer(kind, at, length)
+            else:
+                packet = None
+            at = stop
+            if packet is not None:
+                yield packet
+        if at < end:
+            self._lost.add(at, end - at, f"the file ends in the header of a block, which has {_BLOCK} bytes")
+
+    def _is_whole(self, at: int, length: int) -> bool:
+        """Whether a block of that length stands at `at`, its length behind it again."""
+        stop = at + length
+        if length < _BLOCK or length & 3 or stop > len(self._pages.view):
+            return False
+        found: int = self._word.unpack_from(self._pages.view, stop - 4)[0]
+        return found == length
+
+    def _is_block(self, at: int, before: int) -> bool:
+        """Whether the block before, of that length, ends at a whole block, a section, or the end."""
+        view = self._pages.view
+        if before < _BLOCK or before & 3 or at > len(view):
+            return False
+        if at + _BLOCK > len(view):
+            return at == len(view)
+        return _HEADER.match(view, at) is not None or self._is_whole(at, self._pair.unpack_from(view, at)[1])
+
+    def _open(self, at: int) -> int:
+        """Enter the section whose header is at `at`; where its first block is. LoadError says what is wrong with it."""
+        view = self._pages.view
+        if at + _SECTION > len(view):
+            raise LoadError(f"the section header at offset {at} is cut off: {len(view) - at} of {_SECTION} bytes")
+        magic = bytes(view[at + 8 : at + 12])
+        order = next((one for one in "<>" if struct.unpack(one + "I", magic)[0] == BYTE_ORDER), "")
+        if not order:
+            raise LoadError(f"the section header at offset {at} has no byte order: {magic.hex()} for {BYTE_ORDER:x}")
+        length, _, major, minor = struct.unpack_from(order + "IIHH", view, at + 4)
+        if major != 1:
+            raise LoadError(f"the section at offset {at} is of pcapng version {major}.{minor}; 1.0 is read")
+        self.endian = "little" if order == "<" else "big"
+        self._interfaces = []
+        self._order = order
+        self._pair, self._word = struct.Struct(order + "II"), struct.Struct(order + "I")
+        self._fields = struct.Struct(order + "IIIII")
+        return at + length if length >= _SECTION and self._is_whole(at, length) else self._after(at, length)
+
+    def _after(self, at: int, length: int) -> int:
+        """Where the first block is behind the section header at `at`, which claims `length` bytes and has not."""
+        stop, believed = self._end(at, length, _SECTION)
+        claim = f"the section header at offset {at} claims {length} bytes; {len(self._pages) - at} are left"
+        if not believed and stop == len(self._pages):
+            raise LoadError(claim)
+        if not believed and stop > at + _SECTION:
+            self._lost.add(at + _SECTION, stop - at - _SECTION, claim)
+        return stop
+
+    def _section(self, at: int) -> int:
+        """Enter the section at `at`, or, where it cannot be read, the next one that can; where to read on."""
+        try:
+            return self._open(at)
+        except LoadError as error:
+            end = len(self._pages)
+            found = next(self._pages.search(_HEADER, _BLOCK, at + 4, end), end)
+            self._lost.add(at, found - at, str(error))
+            return found
+
+    def _end(self, at: int, length: int, least: int) -> tuple[int, bool]:
+        """Where the block at `at` ends, which says `length` first and another behind; whether either can be believed.
+
+        The one behind can, where the next block follows it; else the first, where one follows that.
+        """
+        believed = self._is_block(at + length, length)
+        end = at + length if believed else len(self._pages)
+        stop = next(self._places(at + least, end), end)
+        if self._is_whole(at, stop - at):
+            return stop, True
+        return (end, True) if believed else (stop, False)
+
+    def _lose(self, at: int, stop: int, kind: int, length: int) -> None:
+        left = len(self._pages) - at
+        reason = f"the block of type {kind:#x} claims {length} bytes, and {left} are left"
+        if length <= left:
+            reason = f"the block of type {kind:#x} claims {length} bytes, which is not repeated behind them"
+        self._lost.add(at, stop - at, reason)
+
+    def _places(self, start: int, end: int) -> Iterator[int]:
+        """Where, from `start` on, whole blocks begin, and sections."""
+        view, (pattern, back) = self._pages.view, _begins(self._order)
+        for tried, found in enumerate(self._pages.search(pattern, _BLOCK, start + back, end)):
+            at = found - back
+            if tried == _MOST_TRIED or at + _BLOCK > len(view):
+                return
+            kind, length = self._pair.unpack_from(view, at)
+            if kind == SECTION or self._is_whole(at, length):
+                yield at
+
+    def _enhanced(self, at: int, length: int) -> Packet | None:
+        if length < LEAST_ENHANCED:
+            self._lost.add(at, length, f"an enhanced packet block of {length} bytes, which has {LEAST_ENHANCED}")
+            return None
+        number, high, low, captured, original = self._fields.unpack_from(self._pages.view, at + 8)
+        return self._packet(at, length, 28, number, high << 32 | low, captured, original)
+
+    def _rarer(self, kind: int, at: int, length: int) -> Packet | None:
+        """A block that is seldom: an interface, or a packet in another form."""
+        view, least = self._pages.view, _RARER[kind]
+        if length < least:
+            self._lost.add(at, length, f"a block of type {kind} of {length} bytes, which has {least}")
+            return None
+        if kind == INTERFACE:
+            self._interface(at, length)
+            return None
+        if kind == SIMPLE:
+            original = self._word.unpack_from(view, at + 8)[0]
+            snap = self._interfaces[0].snap if self._interfaces else 0
+            return self._packet(at, length, 12, 0, None, min(original, snap or original), original)
+        number = struct.unpack_from(self._order + "H", view, at + 8)[0]
+        _, high, low, captured, original = self._fields.unpack_from(view, at + 8)
+        return self._packet(at, length, 28, number, high << 32 | low, captured, original)
+
+    def _packet(
+        self, at: int, length: int, head: int, number: int, units: int | None, captured: int, original: int
+    ) -> Packet | None:
+        """The packet of a block, whose bytes begin `head` bytes behind its start. units: of its interface's clock."""
+        if number < len(self._interfaces) and captured <= length - head - 4 and captured <= MAX_PACKET:
+            one, start = self._interfaces[number], at + head
+            self.link = one.link
+            stamp = 0 if units is None else units * one.times // one.parts + one.offset
+            return stamp, self._pages.view[start : start + captured], original
+        reason = f"the packet is of interface {number}, and the section has {len(self._interfaces)} before it"
+        if captured > MAX_PACKET:
+            reason = f"the packet claims {captured} bytes, more than the {MAX_PACKET} that one can have"
+        elif captured > length - head - 4:
+            reason = f"the packet claims {captured} bytes, and its block has room for {length - head - 4}"
+        self._lost.add(at, length, reason)
+        return None
+
+    def _interface(self, at: int, length: int) -> None:
+        if len(self._interfaces) == _MOST_INTERFACES:
+            self._lost.add(at, length, f"the section has more than {_MOST_INTERFACES} interfaces")
+            return
+        link, _, snap = struct.unpack_from(self._order + "HHI", self._pages.view, at + 8)
+        times, parts, offset = 1000, 1, 0
+        for code, value in self._options(at + 16, at + length - 4):
+            if code == TSRESOL and len(value) == 1:
+                times, parts = _resolution(value[0])
+            if code == TSOFFSET and len(value) == 8:
+                offset = struct.unpack(self._order + "q", value)[0] * SECOND
+        self._interfaces.append(Interface(link, snap, times, parts, offset))
+
+    def _options(self, at: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Code and value of each option between two places."""
+        while at + 4 <= end:
+            code, size = struct.unpack_from(self._order + "HH", self._pages.view, at)
+            if code == 0:
+                return
+            if at + 4 + size > end:
+                left = end - at - 4
+                self._lost.add(at, end - at, f"option {code} claims {size} bytes, and its block has {left} left")
+                return
+            yield code, bytes(self._pages.view[at + 4 : at + 4 + size])
+            at += 4 + (size + 3 & ~3)
+
+
+def _resolution(code: int) -> tuple[int, int]:
+    """What to multiply and to divide by for ns. code: negative exponent of 10, or of 2 with the highest bit set."""
+    if code & 0x80:
+        return SECOND, 1 << (code & 0x7F)
+    return (10 ** (9 - code), 1) if code <= 9 else (1, 10 ** (code - 9))
+
+
+@lru_cache(maxsize=2)
+def _begins(order: str) -> tuple[re.Pattern[bytes], int]:
+    """Matches in the types of known blocks; how far from their begin. It looks at the byte that is no 0 first, which in
+    a file full of zeros is ten times as fast.
+    """
+    kinds = [struct.pack(order + "I", kind) for kind in _KNOWN]
+    if order == "<":
+        rows = [b"%b(?=%b)" % (re.escape(kind[:1]), re.escape(kind[1:])) for kind in kinds]
+        return re.compile(b"|".join((*rows, _HEADER.pattern)), re.DOTALL), 0
+    last = re.escape(bytes({kind[3] for kind in kinds}))
+    rows = [b"(?<=%b)" % re.escape(kind) for kind in kinds]
+    section = rb"(?<=\x0a\x0d\x0d\x0a)(?=....(?:" + _ORDERS + b"))"
+    return re.compile(b"[" + last + b"](?:" + b"|".join((*rows, section)) + b")", re.DOTALL), 3

@@ -1,0 +1,1 @@
+"""What an ELF object for BPF is made of, whether it is read or written."""

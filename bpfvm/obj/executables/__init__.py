@@ -1,0 +1,1 @@
+"""Programs and libraries of the host, as far as probes need them."""

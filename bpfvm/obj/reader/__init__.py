@@ -1,0 +1,1 @@
+"""ELF objects for BPF, from any compiler, into ObjectSpec."""

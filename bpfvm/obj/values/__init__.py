@@ -1,0 +1,1 @@
+"""Bytes of BTF types as Python values, and the way back."""

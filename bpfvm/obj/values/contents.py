@@ -1,0 +1,212 @@
+"""Contents of maps as Python values and JSON, by the BTF of the map's key and value types.
+
+    decode_entries(spec, btf, entries, endian)     bytes of a machine's map -> {key: value}
+    encode_entries(spec, btf, contents, endian)    the way back
+    to_json(value)                                 what json.dumps takes; from_json(document) is its way back
+
+Without BTF, keys and values are bytes, and hex text in JSON. A per-CPU value is a list with one item a CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from bpfvm.core.errors import LoadError
+from bpfvm.core.machine import Entries
+from bpfvm.obj.btf.table import POINTER_SIZE, Btf
+from bpfvm.obj.btf.types import Array, Enum, Enum64, Float, Int, Member, Ptr, Struct, Type, Union
+from bpfvm.obj.model import MapSpec
+from bpfvm.obj.values.shapes import BitField, Field, Number, Order, Raw, Real, Record, Row, Shape, Text, Truth
+from bpfvm.tables.maps import BY_NAME
+
+MAX_NESTING = 32  # the kernel's limit for types in one another (MAX_RESOLVE_DEPTH, kernel/bpf/btf.c)
+MAX_NUMBER = 16  # bytes of the widest integer
+MOST_VALUES, VALUES_PER_BYTE = 1 << 16, 64  # what a shape may show; unions show one byte several times
+
+
+class FrozenRecord(Mapping[str, Any]):
+    """A struct as a key of a map: equal to a dict of the same members, and hashable."""
+
+    __slots__ = ("_members",)
+
+    def __init__(self, members: Mapping[str, Any]) -> None:
+        self._members = dict(members)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._members[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._members.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._members)
+
+
+def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str) -> dict[Any, Any]:
+    """Typed contents, in the order given. Keys that are structs or arrays are FrozenRecord and tuple."""
+    key = shape_of(btf, spec.key_type, spec.key_size, endian)
+    value = shape_of(btf, spec.value_type, spec.value_size, endian)
+    if holds_names(spec):
+        return {frozen(key.show(name)): bytes(data).decode() for name, data in entries if isinstance(data, bytes)}
+    return {
+        frozen(key.show(name)): [value.show(one) for one in data] if isinstance(data, list) else value.show(data)
+        for name, data in entries
+    }
+
+
+def encode_entries(spec: MapSpec, btf: Btf | None, contents: Mapping[Any, Any], endian: str) -> Entries:
+    """Bytes of typed contents. LoadError that names map, entry and member for what does not fit."""
+    key = shape_of(btf, spec.key_type, spec.key_size, endian)
+    value = shape_of(btf, spec.value_type, spec.value_size, endian)
+    row = BY_NAME.get(spec.type)
+    entries: Entries = []
+    for name, one in contents.items():
+        where = f"map {spec.name}[{to_json(name)!r}]"
+        if holds_names(spec):
+            if not isinstance(one, str):
+                raise LoadError(f"{where}: a {spec.type} holds names, and {one!r} is none")
+            entries.append((key.parse(name, f"{where} key"), one.encode()))
+            continue
+        if row is not None and row.per_cpu:
+            if not isinstance(one, list | tuple):
+                raise LoadError(f"{where}: a per-CPU value is a list with one item a CPU")
+            items = [value.parse(item, f"{where} cpu {cpu}") for cpu, item in enumerate(one)]
+            entries.append((key.parse(name, f"{where} key"), items))
+        else:
+            entries.append((key.parse(name, f"{where} key"), value.parse(one, where)))
+    return entries
+
+
+def holds_names(spec: MapSpec) -> bool:
+    """Whether the map's elements are programs or maps, which stand in Entries by their names."""
+    row = BY_NAME.get(spec.type)
+    return row is not None and row.holds in ("prog", "map")
+
+
+def frozen(value: Any) -> Any:
+    """`value` as something that can be a key."""
+    if isinstance(value, Mapping):
+        return FrozenRecord({name: frozen(one) for name, one in value.items()})
+    return tuple(map(frozen, value)) if isinstance(value, list) else value
+
+
+def to_json(value: Any) -> Any:
+    """A typed key or value as JSON has it: bytes become hex text."""
+    if isinstance(value, Mapping):
+        return {name: to_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(one) for one in value]
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def from_json(document: Any, where: str = "map contents") -> dict[Any, Any]:
+    """Contents for `encode_entries` of a document [{"key": …, "value": …}]. LoadError for any other."""
+    if not isinstance(document, list):
+        raise LoadError(f"{where}: not a list of objects with key and value")
+    contents = {}
+    for number, one in enumerate(document):
+        if not isinstance(one, dict) or set(one) != {"key", "value"}:
+            raise LoadError(f"{where}: entry {number} is not an object with key and value")
+        key = frozen(one["key"])
+        if key in contents:
+            raise LoadError(f"{where}: entry {number} has the key of an earlier one, {one['key']!r}")
+        contents[key] = one["value"]
+    return contents
+
+
+def shape_of(btf: Btf | None, kind: int, size: int, endian: str) -> Shape:
+    """How values of type `kind` (0: not known) look, which take `size` bytes."""
+    if btf is None or not kind:
+        return Raw(size)
+    try:
+        shape = _Shapes(btf, cast("Order", endian)).build(kind, 0)
+    except LoadError:
+        return Raw(size)  # a type without an end or a size: its bytes are all that is known
+    return shape if shape.size == size else Raw(size)
+
+
+class _Shapes:
+    """Shapes of one BTF's types, each built once."""
+
+    def __init__(self, btf: Btf, order: Order) -> None:
+        self._btf, self._order = btf, order
+        self._known: dict[int, Shape] = {}
+        self._building: set[int] = set()
+
+    def build(self, kind: int, depth: int) -> Shape:
+        """LoadError for a type that has no size."""
+        number = self._btf.strip(kind)
+        if number in self._known:
+            return self._known[number]
+        size = self._btf.size_of(number)
+        if depth > MAX_NESTING or number in self._building:
+            return Raw(size)
+        self._building.add(number)
+        shape = self._build(self._btf[number], size, depth + 1)
+        self._building.discard(number)
+        if shape.size != size or shape.cost > MOST_VALUES + VALUES_PER_BYTE * size:
+            shape = Raw(size)
+        self._known[number] = shape
+        return shape
+
+    def _build(self, one: Type, size: int, depth: int) -> Shape:
+        match one:
+            case Int(bits=bits) if size > MAX_NUMBER or bits != size * 8 or one.bit_offset:
+                return Raw(size)
+            case Int(is_bool=True):
+                return Truth(size, self._order)
+            case Int(is_signed=is_signed) | Enum(is_signed=is_signed) | Enum64(is_signed=is_signed):
+                return Number(size, is_signed, self._order) if 0 < size <= MAX_NUMBER else Raw(size)
+            case Ptr():
+                return Number(POINTER_SIZE, False, self._order)
+            case Float() if size in (4, 8):
+                return Real(size, self._order)
+            case Array(element, _, count):
+                return self._array(element, count, size, depth)
+            case Struct(members=members) | Union(members=members):
+                return self._record(members, size, isinstance(one, Union), depth)
+            case _:
+                return Raw(size)
+
+    def _array(self, element: int, count: int, size: int, depth: int) -> Shape:
+        inner = self._btf[self._btf.strip(element)]
+        if isinstance(inner, Int) and inner.size == 1 and (inner.is_char or inner.name == "char"):
+            return Text(size)
+        shape = self.build(element, depth)
+        return Row(shape, count, size, 1 + count * shape.cost)
+
+    def _record(self, members: tuple[Member, ...], size: int, is_union: bool, depth: int) -> Shape:
+        fields = [self._member(one, depth) for one in members]
+        names = [name for one in fields for name in one.names]
+        inside = all(_end(one) <= size * 8 for one in fields)
+        if not inside or len(set(names)) != len(names):
+            return Raw(size)
+        return Record(size, fields, tuple(names), is_union, 1 + sum(one.cost for one in fields))
+
+    def _member(self, one: Member, depth: int) -> Field | BitField:
+        inner = self._btf[self._btf.strip(one.type)]
+        if isinstance(inner, Int | Enum | Enum64):
+            width, offset = one.bits or inner.size * 8, one.offset
+            if isinstance(inner, Int) and not one.bits:
+                width, offset = inner.bits, one.offset + inner.bit_offset
+            if not width:
+                raise LoadError(f"member {one.name} has no bits")
+            if width != inner.size * 8 or offset % 8:
+                is_bool = isinstance(inner, Int) and inner.is_bool
+                return BitField(one.name, offset, width, inner.is_signed, is_bool, self._order)
+        if one.offset % 8 or one.bits:
+            raise LoadError(f"member {one.name} is no number and does not begin at a byte")
+        shape = self.build(one.type, depth)
+        return Field(one.name, one.offset // 8, shape)
+
+
+def _end(one: Field | BitField) -> int:
+    """The bit behind a member."""
+    return (one.offset + one.shape.size) * 8 if isinstance(one, Field) else one.offset + one.width

@@ -1,0 +1,1 @@
+"""ObjectSpec into ELF objects that other loaders and tools take."""

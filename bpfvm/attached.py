@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bpfvm.lang import userspace
+from bpfvm.lang import losses, userspace
 from bpfvm.lang.maps import Map
 from bpfvm.obj.model import ObjectSpec
 
@@ -71,6 +71,10 @@ def attach(
         shown = {name: table for name, table in installed.maps.items() if not spec.maps[name].hidden}
         mine = {name: one for name, one in declared.items() if name in shown}
         opened.enter_context(userspace.opened(KernelSpace(), stores(shown, mine)))
+        for name, ring in mine.items():
+            store, counted = userspace.live(ring), installed.maps.get(losses.section(name))
+            if isinstance(store, KernelStore) and counted is not None:
+                store.count(counted)
         links = [opened.enter_context(installed.programs[name].attach(to, **options)) for name, to in places]
         for one in links:
             _LOG.info("%s is attached: %s", one.program, ", ".join(one.where))

@@ -239,7 +239,7 @@ class Bpf:
             raise UsageError(f"bpf.attach() takes programs: bpf.attach(issue, complete){given}")
         if len(programs) == 1:
             return programs[0].attach(**options)
-        made = compile_object(programs)
+        made = compile_object(programs, count_lost=True)
         return attach(made.spec, [place for one in programs for place in one.places], made.maps, programs, **options)
 
     def run(self, *programs: Program, seconds: float | None = None) -> None:

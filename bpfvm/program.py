@@ -113,6 +113,14 @@ class Program:
     def _recorded(self) -> Compiled:
         return self._compile(record_faults=True)
 
+    @cached_property
+    def _counted(self) -> Compiled:
+        """As it is attached: events that find no room are counted."""
+        from bpfvm.lang.maps import Events
+
+        has_events = any(isinstance(one, Events) for one in self.compiled.maps.values())
+        return compile_object([self], count_lost=True) if has_events else self.compiled
+
     def _compile(self, record_faults: bool) -> Compiled:
         from bpfvm.compiler import compile_program
 
@@ -186,7 +194,7 @@ class Program:
         places = self.places if target is None else [(self.name, target)]
         if self._spec is not None:
             return attach(self._spec, places, {}, [self], **options)
-        return attach(self.object, places, self.compiled.maps, [self], **options)
+        return attach(self._counted.spec, places, self._counted.maps, [self], **options)
 
     @property
     def places(self) -> list[tuple[str, Any]]:
@@ -412,8 +420,10 @@ class Program:
         return CPython(made.programs, made.maps, made.captured, made.functions, helpers, cpus)
 
 
-def compile_object(programs: Sequence[Program], dump: Callable[[str, str], None] | None = None) -> Compiled:
-    """One object of several decorated functions. dump: see `compile_program`.
+def compile_object(
+    programs: Sequence[Program], dump: Callable[[str, str], None] | None = None, count_lost: bool = False
+) -> Compiled:
+    """One object of several decorated functions. dump: see `compile_program`; count_lost: see `compile_programs`.
 
     Raises CompileError with the errors of all of them.
     """
@@ -424,7 +434,7 @@ def compile_object(programs: Sequence[Program], dump: Callable[[str, str], None]
         if one.callee is None or one.hook is None:
             raise UsageError(f"{one.name} comes from an object file and is compiled already")
         functions.append((one.callee.target, one.hook))
-    return compile_programs(functions, dump=dump)
+    return compile_programs(functions, dump=dump, count_lost=count_lost)
 
 
 def offered(kind: type) -> list[str]:

@@ -20,6 +20,7 @@ from bpfvm.compiler.lower.select import select
 from bpfvm.compiler.passes.bounds import bounds
 from bpfvm.compiler.passes.cse import cse
 from bpfvm.compiler.passes.dce import dce
+from bpfvm.compiler.passes.losses import losses
 from bpfvm.compiler.passes.outline import outline
 from bpfvm.compiler.passes.prune import prune
 from bpfvm.compiler.passes.scalars import scalars
@@ -213,7 +214,7 @@ def _number_sites(functions: Sequence[Function]) -> None:
 
 def compile_functions(
     functions: Sequence[Function], declared: Mapping[str, Map], record_faults: bool = False, dump: Dump | None = None,
-    target: Target = DEFAULT,
+    target: Target = DEFAULT, count_lost: bool = False,
 ) -> ObjectSpec:  # fmt: skip
     """One object of all `functions`. declared: the maps that they name; each is laid out by its own types."""
     code = []
@@ -221,6 +222,8 @@ def compile_functions(
     if record_faults and len(functions) > 1:
         _number_sites(functions)
     for function in functions:
+        if count_lost:
+            losses(function)
         optimise(function, dump)
         code.append(generate(function, record_faults, target))
     return assemble(code, declared, FAULT_RECORD if record_faults else None)

@@ -58,11 +58,13 @@ def compile_programs(
     record_faults: bool = False,
     dump: Callable[[str, str], None] | None = None,
     machine: Target = DEFAULT,
+    count_lost: bool = False,
 ) -> Compiled:
-    """Compile several programs into one object, as `compile_program` does one. Programs share maps by their names."""
+    """Compile several programs into one object, as `compile_program` does one. Programs share maps by their names.
+    count_lost: count events that find no room, as bpfvm.lang.losses says."""
     asked = [Asked(callee(target), hook) for target, hook in programs]
     with collecting_later():
-        return _compiled(asked, record_faults, dump, machine)
+        return _compiled(asked, record_faults, dump, machine, count_lost)
 
 
 def compile_program(
@@ -94,7 +96,8 @@ class Asked:
 
 
 def _compiled(
-    asked: list[Asked], record_faults: bool, dump: Callable[[str, str], None] | None, machine: Target
+    asked: list[Asked], record_faults: bool, dump: Callable[[str, str], None] | None, machine: Target,
+    count_lost: bool = False,
 ) -> Compiled:  # fmt: skip
     translated = _translated(asked, machine, record_faults)
     maps: dict[str, Map] = {}
@@ -106,7 +109,7 @@ def _compiled(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UsageError(f"two programs are called {twice!r} in one object; rename one of the functions")
-    spec = compile_functions([one.function for one in translated], maps, record_faults, dump, machine)
+    spec = compile_functions([one.function for one in translated], maps, record_faults, dump, machine, count_lost)
     for known, declared in maps.items():
         declared.name = declared.name or known
     warnings = tuple(diag for one in translated for diag in one.warnings)

@@ -30,10 +30,12 @@ from bpfvm.program import compile_object
 @click.option(
     "--dump-ir", metavar="PASS", is_flag=False, flag_value="all", help="Print the IR after PASS, or after all."
 )
+@click.option("--count-lost", is_flag=True, help="Let programs count the events that find no room, in a variable "
+              "EVENTS_lost for a map EVENTS, as bpfvm trace reads it.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, what is printed else in it.")
 def command(
     target_name: str, arguments: tuple[str, ...], output: str | None, program: str | None, as_text: bool,
-    dump_ir: str | None, as_json: bool,
+    dump_ir: str | None, count_lost: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Compile the programs of a Python file into one object with BTF, line info, maps and license.
 
@@ -47,7 +49,7 @@ def command(
         raise UsageError(f"{path} is the file to compile: name another one for the object")
     dumped = _Dumped(dump_ir)
     chosen = [target.one(target_name, program, arguments)] if program else target.programs(target_name, arguments)
-    made = compile_object(chosen, dump=dumped if dump_ir is not None else None)
+    made = compile_object(chosen, dump=dumped if dump_ir is not None else None, count_lost=count_lost)
     spec, warnings = made.spec, made.warnings
     _warn(warnings)
     size = _write(path, spec) if path is not None else 0

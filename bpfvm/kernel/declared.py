@@ -20,6 +20,7 @@ from bpfvm.kernel.mapped import Mapped, is_mapped
 from bpfvm.kernel.readers import PerfReader, Reader, RingReader
 from bpfvm.kernel.readers.source import Lost
 from bpfvm.kernel.table import Closeable, Table
+from bpfvm.lang.losses import SIZE
 from bpfvm.lang.userspace import Store
 from bpfvm.obj.model import MapSpec
 
@@ -31,6 +32,7 @@ class KernelRecords:
     """The events of one map in the kernel, as bytes."""
 
     def __init__(self, map: Closeable) -> None:
+        self.counts: list[Count] = []  # of the objects that send here
         self._reader: Reader
         if map.spec.type == "ringbuf":
             self._reader = RingReader(map)
@@ -39,8 +41,8 @@ class KernelRecords:
 
     @property
     def lost(self) -> int | None:
-        """Events that found no room; None of a ring, which counts none."""
-        return self._reader.lost
+        """Events that found no room: what the programs count; else what perf tells, and None of a ring."""
+        return sum(one.now for one in self.counts) if self.counts else self._reader.lost
 
     def read(self) -> Sequence[bytes]:
         """What is there now."""
@@ -53,6 +55,22 @@ class KernelRecords:
     def close(self) -> None:
         """Give the buffer back."""
         self._reader.close()
+
+
+class Count:
+    """A count that programs keep in a section of one variable (bpfvm.lang.losses). now: what it is."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table.duplicate()
+        self._memory = Mapped(table.spec, self._table.behind.fd)
+
+    @property
+    def now(self) -> int:
+        return int.from_bytes(self._memory.slot(0, SIZE), BYTE_ORDER)
+
+    def close(self) -> None:
+        """Give the map back."""
+        self._table.close()
 
 
 def _counted(lost: Lost) -> None:
@@ -139,9 +157,17 @@ class KernelStore:
             self._records = KernelRecords(self._map)
         return self._records
 
+    def count(self, table: Table) -> None:
+        """Take what an object counts of the events that find no room here."""
+        records = self.records
+        assert records is not None, "only maps of events lose them"
+        records.counts.append(Count(table))
+
     def close(self) -> None:
         """Close the descriptor."""
         if self._records is not None:
+            for one in self._records.counts:
+                one.close()
             self._records.close()
         self._map.close()
 

@@ -15,7 +15,9 @@ from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.lang.maps import Map
 from bpfvm.lang.maps.data import Section
+from bpfvm.lang.types import u64
 from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.elf.datasec import BSS
 from bpfvm.obj.model import CoreReloc, FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, StackObject
 
 
@@ -48,7 +50,9 @@ def assemble(code: Sequence[Code], declared: Mapping[str, Map], record: MapSpec 
         for name in (one.name, *one.copies):
             declare(btf, one, name)
         layouts.declare(btf, one.layouts)
-        maps |= {name: spec for name, spec in one.maps.items() if spec.initial is not None and name not in maps}
+        maps |= {
+            name: _typed(btf, spec) for name, spec in one.maps.items() if spec.initial is not None and name not in maps
+        }
     if record is not None and any(one.fault_sites for one in programs.values()):
         maps[record.name] = record
     externs = kernel_functions(btf, (insn for one in code for insn in one.insns))
@@ -62,6 +66,14 @@ def map_spec(btf: Btf, name: str, declared: Map) -> MapSpec:
         return replace(declared.spec(name), value_type=kind)
     key, value = (0 if one is None else layouts.stored(btf, one) for one in (declared.key, declared.value))
     return replace(declared.spec(name), key_type=key, value_type=value)
+
+
+def _typed(btf: Btf, made: MapSpec) -> MapSpec:
+    """A data section of the compiler's own: that of a count has a variable, which any loader finds by its name."""
+    kind, _, variable = made.name.removeprefix(".").partition(".")
+    if f".{kind}" != BSS:
+        return made
+    return replace(made, value_type=layouts.section(btf, made.name, variable, u64))
 
 
 def _program(code: Code, record: MapSpec | None, types: CoreTypes) -> ProgramSpec:

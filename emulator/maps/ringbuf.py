@@ -58,10 +58,16 @@ class RingBuffer(Store):
         self._base = memory.base + POSITIONS
         self._records: dict[int, Region] = {}  # by address, those that are reserved
         self._past: dict[int, Region] = {}  # by address, the last that was given back there
+        self._missed = 0  # records of this run that found no room
         system.sources.append(self)
 
     def reserve(self, size: int) -> int:
         """The address of a new record, or 0 where there is no room for it."""
+        address = self._reserve(size)
+        self._missed += not address
+        return address
+
+    def _reserve(self, size: int) -> int:
         length, positions = whole(size), self._positions
         if size > LARGEST or length > self.size:
             return 0
@@ -109,7 +115,8 @@ class RingBuffer(Store):
         """Nothing stands there between runs."""
 
     def take(self) -> tuple[list[bytes], int]:
-        """Every record that was submitted, in the order of reserving; what is still reserved is discarded."""
+        """Every record that was submitted, in the order of reserving; what is still reserved is discarded. How many
+        found no room."""
         found, positions = [], self._positions
         at, end = positions[_CONSUMER], positions[_PRODUCER]
         while at < end:
@@ -121,7 +128,8 @@ class RingBuffer(Store):
                 found.append(bytes(self.view[address : address + (word & LENGTH)]))
             at += whole(word & LENGTH)
         positions[_CONSUMER] = at
-        return found, 0
+        lost, self._missed = self._missed, 0
+        return found, lost
 
     def reload(self) -> None:
         """Records that are reserved now are alive, others are not."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 
 from bpfvm.cli.tracing.shown import Printer
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.decorators import bpf
 from bpfvm.kernel.declared import KernelSpace
+from bpfvm.kernel.readers import Reader
 from bpfvm.kernel.table import Table
-from bpfvm.lang import userspace
+from bpfvm.lang import losses, userspace
 from bpfvm.lang.maps import Events, Keyed, Map
 from bpfvm.lang.userspace import SLICE, Ending
 from bpfvm.obj.btf.types import Struct
@@ -68,7 +70,8 @@ def compiled(given: Object, printer: Printer, types: Mapping[str, str]) -> None:
         for name, table in installed.maps.items():
             if table.spec.type in _READ:
                 reader = opened.enter_context(table.reader(event_type(given.spec, name, types), **_quiet(table.spec)))
-                sources.append((name, reader.read, reader.fileno(), lambda reader=reader: reader.lost))  # type: ignore[misc]
+                counts = _counts(installed.maps.values(), name)
+                sources.append((name, reader.read, reader.fileno(), partial(_lost, reader, counts)))
         with installed.attach() as link, userspace.opened(KernelSpace(), {}):
             _LOG.info("%s is attached: %s", link.program, ", ".join(link.where))
             _follow(sources, printer, KernelSpace())
@@ -79,6 +82,17 @@ def compiled(given: Object, printer: Printer, types: Mapping[str, str]) -> None:
             name: (table.spec, list(_items(table))) for name, table in installed.maps.items() if _is_shown(table)
         }
         printer.maps(contents, {name: lost() for name, _, _, lost in sources})
+
+
+def _counts(tables: Iterable[Table], name: str) -> list[Callable[[], int]]:
+    """What tells how many events of a map found no room, where the object's programs count them (bpfvm.lang.losses)."""
+    wanted = losses.variable(name)
+    return [lambda one=one: one[wanted] for one in tables if wanted in one.variables]  # type: ignore[misc]
+
+
+def _lost(reader: Reader, counts: Sequence[Callable[[], Any]]) -> int | None:
+    found = [one() for one in counts]
+    return sum(found) if found and all(isinstance(one, int) for one in found) else reader.lost
 
 
 def _quiet(spec: MapSpec) -> dict[str, Any]:

@@ -48,8 +48,8 @@ class Printer:
         for name, entries in found.items():
             show_map(name, contents[name][0], entries)
         for name, count in lost.items():
-            told = f"{count} events were lost" if count is not None else "a ring: the kernel does not count lost events"
-            click.echo(f"{name}: {told}")
+            unknown = f"nobody counts lost events: a ring's are the program's to count, in a variable {name}_lost"
+            click.echo(f"{name}: {unknown if count is None else f'{count} events were lost'}")
 
 
 def plain_of(value: Any) -> Any:

@@ -62,7 +62,7 @@ class Events(Map, ABC):
 
     @property
     def lost(self) -> int | None:
-        """Events that found no room, as far as the kernel or the machine counts them; None where nobody does."""
+        """Events that found no room: programs that are attached count them, and emulators; None where nobody does."""
         records = self._store_behind().records
         return records.lost if records is not None else None
 

@@ -55,16 +55,17 @@ def test_a_reader_finds_the_layout_of_the_kernel() -> None:
 def test_it_behaves_as_a_queue_with_room(steps: list[tuple[int, str]]) -> None:
     """Letters: submit and discard later, output at once, take out what is there."""
     _, store = ring()
-    produced = consumed = 0
+    produced = consumed = missed = 0
     waiting: list[tuple[bytes, bool]] = []
     for number, (size, what) in enumerate(steps):
         data, whole = bytes([number]) * size, (size + 15) & ~7
         if what == "k":
-            assert store.take() == ([record for record, kept in waiting if kept], 0)
-            waiting, consumed = [], produced
+            assert store.take() == ([record for record, kept in waiting if kept], missed)
+            waiting, consumed, missed = [], produced, 0
             continue
         address = store.reserve(size)
         assert (address != 0) == (produced + whole - consumed < PAGE)
+        missed += not address
         assert store.query(0) == produced - consumed + (whole if address else 0)
         if address:
             store.view[address : address + size] = data

@@ -1,0 +1,20 @@
+# mypy: disable-error-code="type-arg, no-untyped-def, valid-type, arg-type, call-arg"
+"""A program on a system call that sends more than its ring has room for."""
+
+from __future__ import annotations
+
+from bpfvm import Ring, UserPtr, bpf, char, struct
+
+
+@struct
+class Opened:
+    path: char[400]
+
+
+opened = Ring(Opened, 4096)
+
+
+@bpf.syscall("openat")
+def openat(filename: UserPtr[char]):
+    for _ in range(12):
+        opened.submit(Opened(path=filename))

@@ -26,8 +26,8 @@ from typing import Any
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.codec import encode
 from bpfvm.kernel import available
-from bpfvm.kernel.host import BYTE_ORDER, possible_cpus
-from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.host.sizes import BYTE_ORDER, possible_cpus
+from bpfvm.kernel.maps.map import KernelMap
 from bpfvm.kernel.readers import PerfReader, open_reader
 from bpfvm.kernel.sys import (
     MAP_UPDATE_ELEM,

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from bpfvm.kernel import available
-from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.maps.map import KernelMap
+from bpfvm.kernel.maps.table import Table
 from bpfvm.kernel.sys import MAP_GET_NEXT_KEY, MAP_LOOKUP_ELEM, MapElement, address, bpf
-from bpfvm.kernel.table import Table
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import Int, Member, Struct
 from bpfvm.obj.model import MapSpec

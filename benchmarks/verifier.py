@@ -49,9 +49,9 @@ class Loads:
 def of_objects(paths: Iterable[Path]) -> Iterator[Times]:
     """Every program of the objects that the kernel takes, loaded alone."""
     from bpfvm.core.errors import BpfvmError
-    from bpfvm.kernel import programs
-    from bpfvm.kernel.install import install
-    from bpfvm.kernel.names import adapted
+    from bpfvm.kernel.host.names import adapted
+    from bpfvm.kernel.objects.install import install
+    from bpfvm.kernel.programs import program as programs
     from bpfvm.obj.reader.object import read_object
     from bpfvm.verifier.program.object import verify
     from kernel_tests.test_verifier_objects import sized

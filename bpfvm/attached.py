@@ -56,8 +56,8 @@ def attach(
 
     Raises what bpfvm.kernel.attach raises; then nothing is attached.
     """
-    from bpfvm.kernel.declared import KernelSpace, KernelStore, stores
-    from bpfvm.kernel.install import install
+    from bpfvm.kernel.maps.declared import KernelSpace, KernelStore, stores
+    from bpfvm.kernel.objects.install import install
 
     instead = userspace.world()
     if instead is not None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bpfvm.attached import Attached
     from bpfvm.compiler import Compiled
     from bpfvm.core.diag import Diag
-    from bpfvm.kernel.install import Installed
+    from bpfvm.kernel.objects.install import Installed
     from bpfvm.lang.arguments import Arguments
     from bpfvm.lang.traced.task import Task
     from bpfvm.run.backend import Backend
@@ -476,7 +476,7 @@ class Object:
         the start, {name: {key: value}}. pin: a folder of a BPF file system. reuse: maps of others, {name: map,
         descriptor or path of a pin}. Nothing was done after LoadError, VerifierReject, Unavailable or UsageError.
         """
-        from bpfvm.kernel.install import install
+        from bpfvm.kernel.objects.install import install
 
         return install(self.spec, programs, maps=maps, pin=pin, reuse=reuse)
 

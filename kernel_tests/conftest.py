@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bpfvm.kernel import available, privilege
+from bpfvm.kernel import available
+from bpfvm.kernel.host import privilege
 from kernel_tests import admin, needs
 
 MODES = ("auto", "off", "require")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from bpfvm.core.machine import Entries
 from bpfvm.isa.asm import assemble
-from bpfvm.kernel.install import Installed, install
+from bpfvm.kernel.objects.install import Installed, install
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.sections import of_section
 

@@ -19,7 +19,7 @@ from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError, Ve
 from bpfvm.core.machine import Input
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.kernel import KERNEL
-from bpfvm.kernel.install import install
+from bpfvm.kernel.objects.install import install
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import ExternSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.reader.object import read_object

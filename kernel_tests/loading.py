@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bpfvm.isa.codec import encode
 from bpfvm.isa.insn import Insn, insn
-from bpfvm.kernel.elements import BYTE_ORDER
+from bpfvm.kernel.maps.elements import BYTE_ORDER
 from bpfvm.kernel.sys import PROG_LOAD, PROG_TEST_RUN, Fd, ProgLoad, TestRun, address, bpf
 from bpfvm.tables import attach
 from bpfvm.tables.progs import ProgramType

@@ -4,7 +4,7 @@ A program does one operation a run, told by its context, of words of 8 bytes:
 
     0 operation | 8 flags | 16 result | 24 CPU, or the sum of a loop | 32 key, padded | value
 
-User space calls bpf(2) by `bpfvm.kernel.calls.Calls`, or the emulator's `sys_` methods, which answer in the same form.
+User space calls bpf(2) by `kernel.maps.calls.Calls`, or the emulator's `sys_` methods, which answer in the same form.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from bpfvm.emulator.machine import Loaded as Emulated
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.insn import slots
 from bpfvm.kernel import KERNEL
-from bpfvm.kernel.calls import Calls
-from bpfvm.kernel.elements import possible_cpus
-from bpfvm.kernel.maps import KernelMap
-from bpfvm.kernel.run import LoadedProgram
+from bpfvm.kernel.maps.calls import Calls
+from bpfvm.kernel.maps.elements import possible_cpus
+from bpfvm.kernel.maps.map import KernelMap
+from bpfvm.kernel.runs.run import LoadedProgram
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import STATIC, Func, FuncProto, Int
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec

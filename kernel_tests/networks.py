@@ -46,7 +46,7 @@ def pair() -> Iterator[tuple[str, str]]:
 
 def inside(namespace: str, action: Callable[[], T]) -> T:
     """What `action` gives in the namespace; in a thread of its own, since a namespace is a thread's."""
-    from bpfvm.kernel.call import in_network
+    from bpfvm.kernel.runs.call import in_network
 
     return in_network(f"/run/netns/{namespace}", action)
 

@@ -25,7 +25,7 @@ from typing import Any
 from bpfvm.core.errors import BpfvmError
 from bpfvm.core.machine import Input
 from bpfvm.kernel.attach import Link
-from bpfvm.kernel.install import Installed
+from bpfvm.kernel.objects.install import Installed
 from bpfvm.tables.progs import BY_NAME
 from kernel_tests.counting import NAME, counting, runs
 from kernel_tests.networks import inside, pair, send

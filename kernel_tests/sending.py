@@ -9,8 +9,8 @@ from types import TracebackType
 
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.codec import encode
-from bpfvm.kernel.host import BYTE_ORDER, possible_cpus
-from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.host.sizes import BYTE_ORDER, possible_cpus
+from bpfvm.kernel.maps.map import KernelMap
 from bpfvm.kernel.sys import (
     MAP_UPDATE_ELEM,
     PROG_LOAD,

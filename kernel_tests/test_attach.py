@@ -18,7 +18,7 @@ import pytest
 
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError
 from bpfvm.kernel.attach import Link
-from bpfvm.kernel.install import Installed, install
+from bpfvm.kernel.objects.install import Installed, install
 from bpfvm.obj.executables import libraries
 from kernel_tests.counting import MAP, NAME, counting, runs, spec
 from kernel_tests.networks import inside, pair, send

@@ -14,7 +14,7 @@ import pytest
 
 from bpfvm.core.errors import BpfvmError
 from bpfvm.isa.codec import SLOT, encode
-from bpfvm.kernel.names import BTF, RunningKernel, adapted
+from bpfvm.kernel.host.names import BTF, RunningKernel, adapted
 from bpfvm.obj.btf import codec as btf_codec
 from bpfvm.obj.btf.index import open_index
 from bpfvm.obj.btf.text import raw

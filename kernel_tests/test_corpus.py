@@ -22,7 +22,7 @@ from benchmarks.corpus.measure import refused_names
 from bpfvm.core.errors import LoadError, Unavailable
 from bpfvm.emulator import INTERP
 from bpfvm.kernel import KERNEL
-from bpfvm.kernel.statistics import statistics
+from bpfvm.kernel.objects.statistics import statistics
 from bpfvm.obj.captures.capture import open_capture
 
 MOST = 100  # packets of each capture

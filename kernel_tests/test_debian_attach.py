@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bpfvm.kernel.attach import Link
-from bpfvm.kernel.install import Installed, install
+from bpfvm.kernel.objects.install import Installed, install
 from bpfvm.obj.reader.object import read_object
 from kernel_tests import debian
 from kernel_tests.networks import inside, pair, send

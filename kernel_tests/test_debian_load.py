@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, VerifierReject
-from bpfvm.kernel.install import install
+from bpfvm.kernel.objects.install import install
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.obj.reader.object import read_object
 from bpfvm.tables.sections import of_section

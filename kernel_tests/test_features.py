@@ -15,7 +15,7 @@ import pytest
 
 from bpfvm.core.errors import UsageError
 from bpfvm.kernel import features
-from bpfvm.kernel.answers import Answer
+from bpfvm.kernel.probes.answers import Answer
 from bpfvm.tables import features as table
 from bpfvm.tables.features import Feature
 from bpfvm.tables.helpers import HELPERS, allowed

@@ -17,8 +17,8 @@ from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError, Ve
 from bpfvm.core.machine import Input
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.kernel import KERNEL
-from bpfvm.kernel.install import Installed, install
-from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.maps.map import KernelMap
+from bpfvm.kernel.objects.install import Installed, install
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import ExternSpec, MapSpec, ObjectSpec, ProgramSpec
 from kernel_tests.libbpf_whole import program_facts

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from bpfvm.core.errors import BpfvmError, Unavailable
-from bpfvm.kernel import features, privilege
-from bpfvm.kernel.install import install
+from bpfvm.kernel import features
+from bpfvm.kernel.host import privilege
+from bpfvm.kernel.objects.install import install
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.obj.reader.object import read_object
 from kernel_tests.libbpf import NAME, section_of

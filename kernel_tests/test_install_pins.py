@@ -13,9 +13,9 @@ import pytest
 
 from bpfvm.core.errors import LoadError, Unavailable, UsageError, VerifierReject
 from bpfvm.isa.insn import insn
-from bpfvm.kernel import pins
-from bpfvm.kernel.install import install
-from bpfvm.kernel.pins import pinned
+from bpfvm.kernel.objects import pins
+from bpfvm.kernel.objects.install import install
+from bpfvm.kernel.objects.pins import pinned
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from kernel_tests.mounts import bpf_file_system
 
@@ -63,7 +63,7 @@ def test_pins_are_removed_on_demand(folder: Path) -> None:
 
 
 def test_maps_that_are_declared_so_are_pinned_and_shared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bpfvm.kernel.install.ROOT", folder)
+    monkeypatch.setattr("bpfvm.kernel.objects.install.ROOT", folder)
     with install(of(SHARED, COUNTS)) as first, install(of(SHARED, COUNTS)) as second:
         assert (first.pins, second.pins) == ((folder / "shared",), ())
         first.maps["shared"][0] = b"abcd"
@@ -131,7 +131,7 @@ def test_folders_that_are_no_bpf_file_system(tmp_path: Path) -> None:
 
 
 def test_maps_that_are_declared_so_need_the_usual_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bpfvm.kernel.install.ROOT", tmp_path)
+    monkeypatch.setattr("bpfvm.kernel.objects.install.ROOT", tmp_path)
     with as_it_was(tmp_path), pytest.raises(Unavailable, match=f"^pins in {tmp_path}: it is not in a BPF file system"):
         install(of(SHARED))
     assert Path("/sys/fs/bpf") == pins.ROOT

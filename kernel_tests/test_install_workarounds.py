@@ -18,11 +18,16 @@ import pytest
 from bpfvm.core.errors import Unavailable, VerifierReject
 from bpfvm.core.machine import Input
 from bpfvm.isa.insn import insn
-from bpfvm.kernel import KERNEL, features, lacks, maps, probes_load, probes_map, programs, types
+from bpfvm.kernel import KERNEL, features
 from bpfvm.kernel.attr import MapInfo, inform
-from bpfvm.kernel.install import install
+from bpfvm.kernel.maps import map as maps
+from bpfvm.kernel.objects.install import install
+from bpfvm.kernel.probes import load as probes_load
+from bpfvm.kernel.probes import map as probes_map
+from bpfvm.kernel.programs import lacks, types
+from bpfvm.kernel.programs import program as programs
+from bpfvm.kernel.programs.workarounds import READS, without_kinds
 from bpfvm.kernel.sys import BTF_LOAD, MAP_CREATE, PROG_LOAD, BtfLoad, MapCreate, ProgLoad, bpf
-from bpfvm.kernel.workarounds import READS, without_kinds
 from bpfvm.obj.btf.codec import BY_NUMBER
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bpfvm.core.bits import M64, mask, signed
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.isa.ops import OPS, Kind, Op
-from bpfvm.kernel.elements import BYTE_ORDER
+from bpfvm.kernel.maps.elements import BYTE_ORDER
 from kernel_tests.handmade import buffer, run_on, words
 
 BASE, CELL, VALUE, COMPARED = 6, -8, 3, 0  # context register, stack offset, the row's operand, cmpxchg's r0

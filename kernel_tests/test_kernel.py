@@ -13,7 +13,8 @@ from bpfvm.core.bits import M32, M64
 from bpfvm.core.errors import LoadError, Unavailable, UsageError, VerifierReject
 from bpfvm.core.machine import Input
 from bpfvm.isa.insn import Insn, insn
-from bpfvm.kernel import KERNEL, LoadedProgram, available, elements
+from bpfvm.kernel import KERNEL, LoadedProgram, available
+from bpfvm.kernel.maps import elements
 from bpfvm.kernel.sys import MAP_LOOKUP_BATCH, bpf
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.ctx import CONTEXTS

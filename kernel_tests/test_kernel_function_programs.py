@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfvm.kernel.load import load_object
+from bpfvm.kernel.objects.load import load_object
 from tests.unit.compiler import kernel_function_programs as programs
 
 

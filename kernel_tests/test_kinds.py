@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 
 from bpfvm import LoadError, Unavailable
-from bpfvm.kernel.load import load_object
+from bpfvm.kernel.objects.load import load_object
 from bpfvm.run.compare import differences
 from tests.contract.kinds import Case, cases, given_to
 

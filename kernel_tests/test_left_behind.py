@@ -176,7 +176,7 @@ def opened(command: int, number: int) -> Fd | None:
 
 def test_a_leak_is_seen(folder: Path) -> None:
     """What the test above looks for it would find: each kind once, kept on purpose."""
-    from bpfvm.kernel.install import install
+    from bpfvm.kernel.objects.install import install
     from kernel_tests.left_behind import made
 
     before = state(folder)

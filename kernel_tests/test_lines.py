@@ -14,7 +14,8 @@ import pytest
 
 from bpfvm import Array, bpf, u32, u64
 from bpfvm.core.errors import VerifierReject
-from bpfvm.kernel import install, programs
+from bpfvm.kernel.objects import install
+from bpfvm.kernel.programs import program as programs
 from bpfvm.kernel.sys import Fd
 from bpfvm.obj.model import ObjectSpec
 

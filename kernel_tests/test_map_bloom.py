@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from bpfvm.emulator.maps.bloom import bit_count
-from bpfvm.kernel.calls import Calls
-from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.maps.calls import Calls
+from bpfvm.kernel.maps.map import KernelMap
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import flag_bits
 from kernel_tests.loading import release

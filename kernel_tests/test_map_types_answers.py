@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from bpfvm.kernel.calls import Calls
-from bpfvm.kernel.elements import possible_cpus
+from bpfvm.kernel.maps.calls import Calls
+from bpfvm.kernel.maps.elements import possible_cpus
 from kernel_tests.loading import release
 from kernel_tests.map_calls import DELETE, LOOKUP, LOOKUP_CPU, UPDATE, Call, Programs, in_kernel
 from tests.unit.emulator.maps.answers import CPUS, PROGRAMS, Case, Step, play, read, value_of

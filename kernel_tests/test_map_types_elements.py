@@ -15,8 +15,8 @@ from typing import TypeAlias
 import pytest
 
 from bpfvm.emulator.maps import MapStore
-from bpfvm.kernel.calls import Answer, Calls
-from bpfvm.kernel.elements import possible_cpus
+from bpfvm.kernel.maps.calls import Answer, Calls
+from bpfvm.kernel.maps.elements import possible_cpus
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import BY_NAME, flag_bits
 from kernel_tests.loading import release

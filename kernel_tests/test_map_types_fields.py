@@ -13,11 +13,11 @@ import pytest
 from bpfvm.emulator.maps import TYPES
 from bpfvm.emulator.maps.fields import HOLDERS, STRUCTS, special_fields
 from bpfvm.emulator.system import System
-from bpfvm.kernel.calls import Answer, Calls
-from bpfvm.kernel.elements import possible_cpus
-from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.maps.calls import Answer, Calls
+from bpfvm.kernel.maps.elements import possible_cpus
+from bpfvm.kernel.maps.map import KernelMap
+from bpfvm.kernel.programs.types import ObjectTypes
 from bpfvm.kernel.sys import MAP_CREATE, Fd, MapCreate, bpf
-from bpfvm.kernel.types import ObjectTypes
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import Int, Member, Ptr, Struct, Type, TypeTag
 from bpfvm.obj.model import MapSpec, ObjectSpec

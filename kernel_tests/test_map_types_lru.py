@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from bpfvm.kernel.calls import Calls
-from bpfvm.kernel.elements import possible_cpus
-from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.maps.calls import Calls
+from bpfvm.kernel.maps.elements import possible_cpus
+from bpfvm.kernel.maps.map import KernelMap
 from bpfvm.obj.model import MapSpec
 from kernel_tests.loading import release
 from tests.unit.emulator.maps.test_lru import PROBES, key

@@ -17,9 +17,9 @@ from bpfvm.emulator.maps import TYPES, MapStore
 from bpfvm.emulator.system import System
 from bpfvm.isa.asm import assemble
 from bpfvm.kernel import KERNEL
-from bpfvm.kernel.calls import Answer, Calls
-from bpfvm.kernel.inner import OpenedMap
-from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.maps.calls import Answer, Calls
+from bpfvm.kernel.maps.inner import OpenedMap
+from bpfvm.kernel.maps.map import KernelMap
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.backend import Backend
 from bpfvm.tables.maps import BY_NAME, flag_bits

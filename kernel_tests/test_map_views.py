@@ -19,14 +19,15 @@ from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.emulator.machine import Emulator
 from bpfvm.isa.asm import assemble
-from bpfvm.kernel import KERNEL, batch
-from bpfvm.kernel.batch import Batches
-from bpfvm.kernel.calls import Calls
-from bpfvm.kernel.host import possible_cpus
-from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel import KERNEL
+from bpfvm.kernel.host.sizes import possible_cpus
+from bpfvm.kernel.maps import batch
+from bpfvm.kernel.maps.batch import Batches
+from bpfvm.kernel.maps.calls import Calls
+from bpfvm.kernel.maps.map import KernelMap
+from bpfvm.kernel.maps.table import Table
+from bpfvm.kernel.maps.walk import walk_keys
 from bpfvm.kernel.sys import MAP_FREEZE, MapElement, bpf
-from bpfvm.kernel.table import Table
-from bpfvm.kernel.walk import walk_keys
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import GLOBAL, Array, DataSec, Int, Member, SecVar, Struct, Type, Var
 from bpfvm.obj.elf.datasec import data_map

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bpfvm import Array, Program, bpf, u64, vmlinux
-from bpfvm.kernel.install import install
+from bpfvm.kernel.objects.install import install
 from bpfvm.obj.writer.object import write_object
 from kernel_tests.mounts import bpf_file_system
 from tests.shipped_examples import example

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from bpfvm.core.errors import UsageError
-from bpfvm.kernel.host import possible_cpus
+from bpfvm.kernel.host.sizes import possible_cpus
 from bpfvm.kernel.readers import Lost, LostEvents, PerfReader, Reader, Readers, RingReader, open_reader
 from bpfvm.obj.values.shapes import Raw
 from kernel_tests.sending import TYPES, OnCpu, Sender

@@ -15,7 +15,7 @@ import pytest
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
 from bpfvm.kernel import KERNEL
-from bpfvm.kernel.privilege import lacking
+from bpfvm.kernel.host.privilege import lacking
 from bpfvm.kernel.readers import UserRing
 from bpfvm.obj.values.records import codec
 from bpfvm.obj.values.shapes import Number

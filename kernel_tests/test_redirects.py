@@ -9,7 +9,7 @@ from bpfvm.core.machine import Entries, Input, Result
 from bpfvm.emulator.machine import Emulator
 from bpfvm.isa.asm import assemble
 from bpfvm.kernel import KERNEL
-from bpfvm.kernel.elements import possible_cpus
+from bpfvm.kernel.maps.elements import possible_cpus
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 
 ENGINES = ("interp", "portable", "kernel")

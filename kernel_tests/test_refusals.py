@@ -15,8 +15,8 @@ from bpfvm.core.machine import Location
 from bpfvm.isa.codec import SLOT, encode
 from bpfvm.isa.insn import Insn, insn
 from bpfvm.kernel import KERNEL
-from bpfvm.kernel import programs as loading
-from bpfvm.kernel.elements import BYTE_ORDER
+from bpfvm.kernel.maps.elements import BYTE_ORDER
+from bpfvm.kernel.programs import program as loading
 from bpfvm.kernel.sys import PROG_LOAD, ProgLoad, address, bpf
 from bpfvm.obj.btf import codec as btf_codec
 from bpfvm.obj.btf.types import Func

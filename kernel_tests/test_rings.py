@@ -16,7 +16,7 @@ from bpfvm.emulator.machine import Emulator
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.insn import slots
 from bpfvm.kernel import KERNEL
-from bpfvm.kernel.elements import possible_cpus
+from bpfvm.kernel.maps.elements import possible_cpus
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import STATIC, Func, FuncProto, Int
 from bpfvm.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec

@@ -20,8 +20,8 @@ from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.isa.asm import assemble
 from bpfvm.kernel import KERNEL, LoadedProgram
-from bpfvm.kernel.host import possible_cpus
-from bpfvm.kernel.packets import RUNNERS
+from bpfvm.kernel.host.sizes import possible_cpus
+from bpfvm.kernel.runs.packets import RUNNERS
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.run.backend import engine
 from bpfvm.tables.progs import BY_NAME, PROGRAM_TYPES

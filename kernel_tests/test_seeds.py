@@ -10,7 +10,7 @@ import pytest
 from bpfvm import Counter, Hash, PerfEvents, Program, Ring, StackTrace, UserPtr, bpf, char, comm, cpu, ktime, log2
 
 from bpfvm import pid_tgid, rand, struct, tid, u32, u64, uid_gid  # isort: skip
-from bpfvm.kernel.load import load_object
+from bpfvm.kernel.objects.load import load_object
 
 LIBC = next(one for one in ("/lib/x86_64-linux-gnu/libc.so.6", "/usr/lib64/libc.so.6") if Path(one).exists())
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bpfvm import Array, Program, SockMap, bpf, u64
-from bpfvm.kernel.install import install
-from bpfvm.kernel.load import load_object
+from bpfvm.kernel.objects.install import install
+from bpfvm.kernel.objects.load import load_object
 from tests.contract.test_sockets import KINDS, reader
 from tests.unit.compiler import test_sockmaps
 

@@ -6,7 +6,7 @@ import pytest
 
 from bpfvm.core.errors import VerifierReject
 from bpfvm.isa.insn import Insn, insn
-from bpfvm.kernel.statistics import statistics
+from bpfvm.kernel.objects.statistics import statistics
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.obj.reader.object import read_object
 from tests.packets.machines import FOLDER

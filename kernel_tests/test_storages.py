@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bpfvm import Program
-from bpfvm.kernel.load import load_object
+from bpfvm.kernel.objects.load import load_object
 from tests.unit.compiler import storage_programs as programs
 from tests.unit.compiler.test_storages import CALLS
 

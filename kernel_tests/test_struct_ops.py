@@ -16,7 +16,7 @@ import pytest
 from bpfvm.core.errors import LoadError, Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.kernel import KERNEL
-from bpfvm.kernel.install import Installed, install
+from bpfvm.kernel.objects.install import Installed, install
 from bpfvm.kernel.sys import MAP_DELETE_ELEM, MAP_UPDATE_ELEM, Fd, MapElement, address, bpf
 from bpfvm.obj.btf.types import Struct
 from bpfvm.obj.model import ObjectSpec, TableSpec

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from bpfvm.emulator.system import System
-from bpfvm.kernel.calls import Calls
-from bpfvm.kernel.elements import possible_cpus
-from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.maps.calls import Calls
+from bpfvm.kernel.maps.elements import possible_cpus
+from bpfvm.kernel.maps.map import KernelMap
 from bpfvm.obj.model import MapSpec, ObjectSpec
 
 SO_COOKIE = 57

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bpfvm.emulator.maps.jhash import jhash
-from bpfvm.kernel.install import install
+from bpfvm.kernel.objects.install import install
 from bpfvm.program import compile_object
 from bpfvm.timeline import Task, Timeline
 from kernel_tests import tasks_programs as programs

@@ -17,9 +17,9 @@ from bpfvm.core.errors import BpfvmError, VerifierReject
 from bpfvm.core.machine import Location
 from bpfvm.isa.asm import assemble
 from bpfvm.kernel.attr import inform
-from bpfvm.kernel.install import install
-from bpfvm.kernel.names import adapted
-from bpfvm.kernel.rejection import read_log
+from bpfvm.kernel.host.names import adapted
+from bpfvm.kernel.objects.install import install
+from bpfvm.kernel.programs.rejection import read_log
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.reader.object import read_object
 from bpfvm.program import Program

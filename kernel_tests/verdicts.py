@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpfvm.kernel.maps import KernelMap
-from bpfvm.kernel.names import RunningKernel
+from bpfvm.kernel.host.names import RunningKernel
+from bpfvm.kernel.maps.map import KernelMap
+from bpfvm.kernel.programs.types import ObjectTypes, Records, pointer
 from bpfvm.kernel.sys import PROG_LOAD, Fd, ProgLoad, address, bpf
-from bpfvm.kernel.types import ObjectTypes, Records, pointer
 from bpfvm.obj.btf.index import BtfIndex
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import Func, Struct, Typedef

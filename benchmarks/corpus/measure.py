@@ -14,7 +14,7 @@ from benchmarks.corpus.halves import Refused, c_half, contents, inputs, python_h
 from benchmarks.corpus.manifest import FOLDER, ROWS, Row
 from bpfvm.core.errors import BpfvmError
 from bpfvm.emulator import INTERP
-from bpfvm.kernel.statistics import Statistics, statistics
+from bpfvm.kernel.objects.statistics import Statistics, statistics
 from bpfvm.obj.model import ObjectSpec
 
 TABLE = FOLDER / "table.txt"

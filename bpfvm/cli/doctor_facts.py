@@ -124,7 +124,7 @@ _CAPABILITIES: Mapping[str, str] = {
 def privileges() -> list[Finding]:
     """Capabilities of this process."""
     try:
-        from bpfvm.kernel.privilege import held
+        from bpfvm.kernel.host.privilege import held
 
         has = held()
     except ImportError as error:

@@ -12,7 +12,7 @@ import click
 from bpfvm.cli.walking import Walking
 
 if TYPE_CHECKING:
-    from bpfvm.kernel.measured import Where
+    from bpfvm.kernel.probes.measured import Where
 
 _HELP = """Measure what the running kernel's verifier takes, and name what differs from the model.
 
@@ -52,7 +52,7 @@ class _Found:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(kinds: tuple[str, ...], as_json: bool) -> int:
     """Print what was asked and what differs."""
-    from bpfvm.kernel.measured import places
+    from bpfvm.kernel.probes.measured import places
 
     found, asks = _Found(), {"results": _results, "helpers": _helpers, "contexts": _contexts}
     chosen = kinds or _KINDS
@@ -80,7 +80,7 @@ def _behaviours(found: _Found) -> None:
     """Each program is given to the kernel and to the model."""
     from bpfvm.core.errors import BpfvmError
     from bpfvm.isa.asm import assemble
-    from bpfvm.kernel.load import load_object
+    from bpfvm.kernel.objects.load import load_object
     from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
     from bpfvm.tables.behaviours import BEHAVIOURS
     from bpfvm.verifier.program.object import verify
@@ -101,7 +101,7 @@ def _behaviours(found: _Found) -> None:
 
 
 def _results(found: _Found, where: Where) -> int:
-    from bpfvm.kernel.measured import RESULTS, results
+    from bpfvm.kernel.probes.measured import RESULTS, results
 
     low, high = where.row.return_range(where.attach_type) or (RESULTS[0], RESULTS[-1])
     taken = results(where)
@@ -113,7 +113,7 @@ def _results(found: _Found, where: Where) -> int:
 
 
 def _helpers(found: _Found, where: Where) -> int:
-    from bpfvm.kernel.measured import helpers
+    from bpfvm.kernel.probes.measured import helpers
     from bpfvm.tables.helpers import HELPERS, allowed
     from bpfvm.tables.helpers.allowed import HOST
 
@@ -127,7 +127,7 @@ def _helpers(found: _Found, where: Where) -> int:
 
 
 def _contexts(found: _Found, where: Where) -> int:
-    from bpfvm.kernel.measured import accesses, tried
+    from bpfvm.kernel.probes.measured import accesses, tried
     from bpfvm.tables.ctx import CONTEXTS
 
     if where.row.context is None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bpfvm.core.machine import Entries
-from bpfvm.kernel.load import load_object
-from bpfvm.kernel.probe import available
-from bpfvm.kernel.run import LoadedProgram
+from bpfvm.kernel.objects.load import load_object
+from bpfvm.kernel.probes.available import available
+from bpfvm.kernel.runs.run import LoadedProgram
 from bpfvm.obj.model import ObjectSpec
 
 __all__ = ["KERNEL", "KernelBackend", "LoadedProgram", "available"]

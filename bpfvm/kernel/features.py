@@ -18,9 +18,13 @@ import platform
 from collections.abc import Callable, Mapping
 
 from bpfvm.core.errors import Unavailable
-from bpfvm.kernel import privilege, probes_host, probes_link, probes_load, probes_map
-from bpfvm.kernel.answers import YES, Answer, absent, configuration, refused, running, unknown
-from bpfvm.kernel.probe import user
+from bpfvm.kernel.host import privilege
+from bpfvm.kernel.probes import host as probes_host
+from bpfvm.kernel.probes import link as probes_link
+from bpfvm.kernel.probes import load as probes_load
+from bpfvm.kernel.probes import map as probes_map
+from bpfvm.kernel.probes.answers import YES, Answer, absent, configuration, refused, running, unknown
+from bpfvm.kernel.probes.available import user
 from bpfvm.kernel.sys import switched_off
 from bpfvm.obj.btf.index import BtfIndex
 from bpfvm.obj.btf.types import DeclTag, Func

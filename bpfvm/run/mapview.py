@@ -1,7 +1,7 @@
 """A map of a loaded program in the emulator as a dict: what stands in it now, keys and values typed by BTF.
 
 Reading, storing and deleting are what user space does with bpf(2): a map's own limits and flags hold. The kernel's maps
-look the same: `bpfvm.kernel.table.Table`.
+look the same: `bpfvm.kernel.maps.table.Table`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ def explained(spec: ObjectSpec, program: str, refused: VerifierReject) -> Verifi
 
 
 def _explanation(spec: ObjectSpec, program: str, refused: VerifierReject) -> str | None:
-    from bpfvm.kernel.rejection import read_log
+    from bpfvm.kernel.programs.rejection import read_log
     from bpfvm.verifier.program.object import verify
     from bpfvm.verifier.report.explain import explain
 

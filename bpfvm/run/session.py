@@ -189,7 +189,7 @@ class Session:
             return MapView(system, name, self.spec.btf, self.spec.endian)
         if kernel_map is None:
             raise Unavailable(f"engine {self.engine} shows maps as a whole: use maps()")
-        from bpfvm.kernel.table import Table
+        from bpfvm.kernel.maps.table import Table
 
         return Table(kernel_map(name), self.spec.btf, self.spec.endian)
 

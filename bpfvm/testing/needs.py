@@ -15,7 +15,7 @@ from bpfvm.core.errors import UsageError
 from bpfvm.tables.features import Feature, feature, version
 
 if TYPE_CHECKING:
-    from bpfvm.kernel.answers import Answer
+    from bpfvm.kernel.probes.answers import Answer
 
 EXPLAINED = frozenset({"configuration", "policy", "setup", "privilege", "hardware"})
 MODES = ("auto", "off", "require")

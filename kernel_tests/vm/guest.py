@@ -22,7 +22,7 @@ from pathlib import Path
 from bpfvm.compiler import compile_program
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, VerifierReject
 from bpfvm.kernel import KERNEL, features
-from bpfvm.kernel.requirements import missing
+from bpfvm.kernel.programs.requirements import missing
 from bpfvm.lang import hooks
 from bpfvm.lang.target import Target
 from bpfvm.obj.model import ObjectSpec

@@ -10,7 +10,7 @@ from pathlib import Path
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
-from bpfvm.kernel.host import possible_cpus
+from bpfvm.kernel.host.sizes import possible_cpus
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.obj.reader.object import read_object
 from bpfvm.run.backend import Backend, engine

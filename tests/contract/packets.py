@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 
-from bpfvm.kernel.host import possible_cpus
+from bpfvm.kernel.host.sizes import possible_cpus
 from bpfvm.run.backend import engine
 from tests.contract.comparison import Comparison
 from tests.packets.cases import GOLDEN, GROUPS, layer

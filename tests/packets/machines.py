@@ -12,7 +12,7 @@ from pathlib import Path
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Entries, Input, Result
-from bpfvm.kernel.packets import elements
+from bpfvm.kernel.runs.packets import elements
 from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.obj.reader.object import read_object

@@ -22,7 +22,7 @@ def test_extras_and_markers_exist() -> None:
 
 
 def test_the_container_has_the_capabilities_that_the_table_names() -> None:
-    from bpfvm.kernel.privilege import _BITS
+    from bpfvm.kernel.host.privilege import _BITS
 
     text = (FOLDER / "Containerfile").read_text()
     given = set(re.findall(r"--cap-add=(\w+)", text))

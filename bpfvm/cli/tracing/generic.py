@@ -11,9 +11,9 @@ from typing import Any
 from bpfvm.cli.tracing.shown import Printer
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.decorators import bpf
-from bpfvm.kernel.declared import KernelSpace
+from bpfvm.kernel.maps.declared import KernelSpace
+from bpfvm.kernel.maps.table import Table
 from bpfvm.kernel.readers import Reader
-from bpfvm.kernel.table import Table
 from bpfvm.lang import losses, userspace
 from bpfvm.lang.maps import Events, Keyed, Map
 from bpfvm.lang.userspace import SLICE, Ending

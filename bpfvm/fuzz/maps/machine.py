@@ -21,7 +21,7 @@ SysAnswer: TypeAlias = "bytes | list[bytes] | int"
 
 
 class UserSide(Protocol):
-    """bpf(2) on one map: emulator.maps.MapStore and kernel.calls.Calls."""
+    """bpf(2) on one map: emulator.maps.MapStore and kernel.maps.calls.Calls."""
 
     def sys_lookup(self, key: bytes, flags: int = 0) -> SysAnswer: ...
 
@@ -38,7 +38,7 @@ def cpus(names: Many[str]) -> int:
     """How many CPUs machines of these engines have."""
     if "kernel" not in names:
         return CPUS
-    from bpfvm.kernel.elements import possible_cpus
+    from bpfvm.kernel.maps.elements import possible_cpus
 
     return possible_cpus()
 
@@ -154,7 +154,7 @@ def _inside(loaded: Loaded) -> tuple[System | None, UserSide]:
     if isinstance(loaded, Emulated):
         return loaded.system, loaded.system.maps[MAP]
     from bpfvm.kernel import LoadedProgram
-    from bpfvm.kernel.calls import Calls
+    from bpfvm.kernel.maps.calls import Calls
 
     assert isinstance(loaded, LoadedProgram), "machines are emulators and the kernel"
     return None, Calls(loaded.map(MAP))

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable
 
 from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
-from bpfvm.kernel import privilege
+from bpfvm.kernel.host import privilege
 from bpfvm.kernel.sys import Fd, bpf, error_name, error_text
 
 # commands, enum bpf_cmd

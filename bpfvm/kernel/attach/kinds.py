@@ -20,7 +20,7 @@ _MULTI = ("trace_kprobe_multi", "trace_kprobe_session", "trace_uprobe_multi", "t
 
 
 class Loaded(Protocol):
-    """A program in the kernel: bpfvm.kernel.run.LoadedProgram."""
+    """A program in the kernel: bpfvm.kernel.runs.run.LoadedProgram."""
 
     @property
     def spec(self) -> ProgramSpec: ...

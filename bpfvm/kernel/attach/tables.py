@@ -11,8 +11,8 @@ from bpfvm.kernel.attach.calls import failure
 from bpfvm.kernel.attach.guard import Guard
 from bpfvm.kernel.attach.link import Link
 from bpfvm.kernel.attr import MapInfo, inform
+from bpfvm.kernel.maps.table import Table
 from bpfvm.kernel.sys import MAP_DELETE_ELEM, MAP_UPDATE_ELEM, MapElement, address, bpf
-from bpfvm.kernel.table import Table
 from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
 from bpfvm.tables.maps import FLAGS
 

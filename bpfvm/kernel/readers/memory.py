@@ -18,7 +18,7 @@ _LOCK = threading.Lock()
 
 
 class KernelSide(Protocol):
-    """What a reader needs of a map: kernel.maps.KernelMap. entries: as it was created with."""
+    """What a reader needs of a map: kernel.maps.map.KernelMap. entries: as it was created with."""
 
     @property
     def spec(self) -> MapSpec: ...

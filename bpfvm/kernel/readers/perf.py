@@ -17,9 +17,9 @@ import struct
 from collections.abc import Callable
 
 from bpfvm.core.errors import Unavailable
-from bpfvm.kernel import privilege
 from bpfvm.kernel.attach.calls import PERF_NUMBERS
-from bpfvm.kernel.host import BYTE_ORDER
+from bpfvm.kernel.host import privilege
+from bpfvm.kernel.host.sizes import BYTE_ORDER
 from bpfvm.kernel.readers.memory import PAGE, WRITE, fence
 from bpfvm.kernel.readers.span import Batch, Scattered, Span, Window
 from bpfvm.kernel.sys import Fd, error_name, error_text

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from bpfvm.core.errors import Unavailable, UsageError
-from bpfvm.kernel.host import BYTE_ORDER, possible_cpus
+from bpfvm.kernel.host.sizes import BYTE_ORDER, possible_cpus
 from bpfvm.kernel.readers.memory import KernelSide
 from bpfvm.kernel.readers.perf import PAGES, Event
 from bpfvm.kernel.readers.ring import RingBuffer

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import UsageError
-from bpfvm.kernel.host import BYTE_ORDER
+from bpfvm.kernel.host.sizes import BYTE_ORDER
 from bpfvm.kernel.readers.event import Event, event_class
 from bpfvm.kernel.readers.span import Batch, Scattered, Span
 from bpfvm.obj.btf.table import Btf

@@ -14,7 +14,8 @@ import pytest
 
 from bpfvm.cli import doctor_facts, status
 from bpfvm.cli.doctor_facts import Finding, by_reason
-from bpfvm.kernel import features, privilege
+from bpfvm.kernel import features
+from bpfvm.kernel.host import privilege
 from bpfvm.run import backend
 from bpfvm.run.backend import ENGINES, Engine
 from bpfvm.tables.features import FEATURES
@@ -101,7 +102,7 @@ def test_an_engine_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch, caps
 
     monkeypatch.setattr(doctor_facts, "ENGINES", (Engine("kernel", backend.ENGINES[0].open, fails),))
     monkeypatch.setitem(sys.modules, "bpfvm.kernel.features", None)
-    monkeypatch.setitem(sys.modules, "bpfvm.kernel.privilege", None)
+    monkeypatch.setitem(sys.modules, "bpfvm.kernel.host.privilege", None)
     found = document(capsys)
     assert found["engines"][-1] == {
         "name": "kernel", "group": "engines", "have": False, "reason": "no module named fcntl",

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bpfvm.kernel import answers, features, privilege
-from bpfvm.kernel.answers import Answer, Logged, refused, words
+from bpfvm.kernel import features
+from bpfvm.kernel.host import privilege
+from bpfvm.kernel.probes import answers
+from bpfvm.kernel.probes.answers import Answer, Logged, refused, words
 
 _ALL = ("CAP_BPF", "CAP_NET_ADMIN")
 _TEXTS = [

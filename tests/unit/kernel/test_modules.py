@@ -10,8 +10,8 @@ import pytest
 
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import Insn, insn
-from bpfvm.kernel import modules
-from bpfvm.kernel.modules import OpenModules, Place, Target, bound_to_modules, target_of
+from bpfvm.kernel.host import modules
+from bpfvm.kernel.host.modules import OpenModules, Place, Target, bound_to_modules, target_of
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import Func, FuncProto, Int, Ptr, Typedef, Var
 from bpfvm.obj.model import ExternSpec, ObjectSpec, ProgramSpec

@@ -9,8 +9,8 @@ import pytest
 
 from bpfvm.core.errors import Unavailable
 from bpfvm.isa.insn import insn
-from bpfvm.kernel import names, privilege
-from bpfvm.kernel.names import RunningKernel, version_code
+from bpfvm.kernel.host import names, privilege
+from bpfvm.kernel.host.names import RunningKernel, version_code
 from bpfvm.obj.model import ExternSpec, ObjectSpec, ProgramSpec
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import insn
-from bpfvm.kernel.rejection import Reading, read_log, rejection
+from bpfvm.kernel.programs.rejection import Reading, read_log, rejection
 from bpfvm.obj.model import ProgramSpec
 
 STATISTICS = (

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bpfvm.kernel import symbols
-from bpfvm.kernel.symbols import Frame, kernel_frames, process_frames
+from bpfvm.kernel.host import symbols
+from bpfvm.kernel.host.symbols import Frame, kernel_frames, process_frames
 
 LIBC = ctypes.CDLL(None)
 GETPGID = ctypes.cast(LIBC.getpgid, ctypes.c_void_p).value or 0

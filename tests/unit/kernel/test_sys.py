@@ -15,7 +15,7 @@ import pytest
 from bpfvm.core.errors import Unavailable
 from bpfvm.isa.insn import insn
 from bpfvm.kernel import KERNEL, available
-from bpfvm.kernel.maps import kernel_name
+from bpfvm.kernel.maps.map import kernel_name
 from bpfvm.kernel.sys import (
     Fd,
     MapBatch,

@@ -6,12 +6,12 @@ import pytest
 
 from bpfvm.core.errors import LoadError, Unavailable, UsageError, VerifierReject
 from bpfvm.isa.insn import Insn, insn
-from bpfvm.kernel import lacks as lacking
-from bpfvm.kernel import workarounds
-from bpfvm.kernel.modules import Target
-from bpfvm.kernel.programs import attributes
-from bpfvm.kernel.types import Records
-from bpfvm.kernel.workarounds import Lacks, without, without_kinds
+from bpfvm.kernel.host.modules import Target
+from bpfvm.kernel.programs import lacks as lacking
+from bpfvm.kernel.programs import workarounds
+from bpfvm.kernel.programs.program import attributes
+from bpfvm.kernel.programs.types import Records
+from bpfvm.kernel.programs.workarounds import Lacks, without, without_kinds
 from bpfvm.obj.btf import codec as btf_codec
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import (

@@ -9,7 +9,7 @@ import pytest
 from bpfvm.core.errors import BpfvmError, LoadError
 from bpfvm.emulator import INTERP
 from bpfvm.isa.insn import insn
-from bpfvm.kernel.maps import KernelMap
+from bpfvm.kernel.maps.map import KernelMap
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.maps import BY_NAME, BY_NUMBER, FLAGS, MAP_TYPES, MapType, flag_bits
 

@@ -1,0 +1,1 @@
+"""Maps in the kernel: made, filled, read element by element, in batches, and as their users see them."""

@@ -1,0 +1,1 @@
+"""Whole objects in the kernel: loaded to be run, installed to stay, pinned."""

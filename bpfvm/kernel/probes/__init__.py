@@ -1,0 +1,1 @@
+"""What the kernel can do, found by doing it."""

@@ -1,0 +1,1 @@
+"""Runs of loaded programs by BPF_PROG_TEST_RUN."""

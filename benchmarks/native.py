@@ -3,8 +3,8 @@
 One C file is compiled for BPF (clang -O2 -mcpu=v3) and for the host (clang -O2). All run a program many times on one
 packet in a loop of their own; what an empty program takes there is subtracted, and shown. Times are CPU times, ns, the
 least of several rounds, in which the machines take turns. `safe` is the native tier as loops over captures have it: a
-program that cannot need more than the budget is not counted. `counted` counts each instruction, as single runs do;
-`checked` has exact bounds, too.
+program that cannot need more than the budget is not held against it. `counted` counts what is executed, as these loops
+do with --json; `checked` has exact bounds, too.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _repeat(loaded: Loaded, counts: bool) -> Run:
     assert isinstance(tier, Runtime)
     built = tier.built(loaded.code, ())
     assert built is not None
-    module = (None if counts else tier.uncounted(loaded.code)) or built.module
+    module = tier.untested(loaded.code, counts) or built.module
     compiled = Compiled(module.body + REPEAT, ["repeat"], level(built.size))
     form = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, *[ctypes.c_uint64] * 3)
     function = form(compiled.addresses["repeat"])

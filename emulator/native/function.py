@@ -3,7 +3,8 @@
     define internal fastcc i64 @f0(i64 %a1, ..., i64 %a5, i64 %d, ptr noalias %st)
 
 d: depth of the frame. st: the state (state.py). Registers are stack slots that LLVM turns into values; `n` counts
-instructions, exactly. A callback that fails sets the state's trap, and every function on the way out returns at once.
+instructions, exactly (counts.py). A callback that fails sets the state's trap, and every function on the way out
+returns at once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from bpfvm.core.bits import M64, mask, signed
 from bpfvm.emulator.interp import DEPTH, STACK
 from bpfvm.emulator.native import coverage, helpers, loops, memory
+from bpfvm.emulator.native.counts import shares
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, TOO_DEEP
 from bpfvm.emulator.native.words import VALUES, compared, constant, swapped
 from bpfvm.emulator.portable.kinds import ADDRESS, ARGUMENTS, Kind, State, stem_of
@@ -45,9 +47,10 @@ class Function:
         place = {block: index for index, block in enumerate(order)}
         edges = [(block, edge.to) for block in order for edge in unit.graph.blocks[block].edges]
         self._heads = {to for block, to in edges if place[to] <= place[block]}
-        self._counted = {one.header: one for one in loops.counted(unit, order)} if self._heads and unit.counts else {}
+        self._counted = {one.header: one for one in loops.counted(unit, order)} if self._heads and unit.tests else {}
         self._labels: dict[int, str] = {}  # of blocks that have another one than their own, in what is written now
-        self._slot = self._count = self._written = self._helper = 0
+        self._shares = shares(unit.graph, order)
+        self._share = self._slot = self._count = self._written = self._helper = 0
         self._fields: dict[str, str] = {}  # words of the state that are used -> the names of their addresses
         touched = (one.op.kind in ACCESSES for one in unit.insns_of(self.function))
         self._bounds = memory.BOUNDS if any(touched) else ()
@@ -165,7 +168,7 @@ class Function:
 
     def _refresh(self) -> None:
         """Read again what a call may have changed: the rest of the budget, the bounds of packet and context."""
-        if self.unit.counts:
+        if self.unit.tests:
             rest = self.emit(f"sub i64 {self.get('left')}, {self.get('executed')}")
             self.line(f"store i64 {rest}, ptr %limit")
         for name in self._bounds:
@@ -174,6 +177,7 @@ class Function:
     def _enter_counted(self, loop: loops.Counted) -> None:
         """Where a loop is entered: go round it without tests of the budget, if it is left after all turns."""
         self.begin(f"b{loop.header}")
+        self._share = self._shares[loop.header]
         enough = loops.fits(self, loop)
         self.line(f"br i1 {enough}, label %counted{loop.header}, label %tested{loop.header}, {memory.LIKELY}")
 
@@ -183,6 +187,7 @@ class Function:
     def _block(self, number: int, tested: bool = True) -> None:
         """tested: whether the budget is, at the head of a loop."""
         one = self.unit.graph.blocks[number]
+        self._share = self._shares[number]
         self.begin(self._label(number))
         if tested and number in self._heads:
             self._check_budget(one.start)
@@ -201,21 +206,36 @@ class Function:
             self._tell_exit()
             self._leave("0" if state.regs[0].tag in ("none", "maybe") else self.read(0))
             return
-        self.line(f"store i64 {self._spent()}, ptr %n")
         goals = {edge.way.name: edge.to for edge in one.edges}
         if len(goals) < 2:
-            self.line(f"br label %{self._label(next(iter(goals.values())))}")
+            self._go(next(iter(goals.values())))
             return
         taken = self._taken(insns[one.last - 1])
         if self.unit.counters is not None:
             self.count(coverage.TAKEN, self._slot, self.emit(f"zext i1 {taken} to i64"))
         forward = ", !prof !2" if goals["JUMP"] > number else ""
-        self.line(f"br i1 {taken}, label %{self._label(goals['JUMP'])}, label %{self._label(goals['FALL'])}{forward}")
+        adding = {way: self.new_label("way") for way, to in goals.items() if self._more(to)}
+        yes, no = (adding.get(way) or self._label(goals[way]) for way in ("JUMP", "FALL"))
+        self.line(f"br i1 {taken}, label %{yes}, label %{no}{forward}")
+        for way, label in adding.items():
+            self.begin(label)
+            self._go(goals[way])
+
+    def _more(self, to: int) -> int:
+        """What is to be counted on the way from the end of the block that is written to another one."""
+        return self._share + self._count - self._shares[to] if self.unit.counts else 0
+
+    def _go(self, to: int) -> None:
+        """Go on in another block."""
+        more = self._more(to)
+        if more:
+            self.line(f"store i64 {self._plus_count(more)}, ptr %n")
+        self.line(f"br label %{self._label(to)}")
 
     def _check_budget(self, slot: int) -> None:
-        if not self.unit.counts:
+        if not self.unit.tests:
             return
-        over = self.emit(f"icmp sge i64 {self.emit('load i64, ptr %n')}, {self.emit('load i64, ptr %limit')}")
+        over = self.emit(f"icmp sge i64 {self.so_far(0)}, {self.emit('load i64, ptr %limit')}")
         stop, on = self.new_label("over"), self.new_label("on")
         self.line(f"br i1 {over}, label %{stop}, label %{on}, {NEVER}")
         self.begin(stop)
@@ -226,15 +246,21 @@ class Function:
 
     def _spent(self) -> str:
         """Instructions executed in this function, this one included."""
-        if not self.unit.counts:
-            return "0"
-        return self.emit(f"add i64 {self.emit('load i64, ptr %n')}, {self._count}")
+        return self.so_far(self._count) if self.unit.counts else "0"
+
+    def so_far(self, more: int) -> str:
+        """Instructions executed in this function where its block begins, and `more`."""
+        return self._plus_count(self._share + more)
+
+    def _plus_count(self, more: int) -> str:
+        counted = self.emit("load i64, ptr %n")
+        return self.emit(f"add i64 {counted}, {more}") if more else counted
 
     def _settle(self) -> None:
         """Count what was executed here in the state, before a call of functions that go on counting there."""
         if self.unit.counts:
             self.put("executed", self.emit(f"add i64 {self.get('executed')}, {self._spent()}"))
-            self.line(f"store i64 {-self._count}, ptr %n")
+            self.line(f"store i64 {-self._share - self._count}, ptr %n")
 
     def _leave(self, value: str) -> None:
         if self.unit.counts:
@@ -415,7 +441,7 @@ class Function:
         spent = self.emit(f"add i64 {self.get('executed')}, {self._spent()}")
         self.put("left", self.emit(f"sub i64 {self.get('left')}, {spent}"))
         self.put("executed", "0")
-        self.line(f"store i64 {-self._count}, ptr %n")
+        self.line(f"store i64 {-self._share - self._count}, ptr %n")
         result = self.callback("follow", "%d")
         if self.unit.counters is not None:
             self.count(coverage.STOPPED, self._slot)

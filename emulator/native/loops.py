@@ -201,7 +201,7 @@ def fits(f: Function, loop: Counted) -> str:
         sure = f.emit(f"icmp eq i{bits} {f.emit(f'urem i{bits} {span}, {distance}')}, 0")
     else:
         sure = "true"
-    rest = f.emit(f"sub i64 {f.emit('load i64, ptr %limit')}, {f.emit('load i64, ptr %n')}")
+    rest = f.emit(f"sub i64 {f.emit('load i64, ptr %limit')}, {f.so_far(0)}")
     enough = f.emit(f"icmp slt i64 {f.emit(f'mul i64 {turns}, {loop.size}')}, {rest}")
     return f.emit(f"and i1 {f.emit(f'and i1 {sure}, {few}')}, {enough}")
 

@@ -188,20 +188,20 @@ class Runtime(Portable):
         built = self.built(code, ())
         assert built is not None, "asked before"
         if form not in built.walkers:
-            module = (None if self.counts else self.uncounted(code)) or built.module
+            module = self.untested(code, self.counts) or built.module
             text = module.body + walk(self.system.arena.size, 0, form, self.gate is not None)
             names = ["walk"] if self.gate is None else ["walk", "skip"]
             built.walkers[form] = Compiled(text, names, level(built.size))
         return built.walkers[form]
 
-    def uncounted(self, code: Code) -> Module | None:
-        """The code of a program that does not count what it executes; None where a run might need more than the
-        budget."""
+    def untested(self, code: Code, counts: bool) -> Module | None:
+        """The code of a program that is not held against the budget, and `counts` what it executes or does not even do
+        that; None where a run might need more than the budget, or follow a run that used of it."""
         unit = self._unit(code, ())
         most = bound(unit) if unit is not None else None
         if unit is None or most is None or most > self.budget:
             return None
-        unit.counts = False
+        unit.tests, unit.counts = False, counts
         return translate(unit)
 
     def walk(self, compiled: Compiled, code: Code, context: Context, seed: int, words: Walk) -> int:

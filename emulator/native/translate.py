@@ -59,7 +59,7 @@ class Unit:
     """What the functions of a program share while they are written.
 
     context_size: bytes, None where inputs choose. arena: its size. safe: whether accesses are masked only.
-    counts: whether instructions are counted, and the budget is tested; else no run may need more than it.
+    counts: whether instructions are counted. tests: whether the budget is tested then; else no run may need more of it.
     in_place: helpers that need not be called, by number: the type's own that no user's function stands for; none where
     a lock may be held, under which they are refused.
     poisoned: by slot of a function, the part of its stack that is filled before it runs.
@@ -79,6 +79,7 @@ class Unit:
     context_size: int | None
     safe: bool
     counts: bool = True
+    tests: bool = True
     arena: int = 0
     in_place: frozenset[int] = frozenset()
     poisoned: dict[int, tuple[int, int]] = field(default_factory=dict)

@@ -274,19 +274,20 @@ def test_standard_input_takes_the_loop(
 
 
 def test_what_text_tells_needs_no_counting(flows: str, tmp_path: Path, capsys: Captured, monkeypatch: Any) -> None:
-    """Without --json nobody asks how many instructions there were: the loop leaves them out, where a bound is known."""
-    made, whole = [], Runtime.uncounted
+    """Where a bound is known, the loop does not test the budget, and counts for --json only."""
+    made, whole = [], Runtime.untested
 
-    def noted(tier: Runtime, code: Code) -> Module | None:
-        made.append(whole(tier, code))
-        return made[-1]
+    def noted(tier: Runtime, code: Code, counts: bool) -> Module | None:
+        made.append((counts, whole(tier, code, counts)))
+        return made[-1][1]
 
-    monkeypatch.setattr(Runtime, "uncounted", noted)
+    monkeypatch.setattr(Runtime, "untested", noted)
     path, texts = capture(tmp_path / "packets.pcap", packets(3000)), {}
     for engine in ("native", "portable"):
         assert status(["run", flows, "--packet", path, "--engine", engine]) == 1  # packets that end before byte 40
         texts[engine] = capsys.readouterr().out.replace(f"engine {engine}", "")
     assert texts["native"] == texts["portable"]
-    assert [one is not None for one in made] == [True]
-    assert status(["run", flows, "--packet", path, "--engine", "native", "--json"]) == 1
-    assert (len(made), json.loads(capsys.readouterr().out)["insns"] > 3000) == (1, True)
+    assert [(counts, one is not None) for counts, one in made] == [(False, True)]
+    insns = [document(capsys, flows, "--packet", path, "--engine", name)[1]["insns"] for name in ("native", "portable")]
+    assert [(counts, one is not None) for counts, one in made[1:]] == [(True, True)]
+    assert insns[0] == insns[1] > 3000

@@ -9,7 +9,7 @@ from bpfvm.emulator.native.counts import shares
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.cfg import Cfg, control_flow
 from bpfvm.isa.flow import reverse_postorder
-from bpfvm.obj.elf_read import read_object
+from bpfvm.obj.reader.object import read_object
 
 OBJECTS = Path(__file__).resolve().parents[3] / "objects"
 WALKS, LONGEST = 20, 200

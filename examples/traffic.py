@@ -2,7 +2,8 @@
 
 python examples/traffic.py traffic.pcap
 
-`web` behind it: questions of the DNS and messages of HTTP, ten a second.
+`web` behind it: questions of the DNS and messages of HTTP; `flows`: five clients, some of which send more than others;
+ten packets a second.
 
 python examples/traffic.py web.pcap web
 """
@@ -39,6 +40,20 @@ def web() -> list[bytes]:
     return [bytes(made.ethernet(made.ipv4(one))) for one in packets]
 
 
+def flows() -> list[bytes]:
+    """Three packets each of five clients' connections to one service; of the first client also one to another port and
+    a question of the DNS, which the second asks too; one of ARP."""
+    clients = [0x0A000001 + number for number in range(5)]
+    turns = [made.tcp(said, sport=5000, dport=80) for said in (b"", b"GET /", b"")]
+    packets = [made.ipv4(one, src=client, dst=0x0A090909) for one in turns for client in clients]
+    packets.append(made.ipv4(made.tcp(sport=5001, dport=22), src=clients[0]))
+    packets += [made.ipv4(made.udp(dport=53), src=client) for client in clients[:2]]
+    return [*(bytes(made.ethernet(one)) for one in packets), BROADCAST + bytes(46)]
+
+
+CAPTURES = {"web": web, "flows": flows}
+
 if __name__ == "__main__":
-    chosen, apart = (web(), 100_000_000) if sys.argv[2:] == ["web"] else (frames(), 1_000_000)
+    made_of = CAPTURES.get("".join(sys.argv[2:]))
+    chosen, apart = (made_of(), 100_000_000) if made_of else (frames(), 1_000_000)
     write_capture(sys.argv[1], [(apart * number, frame) for number, frame in enumerate(chosen)])

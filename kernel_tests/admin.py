@@ -20,6 +20,8 @@ NEEDED = (
     ("test_user_half.py::*", "attaches to interfaces and tracefs"),
     ("test_trace.py::*", "makes network namespaces and attaches probes"),
     ("test_examples.py::*", "makes network namespaces and attaches probes"),
+    ("test_examples_packets.py::*", "makes network namespaces"),
+    ("test_losses.py::*", "attaches probes of processes"),
     ("test_tasks.py::*", "attaches probes of tracefs and samples"),
     ("test_capabilities.py::*", "becomes another user"),
     ("test_core.py::test_externs_are_bound_as_libbpf_does", "has libbpf list BTF by id"),

@@ -42,15 +42,23 @@ def test_every_tool_is_shown() -> None:
     assert not missing
 
 
+def _captured(word: str, folder: Path) -> str:
+    """The path of a made capture that is named, as its text in examples/traffic.py says; any other word as it is."""
+    made = traffic.CAPTURES.get(word.removesuffix(".pcap"))
+    if made is None or not word.endswith(".pcap"):
+        return word
+    path = folder / word
+    write_capture(str(path), [(100_000_000 * at, one) for at, one in enumerate(made())])
+    return str(path)
+
+
 @pytest.mark.parametrize("engine", ["portable", "cpython"])
 @pytest.mark.parametrize(("command", "output"), COMMANDS, ids=[one for one, _ in COMMANDS])
 def test_a_command_prints_what_stands_below_it(
     command: str, output: str, engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    capture = tmp_path / "web.pcap"
-    write_capture(str(capture), [(100_000_000 * at, one) for at, one in enumerate(traffic.web())])
     ran, _, cut = command.partition(" | tail -")
-    words = [str(capture) if one == "web.pcap" else one for one in shlex.split(ran)][1:]
+    words = [_captured(one, tmp_path) for one in shlex.split(ran)][1:]
     monkeypatch.chdir(ROOT)
     before, path = sys.argv, list(sys.path)
     told, said = io.StringIO(), io.StringIO()

@@ -26,9 +26,9 @@ from bpfvm.compiler.frontend.translate import translate
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.fuzz.python.witness import witness
 from bpfvm.lang import hooks
-from bpfvm.lang.callee import callee
+from bpfvm.lang.functions.callee import callee
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.types import SCALARS
+from bpfvm.lang.types.scalars import SCALARS
 from bpfvm.program import Program
 
 ROOT = Path(__file__).resolve().parents[1]

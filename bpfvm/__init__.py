@@ -24,22 +24,19 @@ if TYPE_CHECKING:
     from bpfvm.core.errors import UsageError as UsageError
     from bpfvm.core.errors import VerifierReject as VerifierReject
     from bpfvm.decorators import bpf as bpf
-    from bpfvm.lang.csum import csum_fold as csum_fold
-    from bpfvm.lang.csum import csum_replace as csum_replace
-    from bpfvm.lang.csum import csum_replace32 as csum_replace32
-    from bpfvm.lang.csum import ip_csum as ip_csum
-    from bpfvm.lang.current import current as current
-    from bpfvm.lang.helpers import comm as comm
-    from bpfvm.lang.helpers import cpu as cpu
-    from bpfvm.lang.helpers import gid as gid
-    from bpfvm.lang.helpers import ktime as ktime
-    from bpfvm.lang.helpers import pid as pid
-    from bpfvm.lang.helpers import pid_tgid as pid_tgid
-    from bpfvm.lang.helpers import rand as rand
-    from bpfvm.lang.helpers import tid as tid
-    from bpfvm.lang.helpers import uid as uid
-    from bpfvm.lang.helpers import uid_gid as uid_gid
-    from bpfvm.lang.layout import bits as bits
+    from bpfvm.lang.functions.signature import Range as Range
+    from bpfvm.lang.helpers.callables import comm as comm
+    from bpfvm.lang.helpers.callables import cpu as cpu
+    from bpfvm.lang.helpers.callables import gid as gid
+    from bpfvm.lang.helpers.callables import ktime as ktime
+    from bpfvm.lang.helpers.callables import pid as pid
+    from bpfvm.lang.helpers.callables import pid_tgid as pid_tgid
+    from bpfvm.lang.helpers.callables import rand as rand
+    from bpfvm.lang.helpers.callables import tid as tid
+    from bpfvm.lang.helpers.callables import uid as uid
+    from bpfvm.lang.helpers.callables import uid_gid as uid_gid
+    from bpfvm.lang.helpers.current import current as current
+    from bpfvm.lang.helpers.sections import SpinLock as SpinLock
     from bpfvm.lang.maps import Array as Array
     from bpfvm.lang.maps import ArrayOf as ArrayOf
     from bpfvm.lang.maps import Bloom as Bloom
@@ -66,26 +63,29 @@ if TYPE_CHECKING:
     from bpfvm.lang.maps import XskMap as XskMap
     from bpfvm.lang.maps import ip4prefix as ip4prefix
     from bpfvm.lang.maps import ip6prefix as ip6prefix
-    from bpfvm.lang.numbers import bswap16 as bswap16
-    from bpfvm.lang.numbers import bswap32 as bswap32
-    from bpfvm.lang.numbers import bswap64 as bswap64
-    from bpfvm.lang.numbers import hton as hton
-    from bpfvm.lang.numbers import hton16 as hton16
-    from bpfvm.lang.numbers import hton32 as hton32
-    from bpfvm.lang.numbers import hton64 as hton64
-    from bpfvm.lang.numbers import log2 as log2
-    from bpfvm.lang.numbers import ntoh as ntoh
-    from bpfvm.lang.numbers import ntoh16 as ntoh16
-    from bpfvm.lang.numbers import ntoh32 as ntoh32
-    from bpfvm.lang.numbers import ntoh64 as ntoh64
-    from bpfvm.lang.numbers import rol as rol
-    from bpfvm.lang.numbers import ror as ror
-    from bpfvm.lang.packet import pkt as pkt
-    from bpfvm.lang.pointers import KernelPtr as KernelPtr
-    from bpfvm.lang.pointers import UserPtr as UserPtr
-    from bpfvm.lang.sections import SpinLock as SpinLock
-    from bpfvm.lang.signature import Range as Range
-    from bpfvm.lang.structs import struct as struct
+    from bpfvm.lang.packets.csum import csum_fold as csum_fold
+    from bpfvm.lang.packets.csum import csum_replace as csum_replace
+    from bpfvm.lang.packets.csum import csum_replace32 as csum_replace32
+    from bpfvm.lang.packets.csum import ip_csum as ip_csum
+    from bpfvm.lang.packets.packet import pkt as pkt
+    from bpfvm.lang.types.layout import bits as bits
+    from bpfvm.lang.types.numbers import bswap16 as bswap16
+    from bpfvm.lang.types.numbers import bswap32 as bswap32
+    from bpfvm.lang.types.numbers import bswap64 as bswap64
+    from bpfvm.lang.types.numbers import hton as hton
+    from bpfvm.lang.types.numbers import hton16 as hton16
+    from bpfvm.lang.types.numbers import hton32 as hton32
+    from bpfvm.lang.types.numbers import hton64 as hton64
+    from bpfvm.lang.types.numbers import log2 as log2
+    from bpfvm.lang.types.numbers import ntoh as ntoh
+    from bpfvm.lang.types.numbers import ntoh16 as ntoh16
+    from bpfvm.lang.types.numbers import ntoh32 as ntoh32
+    from bpfvm.lang.types.numbers import ntoh64 as ntoh64
+    from bpfvm.lang.types.numbers import rol as rol
+    from bpfvm.lang.types.numbers import ror as ror
+    from bpfvm.lang.types.pointers import KernelPtr as KernelPtr
+    from bpfvm.lang.types.pointers import UserPtr as UserPtr
+    from bpfvm.lang.types.structs import struct as struct
     from bpfvm.program import Object as Object
     from bpfvm.program import Program as Program
     from bpfvm.program import load as load
@@ -143,26 +143,26 @@ _EXPORTS = {
     "bpf": "bpfvm.decorators",
     **dict.fromkeys(("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "be16", "be32", "be64", "le16",
                      "le32", "le64", "bool8", "char"),
-                    "bpfvm.lang.types"),
-    **dict.fromkeys(("csum_fold", "csum_replace", "csum_replace32", "ip_csum"), "bpfvm.lang.csum"),
-    "bits": "bpfvm.lang.layout",
-    "struct": "bpfvm.lang.structs",
+                    "bpfvm.lang.types.scalars"),
+    **dict.fromkeys(("csum_fold", "csum_replace", "csum_replace32", "ip_csum"), "bpfvm.lang.packets.csum"),
+    "bits": "bpfvm.lang.types.layout",
+    "struct": "bpfvm.lang.types.structs",
     **dict.fromkeys(
         ("bswap16", "bswap32", "bswap64", "hton", "hton16", "hton32", "hton64", "log2", "ntoh", "ntoh16", "ntoh32",
-         "ntoh64", "rol", "ror"), "bpfvm.lang.numbers",
+         "ntoh64", "rol", "ror"), "bpfvm.lang.types.numbers",
     ),
-    "current": "bpfvm.lang.current",
-    **dict.fromkeys(("KernelPtr", "UserPtr"), "bpfvm.lang.pointers"),
+    "current": "bpfvm.lang.helpers.current",
+    **dict.fromkeys(("KernelPtr", "UserPtr"), "bpfvm.lang.types.pointers"),
     **dict.fromkeys(("comm", "cpu", "gid", "ktime", "pid", "pid_tgid", "rand", "tid", "uid", "uid_gid"),
-                    "bpfvm.lang.helpers"),
-    "SpinLock": "bpfvm.lang.sections",
-    "Range": "bpfvm.lang.signature",
+                    "bpfvm.lang.helpers.callables"),
+    "SpinLock": "bpfvm.lang.helpers.sections",
+    "Range": "bpfvm.lang.functions.signature",
     **dict.fromkeys(("Array", "ArrayOf", "Bloom", "CgroupArray", "CgroupStorage", "Counter", "CpuMap", "DevMap", "Hash",
                      "HashOf", "Histogram", "InodeStorage", "LpmTrie", "PerfEvents", "ProgArray", "Queue", "Ring",
                      "SkStorage", "SockHash", "SockMap", "Stack", "StackTrace", "TaskStorage", "XskMap", "ip4prefix",
                      "ip6prefix"),
                     "bpfvm.lang.maps"),
-    "pkt": "bpfvm.lang.packet",
+    "pkt": "bpfvm.lang.packets.packet",
     **dict.fromkeys(("Object", "Program", "load", "session"), "bpfvm.program"),
     "Outcome": "bpfvm.run.outcome",
     "Running": "bpfvm.run.running",

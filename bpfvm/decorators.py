@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 
 from bpfvm.core.errors import UsageError, not_here
-from bpfvm.lang import atomics, hooks, maps, subprogram, userspace
-from bpfvm.lang.callee import callee
-from bpfvm.lang.given import give
-from bpfvm.lang.helpers import HELPERS, KFUNCS, Names
+from bpfvm.lang import hooks, maps, userspace
+from bpfvm.lang.functions import subprogram
+from bpfvm.lang.functions.callee import callee
+from bpfvm.lang.functions.given import give
+from bpfvm.lang.functions.signature import problems
+from bpfvm.lang.functions.subprogram import Placement
+from bpfvm.lang.helpers import atomics
+from bpfvm.lang.helpers.callables import HELPERS, KFUNCS, Names
+from bpfvm.lang.helpers.sections import Lock, Section, irq_saved, lock, no_preempt, rcu
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.kinds import BY_NAME, KINDS, OPTIONS, Kind
 from bpfvm.lang.maps import data as sections
 from bpfvm.lang.maps.targets import tail_call
-from bpfvm.lang.sections import Lock, Section, irq_saved, lock, no_preempt, rcu
-from bpfvm.lang.signature import problems
-from bpfvm.lang.subprogram import Placement
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.scalars import u32, u64
 from bpfvm.lang.userspace.tables import folded, rows_text
 from bpfvm.program import Program, compile_object, offered
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
-from bpfvm.lang.callee import Callee, callee
+from bpfvm.lang.functions.callee import Callee, callee
+from bpfvm.lang.functions.signature import Signature, argument_offset, signature
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.layout import Layout, View, size_of
-from bpfvm.lang.pointers import Pointer
-from bpfvm.lang.signature import Signature, argument_offset, signature
+from bpfvm.lang.types.layout import Layout, View, size_of
+from bpfvm.lang.types.pointers import Pointer
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.progs import BY_NAME
 from bpfvm.tables.sections import of_section
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bpfvm.compiler import Compiled
     from bpfvm.core.diag import Diag
     from bpfvm.kernel.objects.install import Installed
-    from bpfvm.lang.arguments import Arguments
+    from bpfvm.lang.contexts.arguments import Arguments
     from bpfvm.lang.traced.task import Task
     from bpfvm.run.backend import Backend
     from bpfvm.run.outcome import Outcome
@@ -341,7 +341,7 @@ class Program:
     @cached_property
     def arguments(self) -> Arguments | None:
         """What the parameters of a program on a probe, a tracepoint or a kernel function stand for; None for others."""
-        from bpfvm.lang.arguments import declared
+        from bpfvm.lang.contexts.arguments import declared
 
         return declared(self.callee, self.hook) if self.callee is not None and self.hook is not None else None
 

@@ -20,8 +20,8 @@ from opcode import opmap
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import BpfvmError, UsageError
-from bpfvm.lang.kernel_btf import KERNEL
-from bpfvm.lang.kernel_types import KernelStruct
+from bpfvm.lang.types.kernel import KernelStruct
+from bpfvm.lang.types.kernel_btf import KERNEL
 from bpfvm.tables import linux
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def types() -> BtfIndex:
 
 
 def __getattr__(name: str) -> Any:
-    from bpfvm.lang.kernel_types import of_name
+    from bpfvm.lang.types.kernel import of_name
 
     if name.startswith("__") and name.endswith("__"):
         raise AttributeError(name)

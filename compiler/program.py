@@ -13,8 +13,8 @@ from bpfvm.compiler.frontend.translate import Translated, translate
 from bpfvm.compiler.pipeline import compile_functions
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.callee import Callee, callee
-from bpfvm.lang.capture import Capture
+from bpfvm.lang.functions.callee import Callee, callee
+from bpfvm.lang.functions.capture import Capture
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map, ProgArray
 from bpfvm.lang.target import DEFAULT, Target

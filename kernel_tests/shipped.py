@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from bpfvm.lang.kernel_btf import RUNNING
+from bpfvm.lang.types.kernel_btf import RUNNING
 from bpfvm.obj.btf.codec import encode
 from bpfvm.obj.btf.extract import extract
 from bpfvm.obj.btf.index import open_index

@@ -8,7 +8,7 @@ import os
 import hypothesis
 import pytest
 
-from bpfvm.lang.kernel_btf import VARIABLE
+from bpfvm.lang.types.kernel_btf import VARIABLE
 from bpfvm.tables import linux
 from tests import offline, shared
 

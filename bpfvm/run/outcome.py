@@ -8,11 +8,11 @@ from typing import Any
 
 from bpfvm.core.bits import M32
 from bpfvm.core.machine import Fault, Result
-from bpfvm.lang.arrays import is_bytes
-from bpfvm.lang.layout import Layout, view
-from bpfvm.lang.signature import RESULT_OFFSET, WORD, Signature
-from bpfvm.lang.structs import StructType
-from bpfvm.lang.types import char
+from bpfvm.lang.functions.signature import RESULT_OFFSET, WORD, Signature
+from bpfvm.lang.types.arrays import is_bytes
+from bpfvm.lang.types.layout import Layout, view
+from bpfvm.lang.types.scalars import char
+from bpfvm.lang.types.structs import StructType
 from bpfvm.tables.progs import ProgramType
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from bpfvm.core.errors import Unavailable, UsageError, VerifierReject
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.lang.faults import RECORD
-from bpfvm.lang.layout import size_of
-from bpfvm.lang.signature import Signature
-from bpfvm.lang.structs import StructType
+from bpfvm.lang.functions.signature import Signature
+from bpfvm.lang.types.layout import size_of
+from bpfvm.lang.types.structs import StructType
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.obj.values.contents import decode_entries, encode_entries
 from bpfvm.obj.values.typed_map import TypedMap

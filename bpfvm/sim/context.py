@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from bpfvm.lang.active import machine
+from bpfvm.lang.contexts.sockets import POINTERS
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.layout import view
 from bpfvm.lang.maps.base import Memory
-from bpfvm.lang.sockets import POINTERS
-from bpfvm.lang.types import u64
+from bpfvm.lang.types.layout import view
+from bpfvm.lang.types.scalars import u64
 from bpfvm.tables.ctx import CONTEXTS, CtxField
 
 

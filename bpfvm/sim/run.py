@@ -21,19 +21,19 @@ from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.machine import Emulator, Tier
 from bpfvm.emulator.system import System
-from bpfvm.lang import capture
 from bpfvm.lang.active import running
-from bpfvm.lang.arguments import declared
-from bpfvm.lang.callee import Callee
-from bpfvm.lang.capture import Capture
+from bpfvm.lang.contexts.arguments import declared
 from bpfvm.lang.faults import FAULTS, LoopLimit
+from bpfvm.lang.functions import capture
+from bpfvm.lang.functions.callee import Callee
+from bpfvm.lang.functions.capture import Capture
+from bpfvm.lang.functions.signature import WORD, Signature, argument_offset, signature
+from bpfvm.lang.helpers.trace import traced
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.layout import view
 from bpfvm.lang.maps import Map
 from bpfvm.lang.maps.base import Memory
-from bpfvm.lang.packet import PACKET, pkt
-from bpfvm.lang.signature import WORD, Signature, argument_offset, signature
-from bpfvm.lang.trace import traced
+from bpfvm.lang.packets.packet import PACKET, pkt
+from bpfvm.lang.types.layout import view
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.sim.context import Context
 from bpfvm.sim.limits import limited

@@ -22,8 +22,8 @@ from bpfvm.emulator.interp import TAIL_CALLS, Interpreter, poison
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.system import System
 from bpfvm.lang.faults import PacketError
-from bpfvm.lang.headers import FARTHEST
-from bpfvm.lang.signature import RESULT_OFFSET, WORD
+from bpfvm.lang.functions.signature import RESULT_OFFSET, WORD
+from bpfvm.lang.packets.headers import FARTHEST
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.helpers import BY_NAME, Arg
 from bpfvm.tables.helpers.callbacks import places

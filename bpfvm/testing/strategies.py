@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import Unavailable, UsageError
-from bpfvm.lang.arrays import BYTES, ArrayType
-from bpfvm.lang.interval import S64, Interval
-from bpfvm.lang.layout import Layout, view
 from bpfvm.lang.maps import Map
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.arrays import BYTES, ArrayType
+from bpfvm.lang.types.interval import S64, Interval
+from bpfvm.lang.types.layout import Layout, view
+from bpfvm.lang.types.scalars import Storage
 from bpfvm.program import Program
 from bpfvm.testing import frames as made
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError
 from bpfvm.core.machine import Input
-from bpfvm.lang.arguments import Arguments
+from bpfvm.lang.contexts.arguments import Arguments
 from bpfvm.lang.traced.contexts import Given, registers
 from bpfvm.lang.traced.events import happening
 from bpfvm.lang.traced.memory import Memory

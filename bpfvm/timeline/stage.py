@@ -9,11 +9,11 @@ from typing import Any
 from bpfvm.compiler import Compiled, compile_programs
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input, Result
-from bpfvm.lang.kernel_btf import KERNEL
-from bpfvm.lang.layout import Layout, size_of, view
 from bpfvm.lang.maps import Map
 from bpfvm.lang.maps.rings import Events
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.kernel_btf import KERNEL
+from bpfvm.lang.types.layout import Layout, size_of, view
+from bpfvm.lang.types.scalars import Storage
 from bpfvm.obj.core.relocations import relocate
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.program import Answers, Maps, Program

@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 from bpfvm.compiler.emit.functions import C_NAMES
 from bpfvm.compiler.ir.function import CoreAccess
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.arrays import ArrayType
-from bpfvm.lang.kernel_types import Field, KernelArray, KernelStruct
-from bpfvm.lang.pointers import PointerType
-from bpfvm.lang.types import Storage, bool8, char
+from bpfvm.lang.types.arrays import ArrayType
+from bpfvm.lang.types.kernel import Field, KernelArray, KernelStruct
+from bpfvm.lang.types.pointers import PointerType
+from bpfvm.lang.types.scalars import Storage, bool8, char
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import Member, Struct, Union
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from bpfvm.isa.insn import Insn
-from bpfvm.lang.kernel_functions import row_of
+from bpfvm.lang.helpers.kernel_functions import row_of
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import ExternSpec
 from bpfvm.tables.kfuncs import Kfunc

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from bpfvm.compiler.ir.function import Function, Param
-from bpfvm.lang.pointers import PointerType
-from bpfvm.lang.signature import RESULT_OFFSET, argument_offset
-from bpfvm.lang.types import Storage, char, s64, u64
+from bpfvm.lang.functions.signature import RESULT_OFFSET, argument_offset
+from bpfvm.lang.types.pointers import PointerType
+from bpfvm.lang.types.scalars import Storage, char, s64, u64
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import GLOBAL, STATIC
 from bpfvm.tables.progs import BY_NAME

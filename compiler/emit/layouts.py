@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from bpfvm.compiler.emit.functions import storage
-from bpfvm.lang.arrays import ArrayType
-from bpfvm.lang.layout import Layout, size_of
-from bpfvm.lang.structs import StructType
-from bpfvm.lang.types import Storage, bool8, char
+from bpfvm.lang.types.arrays import ArrayType
+from bpfvm.lang.types.layout import Layout, size_of
+from bpfvm.lang.types.scalars import Storage, bool8, char
+from bpfvm.lang.types.structs import StructType
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import Member, SecVar
 

@@ -15,7 +15,7 @@ from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn, slots
 from bpfvm.lang.maps import Map
 from bpfvm.lang.maps.data import Section
-from bpfvm.lang.types import u64
+from bpfvm.lang.types.scalars import u64
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.elf.datasec import BSS
 from bpfvm.obj.model import CoreReloc, FunctionSpec, MapSpec, ObjectSpec, ProgramSpec, StackObject

@@ -37,12 +37,12 @@ from bpfvm.compiler.frontend.types import (
     Value,
     constant,
 )
-from bpfvm.lang.atomics import Fetch
-from bpfvm.lang.current import Current
-from bpfvm.lang.helpers import Call, Comm, Reading
+from bpfvm.lang.helpers.atomics import Fetch
+from bpfvm.lang.helpers.callables import Call, Comm, Reading
+from bpfvm.lang.helpers.current import Current
 from bpfvm.lang.maps.targets import TailCall
-from bpfvm.lang.pointers import PointerType
-from bpfvm.lang.types import Storage, of_ctypes
+from bpfvm.lang.types.pointers import PointerType
+from bpfvm.lang.types.scalars import Storage, of_ctypes
 
 _CALLABLE = "call what can be: functions, casts (u32), abs, min, max, sum, any, all, divmod, int, bool, len"
 

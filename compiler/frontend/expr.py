@@ -19,7 +19,7 @@ from bpfvm.compiler.frontend.source.subset import refuse
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Bound, Callee, Inner, Method, Reference, Static, Tuple, Value
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.scalars import Storage
 
 
 def value(f: Translation, node: ast.expr) -> Value:

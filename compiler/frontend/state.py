@@ -12,7 +12,7 @@ from bpfvm.compiler.ir.function import Block
 from bpfvm.compiler.ir.types import Value as Register
 from bpfvm.core.diag import Diag
 from bpfvm.core.span import Span
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 from bpfvm.obj.model import FaultSite, MapSpec
 
 FaultKey: TypeAlias = "tuple[FaultSite, tuple[Held, ...]]"  # a fault, and what is held where it happens

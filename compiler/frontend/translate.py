@@ -23,15 +23,15 @@ from bpfvm.compiler.ir.graph import order
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.span import Span
-from bpfvm.lang.arguments import Arguments, Problem
-from bpfvm.lang.arguments import declared as declared_of
-from bpfvm.lang.callee import Callee
-from bpfvm.lang.capture import Capture
+from bpfvm.lang.contexts.arguments import Arguments, Problem
+from bpfvm.lang.contexts.arguments import declared as declared_of
+from bpfvm.lang.functions.callee import Callee
+from bpfvm.lang.functions.capture import Capture
+from bpfvm.lang.functions.signature import RESULT_OFFSET, Signature
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Map
-from bpfvm.lang.signature import RESULT_OFFSET, Signature
 from bpfvm.lang.target import DEFAULT, Target
-from bpfvm.lang.types import s32, u32
+from bpfvm.lang.types.scalars import s32, u32
 
 # What the annotation of a program's result may say, where the hook and not the annotation decides what it is.
 _RESULTS = (int, u32, s32, None)

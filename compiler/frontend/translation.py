@@ -37,8 +37,8 @@ from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
 from bpfvm.core.diag import Diag, Note
 from bpfvm.core.span import Span
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.interval import Interval
 from bpfvm.lang.target import Target
+from bpfvm.lang.types.interval import Interval
 from bpfvm.obj.elf.datasec import RODATA
 from bpfvm.obj.model import FaultSite
 

@@ -12,13 +12,13 @@ from typing import Any, TypeAlias
 
 from bpfvm.compiler.ir.types import Value as Register
 from bpfvm.core.span import Span
-from bpfvm.lang.arrays import ArrayType
-from bpfvm.lang.headers import META, ROOTS, Header
-from bpfvm.lang.interval import S64, U64, Interval, add
-from bpfvm.lang.layout import Layout
 from bpfvm.lang.maps import Map
-from bpfvm.lang.pointers import PointerType
-from bpfvm.lang.types import Storage, s64, u64
+from bpfvm.lang.packets.headers import META, ROOTS, Header
+from bpfvm.lang.types.arrays import ArrayType
+from bpfvm.lang.types.interval import S64, U64, Interval, add
+from bpfvm.lang.types.layout import Layout
+from bpfvm.lang.types.pointers import PointerType
+from bpfvm.lang.types.scalars import Storage, s64, u64
 from bpfvm.tables.ctx import CtxField
 
 

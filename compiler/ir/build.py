@@ -7,7 +7,7 @@ from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, accepts, operands
 from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
 from bpfvm.core.bits import M64
 from bpfvm.core.machine import Location
-from bpfvm.lang.interval import U64, Interval
+from bpfvm.lang.types.interval import U64, Interval
 
 WORD = Word(U64)
 

@@ -7,7 +7,7 @@ from bpfvm.compiler.ir.graph import Dominance
 from bpfvm.compiler.ir.ops import CONDITIONS, IR_OPS, MOST_ARGUMENTS, accepts
 from bpfvm.compiler.ir.ops import operands as operands_of
 from bpfvm.compiler.ir.types import SPACES, Ptr, Type, Value
-from bpfvm.lang.kernel_functions import row_of
+from bpfvm.lang.helpers.kernel_functions import row_of
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 _MEMORY = ("load", "store", "atomic", "lookup", "update", "slot")

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bpfvm.compiler.ir.types import Value
 from bpfvm.core.bits import M64
-from bpfvm.lang.interval import U64, Interval, of_bits
+from bpfvm.lang.types.interval import U64, Interval, of_bits
 
 _DEEP = 8  # operands of operands that are looked at
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from bpfvm.compiler.ir.types import Value
 from bpfvm.core.machine import Location
-from bpfvm.lang.layout import Layout
+from bpfvm.lang.types.layout import Layout
 from bpfvm.obj.model import FaultSite, MapSpec
 from bpfvm.tables.maps import FLAGS
 
@@ -85,7 +85,7 @@ NOTED = -1
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter as debug information tells of it. type: a storage type of bpfvm.lang.types, int or bool; None for the
+    """A parameter as debug information tells of it. type: one of lang.types.scalars, int or bool; None for the
     hidden ones, the context and the status. pointer_to: the name of the struct or array whose address it is."""
 
     name: str
@@ -107,7 +107,7 @@ class Slot:
 class CoreAccess:
     """What an instruction asks of the kernel's types. kind: of bpfvm.obj.btf.ext.CORE_KINDS. struct: the name of a
     struct. path: names of fields from it on, each in the one before. root: the struct's type, where it is known (a
-    lang.kernel_types.KernelStruct)."""
+    lang.types.kernel.KernelStruct)."""
 
     kind: str
     struct: str

@@ -38,7 +38,7 @@ from bpfvm.compiler.ir.function import (
 from bpfvm.compiler.ir.ops import IR_OPS, accepts
 from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
 from bpfvm.core.errors import LoadError
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 from bpfvm.obj.model import MapSpec
 
 

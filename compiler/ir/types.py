@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from bpfvm.core.machine import Location
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 SPACES = ("ctx", "packet", "packet_end", "map", "map_value", "socket", "stack", "ring")
 

@@ -16,8 +16,8 @@ from bpfvm.compiler.lower.lir import R0, R1, R2, R3, R4, R6, R10, Lir, LirBlock,
 from bpfvm.compiler.lower.narrow import clears, low_halves, signed_loads
 from bpfvm.core.bits import M32, M64, S32_MAX, S32_MIN, signed
 from bpfvm.core.machine import Location
-from bpfvm.lang.interval import of_bits
 from bpfvm.lang.target import DEFAULT, Target
+from bpfvm.lang.types.interval import of_bits
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 

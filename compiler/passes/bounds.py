@@ -10,7 +10,7 @@ from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Ptr, Value, Word
 from bpfvm.compiler.passes.simplify import Fired, unheard
 from bpfvm.core.bits import M32
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 _END = Ptr("packet_end")
 

@@ -12,8 +12,8 @@ from itertools import count
 
 from bpfvm.compiler.ir.function import Block, Branch, Function, Goto
 from bpfvm.compiler.ir.types import Ptr, Value, Word
-from bpfvm.lang.interval import U64, Interval
 from bpfvm.lang.losses import SIZE, section
+from bpfvm.lang.types.interval import U64, Interval
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import FLAGS
 

@@ -34,9 +34,9 @@ from bpfvm.compiler.ir.graph import Dominance, live_in, natural_loop, order
 from bpfvm.compiler.ir.ops import holds
 from bpfvm.compiler.ir.types import Ptr, Type, Value, Word
 from bpfvm.compiler.passes.dce import dce
-from bpfvm.lang.interval import U64, of_bits
-from bpfvm.lang.sections import irq_saved, no_preempt, rcu
-from bpfvm.lang.types import u64
+from bpfvm.lang.helpers.sections import irq_saved, no_preempt, rcu
+from bpfvm.lang.types.interval import U64, of_bits
+from bpfvm.lang.types.scalars import u64
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 from bpfvm.tables.helpers.callbacks import CALLBACKS, places
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Ptr, Value, Word
 from bpfvm.core.bits import M64
-from bpfvm.lang.interval import of_bits
+from bpfvm.lang.types.interval import of_bits
 
 Rewrite: TypeAlias = "Callable[[Value], Value | int | None]"
 

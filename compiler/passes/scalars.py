@@ -15,7 +15,7 @@ from bpfvm.compiler.ir.graph import immediate_dominators, order, predecessors
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Value, Word
 from bpfvm.core.bits import mask
-from bpfvm.lang.interval import Interval, of_bits
+from bpfvm.lang.types.interval import Interval, of_bits
 
 _MOST = 16  # pieces of one object that become values: more would only be spilled, each to 8 bytes
 

@@ -8,7 +8,7 @@ from bpfvm.compiler.ir.function import Function, latest, substitute
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Value, Word
 from bpfvm.compiler.passes.rules import RULES, Rule
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 Fired = Callable[[str, Value], None]
 

@@ -9,7 +9,7 @@ from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Value, Word
 from bpfvm.compiler.passes.simplify import Fired, unheard
 from bpfvm.core.bits import swapped
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 _SWAPS = {"bswap16": "load16", "bswap32": "load32", "bswap64": "load64"}
 

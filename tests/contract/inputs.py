@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from bpfvm.lang.callee import callee
-from bpfvm.lang.interval import Interval
-from bpfvm.lang.signature import signature
+from bpfvm.lang.functions.callee import callee
+from bpfvm.lang.functions.signature import signature
+from bpfvm.lang.types.interval import Interval
 
 F = TypeVar("F", bound=Callable[..., Any])
 Case = tuple[Callable[..., Any], list[tuple[int, ...]]]

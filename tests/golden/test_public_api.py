@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import bpfvm
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.scalars import Storage
 from tests.golden.blame import difference
 
 GOLDEN = Path(__file__).with_name("public_api.txt")

@@ -20,7 +20,7 @@ from bpfvm.cli.coverage import write
 from bpfvm.cli.progress import Tasks
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
-from bpfvm.lang.signature import Signature
+from bpfvm.lang.functions.signature import Signature
 from bpfvm.obj.captures.capture import STANDARD_INPUT, open_capture
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.program import Program

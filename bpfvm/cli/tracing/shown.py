@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from bpfvm.cli.report import show_map
-from bpfvm.lang.layout import View
-from bpfvm.lang.structs import StructType
+from bpfvm.lang.types.layout import View
+from bpfvm.lang.types.structs import StructType
 from bpfvm.lang.userspace.values import Chars
 from bpfvm.obj.model import MapSpec
 from bpfvm.obj.values.contents import to_json

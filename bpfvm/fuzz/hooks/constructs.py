@@ -21,8 +21,8 @@ from bpfvm.fuzz.hooks.maps import FETCHES
 from bpfvm.fuzz.python.met import COLUMNS
 from bpfvm.fuzz.python.subject import BODIES, Subject
 from bpfvm.lang import maps
-from bpfvm.lang.headers import HEADERS, ROOTS
-from bpfvm.lang.packet_calls import CALLS
+from bpfvm.lang.packets.calls import CALLS
+from bpfvm.lang.packets.headers import HEADERS, ROOTS
 
 _ROWS = (ContextValue, ContextArray, View)  # of the protocol table, each with all of its columns
 # What maps offer beside methods, by class: columns of the protocol table.

@@ -6,7 +6,7 @@ from bpfvm.fuzz.hooks.kinds import Kind
 from bpfvm.fuzz.python.expressions import number
 from bpfvm.fuzz.python.term import PLAIN, Term, converted
 from bpfvm.fuzz.python.writer import Row, Writer
-from bpfvm.lang.interval import Interval, of_bits
+from bpfvm.lang.types.interval import Interval, of_bits
 from bpfvm.tables.ctx.field import CtxField
 
 # What machines answer alike in a test run without being told: the others are numbers of the machine's own.

@@ -12,8 +12,8 @@ from bpfvm.fuzz.python.expressions import number, wanted
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.term import PLAIN, Term, converted, kind_of, range_of
 from bpfvm.fuzz.python.writer import Module, Row, Struct, Writer
-from bpfvm.lang.interval import BOOL, Interval
-from bpfvm.lang.types import SCALARS, Storage
+from bpfvm.lang.types.interval import BOOL, Interval
+from bpfvm.lang.types.scalars import SCALARS, Storage
 
 _BYTES = (4, 6, 8)
 

@@ -9,8 +9,8 @@ from struct import pack
 
 from bpfvm.fuzz.hooks.kinds import Kind
 from bpfvm.fuzz.python.numbers import inside
-from bpfvm.lang.headers import IP, IP6
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.packets.headers import IP, IP6
+from bpfvm.lang.types.interval import Interval
 
 _MACS = bytes((2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2))
 _QUERY = pack(">6H", 1, 0x0100, 1, 0, 0, 0) + b"\x03www\x07example\x03com\0\0\x1c\0\x01"

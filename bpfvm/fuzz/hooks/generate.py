@@ -27,7 +27,7 @@ from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.statements import leave
 from bpfvm.fuzz.python.term import PLAIN
 from bpfvm.fuzz.python.writer import Module, Writer
-from bpfvm.lang.interval import Interval, of_bits
+from bpfvm.lang.types.interval import Interval, of_bits
 
 _FAULTY = 0.25  # of the programs say what a fault gives
 _KEYED, _TOLD = 0.7, 0.75  # of the programs have maps with keys, other maps and events

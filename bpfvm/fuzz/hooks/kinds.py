@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from bpfvm.lang.headers import HEADERS, ROOTS, Header
 from bpfvm.lang.hooks import Hook, hook
+from bpfvm.lang.packets.headers import HEADERS, ROOTS, Header
 from bpfvm.tables.ctx import CONTEXTS, Context
 from bpfvm.tables.progs import ProgramType
 

@@ -12,10 +12,10 @@ from bpfvm.fuzz.python.expressions import condition, number, operated, wanted
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.term import PLAIN, Term, converted, kind_of, range_of
 from bpfvm.fuzz.python.writer import TURNS, Module, Row, Writer
-from bpfvm.lang import atomics
-from bpfvm.lang.interval import BOOL, Interval
-from bpfvm.lang.operators import BINARY
-from bpfvm.lang.types import Storage, u32, u64
+from bpfvm.lang.helpers import atomics
+from bpfvm.lang.types.interval import BOOL, Interval
+from bpfvm.lang.types.operators import BINARY
+from bpfvm.lang.types.scalars import Storage, u32, u64
 
 _ARRAY, _HASH, _COUNTER, _TRIE, _DIST = "Array", "Hash", "Counter", "LpmTrie", "Histogram"
 _KINDS = (_ARRAY, _ARRAY, _HASH, _HASH, _HASH, _COUNTER, _COUNTER, _TRIE)

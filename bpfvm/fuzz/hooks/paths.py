@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from bpfvm.lang.headers import DATA, HEADERS, Header
+from bpfvm.lang.packets.headers import DATA, HEADERS, Header
 
 _ANY_WAY = 0.3  # of the ways are not among the shortest
 _USUAL: Mapping[tuple[str, str], int] = {("ip", ""): 20, ("tcp", "data"): 20}  # parts of distances in most packets

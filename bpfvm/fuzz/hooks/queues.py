@@ -11,8 +11,8 @@ from bpfvm.fuzz.hooks.maps import FETCHES, absent, changed
 from bpfvm.fuzz.python.expressions import number, wanted
 from bpfvm.fuzz.python.term import PLAIN, Term
 from bpfvm.fuzz.python.writer import Module, Row, Struct, Writer
-from bpfvm.lang.interval import BOOL, Interval
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.interval import BOOL, Interval
+from bpfvm.lang.types.scalars import Storage
 
 _DATA, _CONST = 0.35, 0.2  # of the modules have global data, a constant
 _ACTIONS = Interval(0, 4)

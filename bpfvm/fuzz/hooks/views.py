@@ -12,10 +12,10 @@ from bpfvm.fuzz.python.expressions import number
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.term import PLAIN, Term, converted, kind_of, range_of
 from bpfvm.fuzz.python.writer import TURNS, Row, Struct, Writer
-from bpfvm.lang.headers import DATA, HEADERS, NAMED, Header
-from bpfvm.lang.interval import BOOL, U64, Interval, of_bits
-from bpfvm.lang.structs import Member
-from bpfvm.lang.types import Storage
+from bpfvm.lang.packets.headers import DATA, HEADERS, NAMED, Header
+from bpfvm.lang.types.interval import BOOL, U64, Interval, of_bits
+from bpfvm.lang.types.scalars import Storage
+from bpfvm.lang.types.structs import Member
 
 META = ("xdp", "tc")  # kinds that see what stands before the packet
 _ROOTS = 3  # times as often what follows is asked of the packet as of another header

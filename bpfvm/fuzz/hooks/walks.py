@@ -11,11 +11,11 @@ from bpfvm.fuzz.python.compound import DEEPEST, body
 from bpfvm.fuzz.python.expressions import condition, number, wanted
 from bpfvm.fuzz.python.term import PLAIN, converted
 from bpfvm.fuzz.python.writer import TURNS, Row, Writer
-from bpfvm.lang.headers import DATA, HEADERS
-from bpfvm.lang.interval import Interval
-from bpfvm.lang.operators import BINARY
-from bpfvm.lang.packet_calls import CALLS, PacketCall
-from bpfvm.lang.types import Storage
+from bpfvm.lang.packets.calls import CALLS, PacketCall
+from bpfvm.lang.packets.headers import DATA, HEADERS
+from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.operators import BINARY
+from bpfvm.lang.types.scalars import Storage
 from bpfvm.tables.helpers import allowed
 
 _MOVES = 0.8  # of the places where a call that moves the packet could stand have one

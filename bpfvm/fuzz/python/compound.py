@@ -8,7 +8,7 @@ from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.statements import SIMPLE, bound, depth, leave, some_type
 from bpfvm.fuzz.python.term import PLAIN, range_of
 from bpfvm.fuzz.python.writer import TURNS, Row, Writer
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 DEEPEST = 3
 _TRIPS = (1, 2, 3, 5, 8)

@@ -19,9 +19,9 @@ from bpfvm.compiler.frontend.expr import EXPRESSIONS
 from bpfvm.compiler.frontend.numbers.bits import METHODS
 from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS
 from bpfvm.compiler.frontend.stmt import STATEMENTS
-from bpfvm.lang.headers import HEADERS
-from bpfvm.lang.operators import BINARY, UNARY
-from bpfvm.lang.types import SCALARS, Storage
+from bpfvm.lang.packets.headers import HEADERS
+from bpfvm.lang.types.operators import BINARY, UNARY
+from bpfvm.lang.types.scalars import SCALARS, Storage
 
 Test = Callable[[ast.AST], bool]
 

@@ -12,10 +12,10 @@ from bpfvm.fuzz.python import reductions
 from bpfvm.fuzz.python.numbers import constant, inside
 from bpfvm.fuzz.python.term import NARROW, PLAIN, Term, converted, kind_of, range_of
 from bpfvm.fuzz.python.writer import Callee, Row, Writer
-from bpfvm.lang import interval
-from bpfvm.lang.interval import BOOL, S64, U64, Interval
-from bpfvm.lang.operators import BINARY, UNARY, Operator
-from bpfvm.lang.types import SCALARS, Storage, s64, u64
+from bpfvm.lang.types import interval
+from bpfvm.lang.types.interval import BOOL, S64, U64, Interval
+from bpfvm.lang.types.operators import BINARY, UNARY, Operator
+from bpfvm.lang.types.scalars import SCALARS, Storage, s64, u64
 
 _NATURAL = Interval(0, U64.hi >> 1)
 _COUNTS = Interval(0, 4096)  # of an exact shift

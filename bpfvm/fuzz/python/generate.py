@@ -21,10 +21,10 @@ from bpfvm.fuzz.python.numbers import constant, inside
 from bpfvm.fuzz.python.statements import leave
 from bpfvm.fuzz.python.term import DECLARED, PLAIN, Term, kind_of, range_of
 from bpfvm.fuzz.python.writer import Callee, Module, Name, Table, Writer
-from bpfvm.lang.headers import HEADERS
-from bpfvm.lang.interval import Interval, of_bits
-from bpfvm.lang.structs import Member
-from bpfvm.lang.types import Storage
+from bpfvm.lang.packets.headers import HEADERS
+from bpfvm.lang.types.interval import Interval, of_bits
+from bpfvm.lang.types.scalars import Storage
+from bpfvm.lang.types.structs import Member
 
 INPUTS = 8
 _PACKETS = 0.06  # of the programs read a packet

@@ -9,7 +9,7 @@ from bpfvm.fuzz.python.expressions import number, wanted
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.term import PLAIN, converted, kind_of, range_of
 from bpfvm.fuzz.python.writer import Module, Row, Struct, Table, Writer
-from bpfvm.lang.types import SCALARS, u8
+from bpfvm.lang.types.scalars import SCALARS, u8
 
 _FIELDS: tuple[type, ...] = (*SCALARS, bool)
 _MOST = 3  # objects in one function: a stack has 512 bytes

@@ -6,7 +6,7 @@ import random
 from functools import cache
 
 from bpfvm.core.bits import M64, S64_MIN
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 _RANDOM = 0.15
 # What types of C end at, and what machines treat apart.

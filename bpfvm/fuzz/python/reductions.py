@@ -7,8 +7,8 @@ from collections.abc import Callable
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.term import PLAIN, Term, converted
 from bpfvm.fuzz.python.writer import TURNS, Row, Writer
-from bpfvm.lang.interval import BOOL, S64, U64, Interval, of_bits
-from bpfvm.lang.types import s64, u64
+from bpfvm.lang.types.interval import BOOL, S64, U64, Interval, of_bits
+from bpfvm.lang.types.scalars import s64, u64
 
 Make = Callable[..., Term]
 _TRIPS = (1, 2, 4, 7)

@@ -6,9 +6,9 @@ from bpfvm.fuzz.python.expressions import call, condition, index, number, operat
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.term import NARROW, PLAIN, Term, converted, fits, kind_of
 from bpfvm.fuzz.python.writer import Name, Row, Writer
-from bpfvm.lang.interval import Interval
-from bpfvm.lang.operators import BINARY
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.operators import BINARY
+from bpfvm.lang.types.scalars import Storage
 
 DEPTH = (0, 1, 1, 2, 2, 3)  # of expressions
 _HOMES: tuple[type, ...] = (*PLAIN, bool, int)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bpfvm.lang.interval import BOOL, S64, U64, Interval
-from bpfvm.lang.signature import Scalar
-from bpfvm.lang.types import SCALARS, Storage, s64, u64
+from bpfvm.lang.functions.signature import Scalar
+from bpfvm.lang.types.interval import BOOL, S64, U64, Interval
+from bpfvm.lang.types.scalars import SCALARS, Storage, s64, u64
 
 KINDS = {"int": None, "bool": None, "u64": u64, "s64": s64}
 

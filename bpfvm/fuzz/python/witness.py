@@ -14,9 +14,9 @@ from typing import Any
 
 from bpfvm.core.diag import Diag
 from bpfvm.fuzz.python.numbers import inside
-from bpfvm.lang.interval import U64, Interval
-from bpfvm.lang.signature import Scalar
-from bpfvm.lang.types import Storage
+from bpfvm.lang.functions.signature import Scalar
+from bpfvm.lang.types.interval import U64, Interval
+from bpfvm.lang.types.scalars import Storage
 
 TRIES = 300
 _SEEN, _COUNT = "_seen", "_count"

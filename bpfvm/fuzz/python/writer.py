@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bpfvm.fuzz.python.term import Term, kind_of, range_of
-from bpfvm.lang.interval import Interval
-from bpfvm.lang.operators import Operator
+from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.operators import Operator
 
 T = TypeVar("T")
 

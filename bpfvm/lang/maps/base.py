@@ -9,11 +9,11 @@ from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entry
 from bpfvm.lang import userspace
 from bpfvm.lang.active import Machine, active
-from bpfvm.lang.arrays import is_bytes
 from bpfvm.lang.faults import MapError
-from bpfvm.lang.layout import Bits, Element, size_of, stored_as, view
-from bpfvm.lang.memory import contents
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.arrays import is_bytes
+from bpfvm.lang.types.layout import Bits, Element, size_of, stored_as, view
+from bpfvm.lang.types.memory import contents
+from bpfvm.lang.types.scalars import Storage
 from bpfvm.lang.userspace import Store, UserSide
 from bpfvm.obj.model import MapSpec
 

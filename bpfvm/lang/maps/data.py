@@ -14,9 +14,9 @@ from typing import Any
 from bpfvm.core.errors import UsageError
 from bpfvm.lang import userspace
 from bpfvm.lang.active import active
-from bpfvm.lang.layout import Layout, View, image_of, size_of, view
 from bpfvm.lang.maps.base import Map, Memory
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.layout import Layout, View, image_of, size_of, view
+from bpfvm.lang.types.scalars import u32
 from bpfvm.lang.userspace.machine import UserSide, value_of
 from bpfvm.obj.elf.datasec import BSS, DATA, RODATA
 from bpfvm.obj.model import MapSpec

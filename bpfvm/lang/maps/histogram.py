@@ -7,7 +7,7 @@ from typing import Any
 
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.maps.keyed import Array
-from bpfvm.lang.types import u64
+from bpfvm.lang.types.scalars import u64
 from bpfvm.lang.userspace.tables import linear_text, log2_text
 
 MOST_SLOTS = 64  # of a 64-bit number: one for each bit

@@ -10,9 +10,9 @@ from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entry
 from bpfvm.lang.active import Machine, active
 from bpfvm.lang.faults import MapError
-from bpfvm.lang.layout import View
 from bpfvm.lang.maps.base import NOEXIST, Contents, Map, checked, element, key_bytes, loaded, packed, pairs
-from bpfvm.lang.types import Storage, u32, u64
+from bpfvm.lang.types.layout import View
+from bpfvm.lang.types.scalars import Storage, u32, u64
 from bpfvm.lang.userspace import UserSide
 from bpfvm.lang.userspace.values import decoder
 from bpfvm.tables.helpers.callbacks import WALKED

@@ -10,7 +10,7 @@ from typing import Any
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entry
 from bpfvm.lang.maps.keyed import Keyed, missing
-from bpfvm.lang.types import Storage, u32
+from bpfvm.lang.types.scalars import Storage, u32
 from bpfvm.lang.userspace import UserSide
 from bpfvm.lang.userspace.values import decoder
 from bpfvm.obj.model import MapSpec

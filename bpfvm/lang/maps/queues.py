@@ -7,8 +7,8 @@ from typing import Any
 
 from bpfvm.core.machine import Entry
 from bpfvm.lang.active import Machine
-from bpfvm.lang.layout import View, size_of
 from bpfvm.lang.maps.base import Map, MapError, checked, element, loaded, packed
+from bpfvm.lang.types.layout import View, size_of
 
 
 class Pushed(Map):

@@ -10,9 +10,9 @@ from typing import Any
 from bpfvm.core.errors import UsageError
 from bpfvm.lang import userspace
 from bpfvm.lang.active import Machine, active
-from bpfvm.lang.layout import Layout, View, image_of, size_of, view
 from bpfvm.lang.maps.base import Map, Memory, element, packed
-from bpfvm.lang.structs import StructType
+from bpfvm.lang.types.layout import Layout, View, image_of, size_of, view
+from bpfvm.lang.types.structs import StructType
 from bpfvm.lang.userspace.values import decoded, plain
 from bpfvm.obj.model import MapSpec
 

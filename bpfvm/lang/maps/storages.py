@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.active import Machine
-from bpfvm.lang.kernel_types import KernelStruct
-from bpfvm.lang.layout import View
+from bpfvm.lang.contexts.sockets import bpf_sock, sock_common
 from bpfvm.lang.maps.keyed import Hashed
-from bpfvm.lang.pointers import Pointer
-from bpfvm.lang.sockets import bpf_sock, sock_common
-from bpfvm.lang.types import Storage, s32
+from bpfvm.lang.types.kernel import KernelStruct
+from bpfvm.lang.types.layout import View
+from bpfvm.lang.types.pointers import Pointer
+from bpfvm.lang.types.scalars import Storage, s32
 from bpfvm.tables.maps import FLAGS
 
 CREATE = 1  # BPF_LOCAL_STORAGE_GET_F_CREATE

@@ -11,9 +11,9 @@ from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entry
 from bpfvm.lang import userspace
 from bpfvm.lang.active import active
-from bpfvm.lang.arrays import array_of
 from bpfvm.lang.maps.base import Contents, Map, checked, pairs
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.arrays import array_of
+from bpfvm.lang.types.scalars import u32, u64
 from bpfvm.obj.model import MapSpec
 
 M32 = (1 << 32) - 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.layout import size_of
 from bpfvm.lang.maps.base import Contents
 from bpfvm.lang.maps.keyed import MOST, Hashed
-from bpfvm.lang.structs import StructType, struct
-from bpfvm.lang.types import be32, u8, u32
+from bpfvm.lang.types.layout import size_of
+from bpfvm.lang.types.scalars import be32, u8, u32
+from bpfvm.lang.types.structs import StructType, struct
 from bpfvm.tables.maps import FLAGS
 
 _LENGTH = 4  # bytes of the prefix length at a key's start (struct bpf_lpm_trie_key)

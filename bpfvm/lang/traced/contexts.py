@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bpfvm.core.errors import LoadError, Unavailable, UsageError
-from bpfvm.lang import arguments, usdt
-from bpfvm.lang.arguments import RETURN, Argument, Arguments
-from bpfvm.lang.arrays import ArrayType
-from bpfvm.lang.layout import Layout, View, size_of
-from bpfvm.lang.pointers import PointerType
-from bpfvm.lang.structs import StructType
+from bpfvm.lang.contexts import arguments, usdt
+from bpfvm.lang.contexts.arguments import RETURN, Argument, Arguments
 from bpfvm.lang.traced import values
 from bpfvm.lang.traced.memory import Memory
 from bpfvm.lang.traced.sites import FAMILIES, Site
-from bpfvm.lang.types import Storage, u64
+from bpfvm.lang.types.arrays import ArrayType
+from bpfvm.lang.types.layout import Layout, View, size_of
+from bpfvm.lang.types.pointers import PointerType
+from bpfvm.lang.types.scalars import Storage, u64
+from bpfvm.lang.types.structs import StructType
 from bpfvm.tables import syscalls
 from bpfvm.tables.ctx import CONTEXTS, REGISTERS, Context
 from bpfvm.tables.progs import BY_NAME

@@ -8,16 +8,16 @@ from typing import Any
 from bpfvm.core import machine
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
-from bpfvm.lang.arguments import RETURN, Arguments
-from bpfvm.lang.kernel_btf import KERNEL
-from bpfvm.lang.pointers import PointerType
-from bpfvm.lang.signature import Signature
+from bpfvm.lang.contexts.arguments import RETURN, Arguments
+from bpfvm.lang.functions.signature import Signature
 from bpfvm.lang.traced import stacks
 from bpfvm.lang.traced.contexts import Given, context
 from bpfvm.lang.traced.memory import Memory
 from bpfvm.lang.traced.sites import FAMILIES, Site
 from bpfvm.lang.traced.task import Task
 from bpfvm.lang.traced.values import pointed
+from bpfvm.lang.types.kernel_btf import KERNEL
+from bpfvm.lang.types.pointers import PointerType
 
 _SPACES = {"function": "kernel", "user": "user"}  # in which the functions are that programs of a family are on
 

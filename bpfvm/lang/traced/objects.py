@@ -13,14 +13,14 @@ from typing import Any
 
 from bpfvm.core.bits import signed
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.arrays import ArrayType, is_bytes
-from bpfvm.lang.kernel_btf import KERNEL
-from bpfvm.lang.kernel_types import Field, KernelArray, KernelStruct, of_name
-from bpfvm.lang.layout import View, size_of
-from bpfvm.lang.pointers import PointerType
 from bpfvm.lang.traced import values
 from bpfvm.lang.traced.memory import Block, lasting
-from bpfvm.lang.types import Storage, char
+from bpfvm.lang.types.arrays import ArrayType, is_bytes
+from bpfvm.lang.types.kernel import Field, KernelArray, KernelStruct, of_name
+from bpfvm.lang.types.kernel_btf import KERNEL
+from bpfvm.lang.types.layout import View, size_of
+from bpfvm.lang.types.pointers import PointerType
+from bpfvm.lang.types.scalars import Storage, char
 
 _WORD = 8
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from bpfvm.core import machine
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.kernel_btf import KERNEL
 from bpfvm.lang.traced import stacks
 from bpfvm.lang.traced.memory import Block
 from bpfvm.lang.traced.objects import KernelObject, new
 from bpfvm.lang.traced.values import encoded
+from bpfvm.lang.types.kernel_btf import KERNEL
 
 M32 = (1 << 32) - 1
 MOST_CPUS = 256

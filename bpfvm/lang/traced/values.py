@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.arrays import ArrayType
-from bpfvm.lang.kernel_types import KernelArray, KernelStruct
-from bpfvm.lang.layout import View, size_of
-from bpfvm.lang.pointers import Pointer, PointerType
 from bpfvm.lang.traced.memory import Block, at
-from bpfvm.lang.types import Storage, char
+from bpfvm.lang.types.arrays import ArrayType
+from bpfvm.lang.types.kernel import KernelArray, KernelStruct
+from bpfvm.lang.types.layout import View, size_of
+from bpfvm.lang.types.pointers import Pointer, PointerType
+from bpfvm.lang.types.scalars import Storage, char
 
 Make: TypeAlias = "Callable[[str, bytes], Block]"  # Memory.made, or memory.lasting
 _WORD, _WORDS = 8, (1 << 64) - 1

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 from bpfvm.core.bits import M64
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.layout import Layout
-from bpfvm.lang.structs import StructType
+from bpfvm.lang.types.layout import Layout
+from bpfvm.lang.types.structs import StructType
 from bpfvm.lang.userspace.store import Store
 from bpfvm.lang.userspace.values import decoded, plain
 

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeAlias
 
-from bpfvm.lang.arrays import ArrayType, is_bytes
-from bpfvm.lang.layout import View, size_of
-from bpfvm.lang.memory import store
-from bpfvm.lang.structs import Member, StructType
-from bpfvm.lang.types import Storage, bool8, char
+from bpfvm.lang.types.arrays import ArrayType, is_bytes
+from bpfvm.lang.types.layout import View, size_of
+from bpfvm.lang.types.memory import store
+from bpfvm.lang.types.scalars import Storage, bool8, char
+from bpfvm.lang.types.structs import Member, StructType
 
 _SIZES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
@@ -124,7 +124,7 @@ def _equal(self: Any, other: object) -> Any:
 
 
 def _owned(kind: StructType, value: View) -> Any:
-    from bpfvm.lang.layout import view
+    from bpfvm.lang.types.layout import view
 
     return view(kind, bytearray(bytes(value)))
 

@@ -14,7 +14,7 @@ from bpfvm.compiler.frontend.state import Ends
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.ir.types import Ptr, Type, Word
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
-from bpfvm.lang.interval import of_bits
+from bpfvm.lang.types.interval import of_bits
 from bpfvm.tables.helpers.callbacks import CALLBACKS
 
 _TYPES: dict[str, Type] = {

@@ -41,7 +41,7 @@ from bpfvm.compiler.frontend.types import (
 )
 from bpfvm.compiler.ir.build import WORD
 from bpfvm.compiler.ir.types import Ptr, Type, Word
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 
 def enter(f: Translation, ends: Sequence[End]) -> None:

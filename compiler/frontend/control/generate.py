@@ -11,9 +11,9 @@ from bpfvm.compiler.frontend.control.visits import Visits
 from bpfvm.compiler.frontend.memory import access, construct, items, place
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Number, Value, constant
-from bpfvm.lang.arrays import ArrayType
-from bpfvm.lang.interval import Interval
-from bpfvm.lang.layout import Layout
+from bpfvm.lang.types.arrays import ArrayType
+from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.layout import Layout
 
 
 def array(f: Translation, node: ast.Call, kind: Layout, store: Store) -> Value:

@@ -30,7 +30,7 @@ from bpfvm.compiler.ir.function import Branch, Goto
 from bpfvm.compiler.ir.types import Ptr, Word
 from bpfvm.core.span import Span
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
-from bpfvm.lang.interval import U64, Interval, add
+from bpfvm.lang.types.interval import U64, Interval, add
 
 
 def mark(f: Translation) -> Mark:

@@ -36,10 +36,10 @@ from bpfvm.compiler.frontend.types import (
 )
 from bpfvm.compiler.frontend.types import Range as Progression
 from bpfvm.core.bits import S64_MAX
-from bpfvm.lang.arrays import ArrayType
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
-from bpfvm.lang.interval import Interval
 from bpfvm.lang.maps import Array
+from bpfvm.lang.types.arrays import ArrayType
+from bpfvm.lang.types.interval import Interval
 
 Bind = Callable[[Value], None]
 

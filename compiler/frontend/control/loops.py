@@ -44,8 +44,8 @@ from bpfvm.compiler.frontend.types import (
 )
 from bpfvm.core.bits import M8, M32, M64, S64_MAX, S64_MIN
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
-from bpfvm.lang.headers import FARTHEST
-from bpfvm.lang.interval import U64, Interval, add
+from bpfvm.lang.packets.headers import FARTHEST
+from bpfvm.lang.types.interval import U64, Interval, add
 
 _DRIFTS = 4  # guesses by drift, before only bounds count
 _TURNS = 64  # of a loop that is followed turn by turn, where a number would grow out of 64 bits else

@@ -33,8 +33,8 @@ from bpfvm.compiler.frontend.types import (
     Value,
     constant,
 )
-from bpfvm.lang.structs import StructType
-from bpfvm.lang.types import s64, u64
+from bpfvm.lang.types.scalars import s64, u64
+from bpfvm.lang.types.structs import StructType
 
 Statements = Callable[[Sequence[ast.stmt]], None]
 

@@ -36,8 +36,8 @@ from bpfvm.compiler.frontend.types import (
     Value,
     constant,
 )
-from bpfvm.lang.arrays import ArrayType, is_bytes
-from bpfvm.lang.interval import Interval, of_bits
+from bpfvm.lang.types.arrays import ArrayType, is_bytes
+from bpfvm.lang.types.interval import Interval, of_bits
 
 _MOST_TESTS = 256  # comparisons that one `in` may become
 # CPython walks through a range item by item for a number that is not exactly an int or a bool

@@ -10,7 +10,7 @@ from bpfvm.compiler.frontend.numbers.compare import ordered
 from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import INT, Number, Range, Value, constant
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 
 def length(f: Translation, one: Range, node: ast.expr) -> Value:

@@ -35,7 +35,7 @@ from bpfvm.compiler.frontend.types import (
     constant,
 )
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 Store = Callable[[Translation, ast.expr, Value, ast.expr], None]
 Each = Callable[[Value, ast.expr], None]

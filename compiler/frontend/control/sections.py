@@ -11,7 +11,7 @@ from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import Bad, Maybe, Nullable, Reference, Static
 from bpfvm.compiler.ir.function import Function
 from bpfvm.compiler.ir.types import Value as Operation
-from bpfvm.lang.sections import FLAGS, Lock, Section, SpinLock, irq_saved, no_preempt, rcu
+from bpfvm.lang.helpers.sections import FLAGS, Lock, Section, SpinLock, irq_saved, no_preempt, rcu
 from bpfvm.tables.places import GROUPS
 
 _MANAGERS = "with bpf.rcu(): ...\nwith bpf.lock(v.lock): ..."

@@ -12,7 +12,7 @@ from bpfvm.compiler.frontend.state import End, Ends
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import INT, Number, constant
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 Statements = Callable[[Sequence[ast.stmt]], None]
 

@@ -9,12 +9,12 @@ from bpfvm.compiler.frontend.pointers import context, probe
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import INT, Number, Pointer, Reference, Value
 from bpfvm.core.span import Span
-from bpfvm.lang.arguments import Argument, Arguments
-from bpfvm.lang.interval import U64
-from bpfvm.lang.layout import Layout
-from bpfvm.lang.pointers import PointerType, pointer_to
-from bpfvm.lang.types import Storage, char
-from bpfvm.lang.usdt import Operand
+from bpfvm.lang.contexts.arguments import Argument, Arguments
+from bpfvm.lang.contexts.usdt import Operand
+from bpfvm.lang.types.interval import U64
+from bpfvm.lang.types.layout import Layout
+from bpfvm.lang.types.pointers import PointerType, pointer_to
+from bpfvm.lang.types.scalars import Storage, char
 
 _WORD = 64
 _WHOLE = ("tracing", "lsm", "raw_tracepoint")  # whose arguments are words that programs load as such

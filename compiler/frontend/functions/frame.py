@@ -11,7 +11,7 @@ from bpfvm.compiler.frontend.source.span import Source
 from bpfvm.compiler.frontend.state import End, State
 from bpfvm.compiler.frontend.types import Value
 from bpfvm.core.span import Span
-from bpfvm.lang.signature import Scalar
+from bpfvm.lang.functions.signature import Scalar
 
 _OUTER = "\0"  # before the names of callers, once for each call between: no name of Python's has it
 

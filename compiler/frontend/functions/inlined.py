@@ -22,8 +22,8 @@ from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, NOTHING, Bad, Static, Tuple, Value
 from bpfvm.core.diag import CompileError
-from bpfvm.lang.callee import brought
-from bpfvm.lang.subprogram import Placement, placement_of
+from bpfvm.lang.functions.callee import brought
+from bpfvm.lang.functions.subprogram import Placement, placement_of
 
 MOST_CALLS = 2000  # that are written out, in one program
 

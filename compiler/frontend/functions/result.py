@@ -24,10 +24,10 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.core.span import Span
-from bpfvm.lang.interval import BOOL, Interval, of_bits
-from bpfvm.lang.pointers import PointerType
-from bpfvm.lang.signature import RESULT_OFFSET, Scalar, Signature, argument_offset
-from bpfvm.lang.types import Storage, u16, u32, u64
+from bpfvm.lang.functions.signature import RESULT_OFFSET, Scalar, Signature, argument_offset
+from bpfvm.lang.types.interval import BOOL, Interval, of_bits
+from bpfvm.lang.types.pointers import PointerType
+from bpfvm.lang.types.scalars import Storage, u16, u32, u64
 
 _WORD = 64
 _UNSIGNED = {one.bits: one for one in (u16, u32, u64)}  # what a number of a big-endian type is

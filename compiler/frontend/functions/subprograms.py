@@ -47,11 +47,11 @@ from bpfvm.compiler.ir.types import Ptr, Type, Word
 from bpfvm.core.diag import CompileError
 from bpfvm.core.errors import UsageError
 from bpfvm.core.span import Span
-from bpfvm.lang.interval import U64
-from bpfvm.lang.layout import align_of
-from bpfvm.lang.signature import Scalar, evaluated, scalar_of
-from bpfvm.lang.subprogram import Placement
-from bpfvm.lang.types import s64, u64
+from bpfvm.lang.functions.signature import Scalar, evaluated, scalar_of
+from bpfvm.lang.functions.subprogram import Placement
+from bpfvm.lang.types.interval import U64
+from bpfvm.lang.types.layout import align_of
+from bpfvm.lang.types.scalars import s64, u64
 
 _CALLERS = frozenset({-1})  # the objects of callers: any of them may be another, and none is one made here
 _BESIDE = {Placement.FUNC: ", structs and arrays", Placement.GLOBAL: "; the verifier knows nothing of addresses there"}

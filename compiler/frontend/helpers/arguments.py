@@ -28,7 +28,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.compiler.ir.types import Ptr
-from bpfvm.lang.helpers import (
+from bpfvm.lang.helpers.callables import (
     MEMORY,
     NULLS,
     AnyRow,
@@ -42,11 +42,11 @@ from bpfvm.lang.helpers import (
     value_given,
     value_type,
 )
-from bpfvm.lang.interval import BOOL, Interval
-from bpfvm.lang.kernel_functions import struct_of
-from bpfvm.lang.layout import Element, Layout, size_of
+from bpfvm.lang.helpers.kernel_functions import struct_of
 from bpfvm.lang.maps import Map
-from bpfvm.lang.types import Storage, bool8
+from bpfvm.lang.types.interval import BOOL, Interval
+from bpfvm.lang.types.layout import Element, Layout, size_of
+from bpfvm.lang.types.scalars import Storage, bool8
 from bpfvm.tables.helpers import Arg, allowed
 from bpfvm.tables.helpers.callbacks import CALLBACKS
 from bpfvm.tables.helpers.row import Helper
@@ -324,7 +324,7 @@ class _Words:
 
     def _stored(self, kind: Storage, number: Number, node: ast.expr) -> Reference:
         """A number in memory of its own: a key or a value of a map."""
-        from bpfvm.lang.arrays import array_of
+        from bpfvm.lang.types.arrays import array_of
 
         f = self.f
         made = construct.new(f, array_of(kind, 1), node)

@@ -21,8 +21,8 @@ from bpfvm.compiler.frontend.state import End, Ends
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Inner, MapValue, Nothing, Number, Reference, Value
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
-from bpfvm.lang.helpers import parameters, result_of, value_type
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.helpers.callables import parameters, result_of, value_type
+from bpfvm.lang.types.interval import Interval
 from bpfvm.tables.helpers.callbacks import CALLBACKS, WALKED, places
 from bpfvm.tables.helpers.row import Helper
 

@@ -24,8 +24,8 @@ from bpfvm.compiler.frontend.types import (
     Static,
     Value,
 )
-from bpfvm.lang.interval import Interval
-from bpfvm.lang.layout import size_of
+from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.layout import size_of
 
 # BPF's own limits on a line and its values (kernel/trace/bpf_trace.c, include/linux/bpf.h: MAX_BPRINTF_*)
 _LINE, _BUFFER, _REGISTERS, _MOST = 1024, 512, 3, 12

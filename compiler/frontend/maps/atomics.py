@@ -13,8 +13,8 @@ from bpfvm.compiler.frontend.numbers import arith
 from bpfvm.compiler.frontend.numbers.kinds import Mixed, result_kinds
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import INT, MODULAR, Kinds, Number, Value
-from bpfvm.lang.operators import BINARY_BY_NODE
-from bpfvm.lang.types import Storage, bool8
+from bpfvm.lang.types.operators import BINARY_BY_NODE
+from bpfvm.lang.types.scalars import Storage, bool8
 
 # Updates that are one atomic operation on numbers of these widths (include/uapi/linux/bpf.h, BPF_ATOMIC).
 OPERATIONS: Mapping[type[ast.operator], str] = {

@@ -16,10 +16,10 @@ from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import Bad, MapValue, Number, Reference, Value, constant
 from bpfvm.compiler.ir.types import Ptr
-from bpfvm.lang.interval import Interval
-from bpfvm.lang.layout import Element, Layout, size_of
 from bpfvm.lang.maps import NOEXIST, Array, Bloom, Hashed, Keyed, LpmTrie, Nested, ObjectStorage, ProgArray
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.layout import Element, Layout, size_of
+from bpfvm.lang.types.scalars import Storage
 from bpfvm.tables.helpers import allowed
 from bpfvm.tables.maps import BY_NAME
 

@@ -8,8 +8,8 @@ from bpfvm.compiler.frontend.memory import construct, place
 from bpfvm.compiler.frontend.memory.place import Place
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import MapValue, Reference, Value
-from bpfvm.lang.layout import Element
 from bpfvm.lang.maps import Keyed
+from bpfvm.lang.types.layout import Element
 
 
 def key(f: Translation, owner: MapValue, address: Register, node: ast.AST) -> Value:

@@ -21,10 +21,10 @@ from bpfvm.compiler.frontend.types import (
     Value,
     constant,
 )
-from bpfvm.lang.atomics import Fetch
+from bpfvm.lang.helpers.atomics import Fetch
 from bpfvm.lang.maps import Keyed
-from bpfvm.lang.structs import StructType
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.scalars import Storage
+from bpfvm.lang.types.structs import StructType
 
 
 def call(f: Translation, node: ast.Call, fetch: Fetch, given: Arguments) -> Value:

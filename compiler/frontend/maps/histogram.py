@@ -8,8 +8,8 @@ from bpfvm.compiler.frontend.maps import keyed
 from bpfvm.compiler.frontend.numbers import bits
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, INT, MapValue, Maybe, Nullable, Number, Value, constant
-from bpfvm.lang.interval import Interval
 from bpfvm.lang.maps import Histogram
+from bpfvm.lang.types.interval import Interval
 
 
 def add(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:

@@ -10,10 +10,10 @@ from bpfvm.compiler.frontend.maps.elements import Asked
 from bpfvm.compiler.frontend.memory import construct, place
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, NOTHING, Bad, MapValue, Maybe, Nothing, Nullable, Reference, Value
-from bpfvm.lang.arrays import array_of
-from bpfvm.lang.layout import Layout
 from bpfvm.lang.maps import Nested
-from bpfvm.lang.types import u8
+from bpfvm.lang.types.arrays import array_of
+from bpfvm.lang.types.layout import Layout
+from bpfvm.lang.types.scalars import u8
 
 Values = list[Value]
 Nodes = list[ast.expr]

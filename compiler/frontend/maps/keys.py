@@ -9,10 +9,10 @@ from bpfvm.compiler.frontend.memory import access, construct
 from bpfvm.compiler.frontend.memory.standing import SPACES, Standing
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, Bad, MapValue, Maybe, Nullable, Number, Reference, Value
-from bpfvm.lang.arrays import is_bytes
-from bpfvm.lang.interval import of_bits
-from bpfvm.lang.layout import Layout, size_of
-from bpfvm.lang.types import Storage, bool8
+from bpfvm.lang.types.arrays import is_bytes
+from bpfvm.lang.types.interval import of_bits
+from bpfvm.lang.types.layout import Layout, size_of
+from bpfvm.lang.types.scalars import Storage, bool8
 
 READABLE = ("stack", "packet", "map_value")  # spaces whose addresses helpers take (verifier.c, map_key_value_types)
 

@@ -23,8 +23,8 @@ from bpfvm.compiler.frontend.types import (
     Value,
     constant,
 )
-from bpfvm.lang.interval import Interval
 from bpfvm.lang.maps.targets import LARGEST_ERROR, M32, ProgArray
+from bpfvm.lang.types.interval import Interval
 
 INDEX = Interval(0, M32)
 _USER, _SKIP = 256, 0xFF  # BPF_F_USER_STACK, BPF_F_SKIP_FIELD_MASK

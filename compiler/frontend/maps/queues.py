@@ -12,7 +12,7 @@ from bpfvm.compiler.frontend.numbers import compare
 from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, NOTHING, MapValue, Reference, Value
-from bpfvm.lang.layout import size_of
+from bpfvm.lang.types.layout import size_of
 
 _WRITABLE = ("stack",)  # the helper that asks is one that may store, as verifiers have it
 

@@ -28,10 +28,10 @@ from bpfvm.compiler.frontend.types import (
 )
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.core.bits import M32
-from bpfvm.lang.layout import Layout, image_of, size_of
 from bpfvm.lang.maps import Events, Ring
-from bpfvm.lang.structs import StructType
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.layout import Layout, image_of, size_of
+from bpfvm.lang.types.scalars import Storage
+from bpfvm.lang.types.structs import StructType
 
 _SENT = ("stack", "map_value")  # spaces whose bytes a record is copied of: not the packet (measured on 6.18)
 _RECORD = Ptr("ring", nullable=True)

@@ -8,10 +8,10 @@ from bpfvm.compiler.frontend.maps import elements, keys, mapped
 from bpfvm.compiler.frontend.maps.mapped import Nodes, Values
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, MapValue, Number, Static, Value
-from bpfvm.lang.interval import Interval
 from bpfvm.lang.maps import Sockets, SockMap
 from bpfvm.lang.maps.sockets import INGRESS, VERBS
 from bpfvm.lang.maps.targets import LARGEST_ERROR
+from bpfvm.lang.types.interval import Interval
 
 _VERDICT = Interval(0, 1)  # SK_DROP, SK_PASS
 

@@ -24,11 +24,11 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.core.bits import M64, S32_MAX, S32_MIN, signed
-from bpfvm.lang.arrays import ArrayType, is_bytes
-from bpfvm.lang.interval import BOOL, of_bits
-from bpfvm.lang.layout import Layout, leaves, size_of
-from bpfvm.lang.structs import Member
-from bpfvm.lang.types import Storage, bool8, char
+from bpfvm.lang.types.arrays import ArrayType, is_bytes
+from bpfvm.lang.types.interval import BOOL, of_bits
+from bpfvm.lang.types.layout import Layout, leaves, size_of
+from bpfvm.lang.types.scalars import Storage, bool8, char
+from bpfvm.lang.types.structs import Member
 
 _WORD = 64
 _WIDTHS = (8, 4, 2, 1)

@@ -11,12 +11,12 @@ from bpfvm.compiler.frontend.memory import access, place
 from bpfvm.compiler.frontend.memory.place import Place
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Number, Reference, Static, Value
-from bpfvm.lang.arrays import ArrayType, is_bytes
-from bpfvm.lang.convert import is_foreign
-from bpfvm.lang.layout import Layout, image_of, size_of
-from bpfvm.lang.memory import contents
-from bpfvm.lang.structs import StructType
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.arrays import ArrayType, is_bytes
+from bpfvm.lang.types.convert import is_foreign
+from bpfvm.lang.types.layout import Layout, image_of, size_of
+from bpfvm.lang.types.memory import contents
+from bpfvm.lang.types.scalars import Storage
+from bpfvm.lang.types.structs import StructType
 
 
 def makes(callee: Value) -> bool:

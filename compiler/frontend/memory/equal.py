@@ -12,9 +12,9 @@ from bpfvm.compiler.frontend.numbers import compare
 from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import Reference, Static, Value
-from bpfvm.lang.arrays import is_bytes
-from bpfvm.lang.layout import size_of
-from bpfvm.lang.structs import runs
+from bpfvm.lang.types.arrays import is_bytes
+from bpfvm.lang.types.layout import size_of
+from bpfvm.lang.types.structs import runs
 
 truth_value = flow.truth_value
 

@@ -13,7 +13,7 @@ from bpfvm.compiler.frontend.names import bindings
 from bpfvm.compiler.frontend.numbers.compare import truth
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Bound, Reference, Static, Value
-from bpfvm.lang.arrays import ArrayType, is_bytes
+from bpfvm.lang.types.arrays import ArrayType, is_bytes
 
 
 def attribute(f: Translation, owner: Reference, node: ast.Attribute) -> Value:

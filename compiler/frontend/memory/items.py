@@ -12,9 +12,9 @@ from bpfvm.compiler.frontend.packets import window
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Bad, Number, Reference, Value
-from bpfvm.lang.arrays import ArrayType, array_of
-from bpfvm.lang.interval import Interval, add
-from bpfvm.lang.layout import Element, size_of
+from bpfvm.lang.types.arrays import ArrayType, array_of
+from bpfvm.lang.types.interval import Interval, add
+from bpfvm.lang.types.layout import Element, size_of
 
 _STRIDES = {1 << shift: shift for shift in range(17)}  # sizes of elements by which a shift multiplies
 

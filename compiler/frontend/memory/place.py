@@ -10,12 +10,12 @@ from bpfvm.compiler.frontend.memory import access, standing
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Bad, Number, Reference, Value
 from bpfvm.core.bits import S32_MAX
-from bpfvm.lang.interval import Interval, of_bits
-from bpfvm.lang.layout import Element, Layout
-from bpfvm.lang.operators import BINARY_BY_NODE
-from bpfvm.lang.pointers import PointerType
-from bpfvm.lang.structs import Member, StructType
-from bpfvm.lang.types import Storage, bool8
+from bpfvm.lang.types.interval import Interval, of_bits
+from bpfvm.lang.types.layout import Element, Layout
+from bpfvm.lang.types.operators import BINARY_BY_NODE
+from bpfvm.lang.types.pointers import PointerType
+from bpfvm.lang.types.scalars import Storage, bool8
+from bpfvm.lang.types.structs import Member, StructType
 
 _COUNTS = (ast.Add, ast.Sub)  # a counter of 32 bits goes round, as it does in a map: nothing is said of `e.n += 1`
 

@@ -11,9 +11,9 @@ from bpfvm.compiler.frontend.names import constants
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Nothing, Number, Reference, Static, Tuple, Value
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.layout import Layout
-from bpfvm.lang.pointers import KernelPtr, UserPtr
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.layout import Layout
+from bpfvm.lang.types.pointers import KernelPtr, UserPtr
+from bpfvm.lang.types.scalars import Storage
 
 
 def item(f: Translation, owner: Value, index: Value, node: ast.Subscript) -> Value | None:

@@ -14,10 +14,10 @@ from bpfvm.compiler.frontend.memory import items, place
 from bpfvm.compiler.frontend.names.scope import Unfit
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Kinds, Number, Reference, Static, Tuple, Value
-from bpfvm.lang.arrays import ArrayType, array_of
-from bpfvm.lang.interval import Interval
-from bpfvm.lang.layout import Element, align_of
-from bpfvm.lang.types import SCALARS
+from bpfvm.lang.types.arrays import ArrayType, array_of
+from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.layout import Element, align_of
+from bpfvm.lang.types.scalars import SCALARS
 
 _MOST = 1 << 16  # bytes of one table
 

@@ -10,8 +10,8 @@ from typing import Any
 from bpfvm.compiler.frontend.numbers.ranges import shown
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BOOLEAN, MODULAR, Maybe, Nothing, Number, Reference, Value
-from bpfvm.lang.signature import Scalar, namespace, scalar_of
-from bpfvm.lang.types import Storage
+from bpfvm.lang.functions.signature import Scalar, namespace, scalar_of
+from bpfvm.lang.types.scalars import Storage
 
 _NAME_ONE = "name a type of numbers: u8 to s64, int, bool"
 

@@ -30,12 +30,12 @@ from bpfvm.compiler.frontend.types import (
     View,
 )
 from bpfvm.compiler.ir.types import Ptr
-from bpfvm.lang.capture import MUTABLE
-from bpfvm.lang.headers import HEADERS, PACKET, ROOTS
-from bpfvm.lang.layout import View as Memory
-from bpfvm.lang.layout import align_of
+from bpfvm.lang.functions.capture import MUTABLE
 from bpfvm.lang.maps.data import Data, Section
-from bpfvm.lang.packet import pkt
+from bpfvm.lang.packets.headers import HEADERS, PACKET, ROOTS
+from bpfvm.lang.packets.packet import pkt
+from bpfvm.lang.types.layout import View as Memory
+from bpfvm.lang.types.layout import align_of
 
 
 def read(f: Translation, node: ast.Name) -> Value:

@@ -17,7 +17,7 @@ from typing import Any
 from bpfvm.compiler.frontend.names import bindings, purity
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Kind, Nothing, Number, Range, Static, Tuple, Value
-from bpfvm.lang.types import s64, u64
+from bpfvm.lang.types.scalars import s64, u64
 
 Named = Mapping[str, Value]
 

@@ -20,12 +20,12 @@ from bpfvm.compiler.frontend.types import (
     constant,
     kind_of,
 )
-from bpfvm.lang.capture import Capture, snapshot
+from bpfvm.lang.functions.capture import Capture, snapshot
 from bpfvm.lang.maps import Map, Nested
 from bpfvm.lang.maps.data import Data
-from bpfvm.lang.operators import BINARY, UNARY
-from bpfvm.lang.packet import View as PacketView
-from bpfvm.lang.types import s64, u64
+from bpfvm.lang.packets.packet import View as PacketView
+from bpfvm.lang.types.operators import BINARY, UNARY
+from bpfvm.lang.types.scalars import s64, u64
 
 # The largest constant of any use: `x % 2**64` names it, and no register holds it.
 LONG = 1 << 16  # items of a tuple that is taken apart; a longer one is an object like others

@@ -19,8 +19,8 @@ from bpfvm.compiler.frontend.numbers.power import power
 from bpfvm.compiler.frontend.numbers.shift import shift
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Maybe, Nullable, Number, Reference, Value
-from bpfvm.lang.interval import S64, Interval, abs_, add
-from bpfvm.lang.operators import BINARY_BY_NODE, UNARY_BY_NODE
+from bpfvm.lang.types.interval import S64, Interval, abs_, add
+from bpfvm.lang.types.operators import BINARY_BY_NODE, UNARY_BY_NODE
 
 Operand: TypeAlias = tuple[Value, ast.expr]
 

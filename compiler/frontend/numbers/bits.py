@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Number, Value
 from bpfvm.core.bits import mask
-from bpfvm.lang.interval import Interval, abs_
+from bpfvm.lang.types.interval import Interval, abs_
 
 _WORD = 64
 

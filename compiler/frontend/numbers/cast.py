@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import INT, MODULAR, Kinds, Number
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.scalars import Storage
 
 _WORD = 64
 

@@ -17,8 +17,8 @@ from bpfvm.compiler.frontend.types import Binding, Kinds, Number
 from bpfvm.core.bits import M32, M64
 from bpfvm.core.span import Span
 from bpfvm.lang.faults import OVERFLOW
-from bpfvm.lang.interval import S64, Interval
-from bpfvm.lang.operators import BINARY_BY_NODE
+from bpfvm.lang.types.interval import S64, Interval
+from bpfvm.lang.types.operators import BINARY_BY_NODE
 
 _KIND = "OverflowError"
 _TOP = 63  # the place of a word's sign

@@ -27,7 +27,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.core.bits import S64_MAX
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 # The ends at which a condition holds, and those at which it does not.
 Branches: TypeAlias = tuple[list[End], list[End]]

@@ -11,8 +11,8 @@ from bpfvm.compiler.frontend.numbers.ranges import low_bits
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, Kind, Number, Value
 from bpfvm.core.bits import M64
-from bpfvm.lang.interval import S64, Interval
-from bpfvm.lang.operators import BINARY, Operator
+from bpfvm.lang.types.interval import S64, Interval
+from bpfvm.lang.types.operators import BINARY, Operator
 
 
 def _words(row: Operator) -> str | None:

@@ -11,9 +11,9 @@ from bpfvm.compiler.frontend.numbers.compare import ordered
 from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Number, Reference, Static, Value
-from bpfvm.lang.arrays import array_of, is_bytes
-from bpfvm.lang.interval import of_bits
-from bpfvm.lang.types import u8
+from bpfvm.lang.types.arrays import array_of, is_bytes
+from bpfvm.lang.types.interval import of_bits
+from bpfvm.lang.types.scalars import u8
 
 _MOST = 8  # bytes of a register
 _ORDERS = ("big", "little")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bpfvm.compiler.frontend.numbers.ranges import bounded
 from bpfvm.compiler.frontend.types import Kind, Kinds
 from bpfvm.core.bits import M64, signed
-from bpfvm.lang.interval import S64, Interval
+from bpfvm.lang.types.interval import S64, Interval
 
 _BITWISE = frozenset({"and", "or", "xor"})
 # Left operands that CPython asks first although the right one is a u64 or s64: the result is a plain int.

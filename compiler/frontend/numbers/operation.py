@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from bpfvm.compiler.frontend.numbers.kinds import settled
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import Kinds, Number, Value
-from bpfvm.lang.interval import S64, Interval
-from bpfvm.lang.operators import Operator
+from bpfvm.lang.types.interval import S64, Interval
+from bpfvm.lang.types.operators import Operator
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.compiler.frontend.types import INT, Number
-from bpfvm.lang.interval import Interval
-from bpfvm.lang.operators import BINARY_BY_NODE, UNARY_BY_NODE
-from bpfvm.lang.types import SCALARS
+from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.operators import BINARY_BY_NODE, UNARY_BY_NODE
+from bpfvm.lang.types.scalars import SCALARS
 
 if TYPE_CHECKING:
     from bpfvm.compiler.frontend.translation import Translation

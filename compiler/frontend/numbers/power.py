@@ -11,8 +11,8 @@ from bpfvm.compiler.frontend.numbers.operation import Operation
 from bpfvm.compiler.frontend.numbers.shift import shift
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Number, Value
-from bpfvm.lang.interval import S64
-from bpfvm.lang.operators import BINARY_BY_NODE
+from bpfvm.lang.types.interval import S64
+from bpfvm.lang.types.operators import BINARY_BY_NODE
 
 _LARGEST_EXPONENT = 64
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 # An exact value beyond this many bits is only "some integer": it keeps compile time bounded for `x ** 64 ** 64`.
 _TRACKED_BITS = 1 << 13

@@ -7,7 +7,7 @@ from bpfvm.compiler.frontend.numbers.operation import Operation, finished
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, Value
 from bpfvm.core.bits import M64
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 
 # An exact `1 << n` of a larger count is a number that nobody means; u64 and s64 answer 0 at once instead.
 LARGEST_COUNT = 4096

@@ -17,12 +17,12 @@ from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, Number, Reference, View
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.core.span import Span as TextSpan
-from bpfvm.lang.arrays import array_of
-from bpfvm.lang.headers import FARTHEST
-from bpfvm.lang.interval import Interval, of_bits
-from bpfvm.lang.layout import size_of
-from bpfvm.lang.structs import Member
-from bpfvm.lang.types import Storage, u8
+from bpfvm.lang.packets.headers import FARTHEST
+from bpfvm.lang.types.arrays import array_of
+from bpfvm.lang.types.interval import Interval, of_bits
+from bpfvm.lang.types.layout import size_of
+from bpfvm.lang.types.scalars import Storage, u8
+from bpfvm.lang.types.structs import Member
 
 _LEGACY = (1, 2, 4)  # bytes that such a load takes
 _SCRATCH, _SIZE = "a number of the packet", 8

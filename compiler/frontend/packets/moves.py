@@ -9,8 +9,8 @@ from bpfvm.compiler.frontend.packets import window
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Number, Value
 from bpfvm.core.bits import M64, swapped
-from bpfvm.lang.interval import S64
-from bpfvm.lang.packet_calls import CALLS, PacketCall
+from bpfvm.lang.packets.calls import CALLS, PacketCall
+from bpfvm.lang.types.interval import S64
 from bpfvm.tables.helpers import BY_NAME, allowed
 
 

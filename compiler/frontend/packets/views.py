@@ -1,4 +1,4 @@
-"""`pkt` and views of it: headers by the tables of lang.headers, bytes by their place."""
+"""`pkt` and views of it: headers by the tables of lang.packets.headers, bytes by their place."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from bpfvm.compiler.frontend.pointers import context
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Callee, Number, Reference, Static, Value, View, constant
 from bpfvm.core.span import Span as TextSpan
-from bpfvm.lang.arrays import array_of
-from bpfvm.lang.headers import DATA, FARTHEST, HEADERS, META, NAMED, ROOTS, Layer, Part
-from bpfvm.lang.interval import Interval, add, of_bits
-from bpfvm.lang.layout import Layout, size_of
-from bpfvm.lang.packet_calls import CALLS
-from bpfvm.lang.structs import Member
-from bpfvm.lang.types import Storage, u8
+from bpfvm.lang.packets.calls import CALLS
+from bpfvm.lang.packets.headers import DATA, FARTHEST, HEADERS, META, NAMED, ROOTS, Layer, Part
+from bpfvm.lang.types.arrays import array_of
+from bpfvm.lang.types.interval import Interval, add, of_bits
+from bpfvm.lang.types.layout import Layout, size_of
+from bpfvm.lang.types.scalars import Storage, u8
+from bpfvm.lang.types.structs import Member
 from bpfvm.tables.ctx import CONTEXTS
 
 _EQUAL, _LESS = COMPARISONS[ast.Eq], COMPARISONS[ast.Lt]

@@ -15,10 +15,10 @@ from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import Conflict, Growing, Number, Reference, Stale, Tuple, Unbound, View
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.core.span import Span as TextSpan
-from bpfvm.lang.arrays import array_of
-from bpfvm.lang.headers import FARTHEST, META, ROOTS
-from bpfvm.lang.interval import Interval
-from bpfvm.lang.types import u8
+from bpfvm.lang.packets.headers import FARTHEST, META, ROOTS
+from bpfvm.lang.types.arrays import array_of
+from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.scalars import u8
 from bpfvm.tables.ctx import CONTEXTS
 
 _PACKET = Ptr("packet")

@@ -25,8 +25,8 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.compiler.ir.types import Ptr
-from bpfvm.lang.interval import Interval, of_bits
-from bpfvm.lang.sockets import POINTERS
+from bpfvm.lang.contexts.sockets import POINTERS
+from bpfvm.lang.types.interval import Interval, of_bits
 from bpfvm.tables.ctx import CONTEXTS, Context, CtxField
 
 

@@ -11,11 +11,11 @@ from bpfvm.compiler.frontend.memory import access
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, Number, Pointer, Reference, Value
 from bpfvm.compiler.ir.function import CoreAccess
-from bpfvm.lang.interval import U64, of_bits
-from bpfvm.lang.kernel_types import Field
-from bpfvm.lang.pointers import PointerType, pointer_to
-from bpfvm.lang.structs import Member
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.interval import U64, of_bits
+from bpfvm.lang.types.kernel import Field
+from bpfvm.lang.types.pointers import PointerType, pointer_to
+from bpfvm.lang.types.scalars import Storage
+from bpfvm.lang.types.structs import Member
 
 WORD = 8
 SCRATCH = "probe"  # the word of the stack that numbers are copied to
@@ -77,7 +77,7 @@ def _rooted(one: Pointer) -> Pointer:
 
 def _is_struct(kind: Storage) -> bool:
     """Whether the verifier knows what a pointer of this type points to, which was loaded through a trusted one."""
-    from bpfvm.lang.kernel_types import KernelStruct
+    from bpfvm.lang.types.kernel import KernelStruct
 
     if not isinstance(kind, PointerType) or kind.__space__ != "kernel":
         return False

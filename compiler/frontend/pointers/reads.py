@@ -17,13 +17,13 @@ from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Callee, Number, Pointer, Reference, Static, Value
 from bpfvm.core.bits import M64, signed
 from bpfvm.core.errors import BpfvmError
-from bpfvm.lang.arrays import array_of, is_bytes
-from bpfvm.lang.current import TYPED, Current, helper_for
-from bpfvm.lang.interval import U64
-from bpfvm.lang.kernel_types import KernelStruct, Opaque
-from bpfvm.lang.layout import Layout, size_of
-from bpfvm.lang.pointers import MOST_TEXT, PointerType, elements_of, fields_of, is_place, pointer_to
-from bpfvm.lang.types import Storage, char
+from bpfvm.lang.helpers.current import TYPED, Current, helper_for
+from bpfvm.lang.types.arrays import array_of, is_bytes
+from bpfvm.lang.types.interval import U64
+from bpfvm.lang.types.kernel import KernelStruct, Opaque
+from bpfvm.lang.types.layout import Layout, size_of
+from bpfvm.lang.types.pointers import MOST_TEXT, PointerType, elements_of, fields_of, is_place, pointer_to
+from bpfvm.lang.types.scalars import Storage, char
 
 _MEMORY = {"user": "user memory", "kernel": "kernel memory"}
 

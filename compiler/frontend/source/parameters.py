@@ -7,9 +7,9 @@ import difflib
 
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.core.span import Span
-from bpfvm.lang.callee import Callee
-from bpfvm.lang.signature import RESULT, Signature, problems, signature
-from bpfvm.lang.types import SCALARS
+from bpfvm.lang.functions.callee import Callee
+from bpfvm.lang.functions.signature import RESULT, Signature, problems, signature
+from bpfvm.lang.types.scalars import SCALARS
 
 
 def declared(f: Translation, callee: Callee, node: ast.FunctionDef | ast.Lambda, head: Span) -> Signature | None:

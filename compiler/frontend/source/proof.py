@@ -23,7 +23,7 @@ from typing import Any
 from bpfvm.compiler.frontend.source.span import Source
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.span import Span
-from bpfvm.lang.given import given, typed
+from bpfvm.lang.functions.given import given, typed
 
 _FUTURES = functools.reduce(lambda mask, name: mask | getattr(__future__, name).compiler_flag,
                             __future__.all_feature_names, 0)  # fmt: skip

@@ -1,6 +1,6 @@
 """A name that is bound nowhere."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 limit = 3
 

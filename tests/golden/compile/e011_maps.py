@@ -1,7 +1,7 @@
 """Maps that programs that may sleep cannot use."""
 
 from bpfvm.lang.maps import Bloom, LpmTrie, ip4prefix
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.scalars import u32, u64
 
 seen = Bloom(u32, 16)
 routes = LpmTrie(ip4prefix, u32)

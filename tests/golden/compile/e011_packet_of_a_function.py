@@ -1,7 +1,7 @@
 """A function of scalars sees no packet."""
 
-from bpfvm.lang.packet import pkt
-from bpfvm.lang.types import u32
+from bpfvm.lang.packets.packet import pkt
+from bpfvm.lang.types.scalars import u32
 
 
 def program(a: u32) -> u32:

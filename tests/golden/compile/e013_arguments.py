@@ -1,6 +1,6 @@
 """Too many arguments, arguments by name, tuples that do not match."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 def program(a: u32) -> u32:

@@ -1,6 +1,6 @@
 """Arguments that CPython would refuse at run time."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 def scaled(value, by, *, plus=0):

@@ -1,6 +1,6 @@
 """Annotations of local names must be types of numbers."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 def program(a: u32) -> u32:

@@ -1,7 +1,7 @@
 """Subprograms that cannot be made: without types, with more than fits, returning what has no register."""
 
 from bpfvm import bpf, pkt
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.scalars import u32, u64
 
 
 @bpf.func

@@ -1,8 +1,8 @@
 """Events of another type than the ring's."""
 
 from bpfvm.lang.maps import PerfEvents, Ring
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import char, u8, u32
+from bpfvm.lang.types.structs import struct
+from bpfvm.lang.types.scalars import char, u8, u32
 
 
 @struct

@@ -1,8 +1,8 @@
 """Keys of another type than the map's, and keys that may not fit."""
 
 from bpfvm.lang.maps import Array, Counter, Hash
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import char, s32, u8, u32, u64
+from bpfvm.lang.types.structs import struct
+from bpfvm.lang.types.scalars import char, s32, u8, u32, u64
 
 
 @struct

@@ -2,7 +2,7 @@
 
 import enum
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 class Kind(enum.IntEnum):

@@ -1,7 +1,7 @@
 """What subprograms take and return: what their annotations say, which convert nothing."""
 
 from bpfvm import bpf
-from bpfvm.lang.types import u8, u16, u32, u64
+from bpfvm.lang.types.scalars import u8, u16, u32, u64
 
 
 @bpf.func

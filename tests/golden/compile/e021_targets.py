@@ -1,8 +1,8 @@
 """Maps of what is no data, used as they cannot be."""
 
 from bpfvm.lang.maps import DevMap, ProgArray
-from bpfvm.lang.packet import pkt
-from bpfvm.lang.types import u32
+from bpfvm.lang.packets.packet import pkt
+from bpfvm.lang.types.scalars import u32
 
 progs = ProgArray(4)
 devs = DevMap(4)

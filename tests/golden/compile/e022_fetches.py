@@ -2,8 +2,8 @@
 
 from bpfvm import bpf
 from bpfvm.lang.maps import Array, Hash, LpmTrie, ip4prefix
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import be32, u8, u32, u64
+from bpfvm.lang.types.structs import struct
+from bpfvm.lang.types.scalars import be32, u8, u32, u64
 
 
 @struct

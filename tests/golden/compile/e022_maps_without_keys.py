@@ -1,8 +1,8 @@
 """Queues, stacks and histograms, used as what they are not."""
 
 from bpfvm.lang.maps import Hash, Histogram, Queue
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import s32, u8, u32, u64
+from bpfvm.lang.types.structs import struct
+from bpfvm.lang.types.scalars import s32, u8, u32, u64
 
 
 @struct

@@ -1,6 +1,6 @@
 """What `in`, `isinstance` and reducers cannot look at."""
 
-from bpfvm.lang.types import s64, u32, u64
+from bpfvm.lang.types.scalars import s64, u32, u64
 
 THING = object()
 

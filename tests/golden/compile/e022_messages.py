@@ -1,6 +1,6 @@
 """Messages are evaluated: what they hold must be there, and formats must fit."""
 
-from bpfvm.lang.types import u8, u32
+from bpfvm.lang.types.scalars import u8, u32
 
 
 def program(a: u32, b: u8) -> u32:  # hook: function

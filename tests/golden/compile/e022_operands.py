@@ -1,8 +1,8 @@
 """Operands, indexes and stored values must be numbers."""
 
 from bpfvm.lang.maps import Array
-from bpfvm.lang.packet import pkt
-from bpfvm.lang.types import u64
+from bpfvm.lang.packets.packet import pkt
+from bpfvm.lang.types.scalars import u64
 
 hits = Array(u64, 256)
 

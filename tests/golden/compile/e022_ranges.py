@@ -1,6 +1,6 @@
 """What a `for` cannot go over, and ranges that are none."""
 
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.scalars import u32, u64
 
 
 def program(n: u32, m: u32, big: u64) -> u32:  # hook: function

@@ -1,6 +1,6 @@
 """A declared result must be given on every path."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 def program(a: u32) -> u32:  #~ E024 can end without one

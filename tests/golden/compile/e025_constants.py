@@ -3,7 +3,7 @@
 import enum
 import socket
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 PAIR = (1, 2)
 NAMES = {"ssh": 22}

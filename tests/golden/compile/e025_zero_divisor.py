@@ -1,6 +1,6 @@
 """A divisor that is known to be 0."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 UNIT = 0
 

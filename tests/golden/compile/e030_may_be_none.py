@@ -1,6 +1,6 @@
 """A number that may be None has no operators; what tests have shown is known."""
 
-from bpfvm.lang.types import u8, u32
+from bpfvm.lang.types.scalars import u8, u32
 
 
 def share(a, b):

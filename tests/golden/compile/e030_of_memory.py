@@ -1,8 +1,8 @@
 """What may be None is used as if it were there: fields, items, methods, operators, copies."""
 
 from bpfvm.lang.maps import Hash
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import u8, u32, u64
+from bpfvm.lang.types.structs import struct
+from bpfvm.lang.types.scalars import u8, u32, u64
 
 
 @struct

@@ -1,8 +1,8 @@
 """Stores into data that programs can only read, and into a global."""
 
 from bpfvm import bpf
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.structs import struct
+from bpfvm.lang.types.scalars import u32, u64
 
 
 @struct

@@ -1,7 +1,7 @@
 """Maps in maps, used as what they are not."""
 
 from bpfvm.lang.maps import Array, ArrayOf
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.scalars import u32, u64
 
 first = Array(u64, 4)
 tables = ArrayOf(Array(u64, 4), 4, {0: first})

@@ -1,8 +1,8 @@
 """A counter on a map whose missing keys have no value."""
 
 from bpfvm.lang.maps import Hash
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.structs import struct
+from bpfvm.lang.types.scalars import u32, u64
 
 
 @struct

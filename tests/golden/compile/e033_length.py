@@ -2,7 +2,7 @@
 
 from bpfvm import bpf
 from bpfvm.lang.maps import Array, ArrayOf, Hash
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.scalars import u32, u64
 
 hits = Hash(u32, u64)
 first = Array(u64, 4)

@@ -1,8 +1,8 @@
 """Records that are not given back, or twice."""
 
 from bpfvm.lang.maps import Ring
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.structs import struct
+from bpfvm.lang.types.scalars import u32
 
 
 @struct

@@ -2,7 +2,7 @@
 
 import socket
 
-from bpfvm.lang.packet import pkt
+from bpfvm.lang.packets.packet import pkt
 
 
 def program(ctx):  # hook: xdp

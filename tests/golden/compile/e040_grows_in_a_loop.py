@@ -1,6 +1,6 @@
 """Numbers that grow on every turn of a loop, and wrap in none of the machines."""
 
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.scalars import u32, u64
 
 
 def program(n: u32, big: u64) -> u64:  # hook: function

@@ -1,6 +1,6 @@
 """Exact values that a register may not hold, wherever they are needed."""
 
-from bpfvm.lang.types import u8, u32
+from bpfvm.lang.types.scalars import u8, u32
 
 
 def program(n: u32, size: u32, limit: u8) -> u32:

@@ -1,7 +1,7 @@
 """What a subprogram returns has one register; a global one has no packet. # hook: xdp"""
 
 from bpfvm import bpf, pkt
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 @bpf.func

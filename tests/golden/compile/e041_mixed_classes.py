@@ -2,7 +2,7 @@
 
 import enum
 
-from bpfvm.lang.types import s64, u64
+from bpfvm.lang.types.scalars import s64, u64
 
 
 class Level(enum.IntEnum):

@@ -1,6 +1,6 @@
 """`/` makes a float."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 def program(a: u32, b: u32, d: u32) -> u32:

@@ -1,6 +1,6 @@
 """Exponents are constants."""
 
-from bpfvm.lang.types import s8, u8
+from bpfvm.lang.types.scalars import s8, u8
 
 
 def program(a: u8, n: u8, m: s8) -> u8:

@@ -1,6 +1,6 @@
 """Constants that a register cannot hold."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 HUGE = 1 << 70
 

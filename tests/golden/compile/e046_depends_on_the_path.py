@@ -1,6 +1,6 @@
 """A value of two classes, where they give different numbers; its low bits, which are the same."""
 
-from bpfvm.lang.types import s32, u32, u64
+from bpfvm.lang.types.scalars import s32, u32, u64
 
 
 def program(a: u64, b: s32) -> u64:

@@ -1,6 +1,6 @@
 """Branches that leave different kinds of value."""
 
-from bpfvm.lang.packet import pkt
+from bpfvm.lang.packets.packet import pkt
 
 
 def program(ctx):  # hook: xdp

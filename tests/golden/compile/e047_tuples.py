@@ -1,6 +1,6 @@
 """Tuples that a loop leaves as something else; one whose items change alone."""
 
-from bpfvm.lang.types import u8, u32
+from bpfvm.lang.types.scalars import u8, u32
 
 
 def program(a: u32, n: u8) -> u32:  # hook: function

@@ -1,7 +1,7 @@
 """An annotation of a local name does not convert."""
 
 from bpfvm import struct
-from bpfvm.lang.types import u8, u32
+from bpfvm.lang.types.scalars import u8, u32
 
 
 @struct

@@ -1,6 +1,6 @@
 """`x: u64 = 0` is a plain int in CPython."""
 
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.scalars import u32, u64
 
 
 def program(a: u32) -> u64:

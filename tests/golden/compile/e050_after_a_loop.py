@@ -1,6 +1,6 @@
 """Names that a loop may leave without a value."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 def program(n: u32) -> u32:  # hook: function

@@ -1,6 +1,6 @@
 """Names that may not be bound."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 def program(a: u32) -> u32:

@@ -1,6 +1,6 @@
 """A program cannot rebind a global."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 total = 0
 

@@ -1,6 +1,6 @@
 """Exceptions cannot be caught: what would raise ends the program."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 def program(a: u32, b: u32) -> u32:  # hook: function

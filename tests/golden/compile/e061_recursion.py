@@ -1,6 +1,6 @@
 """Functions that call themselves, also by way of others."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 def even(n):

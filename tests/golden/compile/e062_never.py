@@ -1,6 +1,6 @@
 """Constructs that no BPF program has."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 def program(a: u32) -> u32:

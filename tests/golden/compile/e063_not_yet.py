@@ -1,8 +1,8 @@
 """Constructs that this version does not compile."""
 
 from bpfvm.lang.maps import Hash, LpmTrie, ip4prefix
-from bpfvm.lang.packet import pkt
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.packets.packet import pkt
+from bpfvm.lang.types.scalars import u32, u64
 
 hits = Hash(u32, u64, 16)
 routes = LpmTrie(ip4prefix, u64, 16)

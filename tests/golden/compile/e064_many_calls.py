@@ -1,6 +1,6 @@
 """Calls within calls: each is a copy."""
 
-from bpfvm.lang.types import u8
+from bpfvm.lang.types.scalars import u8
 
 
 def inc(x):

@@ -1,7 +1,7 @@
 """Objects that the stack does not hold."""
 
 from bpfvm import struct
-from bpfvm.lang.types import u8, u32, u64
+from bpfvm.lang.types.scalars import u8, u32, u64
 
 
 @struct

@@ -1,6 +1,6 @@
 """`~` of a truth value is never false."""
 
-from bpfvm.lang.types import s8, u32
+from bpfvm.lang.types.scalars import s8, u32
 
 
 def program(a: u32) -> s8:

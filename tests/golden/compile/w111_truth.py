@@ -1,6 +1,6 @@
 """The truth of a number that may be None."""
 
-from bpfvm.lang.types import u8, u32
+from bpfvm.lang.types.scalars import u8, u32
 
 
 def program(a: u32, b: u8) -> u32:  # hook: function

@@ -2,7 +2,7 @@
 
 import os
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 
 def program(a: u32) -> bool:  # hook: function

@@ -1,6 +1,6 @@
 """Lists, dicts and sets around the function are held as they are now; it is said once of each."""
 
-from bpfvm.lang.types import u32
+from bpfvm.lang.types.scalars import u32
 
 PORTS = [22, 80]
 NAMES = {"a": 1}

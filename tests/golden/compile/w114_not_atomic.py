@@ -1,8 +1,8 @@
 """Updates of shared numbers through a name, and others."""
 
 from bpfvm.lang.maps import Array, Hash
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import u8, u32, u64
+from bpfvm.lang.types.structs import struct
+from bpfvm.lang.types.scalars import u8, u32, u64
 
 
 @struct

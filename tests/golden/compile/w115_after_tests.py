@@ -1,9 +1,9 @@
 """Stores that cut nothing: tests on the way have shown what is there. And those that may."""
 
 from bpfvm.lang.maps import Array
-from bpfvm.lang.packet import pkt
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import u8, u32
+from bpfvm.lang.packets.packet import pkt
+from bpfvm.lang.types.structs import struct
+from bpfvm.lang.types.scalars import u8, u32
 
 
 @struct

@@ -1,8 +1,8 @@
 """A store that may cut its value; one that cannot."""
 
 from bpfvm.lang.maps import Array
-from bpfvm.lang.packet import pkt
-from bpfvm.lang.types import u8, u32
+from bpfvm.lang.packets.packet import pkt
+from bpfvm.lang.types.scalars import u8, u32
 
 small = Array(u8, 4)
 wide = Array(u32, 4)

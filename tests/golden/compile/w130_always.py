@@ -1,6 +1,6 @@
 """Comparisons that intervals decide."""
 
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.scalars import u32, u64
 
 
 def program(a: u32, b: u64) -> u32:

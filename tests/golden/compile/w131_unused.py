@@ -1,7 +1,7 @@
 """Lookups whose results nobody reads."""
 
 from bpfvm.lang.maps import Array
-from bpfvm.lang.types import u64
+from bpfvm.lang.types.scalars import u64
 
 hits = Array(u64, 16)
 

@@ -1,6 +1,6 @@
 """Loops inside of loops that the kernel's verifier walks through for long."""
 
-from bpfvm.lang.types import u32, u64
+from bpfvm.lang.types.scalars import u32, u64
 
 
 def program(a: u32) -> u64:  # hook: function

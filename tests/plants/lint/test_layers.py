@@ -16,7 +16,11 @@ from tests.plants.tree import ROOT, copy, plant, tool
         ("bpfvm/isa/insn.py", "import bpfvm.cli", "bpfvm.isa.insn -> bpfvm.cli"),
         ("compiler/__init__.py", "import bpfvm.emulator", "bpfvm.compiler -> bpfvm.emulator"),
         ("emulator/__init__.py", "import bpfvm.program", "bpfvm.emulator -> bpfvm.program"),
-        ("bpfvm/lang/types.py", "def lazy() -> None:\n    import bpfvm.cli", "bpfvm.lang.types -> bpfvm.cli"),
+        (
+            "bpfvm/lang/types/scalars.py",
+            "def lazy() -> None:\n    import bpfvm.cli",
+            "bpfvm.lang.types.scalars -> bpfvm.cli",
+        ),
         ("bpfvm/obj/elf/container.py", "import ctypes", "bpfvm.obj.elf.container -> ctypes"),
         ("bpfvm/extra.py", "import bpfvm.core.bits", "bpfvm.extra"),  # a module that stands in no layer
     ],

@@ -20,15 +20,15 @@ from bpfvm.core.bits import M32, M64
 from bpfvm.core.machine import Entries, Input, Result
 from bpfvm.emulator import INTERP
 from bpfvm.lang import hooks
-from bpfvm.lang import types as storage
 from bpfvm.lang.active import running
-from bpfvm.lang.callee import callee
 from bpfvm.lang.faults import FAULTS, RECORD, PacketError
-from bpfvm.lang.headers import HEADERS
+from bpfvm.lang.functions.callee import callee
+from bpfvm.lang.functions.signature import signature
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.maps import Array
-from bpfvm.lang.packet import pkt
-from bpfvm.lang.signature import signature
+from bpfvm.lang.packets.headers import HEADERS
+from bpfvm.lang.packets.packet import pkt
+from bpfvm.lang.types import scalars as storage
 
 T = TypeVar("T")
 

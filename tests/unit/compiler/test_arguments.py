@@ -10,8 +10,8 @@ import pytest
 
 from bpfvm import Program, UsageError, bpf
 from bpfvm.core.diag import CompileError
-from bpfvm.lang import usdt
-from bpfvm.lang.formats import of_syscall, of_text
+from bpfvm.lang.contexts import usdt
+from bpfvm.lang.contexts.formats import of_syscall, of_text
 from bpfvm.obj.reader.object import parse_object
 from bpfvm.obj.writer.object import write_object
 from bpfvm.tables.ctx import CONTEXTS

@@ -20,7 +20,7 @@ from bpfvm.core.machine import Input
 from bpfvm.emulator import INTERP
 from bpfvm.lang.maps import Array
 from bpfvm.lang.target import Target
-from bpfvm.lang.types import u64
+from bpfvm.lang.types.scalars import u64
 from bpfvm.obj.model import MapSpec
 from tests.unit.compiler.ir_evaluator import evaluate
 

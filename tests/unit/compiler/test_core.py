@@ -11,7 +11,7 @@ import pytest
 
 from bpfvm import vmlinux
 from bpfvm.core.errors import LoadError
-from bpfvm.lang import kernel_types
+from bpfvm.lang.types import kernel as kernel_types
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import Member, Struct
 from bpfvm.obj.core.relocations import missing, relocate

@@ -14,7 +14,7 @@ from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS
 from bpfvm.compiler.frontend.source.subset import REFUSED
 from bpfvm.compiler.frontend.stmt import STATEMENTS
 from bpfvm.core.diag import CompileError, Diag
-from bpfvm.lang.operators import BINARY_BY_NODE, UNARY_BY_NODE
+from bpfvm.lang.types.operators import BINARY_BY_NODE, UNARY_BY_NODE
 from tests.unit.compiler.generated import SCALARS, forget, function_of
 
 NEWER = {"TypeAlias", "TemplateStr", "Interpolation"}  # classes of Pythons after 3.11, whichever runs this

@@ -9,7 +9,7 @@ import pytest
 
 from bpfvm import Program, Unavailable, bpf
 from bpfvm.core.diag import CompileError
-from bpfvm.lang.kernel_functions import names, row_of
+from bpfvm.lang.helpers.kernel_functions import names, row_of
 from bpfvm.tables.helpers import Arg
 from tests import kernel_btf
 from tests.unit.compiler import kernel_function_programs as programs

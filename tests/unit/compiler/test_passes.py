@@ -21,7 +21,7 @@ from bpfvm.compiler.passes.rules import RULES
 from bpfvm.compiler.passes.simplify import simplify
 from bpfvm.compiler.passes.threads import threads
 from bpfvm.compiler.pipeline import PASS_ORDER, PASSES, optimise
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 from tests.unit.compiler.ir_evaluator import evaluate
 from tests.unit.compiler.test_codegen import Generator
 

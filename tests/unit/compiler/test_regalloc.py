@@ -22,7 +22,7 @@ from bpfvm.core.diag import CompileError
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
 from bpfvm.lang.maps import Array
-from bpfvm.lang.types import u64
+from bpfvm.lang.types.scalars import u64
 from bpfvm.obj.model import ObjectSpec
 from tests.unit.compiler.ir_evaluator import evaluate
 from tests.unit.compiler.test_codegen import MAP, Generator, contexts, meaning

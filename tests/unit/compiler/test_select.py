@@ -16,10 +16,10 @@ from bpfvm.compiler.pipeline import FAULT_RECORD, generate
 from bpfvm.core.machine import Input, Location, Result
 from bpfvm.emulator import INTERP
 from bpfvm.isa.ops import BY_NAME, Kind
-from bpfvm.lang.interval import Interval
 from bpfvm.lang.maps import Array
 from bpfvm.lang.target import Target
-from bpfvm.lang.types import Storage, u8, u16, u32, u64
+from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.scalars import Storage, u8, u16, u32, u64
 from bpfvm.obj.model import FaultSite, MapSpec
 from tests.unit.compiler.every_op import ARGUMENTS, CELL, every_op
 from tests.unit.compiler.test_codegen import FUNCTIONS, Generator

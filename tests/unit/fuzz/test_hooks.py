@@ -10,7 +10,7 @@ from bpfvm.fuzz.hooks.generate import generated
 from bpfvm.fuzz.hooks.kinds import KINDS
 from bpfvm.fuzz.python.differ import differ
 from bpfvm.fuzz.python.generate import INPUTS
-from bpfvm.lang.headers import HEADERS
+from bpfvm.lang.packets.headers import HEADERS
 from bpfvm.lang.target import LEVELS
 
 ENGINES = ("cpython", "interp", "portable")

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.callee import callee
-from bpfvm.lang.headers import HEADERS, ROOTS
+from bpfvm.lang.functions.callee import callee
+from bpfvm.lang.functions.signature import signature
 from bpfvm.lang.maps import Array, Hash, Queue
-from bpfvm.lang.packet import pkt
-from bpfvm.lang.signature import signature
-from bpfvm.lang.types import be16, s8, u8, u32, u64
+from bpfvm.lang.packets.headers import HEADERS, ROOTS
+from bpfvm.lang.packets.packet import pkt
+from bpfvm.lang.types.scalars import be16, s8, u8, u32, u64
 
 
 def test_outside_of_a_run_maps_and_packets_say_so() -> None:

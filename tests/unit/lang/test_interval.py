@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpfvm.lang import interval
-from bpfvm.lang.interval import Interval
-from bpfvm.lang.operators import BINARY, UNARY, Operator
+from bpfvm.lang.types import interval
+from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.operators import BINARY, UNARY, Operator
 
 EDGES = [sign * ((1 << k) + d) for k in (0, 1, 7, 8, 31, 32, 63, 64, 70) for d in (-1, 0, 1) for sign in (1, -1)]
 numbers = st.integers(-40, 40) | st.sampled_from(EDGES)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpfvm.lang.operators import BINARY, UNARY, Operator
-from bpfvm.lang.types import Storage, s64, u64
+from bpfvm.lang.types.operators import BINARY, UNARY, Operator
+from bpfvm.lang.types.scalars import Storage, s64, u64
 
 EDGES = sorted({sign * ((1 << k) + d) for k in (0, 1, 8, 31, 32, 62, 63, 64) for d in (-1, 0, 1) for sign in (1, -1)})
 words = st.integers(-(1 << 64), 1 << 64) | st.sampled_from(EDGES)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpfvm.lang.types import SCALARS, Storage, be16, be32, s8, u8, u32, u64
+from bpfvm.lang.types.scalars import SCALARS, Storage, be16, be32, s8, u8, u32, u64
 
 
 @given(st.sampled_from(SCALARS), st.integers(-(1 << 70), 1 << 70))

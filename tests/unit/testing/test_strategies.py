@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from bpfvm import Array, UsageError, be16, bpf, char, pkt, s8, s64, struct, u8, u16, u32, u64
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types.interval import Interval
 from bpfvm.testing import frames
 from bpfvm.testing import strategies as made
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bpfvm import be16, be32, be64
 else:
-    from bpfvm.lang.types import be16, be32, be64
+    from bpfvm.lang.types.scalars import be16, be32, be64
 
 _WIDTHS = "the width is 16, 32 or 64"
 

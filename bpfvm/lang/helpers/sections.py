@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from bpfvm.lang.active import machine
-from bpfvm.lang.helpers import word
-from bpfvm.lang.layout import View
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import u32
+from bpfvm.lang.helpers.callables import word
+from bpfvm.lang.types.layout import View
+from bpfvm.lang.types.scalars import u32
+from bpfvm.lang.types.structs import struct
 
 
 @struct

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bpfvm.lang.kernel_btf import KERNEL
+from bpfvm.lang.types.kernel_btf import KERNEL
 from bpfvm.obj.btf.types import Enum, Enum64, Func, FuncProto, Fwd, Int, Ptr, Struct, Union
 from bpfvm.tables import kfuncs
 from bpfvm.tables.ctx import CONTEXTS

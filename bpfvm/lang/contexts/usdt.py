@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from bpfvm.core.bits import M64
 from bpfvm.core.errors import LoadError, UsageError
-from bpfvm.lang.pointers import fetch
-from bpfvm.lang.types import Storage, s8, s16, s32, s64, u8, u16, u32, u64
+from bpfvm.lang.types.pointers import fetch
+from bpfvm.lang.types.scalars import Storage, s8, s16, s32, s64, u8, u16, u32, u64
 from bpfvm.obj.executables import libraries
 from bpfvm.obj.executables.symbols import Executable
 from bpfvm.tables.ctx import CONTEXTS

@@ -3,7 +3,7 @@
 `u8 … s32`, `be16 be32 be64` and `le16 le32 le64` say how a number is stored; a value read from them is a plain exact
 int, and calling one is a cast: `u32(x)` is x mod 2**32. `u64` and `s64` are also classes of values: their arithmetic
 wraps. `char` is a byte of a text, `bool8` a byte that is read as a truth value. `u8[16]` is the type of an array
-(lang.arrays).
+(arrays.py).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import struct
 from typing import Any
 
 from bpfvm.core.bits import signed, swapped
-from bpfvm.lang.interval import BOOL, Interval, of_bits
-from bpfvm.lang.operators import BINARY, UNARY
+from bpfvm.lang.types.interval import BOOL, Interval, of_bits
+from bpfvm.lang.types.operators import BINARY, UNARY
 
 
 class Storage(type):
@@ -74,7 +74,7 @@ class Storage(type):
 
     def __getitem__(cls, length: int) -> Any:
         """The type of an array of `length` of these."""
-        from bpfvm.lang.arrays import array_of
+        from bpfvm.lang.types.arrays import array_of
 
         return array_of(cls, length)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bpfvm.lang.layout import Element, View, size_of, view
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.layout import Element, View, size_of, view
+from bpfvm.lang.types.scalars import Storage
 
 
 def load(kind: Element, memory: Any, at: int, fixed: bool) -> Any:
@@ -26,8 +26,8 @@ def contents(kind: Any, value: Any) -> bytes:
 
     Arrays of bytes take others and constants: what is too long is cut, what is missing is zeros.
     """
-    from bpfvm.lang.arrays import is_bytes
-    from bpfvm.lang.pointers import Pointer
+    from bpfvm.lang.types.arrays import is_bytes
+    from bpfvm.lang.types.pointers import Pointer
 
     if isinstance(value, View) and isinstance(value, kind):
         return bytes(value)

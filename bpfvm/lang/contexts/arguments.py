@@ -19,18 +19,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bpfvm.core.errors import LoadError, Unavailable, UsageError
-from bpfvm.lang import usdt
-from bpfvm.lang.callee import Callee
-from bpfvm.lang.formats import EventField, of_event
+from bpfvm.lang.contexts import usdt
+from bpfvm.lang.contexts.formats import EventField, of_event
+from bpfvm.lang.contexts.usdt import Operand
+from bpfvm.lang.functions.callee import Callee
+from bpfvm.lang.functions.signature import evaluated, scalar_of
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.kernel_btf import KERNEL
-from bpfvm.lang.kernel_types import KernelStruct, type_of
-from bpfvm.lang.layout import Layout, size_of, view
-from bpfvm.lang.pointers import PointerType, pointer_to
-from bpfvm.lang.signature import evaluated, scalar_of
-from bpfvm.lang.structs import Member, StructType, of_members
-from bpfvm.lang.types import Storage, bool8, char, u64
-from bpfvm.lang.usdt import Operand
+from bpfvm.lang.types.kernel import KernelStruct, type_of
+from bpfvm.lang.types.kernel_btf import KERNEL
+from bpfvm.lang.types.layout import Layout, size_of, view
+from bpfvm.lang.types.pointers import PointerType, pointer_to
+from bpfvm.lang.types.scalars import Storage, bool8, char, u64
+from bpfvm.lang.types.structs import Member, StructType, of_members
 from bpfvm.obj.btf.types import Func, FuncProto, Typedef
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.sections import of_section

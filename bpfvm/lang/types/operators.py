@@ -11,8 +11,8 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bpfvm.lang import interval
-from bpfvm.lang.interval import Interval
+from bpfvm.lang.types import interval
+from bpfvm.lang.types.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpfvm.core.errors import StaleCapture
-from bpfvm.lang.layout import View
+from bpfvm.lang.types.layout import View
 
 _COMPARED = (int, str, bytes, float, complex, range, types.MethodType, types.BuiltinMethodType)
 MUTABLE = (list, dict, set, bytearray, View)

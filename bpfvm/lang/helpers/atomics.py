@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpfvm.lang.maps.data import Data
-from bpfvm.lang.structs import StructView
+from bpfvm.lang.types.structs import StructView
 
 
 @dataclass(frozen=True, slots=True, eq=False)

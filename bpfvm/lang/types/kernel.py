@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Any
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.arrays import array_of
-from bpfvm.lang.layout import MOST_BYTES, Layout
-from bpfvm.lang.types import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
+from bpfvm.lang.types.arrays import array_of
+from bpfvm.lang.types.layout import MOST_BYTES, Layout
+from bpfvm.lang.types.scalars import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
 from bpfvm.obj.btf.types import Array, Enum, Enum64, Float, Fwd, Int, Member, Ptr, Struct, TypeTag, Union
 from bpfvm.obj.btf.view import TypeView
 
@@ -147,7 +147,7 @@ def _field(types: TypeView, member: Member, at: int) -> Field:
 
 def type_of(types: TypeView, number: int) -> Any:
     """What a value of type `number` is to a program."""
-    from bpfvm.lang.pointers import pointer_to
+    from bpfvm.lang.types.pointers import pointer_to
 
     number, tags = _stripped(types, number)
     if not number:

@@ -16,11 +16,11 @@ from typing import Any
 
 from bpfvm.core.bits import M64, mask
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.callee import Callee
-from bpfvm.lang.interval import BOOL, S64, Interval
-from bpfvm.lang.kernel_types import KernelStruct
-from bpfvm.lang.pointers import pointer_to
-from bpfvm.lang.types import Storage, of_ctypes
+from bpfvm.lang.functions.callee import Callee
+from bpfvm.lang.types.interval import BOOL, S64, Interval
+from bpfvm.lang.types.kernel import KernelStruct
+from bpfvm.lang.types.pointers import pointer_to
+from bpfvm.lang.types.scalars import Storage, of_ctypes
 
 WORD = 8
 RESULT_OFFSET = 0

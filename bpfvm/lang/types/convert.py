@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.layout import Element
-from bpfvm.lang.types import Storage, be16, be32, be64, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
+from bpfvm.lang.types.layout import Element
+from bpfvm.lang.types.scalars import Storage, be16, be32, be64, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
 
 if TYPE_CHECKING:
-    from bpfvm.lang.structs import Member
+    from bpfvm.lang.types.structs import Member
 
 # Codes of the struct module, by which ctypes tells its simple types
 _UNSIGNED = {1: u8, 2: u16, 4: u32, 8: u64}
@@ -43,7 +43,7 @@ def is_foreign(cls: Any) -> bool:
 
 def ctypes_members(cls: Any) -> tuple[list[Member], int, int]:
     """The fields of a ctypes structure or union at their places, its size and its alignment."""
-    from bpfvm.lang.structs import Member
+    from bpfvm.lang.types.structs import Member
 
     members = []
     declared: list[Sequence[Any]] = []
@@ -71,7 +71,7 @@ def _stored(cls: Any, name: str, kind: Any) -> Element:
     if hasattr(kind, "_length_"):
         return _stored(cls, name, kind._type_)[kind._length_]  # type: ignore[no-any-return]
     if is_ctypes(kind):
-        from bpfvm.lang.structs import struct
+        from bpfvm.lang.types.structs import struct
 
         made: Any = struct(kind)
         return made  # type: ignore[no-any-return]

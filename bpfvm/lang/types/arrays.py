@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.layout import MOST_BYTES, Element, Layout, View, align_of, image_of, size_of, view
-from bpfvm.lang.memory import load, store
-from bpfvm.lang.types import Storage, char, s8, u8
+from bpfvm.lang.types.layout import MOST_BYTES, Element, Layout, View, align_of, image_of, size_of, view
+from bpfvm.lang.types.memory import load, store
+from bpfvm.lang.types.scalars import Storage, char, s8, u8
 
 BYTES = (u8, char, s8)  # elements of arrays that take bytes
 

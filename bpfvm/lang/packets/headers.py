@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bpfvm.lang.structs import Member
-from bpfvm.lang.types import be16, be32, u8
+from bpfvm.lang.types.scalars import be16, be32, u8
+from bpfvm.lang.types.structs import Member
 
 PACKET, PACKET_L3, DATA = "pkt", "pkt-l3", "data"
 

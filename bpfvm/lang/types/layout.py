@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.types import Storage, bool8, s32, u32
+from bpfvm.lang.types.scalars import Storage, bool8, s32, u32
 
 MOST_BYTES = 1 << 16  # of one type: far more than any memory of a program holds
 
@@ -31,7 +31,7 @@ class Layout(type):
 
     def __getitem__(cls, length: int) -> Any:
         """The type of an array of `length` of these."""
-        from bpfvm.lang.arrays import array_of
+        from bpfvm.lang.types.arrays import array_of
 
         return array_of(cls, length)
 

@@ -20,9 +20,21 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform, overload
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.layout import MOST_BYTES, Bits, Element, Layout, Own, View, align_of, image_of, size_of, stored_as, view
-from bpfvm.lang.memory import load, store
-from bpfvm.lang.types import Storage
+from bpfvm.lang.types.layout import (
+    MOST_BYTES,
+    Bits,
+    Element,
+    Layout,
+    Own,
+    View,
+    align_of,
+    image_of,
+    size_of,
+    stored_as,
+    view,
+)
+from bpfvm.lang.types.memory import load, store
+from bpfvm.lang.types.scalars import Storage
 
 _T = TypeVar("_T")
 _NAMES_ONE = "name a storage type (u8 to s64, be16 to be64, char), bool, an IntEnum, an array or a struct"
@@ -115,7 +127,7 @@ class StructView(View):
 
 def runs(kind: Any) -> Iterator[tuple[int, int]]:
     """First byte and size of each part of a value without padding."""
-    from bpfvm.lang.layout import leaves
+    from bpfvm.lang.types.layout import leaves
 
     start = end = 0
     for at, storage in leaves(kind):
@@ -146,8 +158,8 @@ def struct(cls: type | None = None, *, packed: bool = False) -> Any:
 
 
 def _struct(cls: type, packed: bool, around: Mapping[str, Any]) -> Any:
-    from bpfvm.lang.convert import ctypes_members, defaults_of, is_ctypes
-    from bpfvm.lang.pointers import resolve
+    from bpfvm.lang.types.convert import ctypes_members, defaults_of, is_ctypes
+    from bpfvm.lang.types.pointers import resolve
 
     own = Own(cls.__name__)
     if is_ctypes(cls):

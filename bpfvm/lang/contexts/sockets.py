@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bpfvm.lang.structs import struct
-from bpfvm.lang.types import u16, u32
+from bpfvm.lang.types.scalars import u16, u32
+from bpfvm.lang.types.structs import struct
 
 
 @struct

@@ -1,4 +1,4 @@
-"""`pkt`, the packet that the running program sees, and views of it: a header of lang.headers, or bytes, at a place.
+"""`pkt`, the packet that the running program sees, and views of it: a header of headers.py, or bytes, at a place.
 
 `pkt.ip.proto` is a chain: layers, then a field. A layer does not test that the packet holds that protocol. What lies
 past the packet's end raises PacketError, a fault of the program: a field where it is read, a slice where it is made.
@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from bpfvm.lang.active import layer, machine
-from bpfvm.lang.arrays import array_of
 from bpfvm.lang.faults import PacketError
-from bpfvm.lang.headers import DATA, FARTHEST, HEADERS, META, NAMED, PACKET, ROOTS, Header, Layer
-from bpfvm.lang.layout import Layout, size_of, view
-from bpfvm.lang.memory import contents, load, store
-from bpfvm.lang.packet_calls import CALLS, result
-from bpfvm.lang.structs import Member
-from bpfvm.lang.types import u8
+from bpfvm.lang.packets.calls import CALLS, result
+from bpfvm.lang.packets.headers import DATA, FARTHEST, HEADERS, META, NAMED, PACKET, ROOTS, Header, Layer
+from bpfvm.lang.types.arrays import array_of
+from bpfvm.lang.types.layout import Layout, size_of, view
+from bpfvm.lang.types.memory import contents, load, store
+from bpfvm.lang.types.scalars import u8
+from bpfvm.lang.types.structs import Member
 
 
 class _Bytes:

@@ -14,13 +14,13 @@ from typing import Any, TypeAlias
 
 from bpfvm.core.bits import M64
 from bpfvm.lang.active import Machine, machine
-from bpfvm.lang.arrays import array_of
-from bpfvm.lang.kernel_functions import names, row_of
-from bpfvm.lang.layout import View, size_of, view
+from bpfvm.lang.helpers.kernel_functions import names, row_of
 from bpfvm.lang.maps import Map
 from bpfvm.lang.maps.base import Memory, loaded
-from bpfvm.lang.pointers import Pointer
-from bpfvm.lang.types import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
+from bpfvm.lang.types.arrays import array_of
+from bpfvm.lang.types.layout import View, size_of, view
+from bpfvm.lang.types.pointers import Pointer
+from bpfvm.lang.types.scalars import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
 from bpfvm.tables import helpers, kfuncs
 from bpfvm.tables.helpers import Arg, Ret
 from bpfvm.tables.helpers.callbacks import CALLBACKS, places

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from bpfvm.core.bits import M64
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.active import Machine, machine
-from bpfvm.lang.arrays import ArrayType, array_of, is_bytes
 from bpfvm.lang.faults import ProbeError
-from bpfvm.lang.kernel_types import KernelArray, KernelStruct, Opaque
-from bpfvm.lang.layout import Layout, Own, size_of, view
-from bpfvm.lang.structs import StructType
-from bpfvm.lang.types import Storage, char
+from bpfvm.lang.types.arrays import ArrayType, array_of, is_bytes
+from bpfvm.lang.types.kernel import KernelArray, KernelStruct, Opaque
+from bpfvm.lang.types.layout import Layout, Own, size_of, view
+from bpfvm.lang.types.scalars import Storage, char
+from bpfvm.lang.types.structs import StructType
 
 SPACES = ("user", "kernel")
 POINTER_BITS = 64
@@ -210,7 +210,7 @@ def pointer_to(space: str, target: Any) -> Any:
     """The type of pointers to `target`, None for what is not known. UsageError for what no pointer type has."""
     kind = None if target in (None, type(None)) else char if target in (str, bytes) else target
     if kind is not None and not isinstance(kind, Storage | Layout | KernelStruct | KernelArray | Opaque | Own):
-        from bpfvm.lang.layout import stored_as
+        from bpfvm.lang.types.layout import stored_as
 
         stored = stored_as(kind)
         if not isinstance(stored, Storage | Layout):
@@ -237,7 +237,7 @@ def resolve(own: Own, made: Layout) -> None:
 
 
 def fields_of(target: Any) -> Mapping[str, Any]:
-    """The fields of what a pointer points to, by name: structs.Member or kernel_types.Field; none of other types."""
+    """The fields of what a pointer points to, by name: structs.Member or kernel.Field; none of other types."""
     if isinstance(target, StructType):
         return target.__members__
     return target.fields if isinstance(target, KernelStruct) else {}

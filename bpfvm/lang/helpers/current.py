@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bpfvm.lang.active import machine
-from bpfvm.lang.kernel_btf import KERNEL
-from bpfvm.lang.kernel_types import of_name
-from bpfvm.lang.pointers import pointer_to
+from bpfvm.lang.types.kernel import of_name
+from bpfvm.lang.types.kernel_btf import KERNEL
+from bpfvm.lang.types.pointers import pointer_to
 from bpfvm.tables.helpers import allowed
 
 TYPED, PLAIN = "get_current_task_btf", "get_current_task"

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from bpfvm.core.errors import Unavailable
-from bpfvm.lang.arrays import ArrayType, array_of
-from bpfvm.lang.kernel_btf import KERNEL
-from bpfvm.lang.kernel_types import KernelArray, KernelStruct, Opaque, struct_of
-from bpfvm.lang.pointers import pointer_to
-from bpfvm.lang.types import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
+from bpfvm.lang.types.arrays import ArrayType, array_of
+from bpfvm.lang.types.kernel import KernelArray, KernelStruct, Opaque, struct_of
+from bpfvm.lang.types.kernel_btf import KERNEL
+from bpfvm.lang.types.pointers import pointer_to
+from bpfvm.lang.types.scalars import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
 from bpfvm.obj.btf.types import Struct
 from bpfvm.tables import syscalls
 from bpfvm.tables.linux import CLASSES

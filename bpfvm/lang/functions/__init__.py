@@ -1,0 +1,1 @@
+"""Functions of users: their source, signature, what they bring and what they call."""

@@ -1,0 +1,1 @@
+"""The packet, its headers, calls on it, its checksums."""

@@ -1,0 +1,1 @@
+"""Types of values: numbers, structs, arrays, pointers, and the kernel's own."""

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from bpfvm.obj.captures.pcap import encode_capture
-from tests.unit.obj.pcapng import Maker
+from tests.unit.obj.captures.pcapng import Maker
 
 SIZE, PACKET = 1 << 30, 65_024
 ROOM = 256 << 20  # bytes of a disk that headers of a sparse file can take

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from kernel_tests import debian
-from tests.unit.obj.damage import KINDS
-from tests.unit.obj.test_damage import captures, report, report_captures
-from tests.unit.obj.test_damaged_processes import run_all, single
+from tests.unit.obj.damage.changes import KINDS
+from tests.unit.obj.damage.test_damage import captures, report, report_captures
+from tests.unit.obj.damage.test_processes import run_all, single
 
 OBJECTS = sorted((Path(__file__).resolve().parents[1] / "tests/objects").glob("*.o"))
 IN_ONE_PROCESS, PROCESSES = (1_500, 20_000), (30, 300)  # a part of them, and all

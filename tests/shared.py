@@ -24,7 +24,7 @@ TESTS = (
     "tests/unit/fuzz/test_shrink.py::*",
     "tests/unit/isa/test_cfg.py::*",
     "tests/unit/isa/test_flow.py::*",
-    "tests/unit/obj/test_oracles.py::*",
+    "tests/unit/obj/writer/test_oracles.py::*",
     "tests/unit/test_corpus.py::*",
     "tests/unit/verifier/test_narrow.py::*",
 )

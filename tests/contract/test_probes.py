@@ -163,9 +163,9 @@ BUGS: Mapping[int, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     11: (
         "objects: sizes that overflow, relocations of either number, data sections, symbols of wrong type or size",
         (),
-        ("unit/obj/test_elf_read.py::test_damage_of_the_header_is_named", "unit/obj/test_damage.py::*",
-         "unit/obj/test_functions.py::*", "unit/obj/test_references.py::*",
-         "unit/obj/test_maps_read.py::test_the_distance_tells_a_size_that_symbols_do_not"),
+        ("unit/obj/reader/test_object.py::test_damage_of_the_header_is_named", "unit/obj/damage/test_damage.py::*",
+         "unit/obj/elf/test_functions.py::*", "unit/obj/reader/test_references.py::*",
+         "unit/obj/reader/test_maps.py::test_the_distance_tells_a_size_that_symbols_do_not"),
     ),
     12: (
         "the count of instructions and the place where it ends a run",

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.obj.captures.capture import Capture, open_capture
 from bpfvm.obj.captures.pcapng_write import MOST_COMMENT, VERDICT, Writer, verdict_of
-from tests.unit.obj.damage import damaged
-from tests.unit.obj.pcapng import Maker
+from tests.unit.obj.captures.pcapng import Maker
+from tests.unit.obj.damage.changes import damaged
 
 Packet = tuple[int, bytes, int]
 

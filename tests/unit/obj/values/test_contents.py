@@ -19,7 +19,7 @@ from bpfvm.obj.reader.object import read_object
 from bpfvm.obj.values.contents import FrozenRecord, decode_entries, encode_entries, from_json, shape_of, to_json
 from bpfvm.obj.values.shapes import Raw
 
-OBJECTS = Path(__file__).resolve().parents[2] / "objects"
+OBJECTS = Path(__file__).resolve().parents[3] / "objects"
 SEEN = {
     "packets": 7, "bytes": 1 << 40, "family": 3, "balance": -7, "label": "arp", "word": 0x01020304,
     "octets": [4, 3, 2, 1], "first": 0x0304, "second": 0x0102, "pad": 5, "priority": 9, "dropped": True,

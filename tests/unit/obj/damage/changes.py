@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tests.unit.obj.object_layout import ARRAY, NOBITS, PTR, REL, REL_TYPE, SECTION, SYMBOL, SYMTAB, Layout, layout
+from tests.unit.obj.damage.layout import ARRAY, NOBITS, PTR, REL, REL_TYPE, SECTION, SYMBOL, SYMTAB, Layout, layout
 
 EXTREMES = (0, 1, 0x7F, 0xFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 1 << 30, 1 << 63, (1 << 64) - 1)
 FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}

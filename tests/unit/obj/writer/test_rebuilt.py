@@ -18,7 +18,7 @@ from bpfvm.obj.reader.object import parse_object, read_object
 from bpfvm.obj.writer.complete import completed
 from bpfvm.obj.writer.object import write_object
 
-OBJECTS = Path(__file__).parents[2] / "objects"
+OBJECTS = Path(__file__).parents[3] / "objects"
 FLOOR = 75
 
 

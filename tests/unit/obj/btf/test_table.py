@@ -14,7 +14,7 @@ from bpfvm.obj.btf import ext as btf_ext
 from bpfvm.obj.btf import types
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.cursor import Bytes, StringTable
-from tests.unit.obj.specs import names
+from tests.unit.obj.writer.specs import names
 
 words = st.integers(0, (1 << 32) - 1)
 ids = st.integers(0, 8)

@@ -11,7 +11,7 @@ from bpfvm.obj.elf import container as elf
 from bpfvm.obj.reader.object import parse_object, read_object
 from bpfvm.obj.writer.object import write_object
 
-FILE = Path(__file__).resolve().parents[2] / "objects" / "refused" / "tables.o"
+FILE = Path(__file__).resolve().parents[3] / "objects" / "refused" / "tables.o"
 CONTROL = ((0, "ssthresh"), (8, "cong_avoid"), (16, "undo_cwnd"))
 
 

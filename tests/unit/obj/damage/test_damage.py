@@ -13,16 +13,16 @@ from typing import Any
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.captures.capture import Capture
 from bpfvm.obj.captures.pcap import encode_capture, write_capture
-from tests.unit.obj.damage import KINDS, damaged, damaged_objects
-from tests.unit.obj.pcapng import Maker
+from tests.unit.obj.captures.pcapng import Maker
+from tests.unit.obj.damage.changes import KINDS, damaged, damaged_objects
 
-OBJECTS = Path(__file__).resolve().parents[2] / "objects"
+OBJECTS = Path(__file__).resolve().parents[3] / "objects"
 COUNT = 2000
 
 
 def report(files: Sequence[Path], count: int, seed: int) -> dict[str, Any]:
-    """What damage_run says of `count` objects in a process of its own, after the checks that hold for any of them."""
-    command = [sys.executable, "-m", "tests.unit.obj.damage_run", str(count), str(seed), *map(str, files)]
+    """What run.py says of `count` objects in a process of its own, after the checks that hold for any of them."""
+    command = [sys.executable, "-m", "tests.unit.obj.damage.run", str(count), str(seed), *map(str, files)]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=OBJECTS.parents[1], timeout=60 + count / 20, check=False
     )
@@ -42,7 +42,7 @@ def report(files: Sequence[Path], count: int, seed: int) -> dict[str, Any]:
 
 def report_captures(files: Sequence[Path], count: int, seed: int) -> None:
     """The same for captures: damage_captures in a process of its own."""
-    command = [sys.executable, "-m", "tests.unit.obj.damage_captures", str(count), str(seed), *map(str, files)]
+    command = [sys.executable, "-m", "tests.unit.obj.damage.captures", str(count), str(seed), *map(str, files)]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=OBJECTS.parents[1], timeout=60 + count / 20, check=False
     )

@@ -18,7 +18,7 @@ from bpfvm.obj.core.externs import SymbolsHidden, addresses, resolved
 from bpfvm.obj.model import ExternSpec, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.reader.object import read_object
 
-OBJECTS = Path(__file__).resolve().parents[2] / "objects"
+OBJECTS = Path(__file__).resolve().parents[3] / "objects"
 
 
 @dataclass

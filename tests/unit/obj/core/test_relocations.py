@@ -40,7 +40,7 @@ from bpfvm.obj.cursor import Bytes, StringTable
 from bpfvm.obj.model import CoreReloc, ObjectSpec, ProgramSpec
 from bpfvm.obj.reader.object import read_object
 
-OBJECTS = Path(__file__).resolve().parents[2] / "objects"
+OBJECTS = Path(__file__).resolve().parents[3] / "objects"
 INT, U32, U64, S16 = Int("int", 4, 32, 0, True), Int("u32", 4, 32), Int("u64", 8, 64), Int("s16", 2, 16, 0, True)
 
 

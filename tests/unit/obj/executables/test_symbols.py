@@ -12,7 +12,7 @@ from bpfvm.obj.executables import libraries
 from bpfvm.obj.executables import symbols as executable
 from bpfvm.obj.executables.symbols import Executable, Function, Probe
 
-SHOP = Path(__file__).parents[2] / "process" / "shop"
+SHOP = Path(__file__).parents[3] / "process" / "shop"
 
 # symbols that g++ 12 and rustc 1.95 make (both manglings) -> the names that find them
 MANGLED = {

@@ -21,9 +21,9 @@ from bpfvm.obj.model import CoreReloc, ExternSpec, FunctionSpec, MapSpec, Object
 from bpfvm.obj.reader.object import parse_object, read_object
 from bpfvm.obj.writer.complete import completed
 from bpfvm.obj.writer.object import write_object
-from tests.unit.obj.specs import LINKED, objects
+from tests.unit.obj.writer.specs import LINKED, objects
 
-OBJECTS = Path(__file__).resolve().parents[2] / "objects"
+OBJECTS = Path(__file__).resolve().parents[3] / "objects"
 RETURN = (insn("mov64_k", 0, imm=2), insn("exit"))
 
 

@@ -19,9 +19,9 @@ from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import FaultSite, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.reader.object import read_object
 from bpfvm.obj.writer.object import write_object
-from tests.unit.obj.listings import Facts, facts_of, functions
+from tests.unit.obj.writer.listings import Facts, facts_of, functions
 
-OBJECTS = sorted((Path(__file__).resolve().parents[2] / "objects").glob("*.o"))
+OBJECTS = sorted((Path(__file__).resolve().parents[3] / "objects").glob("*.o"))
 
 
 LOADER = shutil.which("bpftool")

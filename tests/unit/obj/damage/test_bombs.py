@@ -18,7 +18,7 @@ from bpfvm.obj.elf import container as elf
 from bpfvm.obj.model import CoreReloc, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.reader.object import parse_object
 from bpfvm.obj.writer.object import write_object
-from tests.unit.obj.damage_run import alarm
+from tests.unit.obj.damage.run import alarm
 
 CODE = (insn("mov64_k", 0, imm=1), insn("exit"))
 WORD = Int("int", 4, 32)

@@ -1,4 +1,4 @@
-"""Read damaged captures in this process as `bpfvm run` does, and report: COUNT SEED FILE… as for damage_run."""
+"""Read damaged captures in this process as `bpfvm run` does, and report: COUNT SEED FILE… as for run.py."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.captures.capture import Capture
-from tests.unit.obj.damage import damaged
-from tests.unit.obj.damage_run import TooLong, alarm
+from tests.unit.obj.damage.changes import damaged
+from tests.unit.obj.damage.run import TooLong, alarm
 
 
 def use(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Use damaged objects in this process as users do, and report: `python -m tests.unit.obj.damage_run COUNT SEED FILE…`.
+"""Use damaged objects in this process as users do, and report: `python -m tests.unit.obj.damage.run COUNT SEED FILE…`.
 
 A process of its own, so that its memory is nobody else's. An object is used up to the first BpfvmError: read, its types
 and map contents shown, relocated, disassembled, loaded by the reference tier and run, written. What may not happen is
@@ -36,7 +36,7 @@ from bpfvm.obj.values.contents import shape_of
 from bpfvm.obj.writer.complete import completed
 from bpfvm.obj.writer.object import write_object
 from bpfvm.tables.progs import BY_NAME
-from tests.unit.obj.damage import damaged_objects
+from tests.unit.obj.damage.changes import damaged_objects
 
 SECONDS = 1.0  # of processor time, for one object
 WALL = 20  # times as many on a machine that is busy

@@ -17,7 +17,7 @@ from bpfvm.core.errors import LoadError
 from bpfvm.obj.captures import links
 from bpfvm.obj.captures.capture import Capture, open_capture
 from bpfvm.obj.captures.pcap import encode_capture, write_capture
-from tests.unit.obj.pcapng import Maker
+from tests.unit.obj.captures.pcapng import Maker
 
 IPV4, IPV6 = b"\x45" + bytes(19), b"\x60" + bytes(39)
 ETHERNET = bytes(6) + b"\x02" * 6

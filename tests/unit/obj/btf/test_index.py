@@ -26,7 +26,7 @@ from bpfvm.obj.btf.view import essential_name
 from bpfvm.obj.cursor import Bytes, StringTable
 from bpfvm.obj.reader.object import read_object
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 OBJECTS = sorted((ROOT / "tests" / "objects").glob("*.o"))
 
 

@@ -1,17 +1,23 @@
 """What coverage and checked samples cost on the native tier, as ratios to the same loop without them; changes of maps.
 
-The first rows are `xdp_count.o` over packets of 64 bytes, thread CPU time, the least of several rounds. The last ones
-store a packet's source in a hash map and take it out again: by compiled code, and by callbacks of Python.
+The first rows are `xdp_count.o` over packets of 64 bytes, thread CPU time, the least of several rounds; one packet in
+SAMPLE is run by the reference tier, too, in the row of the sample, which is the whole command. The last ones store a
+packet's source in a hash map and take it out again: by compiled code, and by callbacks of Python.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks._flows import SOURCE, deleted, stored
 from benchmarks.long import COUNTER, records
+from bpfvm.cli import status
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
 from bpfvm.emulator.native import changes
@@ -23,31 +29,9 @@ from bpfvm.obj.reader.object import read_object
 from bpfvm.run.session import Session
 
 PACKETS, ROUNDS = 1_000_000, 4
+SAMPLE, SAMPLED = 10_000, 3.0  # one packet in so many; as long as the command without it, at most
 COVERED = 2.5  # at most: a counter for each block, that no processor keeps in a register
-CHANGES = """
-r6 = *(u32 *)(r1 +0)
-r7 = *(u32 *)(r1 +4)
-r0 = 1
-r3 = r6
-r3 += 34
-if r3 > r7 goto out
-r3 = *(u32 *)(r6 +26)
-*(u32 *)(r10 -4) = r3
-*(u64 *)(r10 -16) = 1
-r1 = map[flows]
-r2 = r10
-r2 += -4
-r3 = r10
-r3 += -16
-r4 = 0
-call 2
-r1 = map[flows]
-r2 = r10
-r2 += -4
-call 3
-r0 = 2
-out: exit
-"""
+CHANGES = SOURCE + "*(u64 *)(r10 -16) = 1\n" + stored(0) + deleted() + "r0 = 2\nout: exit\n"
 
 
 def least(session: Session, path: Path, rounds: int = ROUNDS) -> float:
@@ -73,6 +57,25 @@ def covered(path: Path) -> None:
                 raise SystemExit("coverage did not count all packets")
     print(f"{'plain':<24}{plain:>10.1f}{1:>8.2f}")
     print(f"{'coverage':<24}{counting:>10.1f}{counting / plain:>8.2f}  at most {COVERED} is good")
+
+
+def sampled(path: Path) -> None:
+    """Print the rows of a checked sample."""
+    spent = {}
+    for name, more in (("command", []), (f"--checked-sample {SAMPLE}", ["--checked-sample", str(SAMPLE)])):
+        rounds = []
+        for _ in range(ROUNDS):
+            start = time.thread_time()
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                code = status(["run", COUNTER, "--packet", str(path), "--engine", "native", "--json", *more])
+            rounds.append((time.thread_time() - start) / PACKETS * 1e9)
+            found = json.loads(out.getvalue())
+            if code or (more and found["checked"]["packets"] != PACKETS // SAMPLE):
+                raise SystemExit(f"the command ended with status {code}: {found.get('checked')}")
+        spent[name] = min(rounds)
+    (plain, first), (name, second) = spent.items()
+    print(f"{plain:<24}{first:>10.1f}{1:>8.2f}")
+    print(f"{name:<24}{second:>10.1f}{second / first:>8.2f}  at most {SAMPLED} is good")
 
 
 def changed(path: Path) -> None:
@@ -104,6 +107,7 @@ def main() -> None:
         with path.open("wb") as file:
             file.writelines(records(PACKETS))
         covered(path)
+        sampled(path)
         with path.open("wb") as file:
             file.writelines(records(PACKETS // 5))
         changed(path)

@@ -10,8 +10,9 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
+from io import BufferedReader
 from types import TracebackType
-from typing import BinaryIO, Protocol, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias, cast
 
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.obj.captures import links
@@ -23,7 +24,8 @@ from bpfvm.obj.cursor import one_line
 from bpfvm.obj.files import open_regular
 
 STANDARD_INPUT = "-"
-_COPIED = 1 << 20  # bytes of a pipe that are copied at a time
+_PIPE = 1 << 20  # bytes that a pipe shall hold: fewer turns between who writes and this
+_COPIED = 1 << 18  # bytes of it that are copied at a time, by way of memory that stays in the cache
 
 # A timestamp in ns; the frame, or why no program of the layer sees the packet; the captured bytes; the frame's length
 # on the wire.
@@ -214,10 +216,11 @@ def _copied(source: BinaryIO, name: str) -> tuple[bytes | mmap.mmap, int | None]
     if not is_pcap(head) and not is_pcapng(head):
         return head, None
     with contextlib.suppress(OSError):
-        fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _COPIED)  # fewer turns between who writes and this
+        fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE)
+    piece = memoryview(bytearray(_COPIED))
     with tempfile.TemporaryFile() as copy:
         copy.write(head)
-        while piece := source.read(_COPIED):
-            copy.write(piece)
+        while size := cast(BufferedReader, source).readinto(piece):
+            copy.write(piece[:size])
         copy.flush()
         return _mapped(copy, name), os.dup(copy.fileno())

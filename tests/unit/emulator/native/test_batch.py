@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import struct
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks._flows import SOURCE, counted, found, on_cpu
 from bpfvm.cli import run as run_command
 from bpfvm.cli import status
 from bpfvm.emulator.code import Code
@@ -19,66 +19,24 @@ from bpfvm.emulator.native import batch
 from bpfvm.emulator.native.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.translate import Module
-from bpfvm.isa.asm import assemble
 from bpfvm.obj.captures.pcap import encode_capture
-from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
-from bpfvm.obj.writer.object import write_object
+from bpfvm.obj.model import MapSpec
+from tests.unit.emulator.native import captures
+from tests.unit.emulator.native.captures import Captured, capture
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 ROOT = Path(__file__).resolve().parents[4]
 PROTO = str(ROOT / "examples" / "proto.py")
 COUNTER = str(ROOT / "tests" / "objects" / "xdp_count.o")
-Captured = pytest.CaptureFixture[str]
 
 MAPS = {
     "flows": MapSpec("flows", "hash", 4, 8, 40), "cpus": MapSpec("cpus", "percpu_array", 4, 8, 1),
     "last": MapSpec("last", "array", 4, 8, 1),
 }  # fmt: skip
-# Counts packets by their bytes 26 to 29 and by CPU, notes the time; reads byte 40 whether it is there or not
-FLOWS = """
-r6 = *(u32 *)(r1 +0)
-r7 = *(u32 *)(r1 +4)
-r0 = 1
-r3 = r6
-r3 += 30
-if r3 > r7 goto out
-r3 = *(u32 *)(r6 +26)
-*(u32 *)(r10 -4) = r3
-r1 = map[flows]
-r2 = r10
-r2 += -4
-call 1
-if r0 != 0 goto there
-*(u64 *)(r10 -16) = 0
-r1 = map[flows]
-r2 = r10
-r2 += -4
-r3 = r10
-r3 += -16
-r4 = 1
-call 2
-r1 = map[flows]
-r2 = r10
-r2 += -4
-call 1
-if r0 == 0 goto pass
-there: r1 = 1
-lock *(u64 *)(r0 +0) += r1
-pass: *(u32 *)(r10 -4) = 0
-r1 = map[cpus]
-r2 = r10
-r2 += -4
-call 1
-if r0 == 0 goto out
-r1 = *(u64 *)(r0 +0)
-r1 += 1
-*(u64 *)(r0 +0) = r1
-*(u32 *)(r10 -4) = 0
-r1 = map[last]
-r2 = r10
-r2 += -4
-call 1
+# Counts packets by source and by CPU, notes the time; reads byte 40 whether it is there or not
+FLOWS = (
+    SOURCE + counted("pass") + "pass: " + on_cpu("out") + "*(u32 *)(r10 -4) = 0\n" + found("last") + """
 if r0 == 0 goto out
 r8 = r0
 call 5
@@ -87,17 +45,15 @@ r0 = *(u8 *)(r6 +40)
 r0 &= 15
 out: exit
 """
+)  # fmt: skip
 
 
 @pytest.fixture
 def flows(tmp_path: Path) -> str:
-    path = tmp_path / "flows.o"
-    program = ProgramSpec("count", "xdp", "xdp", tuple(assemble(FLOWS)))
-    path.write_bytes(write_object(ObjectSpec({"count": program}, MAPS, license="GPL")))
-    return str(path)
+    return captures.program(tmp_path / "flows.o", FLOWS, MAPS)
 
 
-def packets(count: int, short: float = 0.1) -> list[tuple[int, bytes]]:
+def packets(count: int, short: float = 0.2) -> list[tuple[int, bytes]]:
     """Packets of IPv4 from 50 sources; some end anywhere."""
     source = random.Random(count)
     found = []
@@ -107,11 +63,6 @@ def packets(count: int, short: float = 0.1) -> list[tuple[int, bytes]]:
         size = source.randrange(len(frame)) if source.random() < short else len(frame)
         found.append((1_600_000_000_000_000_000 + number * 1000, frame[:size]))
     return found
-
-
-def capture(path: Path, data: list[tuple[int, bytes]], nanoseconds: bool = True) -> str:
-    path.write_bytes(b"".join(encode_capture(data, nanoseconds=nanoseconds)))
-    return str(path)
 
 
 def block(kind: int, body: bytes) -> bytes:
@@ -133,13 +84,11 @@ def pcapng(data: list[tuple[int, bytes]], resolution: int, between: bytes = b"",
 
 
 def document(capsys: Captured, *words: str) -> tuple[int, dict[str, Any], str]:
-    code = status(["run", *words, "--json"])
-    out, err = capsys.readouterr()
-    found = json.loads(out)
-    found.pop("seconds")
-    found.pop("engine")
-    found.pop("warnings")  # the reference tier's alone
-    return code, found, err
+    """Without what engines do not have in common."""
+    code, document, err = captures.document(capsys, *words)
+    for name in ("seconds", "engine", "warnings"):  # the reference tier's alone
+        document.pop(name)
+    return code, document, err
 
 
 def compared(capsys: Captured, *words: str) -> dict[str, Any]:

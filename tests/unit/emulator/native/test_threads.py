@@ -2,95 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks._flows import SOURCE, counted, deleted, on_cpu, stored
 from bpfvm.cli import status
 from bpfvm.emulator.native import threads
 from bpfvm.emulator.native.engine import missing
-from bpfvm.isa.asm import assemble
-from bpfvm.obj.captures.pcap import encode_capture
-from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
-from bpfvm.obj.writer.object import write_object
+from bpfvm.obj.model import MapSpec
+from tests.unit.emulator.native import captures
+from tests.unit.emulator.native.captures import Captured
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 PROTO = str(Path(__file__).resolve().parents[4] / "examples" / "proto.py")
-Captured = pytest.CaptureFixture[str]
 MAPS = {"flows": MapSpec("flows", "hash", 4, 8, 3000), "cpus": MapSpec("cpus", "percpu_array", 4, 8, 1),
         "gone": MapSpec("gone", "hash", 4, 8, 100)}  # fmt: skip
-# Counts packets by source, adds what is new, and deletes and stores in another map; counts by CPU; reads byte 40
-FLOWS = """
-r6 = *(u32 *)(r1 +0)
-r7 = *(u32 *)(r1 +4)
-r0 = 1
-r3 = r6
-r3 += 34
-if r3 > r7 goto out
-r3 = *(u32 *)(r6 +26)
-*(u32 *)(r10 -4) = r3
-r1 = map[flows]
-r2 = r10
-r2 += -4
-call 1
-if r0 != 0 goto there
-*(u64 *)(r10 -16) = 0
-r1 = map[flows]
-r2 = r10
-r2 += -4
-r3 = r10
-r3 += -16
-r4 = 1
-call 2
-r1 = map[flows]
-r2 = r10
-r2 += -4
-call 1
-if r0 == 0 goto lost
-there: r1 = 1
-lock *(u64 *)(r0 +0) += r1
+# Counts packets by source, stores in another map and deletes there; counts by CPU; reads byte 40
+FLOWS = (
+    SOURCE + counted("lost") + """
 r3 = *(u8 *)(r6 +29)
 r3 &= 31
 *(u32 *)(r10 -4) = r3
 *(u64 *)(r10 -16) = r3
-r1 = map[gone]
-r2 = r10
-r2 += -4
-r3 = r10
-r3 += -16
-r4 = 0
-call 2
-r1 = map[gone]
-r2 = r10
-r2 += -4
-call 3
-*(u32 *)(r10 -4) = 0
-r1 = map[cpus]
-r2 = r10
-r2 += -4
-call 1
-if r0 == 0 goto lost
-r1 = *(u64 *)(r0 +0)
-r1 += 1
-*(u64 *)(r0 +0) = r1
+""" + stored(0, "gone") + deleted("gone") + on_cpu("lost") + """
 r0 = *(u8 *)(r6 +40)
 r0 &= 15
 exit
 lost: r0 = 99
 out: exit
 """
+)  # fmt: skip
 
 
 @pytest.fixture
 def flows(tmp_path: Path) -> str:
-    path = tmp_path / "flows.o"
-    program = ProgramSpec("count", "xdp", "xdp", tuple(assemble(FLOWS)))
-    path.write_bytes(write_object(ObjectSpec({"count": program}, MAPS, license="GPL")))
-    return str(path)
+    return captures.program(tmp_path / "flows.o", FLOWS, MAPS)
 
 
 def capture(path: Path, count: int, short: float) -> str:
@@ -99,20 +49,17 @@ def capture(path: Path, count: int, short: float) -> str:
         frame = bytes(12) + b"\x08\x00\x45" + bytes(11) + source.randrange(2500).to_bytes(4, "big")
         frame += source.randbytes(40)
         found.append((1000 * number, frame[: 36 if source.random() < short else len(frame)]))
-    path.write_bytes(b"".join(encode_capture(found, nanoseconds=True)))
-    return str(path)
+    return captures.capture(path, found)
 
 
 def short(path: Path) -> str:
     """Packets of which every third one ends early."""
-    found = [(1000 * number, bytes(20 if number % 3 == 0 else 60)) for number in range(300)]
-    path.write_bytes(b"".join(encode_capture(found, nanoseconds=True)))
-    return str(path)
+    return captures.capture(path, [(1000 * number, bytes(20 if number % 3 == 0 else 60)) for number in range(300)])
 
 
 def document(capsys: Captured, *words: str, code: int) -> dict[str, Any]:
-    assert status(["run", *words, "--json", "--engine", "native"]) == code
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    told, found, _ = captures.document(capsys, *words, "--engine", "native")
+    assert told == code
     return found
 
 
@@ -166,9 +113,7 @@ def test_what_excludes_them_is_one_line(
 
 def test_a_program_that_asks_python_is_refused(tmp_path: Path, capsys: Captured) -> None:
     maps = {**MAPS, "gone": MapSpec("gone", "lru_hash", 4, 8, 100)}
-    path = tmp_path / "asks.o"
-    program = ProgramSpec("count", "xdp", "xdp", tuple(assemble(FLOWS)))
-    path.write_bytes(write_object(ObjectSpec({"count": program}, maps, license="GPL")))
+    path = captures.program(tmp_path / "asks.o", FLOWS, maps)
     words = ["--packet", capture(tmp_path / "a.pcap", 10, 0), "--threads", "--cpus", "2"]
-    assert status(["run", str(path), *words]) == 1
+    assert status(["run", path, *words]) == 1
     assert "count cannot run on threads: it asks Python at each helper" in capsys.readouterr().err

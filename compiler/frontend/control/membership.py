@@ -156,9 +156,11 @@ def _among(f: Translation, left: Operand, items: Sequence[Value], place: ast.exp
         return _same(f, left, items, place)
     if not f.exact(wanted, left[1]):
         return unknown(f)
-    numbers = [one for one in items if isinstance(one, Number)]
-    known = sorted({one.constant for one in numbers if one.constant is not None})
-    others = [one for one in numbers if one.constant is None]
+    numbers = [
+        (one, node) for one, node in zip(items, _nodes(place, len(items)), strict=True) if isinstance(one, Number)
+    ]
+    known = sorted({one.constant for one, _ in numbers if one.constant is not None})
+    others = [(one, node) for one, node in numbers if one.constant is None]
     runs = _runs(known)
     if len(runs) + len(others) > _MOST_TESTS:
         f.error(
@@ -176,15 +178,22 @@ def _among(f: Translation, left: Operand, items: Sequence[Value], place: ast.exp
         holds += more
         if not fails:
             return holds, []
-    for one in others:
-        if not f.exact(one, place):
-            continue
+    for one, node in others:
         flow.enter(f, fails)
+        if not f.exact(one, node):
+            fails = [f.end()]
+            continue
         more, fails = ordered(f, _EQUAL, f.state.known(wanted), f.state.known(one))
         holds += more
         if not fails:
             break
     return holds, fails
+
+
+def _nodes(place: ast.expr, count: int) -> Sequence[ast.expr]:
+    """Where each of the items stands; `place` for items that are not written one by one."""
+    parts = place.elts if isinstance(place, ast.Tuple | ast.List | ast.Set) else ()
+    return parts if len(parts) == count else [place] * count
 
 
 def _runs(values: Sequence[int]) -> list[tuple[int, int]]:

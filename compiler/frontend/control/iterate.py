@@ -415,8 +415,7 @@ def _ranged(
         at = f.state.names[next_name]
         assert isinstance(at, Number), "the next number"
         at = f.state.known(at)
-        test = COMPARISONS[ast.Lt if source.step > 0 else ast.Gt]
-        holds, fails = compare.ordered(f, test, at, f.state.known(source.stop))
+        holds, fails = _goes_on(f, source, at)
         flow.enter(f, holds)
         if not f.reachable:
             return fails
@@ -446,6 +445,18 @@ def _ranged(
     finish(f, turns, exits, node.orelse, statements)
     if f.reachable:
         f.state.names.pop(next_name, None)
+
+
+def _goes_on(f: Translation, source: Range, at: Number) -> compare.Branches:
+    """Branch on whether the next number is in the range.
+
+    The place, which the kernel's verifier knows on each turn, is the second operand of a test against a stop that it
+    does not know: verifiers of 6.1 and before see which way such a test goes by a constant second operand alone.
+    """
+    stop = f.state.known(source.stop)
+    if stop.constant is None:
+        return compare.ordered(f, COMPARISONS[ast.Gt if source.step > 0 else ast.Lt], stop, at)
+    return compare.ordered(f, COMPARISONS[ast.Lt if source.step > 0 else ast.Gt], at, stop)
 
 
 def _walk(f: Translation, source: Range) -> int:

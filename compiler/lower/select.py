@@ -298,6 +298,11 @@ class _Selector:
         base, off = self.address(pointer, value.imm)
         if pointer.type == Ptr("ctx"):  # which takes immediates since 6.4 only
             self.emit(f"stx{bits}", base, self.register(what), off)
+        elif bits == 64 and what.op == "const" and what.imm and base == R10 and not self.target.may_goto:
+            # Verifiers before 6.3 take the eight bytes for a spilled register, also where a store at an unknown place
+            # has changed a part of them, and refuse to load another part: "invalid size of register fill".
+            self.emit("st32", base, off=off, imm=signed(what.imm, 32))
+            self.emit("st32", base, off=off + 4, imm=signed(what.imm >> 32, 32))
         else:
             self.put(bits, base, off, what)
 

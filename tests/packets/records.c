@@ -26,12 +26,11 @@ int records(struct xdp_md *ctx)
 	for (int turn = 0; turn < 15; turn++) {
 		__u32 some = size - taken < sizeof(part) ? size - taken : sizeof(part);
 
-		barrier_var(some); /* the verifier wants to see both bounds, those before 6.18 one at a time */
-		if (some < 1)
+		if (!some)
 			break;
-		barrier_var(some);
-		if (some > sizeof(part) || bpf_xdp_load_bytes(ctx, taken, part, some) ||
-		    bpf_dynptr_write(&record, taken, part, some, 0))
+		barrier_var(some); /* the verifier wants to see both bounds, those before 6.3 without a jump between */
+		some = ((some - 1) & (sizeof(part) - 1)) + 1;
+		if (bpf_xdp_load_bytes(ctx, taken, part, some) || bpf_dynptr_write(&record, taken, part, some, 0))
 			break;
 		taken += some;
 	}

@@ -63,8 +63,11 @@ _PROGRAMS = _rows("programs",
     ("line_info", "load line_info", "5.0", "source lines in verifier logs"),
     ("local_calls", "load local_call", "4.16", "functions of a program that are called, not inlined"),
     ("global_functions", "load global_function", "5.6", "functions that are verified once for all callers"),
+    ("pointer_arguments", "load pointer_argument", "5.12", "memory lent to functions that are verified once"),
+    ("lent_keys", "load lent_key", "6.2", "records and memory that a global function is lent as keys of maps"),
     ("large_programs", "load large", "5.2", "programs of more than 4096 instructions, up to a million verified"),
     ("bounded_loops", "load loop", "5.3", "loops that need not be unrolled"),
+    ("sleepable_queues", "load sleepable_queue", "6.12", "queues and stacks in programs that may wait"),  # not in 6.1
     ("sleepable_uprobes", "load sleepable", "6.0", "uprobe programs that may wait, to read memory that is paged out"),
 )  # fmt: skip
 

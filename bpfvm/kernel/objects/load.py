@@ -44,7 +44,7 @@ def load_object(spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> 
     """
     check_switch()
     one, row = chosen(spec, program)
-    if scalars.is_of_scalars(one) and not _has_syscall_programs():
+    if scalars.is_of_scalars(one) and not _has_syscall_programs(spec, program):
         return load_object(scalars.as_xdp(spec, program), program, maps)
 
     def build(spec: ObjectSpec, lacks: Lacks) -> LoadedProgram:
@@ -62,12 +62,14 @@ def load_object(spec: ObjectSpec, program: str, maps: Mapping[str, Entries]) -> 
     return attempted(spec, build)
 
 
-def _has_syscall_programs() -> bool:
-    """Whether this kernel has programs of type syscall (since 5.14); what forbids them is told by the load."""
+def _has_syscall_programs(spec: ObjectSpec, program: str) -> bool:
+    """Whether this kernel has programs of type syscall (since 5.14) that may use these maps; what forbids them is told
+    by the load."""
     from bpfvm.kernel import features
 
-    answer = features.program("syscall")
-    return answer.have is not False or answer.cause != "absent"
+    queues = any(spec.maps[name].type in ("queue", "stack") for name in map_names(spec.programs[program], spec.maps))
+    asked = (features.program("syscall"), *((features.probe("sleepable_queues"),) if queues else ()))
+    return not any(one.have is False and one.cause == "absent" for one in asked)
 
 
 def check_switch() -> None:

@@ -221,6 +221,39 @@ def _functions(place: Place, linkages: tuple[int, ...]) -> None:
         ).close()  # fmt: skip
 
 
+def _pointer_argument(place: Place) -> None:
+    """A global function that is lent four bytes of its caller's stack."""
+    with Fd(probes_map.btf_of_functions((1, 1), "bpfvm_lent")) as types:
+        first = probes_map.FIRST_FUNCTION
+        start = (insn("mov64_x", 1, 10), insn("add64_k", 1, imm=-8), insn("st64", 10, off=-8))
+        records = b"".join(struct.pack("=II", slot, first + number) for number, slot in enumerate((0, len(start) + 2)))
+        load(
+            place, (*start, *_CALL), prog_btf_fd=types.number, func_info_rec_size=8, func_info=address(records),
+            func_info_cnt=2,
+        ).close()  # fmt: skip
+
+
+def _lent_key(place: Place) -> None:
+    """A record of a ring buffer as the key of a look-up."""
+    with Fd(probes_map.create("ringbuf")) as ring, Fd(probes_map.create("hash")) as table:
+        load(place, (
+            insn("lddw_map", 1, imm=ring.number), insn("mov64_k", 2, imm=8), insn("mov64_k", 3),
+            insn("call", imm=HELPERS["ringbuf_reserve"].id), insn("jne64_k", 0, off=1), insn("exit"),
+            insn("mov64_x", 6, 0), insn("st64", 6),
+            insn("lddw_map", 1, imm=table.number), insn("mov64_x", 2, 6),
+            insn("call", imm=HELPERS["map_lookup_elem"].id),
+            insn("mov64_x", 1, 6), insn("mov64_k", 2), insn("call", imm=HELPERS["ringbuf_discard"].id),
+            insn("mov64_k", 0), insn("exit"),
+        )).close()  # fmt: skip
+
+
+def _sleepable_queue(_: Place) -> None:
+    """A program of type syscall, which may wait, with a queue."""
+    place = Place(PROGRAM_TYPES["syscall"].number, flags=SLEEPABLE)
+    with Fd(probes_map.create("queue")) as queue:
+        load(place, (insn("lddw_map", 1, imm=queue.number), *place.end)).close()
+
+
 def _line_info(place: Place) -> None:
     with Fd(probes_map.btf_of_functions((1,))) as types:
         functions = struct.pack("=II", 0, probes_map.FIRST_FUNCTION)
@@ -252,6 +285,9 @@ _FORMS: Mapping[str, Callable[[Place], None]] = {
     "func_info": lambda place: _functions(place, (1,)),
     "line_info": _line_info,
     "global_function": lambda place: _functions(place, (1, 1)),
+    "pointer_argument": _pointer_argument,
+    "lent_key": _lent_key,
+    "sleepable_queue": _sleepable_queue,
     "sleepable": _flagged("kprobe", SLEEPABLE),
     "frags": _flagged("xdp", FRAGS),
     "lddw_map_value": _global_data,

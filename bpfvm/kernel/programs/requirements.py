@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from bpfvm.core.errors import BpfvmError, Unavailable, UsageError, VerifierReject
 from bpfvm.isa.insn import Insn
 from bpfvm.kernel import features
+from bpfvm.kernel.programs import lent
 from bpfvm.kernel.programs.program import map_names
 from bpfvm.kernel.programs.workarounds import READS
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
@@ -70,6 +71,10 @@ def _required(spec: ObjectSpec, program: ProgramSpec) -> Iterator[str]:
         yield "xdp_frags"
     if section.sleepable and program.type == "kprobe":
         yield "sleepable_uprobes"
+    if lent.pointer_arguments(spec, program):
+        yield "pointer_arguments"
+    if lent.lends(spec, program):
+        yield "lent_keys"
     for name in map_names(program, spec.maps):
         if name in spec.maps:
             yield f"map/{spec.maps[name].type}"

@@ -42,6 +42,7 @@ HAD = [
     ("map_batch", "++++"), ("large_programs", "++++"), ("isa_v3", "++++"), ("isa_v4", "--++"), ("perf_link", "-+++"),
     ("task_storage", "-+++"), ("cgrp_storage", "--++"), ("stream_read", "---+"), ("acquire_release", "---+"),
     ("helper/xdp/loop", "-+++"), ("program/xdp/xdp_cpumap", "++++"), ("kprobe_multi", "-+++"), ("token_create", "--++"),
+    ("pointer_arguments", "-+++"), ("lent_keys", "--++"), ("sleepable_queues", "--++"),
 ]  # fmt: skip
 
 

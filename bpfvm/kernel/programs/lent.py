@@ -6,14 +6,14 @@ instructions: where a pointer comes from, along moves, additions and spills.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.cfg import Cfg, control_flow
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
-from bpfvm.obj.btf import Btf
-from bpfvm.obj.btf_types import Const, Func, FuncProto, Ptr, Restrict, Struct, Typedef, Volatile
+from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Const, Func, FuncProto, Ptr, Restrict, Struct, Typedef, Volatile
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import BY_ID as HELPERS
 from bpfvm.tables.helpers import Arg, Ret
@@ -71,7 +71,7 @@ def lends(spec: ObjectSpec, program: ProgramSpec) -> bool:
     return any(_gives(insns, graph, {graph.block_at(slot): places for slot, places in given.items()}))
 
 
-def _gives(insns: tuple[Insn, ...], graph: Cfg, given: Mapping[int, Iterable[int]]) -> Iterable[bool]:
+def _gives(insns: tuple[Insn, ...], graph: Cfg, given: Mapping[int, Iterable[int]]) -> Iterator[bool]:
     """Of each call that takes a key or a value, whether it may be such memory. given: by function's first block."""
     known: dict[int, Places] = {}
     waiting = [(root, frozenset(given.get(root, ()))) for root in graph.roots]

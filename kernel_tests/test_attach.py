@@ -241,12 +241,12 @@ def test_probes_of_one_process() -> None:
 
 def test_samples() -> None:
     with counting("perf_event") as installed:
-        with installed.programs[NAME].attach("cpu-clock", pid=OWN, period=1_000_000):
+        with installed.programs[NAME].attach("cpu-clock", pid=OWN, period=10_000_000):  # emulated processors miss more
             start = time.thread_time()
-            while time.thread_time() - start < 0.1:
+            while time.thread_time() - start < 0.5:
                 pass
             spent = time.thread_time() - start
-        assert 0.5 <= runs(installed) / (spent * 1000) <= 1.5
+        assert 0.5 <= runs(installed) / (spent * 100) <= 1.5
 
 
 def test_iterators() -> None:
@@ -320,7 +320,8 @@ def test_wrong_targets(section: str, target: Any, options: dict[str, Any], kind:
 def test_whole_objects() -> None:
     """Programs whose sections name their places, as one link; others, and names that are none, are refused."""
     one, other, lost = (
-        spec(section, pid=OWN) for section in ("tp/syscalls/sys_enter_getpgid", "uprobe/c:getpgid", "xdp")
+        spec(section, pid=pid)
+        for section, pid in (("tp/syscalls/sys_enter_getpgid", OWN), ("uprobe/c:getpgid", OWN), ("xdp", None))
     )
     programs = {
         name: replace(made.programs[NAME], name=name)

@@ -30,7 +30,7 @@ def pointer_arguments(spec: ObjectSpec, program: ProgramSpec) -> dict[int, tuple
     types, context = spec.btf, PROGRAM_TYPES[program.type].context if program.type in PROGRAM_TYPES else None
     if types is None:
         return {}
-    found = {}
+    found: dict[int, tuple[int, ...]] = {}
     for one in program.functions:
         number = None if one.is_static else types.find(Func, one.name)
         function = types[number] if number else None
@@ -43,16 +43,18 @@ def pointer_arguments(spec: ObjectSpec, program: ProgramSpec) -> dict[int, tuple
 
 def _is_memory(types: Btf, number: int, context: str | None) -> bool:
     """A pointer, but for one to the context's structure."""
-    one = types[number] if number else None
-    if not isinstance(one := _bare(types, one), Ptr):
+    one = _bare(types, number)
+    if not isinstance(one, Ptr):
         return False
-    to = _bare(types, types[one.type] if one.type else None)
+    to = _bare(types, one.type)
     return not (isinstance(to, Struct) and to.name == context)
 
 
-def _bare(types: Btf, one: object) -> object:
-    while isinstance(one, Typedef | Const | Volatile | Restrict) and one.type:
-        one = types[one.type]
+def _bare(types: Btf, number: int) -> object:
+    """A type without names and qualifiers; None for void."""
+    one = types[number] if number else None
+    while isinstance(one, Typedef | Const | Volatile | Restrict):
+        one = types[one.type] if one.type else None
     return one
 
 

@@ -234,6 +234,7 @@ class Bpf:
         gives is closed: `with bpf.attach(issue, complete):`. Meanwhile their maps are read as dicts, and by `for`.
         options: of each of them, pid=1234 for probes of a process. Errors as of `prog.attach`."""
         from bpfvm.attached import attach
+        from bpfvm.kernel.programs import target
 
         wrong = next((one for one in programs if not isinstance(one, Program)), None)
         if not programs or wrong is not None:
@@ -241,7 +242,7 @@ class Bpf:
             raise UsageError(f"bpf.attach() takes programs: bpf.attach(issue, complete){given}")
         if len(programs) == 1:
             return programs[0].attach(**options)
-        made = compile_object(programs, count_lost=True)
+        made = compile_object(programs, count_lost=True, machine=target.running())
         return attach(made.spec, [place for one in programs for place in one.places], made.maps, programs, **options)
 
     def run(self, *programs: Program, seconds: float | None = None) -> None:

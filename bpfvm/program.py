@@ -14,6 +14,7 @@ from bpfvm.core.machine import Input, Location
 from bpfvm.lang.functions.callee import Callee, callee
 from bpfvm.lang.functions.signature import Signature, argument_offset, signature
 from bpfvm.lang.hooks import Hook
+from bpfvm.lang.target import DEFAULT, Target
 from bpfvm.lang.types.layout import Layout, View, size_of
 from bpfvm.lang.types.pointers import Pointer
 from bpfvm.obj.model import MapSpec, ObjectSpec
@@ -116,17 +117,21 @@ class Program:
     @cached_property
     def _counted(self) -> Compiled:
         """As it is attached: events that find no room are counted."""
+        from bpfvm.kernel.programs import target
         from bpfvm.lang.maps import Events
 
         has_events = any(isinstance(one, Events) for one in self.compiled.maps.values())
-        return compile_object([self], count_lost=True) if has_events else self.compiled
+        machine = target.running()
+        if has_events or machine != DEFAULT:
+            return compile_object([self], count_lost=True, machine=machine)
+        return self.compiled
 
-    def _compile(self, record_faults: bool) -> Compiled:
+    def _compile(self, record_faults: bool, machine: Target = DEFAULT) -> Compiled:
         from bpfvm.compiler import compile_program
 
         if self.callee is None or self.hook is None:
             raise UsageError(f"{self.name} comes from an object file and is compiled already")
-        return compile_program(self.callee.target, self.hook, record_faults=record_faults)
+        return compile_program(self.callee.target, self.hook, record_faults=record_faults, machine=machine)
 
     @property
     def object(self) -> ObjectSpec:
@@ -137,6 +142,14 @@ class Program:
     def runnable(self) -> ObjectSpec:
         """The object that machines run: with a record of faults where the program is compiled here."""
         return self._spec if self._spec is not None else self._recorded.spec
+
+    @cached_property
+    def _of_the_kernel(self) -> ObjectSpec:
+        """`runnable` for the running kernel, which may lack what other machines have."""
+        from bpfvm.kernel.programs import target
+
+        machine = DEFAULT if self._spec is not None else target.running()
+        return self.runnable if machine == DEFAULT else self._compile(record_faults=True, machine=machine).spec
 
     def session(
         self, engine_name: str = "auto", maps: Maps | None = None, helpers: Answers | None = None, cpus: int = 1,
@@ -152,7 +165,8 @@ class Program:
 
         is_python = engine_name == "cpython"
         backend = self._cpython(helpers, cpus) if is_python else engine(engine_name, helpers, cpus, threads)
-        made = Session(backend, self.runnable, self.name, self.signature, maps, recorded=not is_python)
+        spec = self._of_the_kernel if engine_name == "kernel" else self.runnable
+        made = Session(backend, spec, self.name, self.signature, maps, recorded=not is_python)
         made.context = self._struct
         return made
 
@@ -421,9 +435,10 @@ class Program:
 
 
 def compile_object(
-    programs: Sequence[Program], dump: Callable[[str, str], None] | None = None, count_lost: bool = False
-) -> Compiled:
-    """One object of several decorated functions. dump: see `compile_program`; count_lost: see `compile_programs`.
+    programs: Sequence[Program], dump: Callable[[str, str], None] | None = None, count_lost: bool = False,
+    machine: Target = DEFAULT,
+) -> Compiled:  # fmt: skip
+    """One object of several decorated functions. dump, machine: see `compile_program`; count_lost: `compile_programs`.
 
     Raises CompileError with the errors of all of them.
     """
@@ -434,7 +449,7 @@ def compile_object(
         if one.callee is None or one.hook is None:
             raise UsageError(f"{one.name} comes from an object file and is compiled already")
         functions.append((one.callee.target, one.hook))
-    return compile_programs(functions, dump=dump, count_lost=count_lost)
+    return compile_programs(functions, dump=dump, count_lost=count_lost, machine=machine)
 
 
 def offered(kind: type) -> list[str]:

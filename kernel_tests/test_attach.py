@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError
-from bpfvm.kernel import features, requirements
+from bpfvm.kernel import features
 from bpfvm.kernel.attach import Link
 from bpfvm.kernel.objects.install import Installed, install
+from bpfvm.kernel.programs import requirements
 from bpfvm.obj.executables import libraries
 from kernel_tests.counting import MAP, NAME, counting, runs, spec
 from kernel_tests.networks import inside, pair, send

@@ -21,10 +21,10 @@ from pathlib import Path
 
 from bpfvm.compiler import compile_program
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, VerifierReject
-from bpfvm.kernel import KERNEL, features
+from bpfvm.kernel import KERNEL
 from bpfvm.kernel.programs.requirements import missing
+from bpfvm.kernel.programs.target import running
 from bpfvm.lang import hooks
-from bpfvm.lang.target import Target
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.obj.reader.object import read_object
 from kernel_tests.places import ROWS, bench, cells
@@ -32,7 +32,6 @@ from kernel_tests.places import ROWS, bench, cells
 TESTS = Path(__file__).parents[2] / "tests"
 LOADS, LACKS, REFUSED = "loads", "lacks", "refused"
 SOON = 10.0  # seconds
-LOOPS = {"may_goto": "may_goto", "loop": "bpf_loop"}  # of a Target, and the probe of each
 
 
 Case = tuple[str, ObjectSpec, str, str]
@@ -59,9 +58,7 @@ def _functions() -> Iterator[Case]:
     from tests.contract import levels
     from tests.contract.functions import program_of
 
-    cpu = 3 if features.probe("isa_v3").have else 2
-    may_goto, loop = (bool(features.probe(name).have) for name in ("may_goto", "bpf_loop"))
-    machine = Target(cpu, may_goto, loop)
+    machine = running()
     for function, _ in levels.cases():
         program = program_of(function)
         hook = program.hook or hooks.function()

@@ -1,6 +1,6 @@
 """Items of `in` that may not fit, one of them behind the other."""
 
-from bpfvm.lang.types import u8, u32
+from bpfvm.lang.types.scalars import u8, u32
 
 
 def program(a: u32, b: u8) -> int:

@@ -18,7 +18,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -277,7 +277,7 @@ def main() -> None:
         run()
 
 
-def in_interpreter_of_bcc() -> bool:
+def in_interpreter_of_bcc(benchmark: str = "readers") -> bool:
     """Run all of it in bcc's interpreter, where this one's numpy fits it: builds differ by a factor of two."""
     import numpy
 
@@ -289,7 +289,7 @@ def in_interpreter_of_bcc() -> bool:
         return False
     paths = os.pathsep.join((str(HERE.parent), str(Path(numpy.__file__).parents[1])))
     sys.stdout.flush()
-    script = "from benchmarks import readers; readers.run()"
+    script = f"from benchmarks import {benchmark}; {benchmark}.run()"
     return subprocess.run([PYTHON, "-c", script], env={**os.environ, "PYTHONPATH": paths}).returncode == 0
 
 
@@ -304,7 +304,7 @@ def run() -> None:
         os.sched_setaffinity(0, before)
 
 
-def show(kind: str, spent: dict[str, float], why: str) -> None:
+def show(kind: str, spent: dict[str, float], why: str, goals: Mapping[str, str] = GOALS) -> None:
     print(f"{TYPE[kind] + f', {sys.executable}':<34}{'M events/s':>11}{'bcc usual':>11}{'bcc fastest':>13}")
     if why:
         print(f"bcc's Python does not run here: {why}")
@@ -312,7 +312,7 @@ def show(kind: str, spent: dict[str, float], why: str) -> None:
     for name, seconds in spent.items():
         columns = "".join(f"{peer / seconds:{width}.1f}x" if peer is not None else f"{'-':>{width + 1}}"
                           for peer, width in ((usual, 10), (fastest, 12)))  # fmt: skip
-        goal = f"   held to {GOALS[name]}" if name in GOALS else ""
+        goal = f"   held to {goals[name]}" if name in goals else ""
         print(f"{name:<34}{EVENTS / seconds / 1e6:>11.2f}{columns}{goal}")
 
 

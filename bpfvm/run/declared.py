@@ -19,6 +19,7 @@ class EmulatedRecords:
 
     def __init__(self) -> None:
         self._waiting: list[bytes] = []
+        self.made = False
         self.lost: int | None = 0
 
     def add(self, records: Sequence[bytes], lost: int) -> None:

@@ -55,7 +55,7 @@ class Printer:
 def plain_of(value: Any) -> Any:
     """A key, a value or an event as JSON has it: texts of char, other bytes in hex."""
     if isinstance(value, View):
-        kind: Any = type(value)
+        kind: Any = value.__class__
         if isinstance(kind, StructType):
             return {name: plain_of(getattr(value, name)) for name in kind.__members__}
     if isinstance(value, Chars):

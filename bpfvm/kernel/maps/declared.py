@@ -20,6 +20,7 @@ from bpfvm.kernel.maps.mapped import Mapped, is_mapped
 from bpfvm.kernel.maps.table import Closeable, Table
 from bpfvm.kernel.readers import PerfReader, Reader, RingReader
 from bpfvm.kernel.readers.source import Lost
+from bpfvm.kernel.readers.struct_event import structs
 from bpfvm.lang.losses import SIZE
 from bpfvm.lang.userspace import Store
 from bpfvm.obj.model import MapSpec
@@ -29,22 +30,25 @@ _EXIST = 2  # BPF_EXIST
 
 
 class KernelRecords:
-    """The events of one map in the kernel, as bytes."""
+    """The events of one map in the kernel. made: whether they are values of the declared struct, else bytes."""
 
-    def __init__(self, map: Closeable) -> None:
+    def __init__(self, map: Closeable, event: Any = None) -> None:
+        """event: the type that was declared."""
         self.counts: list[Count] = []  # of the objects that send here
         self._reader: Reader
+        kind = structs(event, map.spec.type != "ringbuf")
+        self.made = kind is not None
         if map.spec.type == "ringbuf":
-            self._reader = RingReader(map)
+            self._reader = RingReader(map, kind)
         else:
-            self._reader = PerfReader(map, on_lost=_counted)
+            self._reader = PerfReader(map, kind, on_lost=_counted)
 
     @property
     def lost(self) -> int | None:
         """Events that found no room: what the programs count; else what perf tells, and None of a ring."""
         return sum(one.now for one in self.counts) if self.counts else self._reader.lost
 
-    def read(self) -> Sequence[bytes]:
+    def read(self) -> Sequence[Any]:
         """What is there now."""
         return self._reader.read()
 
@@ -80,17 +84,18 @@ def _counted(lost: Lost) -> None:
 class KernelStore:
     """One declared map in the kernel. Close it with its last user."""
 
-    def __init__(self, table: Table) -> None:
-        """table: its owner's, which may be closed before this."""
+    def __init__(self, table: Table, event: Any = None) -> None:
+        """table: its owner's, which may be closed before this. event: the type of its events."""
         self.table = table.duplicate()
         self._map = self.table.behind
         self.spec: MapSpec = table.spec
         self._calls = Calls(self._map)
         self.cpus = self._calls.cpus
         self._records: KernelRecords | None = None
+        self._event = event
         self._memory: Mapped | None = None
         if self.spec.type == "perf_event_array":  # there is nowhere to put events before somebody reads
-            self._records = KernelRecords(self._map)
+            self._records = KernelRecords(self._map, self._event)
 
     def sys_lookup(self, key: bytes, flags: int = 0) -> Answer:
         """BPF_MAP_LOOKUP_ELEM."""
@@ -154,7 +159,7 @@ class KernelStore:
     def records(self) -> KernelRecords | None:
         """Of a ring or perf buffer."""
         if self._records is None and self.spec.type == "ringbuf":
-            self._records = KernelRecords(self._map)
+            self._records = KernelRecords(self._map, self._event)
         return self._records
 
     def count(self, table: Table) -> None:
@@ -215,7 +220,7 @@ class KernelSpace:
 
 def stores(tables: Mapping[str, Table], names: Mapping[str, Any]) -> dict[Any, Callable[[], KernelStore]]:
     """What makes a store of each declared map. names: of the object, with the declarations."""
-    return {declared: partial(KernelStore, tables[name]) for name, declared in names.items()}
+    return {one: partial(KernelStore, tables[name], getattr(one, "event", None)) for name, one in names.items()}
 
 
 __all__ = ["KernelRecords", "KernelSpace", "KernelStore", "stores"]

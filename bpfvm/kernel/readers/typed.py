@@ -13,6 +13,7 @@ from bpfvm.core.errors import UsageError
 from bpfvm.kernel.host.sizes import BYTE_ORDER
 from bpfvm.kernel.readers.event import Event, event_class
 from bpfvm.kernel.readers.span import Batch, Scattered, Span
+from bpfvm.kernel.readers.struct_event import Declared, Structs
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import Enum, Enum64, Float, Int, Struct, Type, Typedef, Union
 from bpfvm.obj.values.records import Codec, codec, codec_of
@@ -28,14 +29,18 @@ _first = itemgetter(0)
 class Decoder:
     """Of one map's events. `take` gives two iterators that go on together: records, and what users get of them."""
 
-    def __init__(self, name: str, padded: bool, of: Codec | None, make: Callable[[bytes], Any] | None) -> None:
-        """name: the map's. padded: payloads are as long as perf makes them. make: of what no codec is given for."""
-        self._name, self._padded, self._codec = name, padded, of
-        self._make = self._decode if of is not None else make
-        self._wanted = of.size if of is not None else 0
+    def __init__(
+        self, name: str, padded: bool, of: Codec | None, make: Callable[[bytes], Any] | None,
+        declared: Structs | None = None,
+    ) -> None:  # fmt: skip
+        """name: the map's. padded: payloads are as long as perf makes them. make: of what no codec is given for.
+        declared: what makes events of a declared struct, of all that have its size."""
+        self._name, self._padded, self._codec, self._declared = name, padded, of, declared
+        self._make = self._decode if of is not None else declared.make if declared is not None else make
+        self._wanted = of.size if of is not None else declared.size if declared is not None else 0
         if padded:
             self._wanted = (self._wanted + 4 + 7) // 8 * 8 - 4
-        self._classes: dict[int, type[Event] | None] = {}
+        self._classes: dict[int, type[Event | Declared] | None] = {}
 
     def take(self, batch: Batch) -> tuple[Iterator[Any], Iterator[Any]]:
         """Records, whose length hint says how many are not taken yet, and their values.
@@ -45,7 +50,7 @@ class Decoder:
         if isinstance(batch, Scattered):
             payloads = iter(batch.payloads)
             return payloads, payloads if self._make is None else map(self._make, payloads)
-        if self._codec is not None and batch.size == self._wanted:
+        if (self._codec is not None or self._declared is not None) and batch.size == self._wanted:
             made = self._class(batch.stride)
             if made is not None:
                 events = iter((made * batch.count).from_buffer(_owned(batch)))
@@ -106,9 +111,12 @@ class Decoder:
         made = self._class((self._codec.size + 7) // 8 * 8)
         return self._codec.decode(payload) if made is None else made.from_buffer_copy(payload + bytes(8))
 
-    def _class(self, stride: int) -> type[Event] | None:
+    def _class(self, stride: int) -> type[Event | Declared] | None:
         if stride not in self._classes:
-            self._classes[stride] = event_class(self._codec, stride) if self._codec is not None else None
+            if self._declared is not None:
+                self._classes[stride] = self._declared.of(stride)
+            else:
+                self._classes[stride] = event_class(self._codec, stride) if self._codec is not None else None
         return self._classes[stride]
 
     def _misfit(self, size: int, count: int) -> UsageError:
@@ -126,6 +134,8 @@ def decoder(name: str, padded: bool, kind: Any, btf: Btf | None) -> Decoder:
     """
     if kind is None:
         return Decoder(name, padded, None, None)
+    if isinstance(kind, Structs):
+        return Decoder(name, padded, None, None, kind)
     if isinstance(kind, Codec):
         return Decoder(name, padded, kind, None)
     if isinstance(kind, str):

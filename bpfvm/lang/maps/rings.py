@@ -47,18 +47,17 @@ class Events(Map, ABC):
         """
         if active() is not None:
             return super().__iter__()  # type: ignore[no-any-return]
-        return map(self._made(), userspace.events(self, self.called))
+        return userspace.events(self, self.called, self._made())
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """The same in asyncio."""
-        make = self._made()
-        async for one in userspace.events_async(self, self.called):
-            yield make(one)
+        async for one in userspace.events_async(self, self.called, self._made()):
+            yield one
 
     def read(self) -> list[Any]:
         """The events that are there now; it does not wait."""
         records = self._store_behind().records
-        return list(map(self._made(), records.read())) if records is not None else []
+        return list(userspace.taken(records, self._made())) if records is not None else []
 
     @property
     def lost(self) -> int | None:

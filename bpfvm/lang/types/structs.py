@@ -116,6 +116,8 @@ class StructView(View):
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
+            if isinstance(other, type(self)):  # an event, which compares itself
+                return NotImplemented
             raise TypeError(f"{type(self).__name__} is compared with {type(other).__name__}")
         mine, theirs = bytes(self), bytes(other)
         return all(mine[at : at + size] == theirs[at : at + size] for at, size in runs(type(self)))

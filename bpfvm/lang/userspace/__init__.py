@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from bpfvm.core.errors import UsageError
@@ -19,6 +19,7 @@ from bpfvm.lang.userspace.store import Kept, Records, Space, Store, World, kept
 
 _LOG = logging.getLogger("bpfvm")
 _NANO = 10**9
+Make: TypeAlias = "Callable[[bytes], Any]"
 SLICE = 0.1  # seconds after which a signal, or the end of what is attached, is seen
 
 
@@ -145,12 +146,13 @@ def wait(seconds: float | None = None) -> None:
                 return
 
 
-def events(declared: Any, called: str) -> Iterator[bytes]:
-    """Records as they come, until Ctrl-C, SIGTERM, or what is attached is closed and all are given out."""
+def events(declared: Any, called: str, make: Make) -> Iterator[Any]:
+    """Events as they come, until Ctrl-C, SIGTERM, or what is attached is closed and all are given out. make: makes
+    one of a record's bytes."""
     last = False
     with Ending() as ending:
         while True:
-            found = _records(declared, called).read()
+            found = taken(_records(declared, called), make)
             yield from found
             if last and (ending.asked or not found):
                 return
@@ -161,14 +163,14 @@ def events(declared: Any, called: str) -> Iterator[bytes]:
                 last = not side.space.pause(SLICE, _fds(declared, called))
 
 
-async def events_async(declared: Any, called: str) -> AsyncIterator[bytes]:
+async def events_async(declared: Any, called: str, make: Make) -> AsyncIterator[Any]:
     """The same in asyncio."""
     import asyncio
 
     last = False
     with Ending() as ending:
         while True:
-            found = _records(declared, called).read()
+            found = taken(_records(declared, called), make)
             for one in found:
                 yield one
             if last and (ending.asked or not found):
@@ -180,6 +182,12 @@ async def events_async(declared: Any, called: str) -> AsyncIterator[bytes]:
                 last = not await side.space.pause_async(SLICE, _fds(declared, called))
             else:
                 await asyncio.sleep(0)  # others have their turn, however fast events come
+
+
+def taken(records: Records, make: Make) -> Sequence[Any]:
+    """The events that are there now."""
+    found = records.read()
+    return found if records.made else list(map(make, found))
 
 
 def _fds(declared: Any, called: str) -> tuple[int, ...]:
@@ -208,5 +216,5 @@ def not_in_use(called: str) -> UsageError:
 
 __all__ = [
     "SLICE", "Ending", "Kept", "Records", "Space", "Store", "UserSide", "World", "events", "events_async", "frames",
-    "instead", "kept", "live", "not_in_use", "opened", "space", "store_of", "told", "wait", "world",
+    "instead", "kept", "live", "not_in_use", "opened", "space", "store_of", "taken", "told", "wait", "world",
 ]  # fmt: skip

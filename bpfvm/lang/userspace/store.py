@@ -20,10 +20,14 @@ class Records(Protocol):
     """The events of one map, each given out once."""
 
     @property
+    def made(self) -> bool:
+        """Whether they are values of the declared type; else they are bytes."""
+
+    @property
     def lost(self) -> int | None:
         """Those that found no room; None where nobody counts them."""
 
-    def read(self) -> Sequence[bytes]:
+    def read(self) -> Sequence[Any]:
         """What is there now."""
 
     def fileno(self) -> int:
@@ -96,11 +100,11 @@ class Kept:
 
     def __init__(
         self, spec: MapSpec, cpus: int, elements: Iterable[tuple[bytes, bytes | list[bytes]]],
-        records: Sequence[bytes] = (), lost: int | None = None, inner: dict[bytes, Kept] | None = None,
+        records: _Left | None = None, inner: dict[bytes, Kept] | None = None,
     ) -> None:  # fmt: skip
         self.spec, self.cpus = spec, cpus
         self._elements, self._inner = dict(elements), inner or {}
-        self.records: Records | None = _Left(records, lost)
+        self.records: Records | None = records or _Left((), None, False)
 
     def sys_lookup(self, key: bytes, flags: int = 0) -> Answer:
         """What stood there."""
@@ -136,10 +140,10 @@ class Kept:
 class _Left:
     """Events that nobody had read when the map was closed."""
 
-    def __init__(self, records: Sequence[bytes], lost: int | None) -> None:
-        self._records, self.lost = list(records), lost
+    def __init__(self, records: Sequence[Any], lost: int | None, made: bool) -> None:
+        self._records, self.lost, self.made = list(records), lost, made
 
-    def read(self) -> Sequence[bytes]:
+    def read(self) -> Sequence[Any]:
         found, self._records = self._records, []
         return found
 
@@ -150,13 +154,13 @@ class _Left:
 def kept(store: Store) -> Kept:
     """What stands in a map now, and what of its events nobody has read."""
     records = store.records
-    left, lost = (list(records.read()), records.lost) if records is not None else ([], None)
+    left = _Left(records.read(), records.lost, records.made) if records is not None else None
     pairs = list(store.pairs())
     inner = {}
     if store.spec.inner is not None:
         found = {key: store.inner(key) for key, _ in pairs}
         inner = {key: kept(one) for key, one in found.items() if one is not None}
-    return Kept(store.spec, store.cpus, pairs, left, lost, inner)
+    return Kept(store.spec, store.cpus, pairs, left, inner)
 
 
 __all__ = ["Answer", "Kept", "Records", "Space", "Store", "World", "kept"]

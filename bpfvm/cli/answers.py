@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -10,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from bpfvm.cli.target import failed_at
-from bpfvm.core.errors import BpfvmError, LoadError, UsageError
+from bpfvm.cli.target import imported
+from bpfvm.core.errors import LoadError, UsageError
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -39,7 +38,7 @@ def read(given: tuple[str, ...]) -> dict[str, Callable[..., Any]]:
             raise UsageError(f"--helper {text}: {name} was given before")
         file = Path(path)
         if file not in modules:
-            modules[file] = _imported(file, len(modules))
+            modules[file] = imported(file, f"bpfvm_helpers_{len(modules)}")
         found[name] = _function(modules[file], file, function)
     return found
 
@@ -52,21 +51,3 @@ def _function(module: ModuleType, path: Path, name: str) -> Callable[..., Any]:
         raise LoadError(f"{path}: {name} is {found!r}, and must be a function")
     offered = ", ".join(one for one, value in vars(module).items() if callable(value) and not one.startswith("_"))
     raise LoadError(f"{path} has no function {name!r}; it has {offered or 'none'}")
-
-
-def _imported(path: Path, number: int) -> ModuleType:
-    if not path.is_file():
-        raise LoadError(f"{path}: no such file")
-    spec = importlib.util.spec_from_file_location(f"bpfvm_helpers_{number}", path.resolve())
-    if spec is None or spec.loader is None:
-        raise LoadError(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (BpfvmError, KeyboardInterrupt):
-        raise
-    except SystemExit as error:
-        raise LoadError(f"{path}: importing it ended the process (exit status {error.code})") from None
-    except BaseException as error:
-        raise LoadError(f"{failed_at(path, error)}: importing it failed: {type(error).__name__}: {error}") from None
-    return module

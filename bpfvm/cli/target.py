@@ -23,7 +23,9 @@ def programs(target: str, arguments: Sequence[str] = ()) -> list[Program]:
     """
     path, function = split(target)
     if path.endswith(".py"):
-        module = _imported(Path(path), arguments)
+        sys.path.insert(0, str(Path(path).resolve().parent))
+        sys.argv = [path, *arguments]
+        module = imported(Path(path), MODULE_NAME)
         found = _of_module(module)
         if isinstance(getattr(module, function, None), FunctionType):
             raise UsageError(f"{path}: {function} is a plain function: decorate it, with @bpf.xdp for example")
@@ -78,16 +80,15 @@ def _names(found: list[Program]) -> str:
     return ", ".join(program.name for program in found)
 
 
-def _imported(path: Path, arguments: Sequence[str]) -> ModuleType:
+def imported(path: Path, name: str) -> ModuleType:
+    """A Python file of the user's, run as the module of this name. LoadError: which of its lines failed, and why."""
     if not path.is_file():
         raise LoadError(f"{path}: no such file")
-    spec = importlib.util.spec_from_file_location(MODULE_NAME, path.resolve())
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
         raise LoadError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[MODULE_NAME] = module
-    sys.path.insert(0, str(path.resolve().parent))
-    sys.argv = [str(path), *arguments]
+    sys.modules[name] = module
     try:
         with redirect_stdout(sys.stderr):  # standard output is the command's own
             spec.loader.exec_module(module)

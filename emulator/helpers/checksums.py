@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bpfvm.core.bits import M32
 from bpfvm.emulator.arguments import Function
@@ -85,6 +85,19 @@ def _replaced2(old: int, before: int, after: int) -> int:
     return ~_add16(_add16(~old & M16, ~before & M16), after) & M16
 
 
+def _replaced(old: int, before: int, after: int, size: int, of_two: Callable[[int, int, int], int]) -> int:
+    """A checksum after a field of so many bytes changed, or -EINVAL. of_two: how fields of two bytes are replaced."""
+    match size:
+        case 0 if not before:
+            return _replaced_by(old, after & M32)
+        case 2:
+            return of_two(old, before & M16, after & M16)
+        case 4:
+            return _replaced4(old, before & M32, after & M32)
+        case _:
+            return -errno.EINVAL
+
+
 def l3_csum_replace(caller: Caller, context: Context, offset: int, before: int, after: int, flags: int) -> int:
     """0; -EINVAL for flags or sizes that do not go together, -EFAULT for a place outside of the packet."""
     if flags & ~SIZE:
@@ -95,15 +108,9 @@ def l3_csum_replace(caller: Caller, context: Context, offset: int, before: int, 
         return wrong
     frame = _frame(context)
     old = int.from_bytes(frame.read(offset, 2), "little")
-    match flags & SIZE:
-        case 0 if not before:
-            new = _replaced_by(old, after & M32)
-        case 2:
-            new = _replaced2(old, before & M16, after & M16)
-        case 4:
-            new = _replaced4(old, before & M32, after & M32)
-        case _:
-            return -errno.EINVAL
+    new = _replaced(old, before, after, flags & SIZE, _replaced2)
+    if new < 0:
+        return new
     frame.write(offset, new.to_bytes(2, "little"))
     return 0
 
@@ -120,15 +127,9 @@ def l4_csum_replace(caller: Caller, context: Context, offset: int, before: int, 
     old = int.from_bytes(frame.read(offset, 2), "little")
     if flags & MANGLED_0 and not flags & ENFORCE and not old:
         return 0
-    match flags & SIZE:
-        case 0 if not before:
-            new = _replaced_by(old, after & M32)
-        case 2:
-            new = _replaced4(old, before & M16, after & M16)
-        case 4:
-            new = _replaced4(old, before & M32, after & M32)
-        case _:
-            return -errno.EINVAL
+    new = _replaced(old, before, after, flags & SIZE, _replaced4)
+    if new < 0:
+        return new
     if flags & MANGLED_0 and not new:
         new = M16
     frame.write(offset, new.to_bytes(2, "little"))

@@ -20,8 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bpfvm.core.errors import LoadError
-from bpfvm.emulator.maps.array import next_index
-from bpfvm.emulator.maps.store import Store
+from bpfvm.emulator.maps.descriptors import DescriptorArray
 from bpfvm.emulator.memory import PAGE
 from bpfvm.obj.model import MapSpec
 
@@ -36,7 +35,7 @@ MOST = 1 << 16  # bytes that a record is smaller than
 _HEAD, _TAIL, _OFFSET, _SIZE, _MISSED = range(128, 133)  # words of 8 bytes in page 0
 
 
-class PerfEventArray(Store):
+class PerfEventArray(DescriptorArray):
     """One such array."""
 
     def __init__(self, system: System, spec: MapSpec) -> None:
@@ -96,17 +95,6 @@ class PerfEventArray(Store):
             memory[:end] = bytes(end)
             words[_HEAD] = words[_TAIL] = words[_MISSED] = 0
         return found, lost
-
-    def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:
-        if flags:
-            return -errno.EINVAL
-        return -errno.EBADF if int.from_bytes(key, "little") < self.spec.max_entries else -errno.E2BIG
-
-    def user_delete(self, key: bytes) -> int:
-        return -errno.ENOENT if int.from_bytes(key, "little") < self.spec.max_entries else -errno.E2BIG
-
-    def user_next(self, key: bytes | None) -> bytes | int:
-        return next_index(key, self.spec.max_entries)
 
     def check_value(self, value: bytes | list[bytes]) -> None:
         raise LoadError(f"map {self.spec.name}: the machine has put its own perf events there, one a CPU")

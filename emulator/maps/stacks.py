@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bpfvm.core.errors import LoadError
-from bpfvm.emulator.maps.array import next_index
+from bpfvm.emulator.maps.descriptors import DescriptorArray
 from bpfvm.emulator.maps.jhash import jhash
 from bpfvm.emulator.maps.store import Answer, Store
 from bpfvm.obj.model import MapSpec
@@ -111,19 +111,8 @@ class StackTrace(Store):
         raise LoadError(f"map {self.spec.name}: call stacks are stored by programs only")
 
 
-class CgroupArray(Store):
+class CgroupArray(DescriptorArray):
     """Cgroups by index."""
-
-    def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:
-        if flags:
-            return -errno.EINVAL
-        return -errno.EBADF if int.from_bytes(key, "little") < self.spec.max_entries else -errno.E2BIG
-
-    def user_delete(self, key: bytes) -> int:
-        return -errno.ENOENT if int.from_bytes(key, "little") < self.spec.max_entries else -errno.E2BIG
-
-    def user_next(self, key: bytes | None) -> bytes | int:
-        return next_index(key, self.spec.max_entries)
 
     def check_value(self, value: bytes | list[bytes]) -> None:
         raise LoadError(f"map {self.spec.name}: a cgroup is stored by its descriptor, and the machine has none")

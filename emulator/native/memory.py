@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bpfvm.emulator.interp import STACK
 from bpfvm.emulator.maps.array import ArrayMap
-from bpfvm.emulator.maps.store import RDONLY_PROG, WRONLY_PROG
 from bpfvm.emulator.memory import GUARD
 from bpfvm.emulator.native.words import VALUES, constant
+from bpfvm.emulator.portable import sure
 from bpfvm.emulator.portable.kinds import NUMBER, Kind
 from bpfvm.isa.insn import Insn
-from bpfvm.tables.maps import BY_NAME as MAPS
 
 if TYPE_CHECKING:
     from bpfvm.emulator.native.function import Function
@@ -139,17 +137,7 @@ def _alone(f: Function, stem: str, place: str, source: str, bits: int) -> str:
 
 def is_sure(unit: Unit, base: Kind, off: int, size: int, write: bool) -> bool:
     """Whether an access is inside of its object on every run, and allowed there."""
-    if base.off is None:
-        return False
-    at = base.off + off
-    if base.tag == "stack":
-        return at >= -STACK and at + size <= 0
-    if base.tag == "ctx":
-        rules = unit.rules
-        return rules is not None and not write and (at, size) in rules.reads and (at, size) not in rules.odd
-    if base.tag != "value" or not _plain_values(unit, base.name, write):
-        return False
-    return at >= 0 and at + size <= unit.system.maps[base.name].spec.value_size
+    return sure.is_sure(unit.system.maps, unit.rules, base, off, size, write)
 
 
 SURE, NEVER = "sure", "never"
@@ -165,21 +153,13 @@ def _inside(f: Function, base: Kind, register: int, off: int, size: int, address
         return SURE if f.unit.safe else _between(f, address, size, *BOUNDS[:2])
     if f.unit.safe:
         return SURE
-    if base.tag == "value" and base.off is None and _plain_values(f.unit, base.name, write):
+    if base.tag == "value" and base.off is None and sure.plain_values(f.unit.system.maps, base.name, write):
         known = f.unit.system.maps[base.name]
         if isinstance(known, ArrayMap) and known.spec.value_size >= size:
             return _in_element(f, known, register, off, size)
     if base.tag in ("value", "value?", "map"):
         return NEVER
     return _in_page(f, address, size, write)
-
-
-def _plain_values(unit: Unit, name: str, write: bool) -> bool:
-    """Whether programs may access the values of a map, which are nothing but bytes."""
-    if name not in unit.system.maps:
-        return False
-    spec = unit.system.maps[name].spec
-    return not MAPS[spec.type].inner and not spec.flags & (RDONLY_PROG if write else WRONLY_PROG)
 
 
 def _between(f: Function, address: str, size: int, low: str, high: str) -> str:

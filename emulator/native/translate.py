@@ -16,7 +16,7 @@ from bpfvm.emulator.native.maps import Finder
 from bpfvm.emulator.native.stack import poisoned
 from bpfvm.emulator.native.state import INDEX
 from bpfvm.emulator.native.words import DECLARATIONS
-from bpfvm.emulator.portable.kinds import ARGUMENTS, Analysis, Facts
+from bpfvm.emulator.portable.kinds import ARGUMENTS, Analysis, Facts, analysed
 from bpfvm.emulator.system import System
 from bpfvm.isa.cfg import Cfg, Structure, control_flow, structure
 from bpfvm.isa.cfg import Function as Part
@@ -138,13 +138,10 @@ def unit_of(
     """
     fields = {one.offset: one.pointer for one in layout.fields if one.pointer} if layout else {}
     at, graph = slots(program.insns), control_flow(program.insns)
-    analysis = Analysis(graph, program.insns, at, fields, given, track=True)
-    facts = analysis.run()
-    if analysis.escaped:
-        analysis = Analysis(graph, program.insns, at, fields, given, track=False)
-        facts = analysis.run()
-    if facts.unwritten:
+    known = analysed(graph, program.insns, at, fields, given)
+    if known is None:
         return None
+    analysis, facts = known
     size = layout.size if layout is not None else None
     unit = Unit(
         program, system, graph, at, analysis, facts, rules(program.type, program.section, system.arch), size, safe

@@ -287,6 +287,21 @@ class Analysis:
         regs[:6] = [result, *[NONE] * 5]
 
 
+def analysed(
+    graph: Cfg, insns: Sequence[Insn], at: Sequence[int], fields: Fields, given: Iterable[int]
+) -> tuple[Analysis, Facts] | None:  # fmt: skip
+    """The analysis of a program, and what it found; None where a register may be read that was never written.
+
+    Stack slots are followed unless a pointer to them gets away.
+    """
+    for track in (True, False):
+        analysis = Analysis(graph, insns, at, fields, given, track)
+        facts = analysis.run()
+        if not analysis.escaped:
+            break
+    return None if facts.unwritten else (analysis, facts)
+
+
 def stem_of(insn: Insn) -> str:
     """The name of an arithmetic or jump row without its width and form: "sdiv" of sdiv32_k."""
     return insn.op.name.partition("_")[0].rstrip("0123456789")

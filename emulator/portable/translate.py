@@ -24,9 +24,9 @@ from bpfvm.core.bits import M64, mask, signed
 from bpfvm.emulator.contexts.access import rules
 from bpfvm.emulator.interp import STACK
 from bpfvm.emulator.maps.array import ArrayMap
-from bpfvm.emulator.maps.store import RDONLY_PROG, WRONLY_PROG
 from bpfvm.emulator.portable.expressions import VALUES, operand, test, value
-from bpfvm.emulator.portable.kinds import ARGUMENTS, LOOKUP, Analysis, Facts, Fields, Kind, State, stem_of
+from bpfvm.emulator.portable.kinds import ARGUMENTS, LOOKUP, Analysis, Facts, Fields, Kind, State, analysed, stem_of
+from bpfvm.emulator.portable.sure import is_sure
 from bpfvm.emulator.system import System
 from bpfvm.isa.cfg import Cfg, control_flow
 from bpfvm.isa.flow import reverse_postorder
@@ -35,7 +35,6 @@ from bpfvm.isa.ops import Kind as Does
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 from bpfvm.tables.helpers.row import Arg
-from bpfvm.tables.maps import BY_NAME as MAPS
 
 NEST = 40  # CPython takes 100 levels of indentation
 VIEWS = {2: ("H", 1), 4: ("I", 2), 8: ("Q", 3)}  # size -> view of the arena in words, and the shift to its index
@@ -76,13 +75,10 @@ def translate(
         return None
     at = slots(program.insns)
     graph = control_flow(program.insns)
-    analysis = Analysis(graph, program.insns, at, fields, given, track=True)
-    facts = analysis.run()
-    if analysis.escaped:
-        analysis = Analysis(graph, program.insns, at, fields, given, track=False)
-        facts = analysis.run()
-    if facts.unwritten:
+    known = analysed(graph, program.insns, at, fields, given)
+    if known is None:
         return None
+    analysis, facts = known
     source = Source()
     order: list[list[int]] = [[] for _ in graph.functions]
     for block in reverse_postorder(graph.successors, graph.roots):
@@ -289,21 +285,7 @@ class _Function:
         return f"r{register}" if not off else f"r{register} {'-' if off < 0 else '+'} {abs(off)}"
 
     def _is_sure(self, base: Kind, off: int, size: int, write: bool) -> bool:
-        """Whether an access is inside of its object on every run, and allowed there."""
-        if base.off is None:
-            return False
-        at = base.off + off
-        if base.tag == "stack":
-            return at >= -STACK and at + size <= 0
-        if base.tag == "ctx":
-            rules = self.rules
-            return rules is not None and not write and (at, size) in rules.reads and (at, size) not in rules.odd
-        if base.tag != "value" or base.name not in self.system.maps:
-            return False
-        spec = self.system.maps[base.name].spec
-        if MAPS[spec.type].inner:  # what a lookup finds there is another map
-            return False
-        return at >= 0 and at + size <= spec.value_size and not spec.flags & (RDONLY_PROG if write else WRONLY_PROG)
+        return is_sure(self.system.maps, self.rules, base, off, size, write)
 
     def _word(self, base: Kind, register: int, off: int, size: int) -> str:
         """The place of a sure access, as the target or the source of an assignment; "" where it is not aligned."""

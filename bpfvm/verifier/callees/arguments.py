@@ -165,12 +165,12 @@ def _check_offset(walk: Walk, at: int, kind: Arg, reg: Reg) -> None:
             walk.refuse(f"R{at} must have zero offset when passed to release func or trusted arg to kfunc")
         check_fixed(walk, at, reg, type_name(reg))
     elif reg.kind == OBJECT:
-        _check_object(walk, at, reg)
+        check_object_offset(walk, at, reg)
     elif reg.kind not in (STACK, PACKET, META, KEY, VALUE, MEM, SCALAR):
         check_fixed(walk, at, reg, type_name(reg))
 
 
-def _check_object(walk: Walk, at: int, reg: Reg) -> None:
+def check_object_offset(walk: Walk, at: int, reg: Reg) -> None:
     if reg.off < 0:
         walk.refuse(f"negative offset {type_name(reg)} ptr R{at} off={reg.off} disallowed")
     if reg.m or reg.v:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bpfvm.obj.btf.types import Struct
 from bpfvm.tables.kernel_functions import KernelFunction, Parameter
-from bpfvm.verifier.callees.arguments import check_memory, is_null
+from bpfvm.verifier.callees.arguments import check_memory, check_object_offset, is_null
 from bpfvm.verifier.domain import slots
 from bpfvm.verifier.domain.regs import (
     COMMON,
@@ -190,18 +190,9 @@ def _check_offset(
             walk.refuse(f"R{at} must have zero offset when passed to release func or trusted arg to kfunc")
         check_fixed(walk, at, reg, type_name(reg))
     elif reg.kind == OBJECT:
-        _check_object_offset(walk, at, reg, trusted and kind == "object")
+        check_object_offset(walk, at, reg)
     elif reg.kind not in _MOVABLE:
         check_fixed(walk, at, reg, type_name(reg))
-
-
-def _check_object_offset(walk: Walk, at: int, reg: Reg, zero: bool) -> None:
-    if reg.off < 0:
-        walk.refuse(f"negative offset {type_name(reg)} ptr R{at} off={reg.off} disallowed")
-    if reg.m or reg.v:
-        plain = reg.copy()
-        plain.off = 0
-        check_fixed(walk, at, plain, type_name(reg))
 
 
 def _check_trust(walk: Walk, given: Given, at: int, reg: Reg, trusted: bool) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ast
 
-from bpfvm.compiler.frontend.control import flow
 from bpfvm.compiler.frontend.functions.frame import Frame
 from bpfvm.compiler.frontend.functions.inlined import Arguments
+from bpfvm.compiler.frontend.functions.written import written_out
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, NOTHING, Bad, Inner, Value
+from bpfvm.compiler.frontend.types import BAD, Bad, Inner, Value
 
 Text = ast.FunctionDef | ast.Lambda
 
@@ -109,25 +109,7 @@ def _written(f: Translation, node: ast.Call, one: Inner, bound: dict[str, Value]
         f.state.names.pop(known, None)
         if name in bound:
             f.state.names[known] = bound[name]
-    f.frames.append(frame)
-    f.copies += 1
-    try:
-        f.body(text)
-        if f.reachable:
-            frame.leaving.append((f.end(), NOTHING))
-    finally:
-        f.copies -= 1
-        f.frames.pop()
-    ends = [end for end, _ in frame.leaving]
-    for end in ends:
-        _forget(end, hidden)
-    if not ends:
-        f.never(before)
-        return BAD
-    if node is f.discarded:
-        flow.enter(f, ends)
-        return NOTHING
-    return flow.join_values(f, ends, [one for _, one in frame.leaving], node)
+    return written_out(f, node, frame, text, before, lambda end: _forgot(end, hidden))
 
 
 def _own(text: Text) -> list[str]:
@@ -147,6 +129,7 @@ def _own(text: Text) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in others]
 
 
-def _forget(end: End, hidden: dict[str, str]) -> None:
+def _forgot(end: End, hidden: dict[str, str]) -> End:
     for known in hidden.values():
         end.state.names.pop(known, None)
+    return end

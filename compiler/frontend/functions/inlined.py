@@ -12,15 +12,15 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from bpfvm.compiler.frontend.control import flow
 from bpfvm.compiler.frontend.functions import subprograms
 from bpfvm.compiler.frontend.functions.frame import Frame, entered, left
+from bpfvm.compiler.frontend.functions.written import written_out
 from bpfvm.compiler.frontend.names import bindings
 from bpfvm.compiler.frontend.names.scope import Scope
 from bpfvm.compiler.frontend.source.proof import locate
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, NOTHING, Bad, Static, Tuple, Value
+from bpfvm.compiler.frontend.types import BAD, Bad, Static, Tuple, Value
 from bpfvm.core.diag import CompileError
 from bpfvm.lang.functions.callee import brought
 from bpfvm.lang.functions.subprogram import Placement, placement_of
@@ -147,20 +147,4 @@ def _written(f: Translation, node: ast.Call, function: types.FunctionType, bound
     f.state = entered(f.state)
     f.state.names.update(bound)
     f.functions[function] = None
-    f.frames.append(frame)
-    f.copies += 1
-    try:
-        f.body(located.node)
-        if f.reachable:
-            frame.leaving.append((f.end(), NOTHING))
-    finally:
-        f.copies -= 1
-        f.frames.pop()
-    ends = [End(end.block, left(end.state)) for end, _ in frame.leaving]
-    if not ends:
-        f.never(before)
-        return BAD
-    if node is f.discarded:
-        flow.enter(f, ends)
-        return NOTHING
-    return flow.join_values(f, ends, [one for _, one in frame.leaving], node)
+    return written_out(f, node, frame, located.node, before, lambda end: End(end.block, left(end.state)))

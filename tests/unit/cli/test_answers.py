@@ -53,6 +53,14 @@ def test_a_function_answers(given: str, action: str, engine: str, run: list[str]
     assert json.loads(capsys.readouterr().out)["actions"] == {action: 2}
 
 
+def test_what_the_file_prints_stays_out_of_the_answer(run: list[str], capsys: Captured) -> None:
+    Path("h.py").write_text(f"print('imported')\n{HELPERS}")
+    assert status([*run, "--helper", "h.py:get_current_pid_tgid", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["actions"] == {"XDP_PASS": 2}
+    assert "imported" in said.err
+
+
 @pytest.mark.parametrize(("given", "message", "code"), [
     ("h.py", "write FILE.py:FUNCTION, or NAME=FILE.py:FUNCTION", 2),
     ("=h.py:other", "write FILE.py:FUNCTION", 2),

@@ -171,3 +171,23 @@ def test_program_arrays_answer_as_the_kernels_do() -> None:
         cut.close()
     print(f"{len(done)} operations on a program array")
     assert len(done) == 800
+
+
+def test_a_program_and_a_map_of_one_name() -> None:
+    """Both are numbered from 1 on and have names of their own: what stands in a map is told by what it can be."""
+    inner = MapSpec("one", "hash", 4, 8, 3)
+    maps = {
+        "one": inner,
+        "outer": MapSpec(
+            "outer", "array_of_maps", 4, 4, 2, inner=replace(inner, name="outer.inner"), contents=((0, "one"),)
+        ),
+        "jumps": MapSpec("jumps", "prog_array", 4, 4, 2, contents=((1, "one"),)),
+    }
+    code = tuple(assemble("r1 = map[jumps]\n r1 = map[outer]\n r0 = 2\n exit"))
+    spec = ObjectSpec({"one": ProgramSpec("one", "xdp", "xdp", code)}, maps)
+    machines: list[Backend] = [KERNEL, Emulator("interp"), Emulator("portable")]
+    for machine in machines:
+        with closing(machine.load(spec, "one", {})) as loaded:
+            found = {name: dict(loaded.read_map(name)) for name in ("outer", "jumps")}
+        zero, first = (number.to_bytes(4, "little") for number in (0, 1))
+        assert found == {"outer": {zero: b"one"}, "jumps": {first: b"one"}}, machine.name

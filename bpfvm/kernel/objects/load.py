@@ -95,7 +95,8 @@ class Loading:
         self.spec, self._modules = adapted(spec, reached(spec, programs, contents))
         self.maps: dict[str, KernelMap] = {}
         self.programs: dict[str, Fd] = {}
-        self._named: dict[str, int] = {}  # descriptors of programs and maps, for what stands in maps
+        # Descriptors of what may stand in maps. Programs and maps are numbered apart: one's id is also another's.
+        self._named: dict[str, dict[str, int]] = {"map": {}, "program": {}}
         self._filled: set[str] = set()
         self._types = ObjectTypes(self.spec)
         opened.callback(self._types.close)
@@ -113,7 +114,7 @@ class Loading:
             raise kind(f"{user}: there is no map {name!r}; the maps are {', '.join(self.spec.maps) or 'none'}")
         one = self.maps[name] = self._made(self.spec.maps[name])
         self._opened.callback(one.close)
-        self._named[name] = one.fd.number
+        self._named["map"][name] = one.fd.number
         if one.spec.type != _PROGRAMS:
             for inner in _standing(one.spec, self._contents.get(name, [])):
                 if inner in self.spec.maps:
@@ -125,8 +126,12 @@ class Loading:
     def _made(self, spec: MapSpec) -> KernelMap:
         if spec.name in self._there:
             fd, known = self._there[spec.name]
-            return KernelMap(known, named=self._named, fd=fd)
-        return KernelMap(spec, self._types.number, self._named, nameless="map_names" in self._lacks)
+            return KernelMap(known, named=self._standing_in(spec), fd=fd)
+        return KernelMap(spec, self._types.number, self._standing_in(spec), nameless="map_names" in self._lacks)
+
+    def _standing_in(self, spec: MapSpec) -> dict[str, int]:
+        """What can stand in a map, by name."""
+        return self._named["map" if MAP_TYPES[spec.type].holds == "map" else "program"]
 
     def _fill(self, one: KernelMap) -> None:
         """The declared contents, then those that the caller gave."""
@@ -170,14 +175,14 @@ class Loading:
 
             raise explained(self.spec, name, error) from None
         self._opened.enter_context(fd)
-        self.programs[name], self._named[name] = fd, fd.number
+        self.programs[name], self._named["program"][name] = fd, fd.number
         return fd
 
     def table(self, name: str) -> bytes:
         """The map of a table of functions, with what registers it when it is stored there: its programs must be loaded,
         and those that are not are left out."""
         there = self._layout(name)
-        stored = struct_ops.value(self.spec, name, there, self._named)
+        stored = struct_ops.value(self.spec, name, there, self._named["program"])
         module = self._open_modules.number(there.module) if there.module else 0
         fd, made = struct_ops.create(self.spec, name, there, self._types.number, module)
         self.maps[name] = KernelMap(made, fd=Fd(fd))

@@ -79,6 +79,8 @@ def test(f: Translation, view: View, node: ast.Attribute) -> Branches | None:
         flow.enter(f, fails)
         more, fails = ordered(f, _EQUAL, f.state.known(number), constant(one))
         holds += more
+        if not fails:  # a test before has told which it is
+            break
     return holds, fails
 
 

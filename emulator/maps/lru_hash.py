@@ -27,8 +27,8 @@ class LruHashed(Hashed):
 
     def __init__(self, system: System, spec: MapSpec) -> None:
         super().__init__(system, spec, EXTRA)
-        lists = PerCpuLru if spec.flags & NO_COMMON_LRU else CommonLru
-        self._lru = lists(system, spec.name, self.capacity, lambda: self.slab.allocate() + HEADER, self._drop)
+        kind = PerCpuLru if spec.flags & NO_COMMON_LRU else CommonLru
+        self.lists: CommonLru | PerCpuLru = kind(system, spec.name, self.capacity, lambda: self.slab.allocate() + HEADER, self._drop)
         self.mark = self.table.value - HEADER - USED  # from a value back to its element's mark
 
     def rounded(self, cpus: int) -> int:
@@ -38,7 +38,7 @@ class LruHashed(Hashed):
 
     def release(self, element: int) -> None:
         self.clear_element(element)
-        self._lru.push(element + HEADER)
+        self.lists.push(element + HEADER)
 
     def use(self, found: int) -> int:
         """Mark the element of a value as used; 0 stays 0."""
@@ -48,7 +48,7 @@ class LruHashed(Hashed):
 
     def take(self) -> int:
         """An element that is in no table, or 0."""
-        node = self._lru.pop()
+        node = self.lists.pop()
         return node - HEADER if node else 0
 
     def _drop(self, node: int) -> None:
@@ -119,7 +119,7 @@ class LruPerCpuHashMap(LruHashed, PerCpu):
             self.table.insert(element, key)
             return 0
         if element:
-            self._lru.push(element + HEADER)
+            self.lists.push(element + HEADER)
         return refused
 
     def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:

@@ -24,10 +24,10 @@ EXTRA = 16  # bytes in each element
 USED = 12  # where an element's mark is
 MOST = 128  # elements that one CPU takes or ages at once
 FEW = 4  # the same with lists of its own
-_STATE = 8
-_ACTIVE, _INACTIVE, _FREE, _LOCAL, _PENDING = range(5)
-_COUNTS, _ROTATION, _FRESH, _AGING = 6, 8, 9, 10  # words
-_HERE, _STEAL, _CPU = 0, 4, 5  # words
+STATE = 8
+ACTIVE, INACTIVE, FREE, LOCAL, PENDING = range(5)
+COUNTS, ROTATION, FRESH, AGING = 6, 8, 9, 10  # words
+STEAL, CPU = 4, 5  # words of what each CPU has
 
 Drop = Callable[[int], None]
 
@@ -77,47 +77,47 @@ class Aging:
         self._heads = (base, base + 8, base + 16)
         for head in self._heads:
             links.make(head)
-        self._words[self._base + _ROTATION] = self._heads[_INACTIVE]
-        self._words[self._base + _FRESH] = fresh
+        self._words[self._base + ROTATION] = self._heads[INACTIVE]
+        self._words[self._base + FRESH] = fresh
 
     def rotate(self) -> None:
         """Age some elements."""
-        words, counts = self._words, self._base + _COUNTS
-        if words[counts + _INACTIVE] < words[counts + _ACTIVE]:
+        words, counts = self._words, self._base + COUNTS
+        if words[counts + INACTIVE] < words[counts + ACTIVE]:
             self._rotate_active()
         self._rotate_inactive()
 
     def take(self, head: int, kind: int, wanted: int) -> int:
         """Move free elements to another list: how many there were."""
-        links, free, count = self._links, self._heads[_FREE], 0
+        links, free, count = self._links, self._heads[FREE], 0
         while count < wanted and links.first(free) != free:
             self.move_out(links.first(free), head, kind)
             count += 1
-        while count < wanted and self._words[self._base + _FRESH]:
-            self._words[self._base + _FRESH] -= 1
+        while count < wanted and self._words[self._base + FRESH]:
+            self._words[self._base + FRESH] -= 1
             node = self._make()
-            self._words[node + _STATE >> 2] = kind
+            self._words[node + STATE >> 2] = kind
             links.push(node, head)
             count += 1
         return count
 
     def shrink(self, head: int, kind: int, wanted: int) -> None:
         """Give up elements for another list: unused ones of those that are looked at, else the oldest of all."""
-        links, inactive, count = self._links, self._heads[_INACTIVE], 0
+        links, inactive, count = self._links, self._heads[INACTIVE], 0
         node = links.last(inactive)
         for _ in range(self._scans):
             if node == inactive or count == wanted:
                 break
             before = links.last(node)
             if self._words[node + USED >> 2]:
-                self.move(node, _ACTIVE)
+                self.move(node, ACTIVE)
             else:
                 self._drop(node)
                 self.move_out(node, head, kind)
                 count += 1
             node = before
         if not count:
-            oldest = self._heads[_INACTIVE if links.first(inactive) != inactive else _ACTIVE]
+            oldest = self._heads[INACTIVE if links.first(inactive) != inactive else ACTIVE]
             node = links.last(oldest)
             if node != oldest:
                 self._drop(node)
@@ -133,7 +133,7 @@ class Aging:
 
     def move_in(self, node: int) -> None:
         """Take over a pending element."""
-        kind = _ACTIVE if self._words[node + USED >> 2] else _INACTIVE
+        kind = ACTIVE if self._words[node + USED >> 2] else INACTIVE
         self._links.move(node, self._heads[kind])
         self._arrive(node, kind)
         self._words[node + USED >> 2] = 0
@@ -142,43 +142,43 @@ class Aging:
         """Put an element of these lists first in a list that is none of them, or in the free one."""
         self._leave(node)
         self._links.move(node, head)
-        state = node + _STATE >> 2
+        state = node + STATE >> 2
         self._words[state] = self._words[state] & ~0xFF | kind
 
     @property
     def free(self) -> int:
         """The head of the free list."""
-        return self._heads[_FREE]
+        return self._heads[FREE]
 
     def _leave(self, node: int) -> None:
         words = self._words
-        kind, rotation = words[node + _STATE >> 2] & 0xFF, self._base + _ROTATION
-        if kind < _FREE:
-            words[self._base + _COUNTS + kind] -= 1
+        kind, rotation = words[node + STATE >> 2] & 0xFF, self._base + ROTATION
+        if kind < FREE:
+            words[self._base + COUNTS + kind] -= 1
         if words[rotation] == node:
             words[rotation] = words[node >> 2]
 
     def _arrive(self, node: int, kind: int) -> None:
-        words, state = self._words, node + _STATE >> 2
+        words, state = self._words, node + STATE >> 2
         words[state] = words[state] & ~0xFF | kind
-        if kind < _FREE:
-            words[self._base + _COUNTS + kind] += 1
+        if kind < FREE:
+            words[self._base + COUNTS + kind] += 1
 
     def _rotate_active(self) -> None:
-        links, active = self._links, self._heads[_ACTIVE]
+        links, active = self._links, self._heads[ACTIVE]
         first, node = links.first(active), links.last(active)
         for _ in range(self._scans):
             if node == active:
                 break
             before = links.last(node)
-            self.move(node, _ACTIVE if self._words[node + USED >> 2] else _INACTIVE)
+            self.move(node, ACTIVE if self._words[node + USED >> 2] else INACTIVE)
             if node == first:
                 break
             node = before
 
     def _rotate_inactive(self) -> None:
         """Marked elements become active, from where the last time ended towards the newer ones, once round at most."""
-        links, inactive, rotation = self._links, self._heads[_INACTIVE], self._base + _ROTATION
+        links, inactive, rotation = self._links, self._heads[INACTIVE], self._base + ROTATION
         if links.first(inactive) == inactive:
             return
         node = self._words[rotation]
@@ -192,7 +192,7 @@ class Aging:
                 continue
             before = links.last(node)
             if self._words[node + USED >> 2]:
-                self.move(node, _ACTIVE)
+                self.move(node, ACTIVE)
             if node == end:
                 break
             node = before
@@ -201,20 +201,21 @@ class Aging:
 
 
 class CommonLru:
-    """One aging for all CPUs, of which each has a batch of elements at hand."""
+    """One aging for all CPUs, of which each has a batch of elements at hand. control: guest address of its words."""
 
     def __init__(self, system: System, name: str, entries: int, make: Callable[[], int], drop: Drop) -> None:
         self._system, self._links, self._drop = system, Links(system.arena.view), drop
         self._words = self._links.words
         self.batch = min(max(entries // system.cpus // 2, 1), MOST)
-        size = 4 * (_AGING + _CPU * system.cpus)
+        size = 4 * (AGING + CPU * system.cpus)
         control = system.arena.allocate(f"{name} use", size, "map", writable=False, readable=False)
+        self.control = control.base
         self._aging = Aging(self._links, control.base, MOST, entries, make, drop)
-        self._cpus = [control.base + 4 * (_AGING + _CPU * cpu) for cpu in range(system.cpus)]
+        self._cpus = [control.base + 4 * (AGING + CPU * cpu) for cpu in range(system.cpus)]
         for cpu, here in enumerate(self._cpus):
             self._links.make(here)
             self._links.make(here + 8)
-            self._words[(here >> 2) + _STEAL] = cpu
+            self._words[(here >> 2) + STEAL] = cpu
 
     def pop(self) -> int:
         """An element for the CPU that runs, or 0."""
@@ -226,18 +227,18 @@ class CommonLru:
             node = self._pop_free(here)
         node = node or self._steal(here)
         if node:
-            self._words[node + _STATE >> 2] = cpu << 8 | _PENDING
+            self._words[node + STATE >> 2] = cpu << 8 | PENDING
             self._words[node + USED >> 2] = 0
             self._links.push(node, here + 8)
         return node
 
     def push(self, node: int) -> None:
         """Take back an element that is in no table."""
-        state = self._words[node + _STATE >> 2]
-        if state & 0xFF != _PENDING:
-            self._aging.move(node, _FREE)
+        state = self._words[node + STATE >> 2]
+        if state & 0xFF != PENDING:
+            self._aging.move(node, FREE)
             return
-        self._words[node + _STATE >> 2] = state & ~0xFF | _LOCAL
+        self._words[node + STATE >> 2] = state & ~0xFF | LOCAL
         self._words[node + USED >> 2] = 0
         self._links.move(node, self._cpus[state >> 8])
 
@@ -246,9 +247,9 @@ class CommonLru:
         while links.last(pending) != pending:
             aging.move_in(links.last(pending))
         aging.rotate()
-        found = aging.take(here, _LOCAL, self.batch)
+        found = aging.take(here, LOCAL, self.batch)
         if found < self.batch:
-            aging.shrink(here, _LOCAL, self.batch - found)
+            aging.shrink(here, LOCAL, self.batch - found)
 
     def _pop_free(self, here: int) -> int:
         node = self._links.first(here)
@@ -272,7 +273,7 @@ class CommonLru:
 
     def _steal(self, here: int) -> int:
         """From the CPUs in turn, until one has something."""
-        place = (here >> 2) + _STEAL
+        place = (here >> 2) + STEAL
         first = cpu = self._words[place]
         node = 0
         while True:
@@ -289,11 +290,11 @@ class PerCpuLru:
 
     def __init__(self, system: System, name: str, entries: int, make: Callable[[], int], drop: Drop) -> None:
         self._system, self._links = system, Links(system.arena.view)
-        size = 4 * _AGING * system.cpus
+        size = 4 * AGING * system.cpus
         control = system.arena.allocate(f"{name} use", size, "map", writable=False, readable=False)
         share = entries // system.cpus
         self._agings = [
-            Aging(self._links, control.base + 4 * _AGING * cpu, FEW, share, make, drop) for cpu in range(system.cpus)
+            Aging(self._links, control.base + 4 * AGING * cpu, FEW, share, make, drop) for cpu in range(system.cpus)
         ]
 
     def pop(self) -> int:
@@ -302,16 +303,16 @@ class PerCpuLru:
         aging = self._agings[cpu]
         free = aging.free
         aging.rotate()
-        if links.first(free) == free and not aging.take(free, _FREE, 1):
-            aging.shrink(free, _FREE, FEW)
+        if links.first(free) == free and not aging.take(free, FREE, 1):
+            aging.shrink(free, FREE, FEW)
         node = links.first(free)
         if node == free:
             return 0
-        state = node + _STATE >> 2
+        state = node + STATE >> 2
         links.words[state] = links.words[state] & 0xFF | cpu << 8
-        aging.move(node, _INACTIVE)
+        aging.move(node, INACTIVE)
         return node
 
     def push(self, node: int) -> None:
         """Take back an element that is in no table, for the CPU that it belongs to."""
-        self._agings[self._links.words[node + _STATE >> 2] >> 8].move(node, _FREE)
+        self._agings[self._links.words[node + STATE >> 2] >> 8].move(node, FREE)

@@ -15,6 +15,8 @@ import errno
 from bpfvm.emulator.maps import MapStore
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.maps.hash import Hashed, HashMap, PerCpuHashMap
+from bpfvm.emulator.maps.lru_hash import LruHashMap, LruPerCpuHashMap
+from bpfvm.emulator.maps.lru_list import CommonLru
 from bpfvm.emulator.maps.percpu_array import PerCpuArrayMap
 from bpfvm.emulator.maps.slab import ELEMENTS_END, FRESH, LINK, SPARE
 from bpfvm.emulator.maps.store import EXIST, LOCK, NOEXIST, RDONLY_PROG
@@ -24,12 +26,19 @@ from bpfvm.emulator.native.maps import WIDEST, chain
 
 ASK = 1
 HASHES = (HashMap, PerCpuHashMap)
+LRUS = (LruHashMap, LruPerCpuHashMap)
 ARRAYS = (ArrayMap, PerCpuArrayMap)
 
 
-def is_native(store: MapStore | None) -> bool:
-    """Whether changes of a map have functions here: one whose values are bytes, and that programs may write."""
-    if not isinstance(store, (*HASHES, *ARRAYS)) or store.fields or store.spec.flags & RDONLY_PROG:
+def is_native(store: MapStore | None, threads: bool = False) -> bool:
+    """Whether changes of a map have functions: one whose values are bytes, and that programs may write.
+
+    threads: whether several at a time change it. Lists of LRU maps are known where all CPUs have them in common
+    (lru.py), and not to threads.
+    """
+    if isinstance(store, LRUS) and (threads or not isinstance(store.lists, CommonLru)):
+        return False
+    if not isinstance(store, (*HASHES, *LRUS, *ARRAYS)) or store.fields or store.spec.flags & RDONLY_PROG:
         return False
     return isinstance(store, ARRAYS) or store.spec.key_size <= WIDEST
 
@@ -251,8 +260,7 @@ class Changer(Body):
         element = self.emit(f"call i64 @take{number}(ptr %base, ptr %st, i64 0)")
         self._branch(self.emit(f"icmp eq i64 {element}, 0"), "ask", "taken")
         if isinstance(store, PerCpuHashMap):
-            first, size = self.host(element, store.table.value), store.stride * store.system.cpus
-            self.line(f"call void @llvm.memset.p0.i64(ptr {first}, i8 0, i64 {size}, i1 false)")
+            self._zero(store, element)
             self._put_mine(store, element)
         else:
             self._put(store, element)
@@ -270,10 +278,15 @@ class Changer(Body):
             self._end(str(value))
         self.text.append("}")
 
-    def _put(self, store: HashMap, element: str) -> None:
+    def _zero(self, store: PerCpuHashMap | LruPerCpuHashMap, element: str) -> None:
+        """Clear the values of all CPUs."""
+        first, size = self.host(element, store.table.value), store.stride * store.system.cpus
+        self.line(f"call void @llvm.memset.p0.i64(ptr {first}, i8 0, i64 {size}, i1 false)")
+
+    def _put(self, store: Hashed, element: str) -> None:
         self._copy(self.host(element, store.table.value), "%value", store.spec.value_size)
 
-    def _put_mine(self, store: PerCpuHashMap, element: str) -> None:
+    def _put_mine(self, store: PerCpuHashMap | LruPerCpuHashMap, element: str) -> None:
         """Store the value of the CPU that runs."""
         mine = self.emit(f"add i64 {element}, {self.mine(store.stride)}")
         self._copy(self.host(mine, store.table.value), "%value", store.spec.value_size)

@@ -9,9 +9,10 @@ from functools import cached_property
 from bpfvm.core.bits import M64
 from bpfvm.emulator.contexts.access import Access, rules
 from bpfvm.emulator.native.body import LOCKING
-from bpfvm.emulator.native.changes import Changer
+from bpfvm.emulator.native.changes import LRUS, Changer
 from bpfvm.emulator.native.coverage import Counters
 from bpfvm.emulator.native.function import Function
+from bpfvm.emulator.native.lru import LruChanger
 from bpfvm.emulator.native.maps import Finder
 from bpfvm.emulator.native.stack import poisoned
 from bpfvm.emulator.native.state import INDEX
@@ -169,7 +170,9 @@ def translate(unit: Unit) -> Module:
         lock = lock_of(unit, name) if name in unit.changers else None
         text += Finder(unit.system.maps[name], number, unit.arena, lock).write()
     for name, number in unit.changers.items():
-        text += Changer(unit.system.maps[name], number, unit.arena, lock_of(unit, name)).write()
+        store = unit.system.maps[name]
+        kind = LruChanger if isinstance(store, LRUS) else Changer
+        text += kind(store, number, unit.arena, lock_of(unit, name)).write()
     if unit.threads:
         text += LOCKING
     return Module("\n".join(text), tuple(entries))

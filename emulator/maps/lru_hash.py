@@ -28,13 +28,18 @@ class LruHashed(Hashed):
     def __init__(self, system: System, spec: MapSpec) -> None:
         super().__init__(system, spec, EXTRA)
         kind = PerCpuLru if spec.flags & NO_COMMON_LRU else CommonLru
-        self.lists: CommonLru | PerCpuLru = kind(system, spec.name, self.capacity, lambda: self.slab.allocate() + HEADER, self._drop)
+        self.lists: CommonLru | PerCpuLru = kind(
+            system, spec.name, self.capacity, lambda: self.slab.allocate() + HEADER, self._drop
+        )
         self.mark = self.table.value - HEADER - USED  # from a value back to its element's mark
 
     def rounded(self, cpus: int) -> int:
         """Each CPU's own lists have an equal share."""
         entries = self.spec.max_entries
         return -(-entries // cpus) * cpus if self.spec.flags & NO_COMMON_LRU else entries
+
+    def _make(self) -> int:
+        return self.slab.allocate() + HEADER
 
     def release(self, element: int) -> None:
         self.clear_element(element)

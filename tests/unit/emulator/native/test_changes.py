@@ -63,6 +63,7 @@ MAPS = [
     MapSpec("m", "lru_hash", 4, 8, 40),
     MapSpec("m", "lru_hash", 7, 3, 900),
     MapSpec("m", "lru_hash", 1, 5, 5),
+    *(MapSpec("m", kind, 4, 8, entries) for kind in ("lru_hash", "lru_percpu_hash") for entries in (1, 2, 16, 200)),
     MapSpec("m", "lru_percpu_hash", 4, 8, 40),
     MapSpec("m", "lru_percpu_hash", 9, 12, 300),
     MapSpec("m", "array", 4, 8, 12),
@@ -90,19 +91,24 @@ def operations(spec: MapSpec, count: int) -> list[Input]:
 
 
 @pytest.mark.parametrize("safe", [False, True], ids=["checked", "safe"])
-@pytest.mark.parametrize("spec", MAPS, ids=lambda one: f"{one.type}-{one.key_size}-{one.value_size}")
+@pytest.mark.parametrize("spec", MAPS, ids=lambda one: f"{one.type}-{one.key_size}-{one.max_entries}")
 def test_answers_and_memory_are_pythons(spec: MapSpec, safe: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiled code changes the map, then Python does (user space), by turns."""
-    rng = random.Random(spec.value_size)
+    rng, count = random.Random(spec.value_size), 2000 if "lru" in spec.type else 500
     with loaded("portable", spec) as one, loaded("native", spec, safe) as other:
         assert isinstance(other.tier, Runtime)
         built = other.tier.built(other.code, ())
         assert built is not None
         assert "@update0" in built.module.text
         asked, helped = [], other.tier.help
-        monkeypatch.setattr(other.tier, "help", lambda *words: asked.append(words) or helped(*words))
+
+        def noted(*words: int | None) -> int:
+            asked.append(words)
+            return helped(*words)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(other.tier, "help", noted)
         answers = set()
-        for number, given in enumerate(operations(spec, 500)):
+        for number, given in enumerate(operations(spec, count)):
             want, got = one.run(given), other.run(given)
             assert got == want, f"operation {number}"
             answers.add(want.r0 >> 32)
@@ -118,8 +124,25 @@ def test_answers_and_memory_are_pythons(spec: MapSpec, safe: bool, monkeypatch: 
                 assert other.read_map("m") == one.read_map("m")
         assert len(answers) > 1
         assert memory(other) == memory(one)
-        print(f"Python was asked {len(asked)} times of 500")
-        assert len(asked) < 130, "most calls are done in place"
+        print(f"Python was asked {len(asked)} times of {count}")
+        assert len(asked) < 60, "most calls are done in place"
+
+
+@pytest.mark.parametrize("spec", [one for one in MAPS if "hash" in one.type][::3], ids=lambda one: f"{one.type}")
+def test_memory_that_makes_no_sense_does_no_harm(spec: MapSpec) -> None:
+    """In mode `safe` programs may have written anything over a map: its functions end, and stay in the arena."""
+    rng = random.Random(5)
+    with loaded("native", spec, safe=True) as machine:
+        given = operations(spec, 200)
+        for one in given[:100]:
+            machine.run(one)
+        assert isinstance(machine.tier, Runtime)
+        machine.tier.help = lambda *words: 0  # type: ignore[method-assign]
+        for one in given[100:]:
+            for region, _, data in machine.system.arena.snapshot():
+                if region.kind.startswith("map") and rng.random() < 0.3:
+                    region.data[:] = rng.randbytes(len(data))
+            machine.run(one)
 
 
 def memory(machine: Loaded) -> list[tuple[str, bytes]]:

@@ -26,6 +26,7 @@ from bpfvm.lang.kinds import BY_NAME, KINDS, OPTIONS, Kind
 from bpfvm.lang.maps import data as sections
 from bpfvm.lang.maps.targets import tail_call
 from bpfvm.lang.types.scalars import u32, u64
+from bpfvm.lang.userspace.printed import Printed
 from bpfvm.lang.userspace.tables import folded, rows_text
 from bpfvm.program import Program, compile_object, offered
 
@@ -139,6 +140,7 @@ class Bpf:
     # Tracing
     kprobe: Decorator
     kretprobe: Decorator
+    kretsyscall: Decorator
     uprobe: Decorator
     uretprobe: Decorator
     usdt: Decorator
@@ -222,11 +224,14 @@ class Bpf:
                 raise UsageError(f"bpf.dump(): cannot write {path}: {error.strerror}") from None
         return data
 
-    def tracelog(self, path: str | os.PathLike[str] | None = None) -> TracePipe:
-        """What programs print in the kernel, line by line: `for line in bpf.tracelog(): ...`. Unavailable where the
-        trace pipe is not there or not to be read. path: of another one."""
+    def tracelog(self, path: str | os.PathLike[str] | None = None) -> TracePipe | Printed:
+        """What programs print, line by line, until Ctrl-C or SIGTERM: `for line in bpf.tracelog(): ...`. Unavailable
+        where the kernel's trace pipe is not there or not to be read. path: of another one, such as an instance's."""
         from bpfvm.kernel.readers.trace_pipe import TracePipe
 
+        instead = userspace.world()
+        if instead is not None:
+            return Printed(instead)
         return TracePipe(None if path is None else str(path))
 
     def attach(self, *programs: Program, **options: Any) -> Attached:

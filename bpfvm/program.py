@@ -14,6 +14,7 @@ from bpfvm.core.machine import Input, Location
 from bpfvm.lang.functions.callee import Callee, callee
 from bpfvm.lang.functions.signature import Signature, argument_offset, signature
 from bpfvm.lang.hooks import Hook
+from bpfvm.lang.maps import Map
 from bpfvm.lang.target import DEFAULT, Target
 from bpfvm.lang.types.layout import Layout, View, size_of
 from bpfvm.lang.types.pointers import Pointer
@@ -495,8 +496,42 @@ class Object:
 
         return install(self.spec, programs, maps=maps, pin=pin, reuse=reuse)
 
+    def attach(self, maps: Mapping[str, Map] | None = None, **options: Any) -> Attached:
+        """Put it into the kernel and attach every program whose section names its place, until what this gives is
+        closed: `with tracer.attach(maps={"events": lines}):`.
+
+        maps: declarations by which user space reads maps of the object, by the object's names: a user half in Python
+        over a kernel half in C. options: of each program, pid=1234. Errors as of `Program.attach`; UsageError for a
+        declaration that does not fit the object's map.
+        """
+        from bpfvm.attached import attach
+
+        declared = dict(maps or {})
+        for name, one in declared.items():
+            _check_fits(self.spec, name, one)
+        placed = [name for name, one in self.spec.programs.items() if of_section(one.section).target]
+        if not placed:
+            names = ", ".join(self.programs) or "none"
+            raise UsageError(f"no section of {names} names what it is attached to: use .attach(target) of each")
+        programs = [self.programs[name] for name in placed]
+        return attach(self.spec, [(name, None) for name in placed], declared, programs, **options)
+
     def __repr__(self) -> str:
         return f"<bpfvm.Object programs: {', '.join(self.programs) or 'none'}; maps: {', '.join(self.maps) or 'none'}>"
+
+
+def _check_fits(spec: ObjectSpec, name: str, declared: Map) -> None:
+    """UsageError for a declaration that is not of the object's map."""
+    if not isinstance(declared, Map):
+        raise UsageError(f"attach(maps=…): {name!r} takes a declared map, not {declared!r:.60}")
+    there = spec.maps.get(name)
+    if there is None:
+        raise UsageError(f"there is no map {name!r}; the maps are {', '.join(spec.maps) or 'none'}")
+    mine = declared.spec(name)
+    found, wanted = ((one.type, one.key_size, one.value_size) for one in (there, mine))
+    if found != wanted:
+        told = ["{} with keys of {} bytes and values of {}".format(*one) for one in (found, wanted)]
+        raise UsageError(f"map {name} is a {told[0]}, and is declared as a {told[1]}")
 
 
 def load(path: str) -> Object:

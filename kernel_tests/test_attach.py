@@ -5,6 +5,7 @@ A row that this kernel cannot do says why, in words that name what is lacking; t
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import time
@@ -226,6 +227,15 @@ def test_user_probes(section: str, target: Any) -> None:
             os.getpgid(0)
         os.getpgrp()
         assert runs(installed) == (11 if isinstance(target, list) else 10)
+
+
+def test_a_function_that_the_library_chooses() -> None:
+    """Of several for different CPUs (STT_GNU_IFUNC); this process asks for lengths itself, too."""
+    strlen = ctypes.CDLL(None).strlen
+    with attached("uprobe", "c:strlen", pid=OWN) as installed:
+        for _ in range(50):
+            strlen(b"text")
+        assert runs(installed) >= 50
 
 
 @pytest.mark.needs("perf_link")

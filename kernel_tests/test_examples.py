@@ -42,8 +42,20 @@ class Tool:
         assert self._process.stdout is not None
         return [self._process.stdout.readline().rstrip() for _ in range(count)]
 
+    def _until_it_waits(self) -> None:
+        """What comes before is not waiting, and Ctrl-C ends it there and then."""
+        before, deadline = "", time.monotonic() + 5
+        while time.monotonic() < deadline:
+            state, *rest = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+            now = " ".join((state, *rest[10:12]))  # and the time that it has spent
+            if state in "SZ" and now == before:
+                return
+            before = now
+            time.sleep(0.05)
+
     def end(self) -> str:
         """What it printed since."""
+        self._until_it_waits()
         self._process.send_signal(signal.SIGINT)
         told, said = self._process.communicate(timeout=20)
         assert self._process.returncode == 0, said

@@ -28,10 +28,12 @@ _NAME = r"[\w.]+"
 INTERFACE = Form(r"[^/\s]{1,15}", "lo")  # IFNAMSIZ less its zero (include/uapi/linux/if.h)
 FUNCTION = Form(r"([\w.*?]+(?:\+(?:0x)?[0-9a-fA-F]+)?)", "do_unlinkat", "{0}")
 NAMED = Form(rf"({_NAME})", "task", "{0}")
+NAMED_CALL = Form(r"(\w+)", "write", "{0}")
 KERNEL = Form(rf"({_NAME})", "tcp_v4_connect", "{0}")
 EVENT = Form(rf"({_NAME})[:/]({_NAME})", "sched:sched_switch", "{0}/{1}")
 TRACED = Form(rf"(?:{_NAME}[:/])?({_NAME})", "sched_switch", "{0}")
-PLACE = Form(r"([^:]+:[\w.@*?]+(?:\+(?:0x)?[0-9a-fA-F]+)?)", "/bin/bash:readline", "{0}")
+# of C++ and Rust the path of a function: "app:ns::Class::method"
+PLACE = Form(r"([^:]+:(?:[\w.@*?]+::)*[\w.@*?]+(?:\+(?:0x)?[0-9a-fA-F]+)?)", "/bin/bash:readline", "{0}")
 USDT = Form(r"([^:]+:[^:]+:[^:]+)", "/usr/bin/python3:python:function__entry", "{0}")
 ENTRY = Form(rf"({_NAME})", "openat", "syscalls/sys_enter_{0}")
 EXIT = Form(rf"({_NAME})", "openat", "syscalls/sys_exit_{0}")
@@ -167,6 +169,7 @@ KINDS: tuple[Kind, ...] = (
     # Tracing
     _probe("kprobe", FUNCTION),
     _probe("kretprobe", FUNCTION),
+    Kind("kretsyscall", {"": "kretsyscall"}, NAMED_CALL, needs=True),
     _probe("uprobe", PLACE),
     _probe("uretprobe", PLACE),
     _probe("usdt", USDT),

@@ -18,6 +18,7 @@ from typing import Any
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
 from bpfvm.lang import userspace
+from bpfvm.lang.userspace.printed import Line
 from bpfvm.obj.captures.capture import Capture
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.obj.values.typed_map import TypedMap
@@ -35,6 +36,7 @@ class Replay:
         self._capture, self._engine, self._ctx = capture, engine_name, dict(ctx or {})
         self._session: Session | None = None
         self._stores: dict[Any, EmulatedStore] = {}
+        self._lines: list[Line] = []
         self._inputs: Iterator[tuple[int, bytes]] = iter(())
         self._next: tuple[int, bytes] | None = None
         self._refused = ""
@@ -83,6 +85,11 @@ class Replay:
         """A capture has no code."""
         return [f"{one:#x}" for one in addresses]
 
+    def printed(self) -> list[Line]:
+        """What the program printed since."""
+        found, self._lines = self._lines, []
+        return found
+
     def _packets(self, layer: str) -> Iterator[tuple[int, bytes]]:
         for stamp, frame, _, _ in self._capture.frames(layer):
             if not isinstance(frame, str):  # else no program of the type sees it
@@ -92,7 +99,9 @@ class Replay:
         session = self._session
         while session is not None and self._next is not None and self._next[0] <= self.now:
             clock, packet = self._next
-            result = session.run(Input(packet=packet, fields=self._ctx, clock=clock))
+            given = Input(packet=packet, fields=self._ctx, clock=clock)
+            result = session.run(given)
+            self._lines += [Line.made(one, given) for one in result.trace]
             for one in self._stores.values():
                 one.take(result)
             if result.fault is not None and result.fault.machine:

@@ -20,6 +20,7 @@ from typing import Any
 from bpfvm.core.errors import UsageError
 from bpfvm.lang import userspace
 from bpfvm.lang.traced import stacks
+from bpfvm.lang.userspace.printed import Line
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.obj.values.typed_map import TypedMap
 from bpfvm.run.declared import EmulatedStore
@@ -38,6 +39,7 @@ class Scripted:
         self._play: Playing | None = None
         self._steps: list[tuple[int, str, str, Any]] = []
         self._stores: dict[Any, EmulatedStore] = {}
+        self._lines: list[Line] = []
 
     def attach(
         self, spec: ObjectSpec, names: Sequence[str], declared: Mapping[str, Any], programs: Sequence[Any],
@@ -52,7 +54,7 @@ class Scripted:
         until.callback(self._left)
         self._steps, self.now = timeline.steps(), 0
         sessions = list(self._play.sessions.values())
-        for name, one in self._play.declared.items():
+        for name, one in {**self._play.declared, **declared}.items():
             system = next((made.machine.system for made in sessions if name in made.machine.system.maps), None)
             if system is not None:
                 self._stores[one] = EmulatedStore(system, name)
@@ -82,10 +84,16 @@ class Scripted:
         """As tasks of the script name them."""
         return [stacks.named(one) for one in addresses]
 
+    def printed(self) -> list[Line]:
+        """What programs printed since."""
+        found, self._lines = self._lines, []
+        return found
+
     def _run_due(self) -> None:
         while self._play is not None and self._steps and self._steps[0][0] <= self.now:
             _, program, event, given = self._steps.pop(0)
             result = self._play.step(program, event, given)
+            self._lines += [Line.made(one, given) for one in result.trace]
             for one in self._stores.values():
                 one.take(result)
             if result.fault is not None and result.fault.machine:

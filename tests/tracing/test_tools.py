@@ -1,10 +1,10 @@
-"""The kernel halves of eight examples on scripts of events: what they keep and tell, the same on every machine."""
+"""The kernel halves of examples on scripts of events: what they keep and tell, the same on every machine."""
 
 from __future__ import annotations
 
 import pytest
 
-from bpfvm import vmlinux
+from bpfvm import bpf, vmlinux
 from bpfvm.timeline import Task, Timeline
 from tests.shipped_examples import example
 from tests.tracing import parents
@@ -156,3 +156,23 @@ def test_the_current_task() -> None:
     text = parents.opened.disasm()
     assert "call bpf_get_current_task_btf" in text
     assert text.count("CO-RE field_byte_offset") == 4
+
+
+def test_what_is_not_asked_for_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Options of a tool are constants of its program: tests of what nobody asks for cost no instruction."""
+    tool, made = example("uprobe_method"), []
+    for what, key in ((None, None), ("set", None), ("set", "beer")):
+        monkeypatch.setattr(tool.args, "what", what)
+        monkeypatch.setattr(tool.args, "key", key)
+        monkeypatch.setattr(tool, "WRITES", what == "set")
+        program = bpf.uprobe("ktserver:kyotocabinet::StashDB::accept")(tool.accept.function)
+        script = Timeline(program)
+        for at, (text, writable) in enumerate((("beer", 1), ("beer", 0), ("bread", 1), ("beers", 1))):
+            script.at(at, "kyotocabinet::StashDB::accept", 0, text, len(text), 0, writable)
+        made.append((len(program.object.programs["accept"].insns), script.check().trace))
+    (plain, everything), (some, stored), (most, one) = made
+    print(f"{plain}, {some}, {most} instructions")
+    assert plain < some < most
+    assert everything == ("beer write:1", "beer write:0", "bread write:1", "beers write:1")
+    assert stored == ("beer write:1", "bread write:1", "beers write:1")
+    assert one == ("beer write:1",)

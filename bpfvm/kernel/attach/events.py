@@ -133,6 +133,13 @@ def _probe(
     return _opened(place, where, attr, pid, cpu, opened)
 
 
+def check_there(device: str, where: str) -> None:
+    """Unavailable for a kernel that has no such probes at all, kprobe or uprobe."""
+    file = f"{device}_events"
+    if _device(device)[0] is None and not (tracefs.root() / file).exists():
+        raise Unavailable(f"{where}: this kernel has no {device}s (no {_DEVICES / device}, no tracefs {file})")
+
+
 def _device(name: str) -> tuple[int | None, int, int]:
     """The number of a PMU, the bit of its config that says `return`, and where a counter's offset begins in it."""
     folder = _DEVICES / name
@@ -163,8 +170,7 @@ def _by_tracefs(
 ) -> Fd:
     """An event of tracefs, for kernels before 4.17 and those without these PMUs. A guard takes it away again."""
     file, name = f"{device}_events", f"bpfvm_{os.getpid()}_{next(_MADE)}"
-    if not (tracefs.root() / file).exists():
-        raise Unavailable(f"{where}: this kernel has no {device}s (no {_DEVICES / device}, no tracefs {file})")
+    check_there(device, where)
     at = f"{target}:{offset:#x}" if device == "uprobe" else f"{target}+{offset}" if offset else target
     guard = Guard("tracefs event", file, f"bpfvm/{name}")
     opened.callback(guard.undo)

@@ -44,6 +44,8 @@ class Kind:
 
 def _kernel_probes(place: Place, target: Any, *, returns: bool | None, cookie: int) -> Link:
     back = place.section.returns if returns is None else returns
+    if place.section.attach_type not in _MULTI:
+        events.check_there("kprobe", f"{place.name}: {'kretprobe' if back else 'kprobe'} {target}")
     names = [one for name in _each(target) for one in functions.matching(name)]
     if place.section.attach_type in _MULTI:
         return multi.kernel_functions(place, names, returns=back, cookies=[cookie] if cookie else [])
@@ -55,7 +57,9 @@ def _syscalls(place: Place, target: str, *, returns: bool | None, cookie: int) -
     import platform
 
     prefix = {"x86_64": "__x64_sys_", "aarch64": "__arm64_sys_", "s390x": "__s390x_sys_", "riscv64": "__riscv_sys_"}
-    return _kernel_probes(place, prefix.get(platform.machine(), "sys_") + target, returns=returns, cookie=cookie)
+    name, plain = prefix.get(platform.machine(), "sys_") + target, f"sys_{target}"
+    is_older = name not in functions.names() and plain in functions.names()  # before 4.17
+    return _kernel_probes(place, plain if is_older else name, returns=returns, cookie=cookie)
 
 
 def _user_probes(place: Place, target: Any, *, pid: int | None, returns: bool | None, cookie: int) -> Link:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from bpfvm.core.errors import LoadError, UsageError
+from bpfvm.kernel.attach.chosen import chosen
 from bpfvm.obj.executables import libraries
 from bpfvm.obj.executables.symbols import Executable
 
@@ -44,7 +45,10 @@ def functions(program: str, target: str, pid: int | None) -> UserPlaces:
         raise _absent(program, path, wanted, image)
     if len(places) > MOST:
         raise UsageError(f"{program}: {len(places)} functions of {path} match {wanted}, and at most {MOST} are probed")
-    return UserPlaces(path, tuple((one.name + (plus + distance), one.offset + offset, 0) for one in places))
+    starts: dict[int, str] = {}
+    for one in places:
+        starts.setdefault(chosen(program, path, one) if one.resolver else one.offset, one.name)
+    return UserPlaces(path, tuple((name + plus + distance, start + offset, 0) for start, name in starts.items()))
 
 
 def probes(program: str, target: str, pid: int | None) -> UserPlaces:

@@ -1,10 +1,7 @@
 """What programs print with bpf_trace_printk: lines of the kernel's trace_pipe.
 
 There is one such pipe for the whole machine, and reading takes lines out: of two readers each gets some. A tracing
-instance with event bpf_trace/bpf_trace_printk enabled has a pipe of its own. Lines are written as
-kernel/trace/trace_output.c does (trace_print_context):
-
-    task-pid     [cpu] flags seconds.micros: function: message
+instance with event bpf_trace/bpf_trace_printk enabled has a pipe of its own.
 """
 
 from __future__ import annotations
@@ -14,52 +11,18 @@ import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.kernel.readers.waiting import SLICE, Waiter
 from bpfvm.kernel.sys import Fd, error_name, error_text
+from bpfvm.lang.userspace.ending import Ending
+from bpfvm.lang.userspace.printed import Line
 
-PLACES = (Path("/sys/kernel/tracing/trace_pipe"), Path("/sys/kernel/debug/tracing/trace_pipe"))
 _CHUNK = 1 << 16
 
-# A task's name may hold anything, "-" and spaces too: the pid is the last number before the CPU. With option
-# record-tgid the thread group stands in between, in parentheses.
-_LINE = re.compile(
-    r"\s*(?P<task>.*)-(?P<pid>\d+)\s+(?:\((?P<group>[\s\d-]+)\)\s+)?\[(?P<cpu>\d+)\]\s+(?P<flags>\S+)\s+"
-    r"(?P<time>\d+(?:\.\d+)?):\s(?P<function>[^\s:]+):\s?(?P<message>.*)",
-    re.DOTALL,
-)
 _LOST = re.compile(r"CPU:(?P<cpu>\d+) \[LOST (?P<count>\d+ )?EVENTS\]")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line. text: all of it; of a line that is none of ours nothing else is known, and message is text.
-
-    flags: of interrupts and preemption ("d..2."). time: seconds since boot by the trace clock. function: what wrote
-    it, "bpf_trace_printk" for programs.
-    """
-
-    text: str
-    message: str
-    task: str = ""
-    pid: int = -1
-    cpu: int = -1
-    flags: str = ""
-    time: float = -1.0
-    function: str = ""
-
-    @classmethod
-    def of(cls, text: str) -> Line:
-        """Parse a line without its end."""
-        found = _LINE.fullmatch(text)
-        if found is None:
-            return cls(text, text)
-        return cls(text, found["message"], found["task"], int(found["pid"]), int(found["cpu"]), found["flags"],
-                   float(found["time"]), found["function"])  # fmt: skip
 
 
 class TracePipe:
@@ -69,14 +32,14 @@ class TracePipe:
     """
 
     def __init__(self, path: str | Path | None = None, *, timeout: float | None = None) -> None:
-        """path: of trace_pipe, where it is not in one of its usual places. timeout: seconds after which `for` ends.
+        """path: of another trace_pipe than the machine's own. timeout: seconds after which `for` ends.
 
         Raises Unavailable where there is none, it cannot be read, or tracing is switched off.
         """
         self.timeout, self.lost = timeout, 0
         self._rest, self._lines = b"", deque[Line]()
         self._ended = False
-        self._fd: Fd | None = Fd(_opened(PLACES if path is None else (Path(path),)))
+        self._fd: Fd | None = Fd(_opened(_usual() if path is None else Path(path)))
         try:
             self._waiter = Waiter([self._fd.number])
         except OSError as error:
@@ -90,7 +53,7 @@ class TracePipe:
         self.close()
 
     def __iter__(self) -> Iterator[Line]:
-        """Lines as they come, until `close` or `timeout` seconds without one."""
+        """Lines as they come, until `close`, Ctrl-C, SIGTERM, or `timeout` seconds without one."""
         self._check()
         return self._rounds()
 
@@ -128,28 +91,31 @@ class TracePipe:
 
     def _rounds(self) -> Iterator[Line]:
         deadline = None
-        while self._fd is not None:
-            self._fill()
-            while self._lines:
-                yield self._lines.popleft()
-                deadline = None
-            if deadline is None and self.timeout is not None:
-                deadline = time.monotonic() + self.timeout
-            if self._ended or not self._waiter.wait(deadline):
-                return
+        with Ending() as ending:
+            while self._fd is not None:
+                self._fill()
+                while self._lines:
+                    yield self._lines.popleft()
+                    deadline = None
+                if deadline is None and self.timeout is not None:
+                    deadline = time.monotonic() + self.timeout
+                if self._ended or ending.asked or not self._waiter.wait(deadline):
+                    return
 
     async def _async_rounds(self) -> AsyncIterator[Line]:
         import asyncio
 
         start = time.monotonic()
-        while self._fd is not None:
-            self._fill()
-            while self._lines:
-                yield self._lines.popleft()
-                start = time.monotonic()
-            if self._ended or (self.timeout is not None and time.monotonic() - start >= self.timeout):
-                return
-            await asyncio.sleep(SLICE / 10)  # event loops cannot watch every kind of pipe that this may be
+        with Ending() as ending:
+            while self._fd is not None:
+                self._fill()
+                while self._lines:
+                    yield self._lines.popleft()
+                    start = time.monotonic()
+                late = self.timeout is not None and time.monotonic() - start >= self.timeout
+                if self._ended or ending.asked or late:
+                    return
+                await asyncio.sleep(SLICE / 10)  # event loops cannot watch every kind of pipe that this may be
 
     def _fill(self) -> None:
         """Take what is there out of the pipe."""
@@ -178,20 +144,23 @@ class TracePipe:
             raise UsageError("this TracePipe is closed; open another one")
 
 
-def _opened(places: tuple[Path, ...]) -> int:
-    """A descriptor of the first that there is."""
-    for path in places:
-        try:
-            _check_on(path.with_name("tracing_on"))
-            return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            why = "; run as root" if isinstance(error, PermissionError) else ""
-            raise Unavailable(f"{path}: {_told(error)}{why}") from None
-    raise Unavailable(
-        f"there is no {' or '.join(map(str, places))}; mount it: mount -t tracefs tracefs /sys/kernel/tracing"
-    )
+def _usual() -> Path:
+    """The machine's own, where tracefs is mounted or can be."""
+    from bpfvm.kernel.attach import tracefs
+
+    return tracefs.root() / "trace_pipe"
+
+
+def _opened(path: Path) -> int:
+    """A descriptor of it."""
+    try:
+        _check_on(path.with_name("tracing_on"))
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Unavailable(f"there is no {path}; mount it: mount -t tracefs tracefs /sys/kernel/tracing") from None
+    except OSError as error:
+        why = "; run as root" if isinstance(error, PermissionError) else ""
+        raise Unavailable(f"{path}: {_told(error)}{why}") from None
 
 
 def _check_on(switch: Path) -> None:
@@ -207,3 +176,6 @@ def _check_on(switch: Path) -> None:
 def _told(error: OSError) -> str:
     number = error.errno or 0
     return f"{error_text(number)} ({error_name(number)})"
+
+
+__all__ = ["Line", "TracePipe"]

@@ -1,7 +1,8 @@
 """What the parameters of programs on probes, tracepoints and kernel functions stand for: places in the context.
 
     kprobe, uprobe              def f(sk: sock, n: s32)            the function's arguments in order, by registers
-    kretprobe, uretprobe        def f(ret: u64)                    what it returns
+    kretprobe, uretprobe,
+    kretsyscall                 def f(ret: u64)                    what it returns
     fentry, tp_btf, lsm, ...    def f(next, prev: task_struct)     arguments by their names in BTF, in any order
     fexit, fmod_ret             def f(sk, ret)                     and what the function returns
     usdt                        def f(request, size)               the probe's arguments in order

@@ -15,7 +15,7 @@ FAMILIES = {
     "fentry": ("function", False), "fexit": ("function", True), "fmod_ret": ("function", False),
     "uprobe": ("user", False), "uretprobe": ("user", True), "usdt": ("usdt", False),
     "tracepoint": ("tracepoint", False), "tp_btf": ("tracepoint", False), "raw_tracepoint": ("tracepoint", False),
-    "syscall": ("syscall", False), "syscall_exit": ("syscall", True),
+    "syscall": ("syscall", False), "syscall_exit": ("syscall", True), "kretsyscall": ("syscall", True),
     "lsm": ("lsm", False), "lsm_cgroup": ("lsm", False), "perf_event": ("sample", False),
 }  # fmt: skip
 # Other names of sections; "syscall" is one of programs that are on no system call

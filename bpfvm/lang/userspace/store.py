@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Protocol, TypeAlias
 
+from bpfvm.lang.userspace.printed import Printing
 from bpfvm.obj.model import MapSpec, ObjectSpec
 
 Answer: TypeAlias = "bytes | list[bytes] | int"  # a value, one value a CPU, or a negative errno
@@ -81,7 +82,7 @@ class Space(Protocol):
         """What code stands at addresses of the kernel, or of the process `pid`; str() makes lines."""
 
 
-class World(Protocol):
+class World(Printing, Protocol):
     """What programs are attached to in place of the kernel."""
 
     def attach(

@@ -30,10 +30,12 @@ _SYMBOL = struct.Struct("IBBHQQ")
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """name: as in the file. offset: where it is in the file, bytes."""
+    """name: as in the file. offset: where it is in the file, bytes. resolver: what stands there is no function of that
+    name, but what chooses one when the file is loaded (STT_GNU_IFUNC), as for strlen in a libc."""
 
     name: str
     offset: int
+    resolver: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Executable:
         """Offset in the file, size (0: not told) and name of every function, by offset; [] of a file without names."""
         found: dict[int, tuple[int, int, str]] = {}
         for file in self._with_names():
-            for name, address, size in file._rows(None, re.compile(".*")):
+            for name, address, size, _ in file._rows(None, re.compile(".*")):
                 offset = self.place(address)
                 if offset is not None and (offset not in found or found[offset][1] < size):
                     found[offset] = offset, size, name
@@ -110,7 +112,7 @@ class Executable:
 
     def names(self) -> list[str]:
         """Names of all functions, for messages."""
-        return sorted({name for file in self._with_names() for name, _ in file._matching("", re.compile(".*"))})
+        return sorted({row[0] for file in self._with_names() for row in file._rows(None, re.compile(".*"))})
 
     def probes(self, provider: str, name: str) -> list[Probe]:
         """The USDT probes of these names; patterns may stand for either."""
@@ -138,10 +140,10 @@ class Executable:
         """By place. wanted: what names look like, None for `name` itself."""
         found: dict[int, Function] = {}
         for file in self._with_names():
-            for symbol, address in file._matching(name, wanted):
+            for symbol, address, _, kind in file._rows(name, wanted):
                 offset = self.place(address)
                 if offset is not None:
-                    found.setdefault(offset, Function(symbol, offset))
+                    found.setdefault(offset, Function(symbol, offset, kind == _RESOLVER))
             if found:
                 break
         return found
@@ -211,12 +213,8 @@ class Executable:
             yield owner, kind, part.part(contents, size, f"a note of {section.name}")
             at = contents + -(-size // 4) * 4
 
-    def _matching(self, name: str, wanted: re.Pattern[str] | None) -> Iterator[tuple[str, int]]:
-        """Names and addresses of functions."""
-        return ((symbol, address) for symbol, address, _ in self._rows(name, wanted))
-
-    def _rows(self, name: str | None, wanted: re.Pattern[str] | None) -> Iterator[tuple[str, int, int]]:
-        """Names, addresses and sizes of functions."""
+    def _rows(self, name: str | None, wanted: re.Pattern[str] | None) -> Iterator[tuple[str, int, int, int]]:
+        """Names, addresses, sizes and types of functions. wanted: what names look like, None for `name` itself."""
         for section in self._sections:
             if section.type not in (_SYMTAB, _DYNSYM) or section.link >= len(self._sections):
                 continue
@@ -234,7 +232,7 @@ class Executable:
                     continue
                 symbol = _text(texts, at).partition("@")[0]
                 if wanted is None or wanted.fullmatch(symbol):
-                    yield symbol, address, length
+                    yield symbol, address, length, info & 15
 
 
 def _content(path: str) -> Bytes:

@@ -36,7 +36,7 @@ COMMANDS = commands()
 
 def test_every_tool_is_shown() -> None:
     print(f"{len(COMMANDS)} commands of {len(TOOLS)} tools")
-    assert len(COMMANDS) >= 14
+    assert len(COMMANDS) >= 40
     shown = " ".join(command for command, _ in COMMANDS)
     missing = [one for one in TOOLS if one not in shown and one not in ("traffic.py", "sock_proto.py")]  # README's own
     assert not missing
@@ -62,6 +62,8 @@ def test_a_command_prints_what_stands_below_it(
     monkeypatch.chdir(ROOT)
     before, path = sys.argv, list(sys.path)
     told, said = io.StringIO(), io.StringIO()
+    if engine == "cpython" and "_object.py" in command:  # its kernel half is no Python
+        engine = "interp"
     try:
         with redirect_stdout(told), redirect_stderr(said):
             code = status([words[0], "--engine", engine, *words[1:]])

@@ -37,6 +37,8 @@ kprobe                                 kprobe                               kpro
 kprobe do_unlinkat                     kprobe/do_unlinkat                   kprobe          None                   0
 kprobe do_unlinkat+0x1c                kprobe/do_unlinkat+0x1c              kprobe          None                   0
 kretprobe do_unlinkat                  kretprobe/do_unlinkat                kprobe          None                   0
+kretsyscall write                      kretsyscall/write                    kprobe          None                   0
+uprobe app:ns::Class::method           uprobe/app:ns::Class::method         kprobe          None                   0
 uretprobe /bin/bash:readline           uretprobe//bin/bash:readline         kprobe          None                   0
 usdt /bin/x:prov:name                  usdt//bin/x:prov:name                kprobe          None                   0
 tracepoint sched:sched_switch          tracepoint/sched/sched_switch        tracepoint      None                   0

@@ -1,0 +1,31 @@
+"""Two processes that write to a disk, one of them where no stack can be walked.
+
+$ bpfvm trace --timeline examples/scripts/stacksnoop.py examples/stacksnoop.py
+TIME(s)            FUNCTION
+0.000000000        submit_bio
+    submit_bio
+    ext4_sync_file
+    do_fsync
+0.000250000        submit_bio
+
+$ bpfvm trace --timeline examples/scripts/stacksnoop.py examples/stacksnoop.py -v -p 9
+TIME(s)            COMM         PID    CPU FUNCTION
+0.000000000        dd           9      1   submit_bio
+
+$ bpfvm trace --timeline examples/scripts/stacksnoop.py examples/stacksnoop.py -s -p 7
+TIME(s)            FUNCTION
+0.000000000        submit_bio
+    ffffffff83e94000 submit_bio
+    ffffffff8364b000 ext4_sync_file
+    ffffffff82f8d000 do_fsync
+"""
+
+from bpfvm.timeline import Task
+
+SYNC = Task(7, "sync", kernel_stack=["submit_bio", "ext4_sync_file", "do_fsync"])
+COPY = Task(9, "dd", cpu=1)
+
+
+def script(timeline):
+    timeline.at("1s", "submit_bio", by=SYNC)
+    timeline.at("1000250us", "submit_bio", by=COPY)

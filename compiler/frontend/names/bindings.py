@@ -274,10 +274,16 @@ def of_object(f: Translation, owner: Any, node: ast.Attribute) -> Value:
         if not isinstance(error, AttributeError):
             text = f"`{f.quoted(node)}` fails with {type(error).__name__}: {error}"
             return f.error("E037", text, f.last_name(node), help="bind the value to a global name before")
-        near = difflib.get_close_matches(node.attr, dir(owner), 1)
-        hint = f"did you mean `{near[0]}`?" if near else "the name is looked up when the program is compiled"
-        return no_attribute(f, Static(owner), node, hint)
+        return no_attribute(f, Static(owner), node, _instead(owner, node.attr))
     return captured(f, found, node.attr, node)
+
+
+def _instead(owner: Any, name: str) -> str:
+    """What to write for an attribute that an object has not: `XDP_PASS` is no attribute of `bpf`, but stands beside it."""
+    if type(owner).__module__.startswith("bpfvm.") and not name.startswith("_") and hasattr(bpfvm, name):
+        return f"from bpfvm import {name}"
+    near = difflib.get_close_matches(name, dir(owner), 1)
+    return f"did you mean `{near[0]}`?" if near else "the name is looked up when the program is compiled"
 
 
 def bind(f: Translation, node: ast.Name, value: Value) -> None:

@@ -25,6 +25,7 @@ LATER = (
 
 _INIT = """#!/bin/busybox sh
 b=/bin/busybox
+echo "{begin}"
 $b mount -t proc proc /proc
 $b mount -t sysfs sys /sys
 $b mount -t devtmpfs dev /dev
@@ -49,7 +50,7 @@ $b sync
 echo o > /new/proc/sysrq-trigger
 $b sleep 60
 """
-END = "GUEST ENDED WITH "
+BEGIN, END = "GUEST BEGINS", "GUEST ENDED WITH "
 
 
 def initrd(kernel: Fetched, busybox: Path, command: str) -> bytes:
@@ -60,7 +61,7 @@ def initrd(kernel: Fetched, busybox: Path, command: str) -> bytes:
     parts.append(_entry("bin/busybox", busybox.read_bytes(), _FILE))
     parts += [_entry(f"modules/{name}", data, _FILE) for name, data in modules.items()]
     parts.append(_entry("modules/order", order.encode(), _FILE))
-    text = _INIT.replace("{command}", command.replace("'", "'\\''")).replace("{end}", END)
+    text = _INIT.replace("{command}", command.replace("'", "'\\''")).replace("{begin}", BEGIN).replace("{end}", END)
     parts.append(_entry("init", text.encode(), _FILE))
     parts.append(_entry("TRAILER!!!", b"", 0))
     return b"".join(parts)

@@ -279,7 +279,7 @@ def of_object(f: Translation, owner: Any, node: ast.Attribute) -> Value:
 
 
 def _instead(owner: Any, name: str) -> str:
-    """What to write for an attribute that an object has not: `XDP_PASS` is no attribute of `bpf`, but stands beside it."""
+    """What to write for an attribute that an object lacks: `XDP_PASS` stands beside `bpf`, not in it."""
     if type(owner).__module__.startswith("bpfvm.") and not name.startswith("_") and hasattr(bpfvm, name):
         return f"from bpfvm import {name}"
     near = difflib.get_close_matches(name, dir(owner), 1)

@@ -152,7 +152,7 @@ def _inside(f: Function, base: Kind, register: int, off: int, size: int, address
     if base.tag == "packet":
         return SURE if f.unit.safe else _between(f, address, size, *BOUNDS[:2])
     if f.unit.safe:
-        return SURE
+        return _beside_context(f, base, address, size, write)
     if base.tag == "value" and base.off is None and sure.plain_values(f.unit.system.maps, base.name, write):
         known = f.unit.system.maps[base.name]
         if isinstance(known, ArrayMap) and known.spec.value_size >= size:
@@ -160,6 +160,17 @@ def _inside(f: Function, base: Kind, register: int, off: int, size: int, address
     if base.tag in ("value", "value?", "map"):
         return NEVER
     return _in_page(f, address, size, write)
+
+
+def _beside_context(f: Function, base: Kind, address: str, size: int, write: bool) -> str:
+    """Whether an access of mode `safe` is none to a context of which more than its bytes is asked.
+
+    A function may get the context by a parameter; then nothing is known of it here but its place.
+    """
+    rules = f.unit.rules
+    if base.tag != "num" or rules is None or not (rules.writes if write else rules.odd):
+        return SURE
+    return f.emit(f"xor i1 {_between(f, address, size, *BOUNDS[2:])}, true")
 
 
 def _between(f: Function, address: str, size: int, low: str, high: str) -> str:

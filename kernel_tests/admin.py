@@ -23,6 +23,7 @@ NEEDED = (
     ("test_examples*.py::*", "makes network namespaces and attaches probes"),
     ("test_losses.py::*", "attaches probes of processes"),
     ("test_flood.py::*", "attaches probes of processes"),
+    ("test_events.py::*", "attaches programs to tracepoints"),
     ("test_tasks.py::*", "attaches probes of tracefs and samples"),
     ("test_capabilities.py::*", "becomes another user"),
     ("test_core.py::test_externs_are_bound_as_libbpf_does", "has libbpf list BTF by id"),

@@ -16,6 +16,7 @@ ROWS = {
     "L": (*range(1, 21), *range(30, 68), *range(70, 79), *range(80, 97), *range(100, 118), *range(120, 136),
           *range(140, 152), *range(160, 168)),
     "B": range(1, 32), "E": (*range(1, 12), *range(20, 27)), "T": range(1, 8),
+    "R": range(1, 9), "W": range(1, 13),
 }  # fmt: skip
 STATES = ("works", "left out")
 FUNCTIONS = 330  # of tests/programs, that every machine runs
@@ -27,7 +28,7 @@ def rows(text: str) -> dict[str, tuple[list[str], str, str]]:
     found = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if re.fullmatch(r"[LBET]\d+", cells[0]):
+        if re.fullmatch(r"[LBETRW]\d+", cells[0]):
             found[cells[0]] = (re.findall(r"`([^`]+)`", cells[-1]), cells[-2], cells[-3])
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,31 @@ def test_lines_come_whole(pipe: tuple[TracePipe, int]) -> None:
         assert select.select([reader], [], [], 1)[0] == [reader]
         found += reader.read()
     assert found == [Line.of(text) for text in LINES]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_what_waits(pipe: tuple[TracePipe, int], number: int) -> None:
+    reader, write = pipe
+    before, reader.timeout = signal.getsignal(number), 30
+    os.write(write, WHOLE)
+    found = []
+    for one in reader:
+        found.append(one)
+        if len(found) == 1:
+            os.kill(os.getpid(), number)
+    assert found == [Line.of(text) for text in LINES], "what was there is given out"
+    assert signal.getsignal(number) == before
+
+    async def told() -> list[Line]:
+        os.write(write, WHOLE)
+        first = []
+        async for one in reader:
+            first.append(one)
+            os.kill(os.getpid(), number) if len(first) == 1 else None
+        return first
+
+    assert asyncio.run(told()) == found
+    assert signal.getsignal(number) == before
 
 
 def test_for_and_async_for(pipe: tuple[TracePipe, int]) -> None:

@@ -10,14 +10,22 @@ from ipaddress import ip_address
 from bpfvm import Hash, KernelPtr, Ring, be16, bpf, char, comm, ktime, pid, struct, u8, u16, u32, u64
 from bpfvm.vmlinux import enum, sock, tcp_sock
 
+
+def port(text):
+    """A number that a port may have."""
+    if not 0 < int(text) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"there is no port {text}")
+    return int(text)
+
+
 ap = argparse.ArgumentParser()
 ap.add_argument("-T", "--time", action="store_true", help="with the time of the day")
 ap.add_argument("-t", "--timestamp", action="store_true", help="with seconds since the first")
 ap.add_argument("-w", "--wide", action="store_true", help="with room for addresses of IPv6")
 ap.add_argument("-s", "--csv", action="store_true", help="with commas between")
 ap.add_argument("-p", "--pid", type=int)
-ap.add_argument("-L", "--localport", type=int, action="append")
-ap.add_argument("-D", "--remoteport", type=int, action="append")
+ap.add_argument("-L", "--localport", type=port, action="append")
+ap.add_argument("-D", "--remoteport", type=port, action="append")
 args = ap.parse_args()
 
 AF_INET, TCP = 2, enum.IPPROTO_TCP

@@ -207,6 +207,11 @@ def _records(declared: Any, called: str) -> Records:
 
 def not_in_use(called: str) -> UsageError:
     """Of a map that no program runs with and nothing is attached that uses it."""
+    if _spaces:
+        return UsageError(
+            f"map {called} is used by none of the programs that are attached: what uses it may stand behind a "
+            "condition that never holds"
+        )
     return UsageError(
         f"map {called} has a meaning only while a program runs, or something that uses it is attached: call "
         "prog.cpython(...), prog.emulate(...) or prog.check(...), or read it in `with bpf.attach(...):`, in the user "

@@ -165,6 +165,17 @@ def test_a_signal_ends_what_waits(tmp_path: Path, number: int) -> None:
     assert hits[17] >= 2
 
 
+def test_a_map_that_no_attached_program_uses(tmp_path: Path) -> None:
+    """An option may take out the place that uses it."""
+    unused, counted = Ring(Seen, name="unused"), Array(u64, 4, name="counted")
+    words = "is used by none of the programs that are attached"
+    with replay(tmp_path), watch.attach():
+        with pytest.raises(UsageError, match=f"map unused {words}"):
+            next(iter(unused))
+        with pytest.raises(UsageError, match=f"map counted {words}"):
+            counted[0] = 1
+
+
 def test_a_copy_stays_what_it_was(tmp_path: Path) -> None:
     with replay(tmp_path), watch.attach():
         first = next(iter(seen))

@@ -259,9 +259,10 @@ class Bpf:
         with self.attach(*found):
             self.wait(seconds)
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Let what is attached run: so many seconds, or until Ctrl-C or SIGTERM, which then is no error."""
-        userspace.wait(seconds)
+    def wait(self, seconds: float | None = None) -> bool:
+        """Let what is attached run: so many seconds, or until Ctrl-C or SIGTERM, which then is no error, and gives
+        False: `while bpf.wait(1): ...`."""
+        return userspace.wait(seconds)
 
     def table(self, rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> str:
         """Rows under the names of their columns, as text: numbers stand to the right."""

@@ -77,5 +77,7 @@ def show():
 if __name__ == "__main__":
     with bpf.attach(malloc, malloc_ret, free, pid=args.pid):
         for _ in range(args.count):
-            bpf.wait(args.interval)
+            goes_on = bpf.wait(args.interval)
             show()
+            if not goes_on:  # Ctrl-C
+                break

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from kernel_tests.forked import Forked
 from kernel_tests.networks import inside, ip
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,20 +27,14 @@ class Tool:
     """One that runs. `lines` reads what it prints; `end` ends it as users do."""
 
     def __init__(self, *words: str, within: str = "") -> None:
-        before = ("ip", "netns", "exec", within) if within else ()
-        command = (*before, sys.executable, "-m", "bpfvm", "trace", "-v", *words)
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, env=AROUND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        self._process = Forked("trace", "-v", *words, within=within)
 
     def attached(self, count: int = 1) -> None:
         """Wait until so many programs are."""
-        assert self._process.stderr is not None
         for _ in range(count):
             assert "is attached" in self._process.stderr.readline(), self._process.communicate(timeout=20)
 
     def lines(self, count: int) -> list[str]:
-        assert self._process.stdout is not None
         return [self._process.stdout.readline().rstrip() for _ in range(count)]
 
     def _until_it_waits(self) -> None:

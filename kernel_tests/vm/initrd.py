@@ -21,6 +21,7 @@ LATER = (
     "nf_defrag_ipv4",
     "nf_defrag_ipv6",
     "tcp_bbr",
+    "loop",
 )  # may be lacking
 
 _INIT = """#!/bin/busybox sh

@@ -127,9 +127,9 @@ def space() -> Space | None:
     return _spaces[-1] if _spaces else None
 
 
-def wait(seconds: float | None = None) -> None:
-    """Until so many seconds went by, Ctrl-C, SIGTERM, or nothing comes any more. UsageError where nothing
-    is attached."""
+def wait(seconds: float | None = None) -> bool:
+    """Until so many seconds went by, Ctrl-C, SIGTERM, or nothing comes any more: False after one of these signals.
+    UsageError where nothing is attached."""
     here = space()
     if here is None:
         raise UsageError("bpf.wait() waits while something is attached: put it into `with bpf.attach(...):`")
@@ -140,10 +140,11 @@ def wait(seconds: float | None = None) -> None:
         while not ending.asked and here in _spaces:
             left = SLICE if end is None else min((end - here.clock()) / _NANO, SLICE)
             if left <= 0:
-                return
+                break
             if not here.pause(left):
                 here.pause(max(0.0, (end - here.clock()) / _NANO) if end is not None else 0.0)
-                return
+                break
+    return not ending.asked
 
 
 def events(declared: Any, called: str, make: Make) -> Iterator[Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -174,6 +174,23 @@ def test_a_map_that_no_attached_program_uses(tmp_path: Path) -> None:
             next(iter(unused))
         with pytest.raises(UsageError, match=f"map counted {words}"):
             counted[0] = 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_waiting_says_whether_a_signal_ended_it(tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tool that waits again and again ends by it."""
+    pause = Replay.pause
+
+    def signalled(space: Replay, seconds: float, fds: Sequence[int] = ()) -> bool:
+        os.kill(os.getpid(), number)
+        return pause(space, seconds, fds)
+
+    with replay(tmp_path), watch.attach():
+        assert bpf.wait(0.001) is True
+        with monkeypatch.context() as during:
+            during.setattr(Replay, "pause", signalled)
+            assert bpf.wait(1) is False
+        assert bpf.wait(1) is True
 
 
 def test_a_copy_stays_what_it_was(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ UNUSED_OPS: Mapping[str, str] = {
     **BODIES,
     "update": "elements of hash maps that may be new: bpfvm fuzz --kind hooks",
     "helper": "calls of helpers: bpfvm fuzz --kind hooks",
+    "function": "functions that are given to helpers: bpfvm fuzz --kind hooks",
     "kfunc": "kernel functions are not called by name",
     **{
         name: "atomic operations with a result: bpfvm fuzz --kind hooks"

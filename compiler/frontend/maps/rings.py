@@ -13,6 +13,7 @@ from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.control import flow, held
 from bpfvm.compiler.frontend.maps import elements, keyed
 from bpfvm.compiler.frontend.memory import access, construct
+from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
     BAD,
@@ -136,11 +137,25 @@ def reserve(f: Translation, owner: MapValue, node: ast.Call, _: list[Value], __:
     f.resume(there)
     access.put(f, made.at, image_of(kind))
     f.target.layouts[kind] = None
-    flow.enter(f, [f.end(), none])
+    _meet(f, record, f.end(), none, node)
     f.records[record] = held.take(
         f, f"the record of `{owner.name}`", node, lambda f: _dropped(f, made), help="e.submit() or e.discard()"
     )
     return keyed.noted(f, made, node)
+
+
+def _meet(f: Translation, record: Register, there: End, none: End, node: ast.expr) -> None:
+    """Where ways with a record and without one meet.
+
+    Verifiers before 6.9 do not remember of a record that it is one: behind a later test against 0 they go on as if it
+    were none and had not been given back. A number tells them, which they know on each way.
+    """
+    if f.machine.may_goto:
+        flow.enter(f, [there, none])
+        return
+    told = flow.truth_value(f, ([there], [none]), node)
+    assert isinstance(told, Number), "two numbers make a number"
+    f.told[record] = f.register(told)
 
 
 def _dropped(f: Translation, one: Nullable) -> None:
@@ -151,7 +166,7 @@ def _dropped(f: Translation, one: Nullable) -> None:
     zero, builder = f.number(0), f.builder
     if known is None or known.constant is None:
         there, onward = builder.new_block(), builder.new_block()
-        builder.branch("ne", one.at.base, zero, there, onward)
+        builder.branch("ne", f.told.get(one.at.base, one.at.base), zero, there, onward)
         builder.at(there)
         builder.helper("ringbuf_discard", one.at.base, f.number(0))
         builder.goto(onward)

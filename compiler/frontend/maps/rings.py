@@ -155,7 +155,7 @@ def _meet(f: Translation, record: Register, there: End, none: End, node: ast.exp
         return
     told = flow.truth_value(f, ([there], [none]), node)
     assert isinstance(told, Number), "two numbers make a number"
-    f.told[record] = f.register(told)
+    f.presence[record] = f.register(told)
 
 
 def _dropped(f: Translation, one: Nullable) -> None:
@@ -166,7 +166,7 @@ def _dropped(f: Translation, one: Nullable) -> None:
     zero, builder = f.number(0), f.builder
     if known is None or known.constant is None:
         there, onward = builder.new_block(), builder.new_block()
-        builder.branch("ne", f.told.get(one.at.base, one.at.base), zero, there, onward)
+        builder.branch("ne", f.presence.get(one.at.base, one.at.base), zero, there, onward)
         builder.at(there)
         builder.helper("ringbuf_discard", one.at.base, f.number(0))
         builder.goto(onward)

@@ -26,14 +26,15 @@ READS = 12  # of a disk
 
 
 class Log:
-    """A trace buffer of our own. path: of its pipe. `only` leaves out what other processes print."""
+    """A trace buffer of our own. path: of its pipe. Nothing comes before `only` says of whom."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self.path = folder, str(folder / "trace_pipe")
 
     def only(self, pid: int) -> None:
-        """Of this process alone."""
+        """What this process prints from now on, and nothing of others."""
         (self._folder / "set_event_pid").write_text(str(pid))
+        (self._folder / "events/bpf_trace/enable").write_text("1")
 
 
 @pytest.fixture
@@ -43,7 +44,6 @@ def log() -> Iterator[Log]:
     instance = Path(root, "instances", f"bpfvm{os.getpid()}")
     instance.mkdir()
     try:
-        (instance / "events/bpf_trace/enable").write_text("1")
         yield Log(instance)
     finally:
         for _ in range(50):  # a reader that was killed may hold it for a moment

@@ -509,15 +509,20 @@ class Object:
         declared = dict(maps or {})
         for name, one in declared.items():
             _check_fits(self.spec, name, one)
-        placed = [name for name, one in self.spec.programs.items() if of_section(one.section).target]
-        if not placed:
-            names = ", ".join(self.programs) or "none"
-            raise UsageError(f"no section of {names} names what it is attached to: use .attach(target) of each")
-        programs = [self.programs[name] for name in placed]
-        return attach(self.spec, [(name, None) for name in placed], declared, programs, **options)
+        programs = placed(self)
+        return attach(self.spec, [(one.name, None) for one in programs], declared, programs, **options)
 
     def __repr__(self) -> str:
         return f"<bpfvm.Object programs: {', '.join(self.programs) or 'none'}; maps: {', '.join(self.maps) or 'none'}>"
+
+
+def placed(given: Object) -> list[Program]:
+    """The programs whose sections name their places. UsageError where there is none."""
+    found = [given.programs[name] for name, one in given.spec.programs.items() if of_section(one.section).target]
+    if not found:
+        names = ", ".join(given.programs) or "none"
+        raise UsageError(f"no section of {names} names what it is attached to: use .attach(target) of each")
+    return found
 
 
 def _check_fits(spec: ObjectSpec, name: str, declared: Map) -> None:

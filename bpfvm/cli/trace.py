@@ -47,8 +47,6 @@ def command(
         raise UsageError("bpfvm trace runs FILE.py, or --object PROG.o: give one of them")
     if packet is not None and timeline is not None:
         raise UsageError("--packet and --timeline exclude one another")
-    if compiled is not None and timeline is not None:
-        raise UsageError("--timeline is for Python files; bpfvm.timeline.Timeline plays scripts to objects")
     if compiled is not None and packet is not None:
         raise UsageError("--packet is for Python files; bpfvm run takes an object on a capture")
     if types and compiled is None:

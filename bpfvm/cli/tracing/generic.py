@@ -20,7 +20,8 @@ from bpfvm.lang.userspace import SLICE, Ending
 from bpfvm.obj.btf.types import Struct
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.obj.values.contents import shape_of, to_json
-from bpfvm.program import Object, Program, compile_object
+from bpfvm.obj.values.typed_map import TypedMap
+from bpfvm.program import Object, Program, compile_object, placed
 from bpfvm.tables.maps import BY_NAME
 
 _LOG = logging.getLogger("bpfvm")
@@ -64,6 +65,10 @@ def compiled(given: Object, printer: Printer, types: Mapping[str, str]) -> None:
         raise UsageError(
             f"--event {unknown}=…: there is no map {unknown!r}; the maps are {', '.join(given.maps) or 'none'}"
         )
+    instead = userspace.world()
+    if instead is not None:
+        _played(given, printer, types, instead)
+        return
     with ExitStack() as opened:
         installed = opened.enter_context(given.install())
         sources: list[Source] = []
@@ -82,6 +87,36 @@ def compiled(given: Object, printer: Printer, types: Mapping[str, str]) -> None:
             name: (table.spec, list(_items(table))) for name, table in installed.maps.items() if _is_shown(table)
         }
         printer.maps(contents, {name: lost() for name, _, _, lost in sources})
+
+
+class _Shown:
+    """Stands for a map of an object, as declarations do for those of functions."""
+
+
+def _played(given: Object, printer: Printer, types: Mapping[str, str], instead: userspace.World) -> None:
+    """The same, attached to what stands for the kernel."""
+    shown, programs = {name: _Shown() for name in given.maps}, placed(given)
+    with ExitStack() as opened:
+        maps = instead.attach(given.spec, [one.name for one in programs], shown, programs, opened)
+        sources: list[Source] = []
+        for name, one in shown.items():
+            store = userspace.live(one)
+            if store is not None and store.records is not None:
+                decode = event_type(given.spec, name, types)
+                shown_now = partial(_decoded, store.records, decode)
+                sources.append((name, shown_now, -1, partial(getattr, store.records, "lost")))
+        here = userspace.space()
+        assert here is not None, "something is attached"
+        _follow(sources, printer, here)
+        for name, read, _, _ in sources:
+            for event in read():
+                printer.event(name, event)
+        contents = {name: (table.spec, list(_items(table))) for name, table in maps.items() if _is_shown(table)}
+        printer.maps(contents, {name: lost() for name, _, _, lost in sources})
+
+
+def _decoded(records: userspace.Records, decode: Callable[[bytes], Any]) -> list[Any]:
+    return [decode(one) for one in records.read()]
 
 
 def _counts(tables: Iterable[Table], name: str) -> list[Callable[[], int]]:
@@ -117,7 +152,7 @@ def event_type(spec: ObjectSpec, name: str, types: Mapping[str, str]) -> Callabl
     return bytes.hex
 
 
-def _is_shown(table: Table) -> bool:
+def _is_shown(table: TypedMap) -> bool:
     row = BY_NAME[table.spec.type]
     return (
         row.holds == "data"
@@ -128,7 +163,7 @@ def _is_shown(table: Table) -> bool:
     )
 
 
-def _items(table: Table) -> Iterable[tuple[Any, Any]]:
+def _items(table: TypedMap) -> Iterable[tuple[Any, Any]]:
     if table.variables:
         return [(name, table[name]) for name in table.variables]
     return table.items()

@@ -138,3 +138,70 @@ def test_scripts_that_are_wrong(tmp_path: Path, script: str, said: str) -> None:
     (tmp_path / "script.py").write_text(script)
     _, told, code = trace("--timeline", str(tmp_path / "script.py"), "examples/bashreadline.py")
     assert (said in told, code, told.count("\n")) == (True, 2, 1)
+
+
+TRACER = """
+from bpfvm import Counter, Ring, UserPtr, bpf, char, pid, struct, u32, u64
+
+@struct
+class Opened:
+    pid: u32
+    path: char[16]
+
+@struct
+class Sums:
+    calls: u64
+
+opened = Ring(Opened, 4096)
+users = Counter(u32)
+sums = bpf.data(Sums)
+
+@bpf.syscall("openat")
+def openat(filename: UserPtr[char]):
+    sums.calls += 1
+    users[pid()] += 1
+    opened.submit(Opened(pid=pid(), path=filename))
+"""
+SCRIPT = """
+from bpfvm.timeline import Task
+
+def script(timeline):
+    for at, name in enumerate(("one", "two", "three")):
+        timeline.at(at * 10**9, "openat", filename=f"/{name}", by=Task(7 + at % 2))
+"""
+
+
+@pytest.mark.parametrize("engine", ["interp", "portable"])
+def test_an_object_on_a_script(engine: str, tmp_path: Path) -> None:
+    (tmp_path / "tracer.py").write_text(TRACER)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    compiled = str(tmp_path / "tracer.o")
+    with redirect_stdout(io.StringIO()):
+        assert status(["compile", str(tmp_path / "tracer.py"), "-o", compiled]) == 0
+    words = ("--timeline", str(tmp_path / "script.py"), "--engine", engine, "--object", compiled)
+    told, said, code = trace(*words, "--json", "--event", "opened=Opened")
+    assert (said, code) == ("", 0)
+    *events, maps = [json.loads(line) for line in told.splitlines()]
+    assert events == [
+        {"map": "opened", "event": {"pid": 7 + at % 2, "path": f"/{name}"}}
+        for at, name in enumerate(("one", "two", "three"))
+    ]
+    assert (maps["events"], maps["lost"]) == (3, {"opened": 0})
+    assert sorted(maps["maps"]["users"], key=lambda one: one["key"]) == [{"key": 7, "value": 2}, {"key": 8, "value": 1}]
+    told, said, code = trace(*words)
+    assert (said, code) == ("", 0)
+    assert told.splitlines()[0].startswith("opened: ")
+    for wrong, text in (
+        (("--event", "opend=Opened"), "there is no map 'opend'"),
+        (("--event", "Opend"), "has no struct"),
+    ):
+        _, said, code = trace(*words, *wrong)
+        assert code == 2
+        assert text in said
+
+
+def test_an_object_that_no_script_is_for(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    _, said, code = trace("--timeline", str(tmp_path / "script.py"), "--object", "tests/objects/xdp_count.o")
+    assert code == 2
+    assert said == "bpfvm: no section of count names what it is attached to: use .attach(target) of each\n"

@@ -2,7 +2,7 @@
 
 The first rows are `xdp_count.o` over packets of 64 bytes, thread CPU time, the least of several rounds; one packet in
 SAMPLE is run by the reference tier, too, in the row of the sample, which is the whole command. The last ones store a
-packet's source in a map, and take it out again of a hash map: by compiled code, and by callbacks of Python.
+packet's source in a map, take it out again of a hash map, and write a record: by compiled code, by calls of Python.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import io
 import json
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks._flows import SOURCE, deleted, stored
@@ -20,7 +19,7 @@ from benchmarks.long import COUNTER, records
 from bpfvm.cli import status
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
-from bpfvm.emulator.native import changes
+from bpfvm.emulator.native import helpers
 from bpfvm.emulator.native.engine import missing
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.captures.capture import open_capture
@@ -32,12 +31,18 @@ PACKETS, ROUNDS = 1_000_000, 4
 SAMPLE, SAMPLED = 10_000, 3.0  # one packet in so many; as long as the command without it, at most
 COVERED = 2.5  # at most: a counter for each block, that no processor keeps in a register
 STORE, FEW = SOURCE + "*(u64 *)(r10 -16) = 1\n", "r3 = *(u8 *)(r6 +29)\n*(u32 *)(r10 -4) = r3\n"
+RECORD = "r1 = map[flows]\nr2 = r10\nr2 += -16\nr3 = 16\nr4 = 0\ncall 130\n"
 END = "r0 = 2\nout: exit\n"
-CHANGES = {  # of maps of 1000 entries
+CHANGES = {  # of maps of 1000 entries, and of a ring of a MiB
     "store and delete": ("hash", STORE + stored(0) + deleted() + END),
     "LRU, keys that are there": ("lru_hash", STORE + FEW + stored(0) + END),
     "LRU, keys that are new": ("lru_hash", STORE + stored(0) + END),
+    "a record of 16 bytes": (
+        "ringbuf",
+        STORE + "r1 = map[flows]\nr2 = r10\nr2 += -16\nr3 = 16\nr4 = 0\ncall 130\n" + END,
+    ),
 }
+BY_CALL = ("map_update_elem", "map_delete_elem", "ringbuf_output")
 
 
 def least(session: Session, path: Path, rounds: int = ROUNDS) -> float:
@@ -88,16 +93,17 @@ def changed(path: Path, name: str) -> None:
     """Print the rows of a program that changes a map."""
     kind, text = CHANGES[name]
     program = ProgramSpec("p", "xdp", "xdp", tuple(assemble(text)))
-    spec = ObjectSpec({"p": program}, {"flows": MapSpec("flows", kind, 4, 8, 1000)})
+    shape = (0, 0, 1 << 20) if kind == "ringbuf" else (4, 8, 1000)
+    spec = ObjectSpec({"p": program}, {"flows": MapSpec("flows", kind, *shape)})
     with Session(Emulator("native", safe=True), spec, "p") as session:
         compiled = least(session, path)
-    right: Callable[..., bool] = changes.is_native
-    changes.is_native = lambda store, threads=False: False
+    right = helpers.EMITTERS
+    helpers.EMITTERS = {helper: emitter for helper, emitter in right.items() if helper not in BY_CALL}
     try:
         with Session(Emulator("native", safe=True), spec, "p") as session:
             called = least(session, path, 1)
     finally:
-        changes.is_native = right
+        helpers.EMITTERS = right
     print(f"{name:<26}{compiled:>10.1f}{1:>8.2f}")
     print(f"{'  by Python':<26}{called:>10.1f}{called / compiled:>8.2f}")
 

@@ -144,7 +144,7 @@ class Loaded:
             fault = self.fault(stop.kind, stop.message, tier.slot)
         owned = system.finish()
         if fault is None and (owned is not None or system.lock is not None or system.sections):
-            fault = self._left_open(owned)
+            fault = self.left_open(owned)
             r0 = 0 if owned is not None else r0
         return Result(
             r0=r0,
@@ -160,8 +160,8 @@ class Loaded:
             warnings=self._doubts() if tier.warnings else (),
         )
 
-    def _left_open(self, owned: str | None) -> Fault:
-        """The fault of a program that ends and has not given back what it took."""
+    def left_open(self, owned: str | None) -> Fault:
+        """The fault of a program that ends and has not given back what it took. owned: that, where it is no section."""
         held, sections = self.system.lock, self.system.sections
         if owned is not None:
             return Fault("helper", f"the program ends and still owns {owned}")

@@ -80,10 +80,7 @@ class Report:
         """Count one run; in words, how it ended."""
         self.insns += result.insns
         self.trace += result.trace
-        if result.events or result.lost:
-            self.lost.update(result.lost)
-            for name, records in result.events.items():
-                self.events.setdefault(name, []).extend(record.hex() for record in records)
+        self._keep(result)
         for warning in result.warnings:
             self.warnings.setdefault(warning.insn or 0, warning)
         if result.fault is not None:
@@ -98,11 +95,18 @@ class Report:
             action = f"{action} to {result.redirect}"
         return action if result.fault is None else f"{action}: {result.fault}"
 
+    def _keep(self, found: Result | Slice) -> None:
+        """Note the records that were written."""
+        self.lost.update(found.lost)
+        for name, records in found.events.items():
+            self.events.setdefault(name, []).extend(record.hex() for record in records)
+
     def add_slice(self, found: Slice, session: Session) -> None:
         """Count what many packets added up to."""
         self.runs += found.packets
         self.bytes += found.bytes
         self.insns += found.insns
+        self._keep(found)
         counts = dict(found.actions)
         if found.value is not None:
             counts[found.value] = counts.get(found.value, 0) + 1

@@ -47,7 +47,10 @@ def ring_size(spec: MapSpec) -> int:
 
 
 class RingBuffer(Store):
-    """One ring buffer. size: bytes of data."""
+    """One ring buffer. size: bytes of data.
+
+    base: guest address of the data. consumer_at, producer_at, pending_at: those of the positions.
+    """
 
     def __init__(self, system: System, spec: MapSpec) -> None:
         super().__init__(system, spec)
@@ -55,7 +58,10 @@ class RingBuffer(Store):
         memory = system.arena.allocate(f"{spec.name} records", POSITIONS + 2 * self.size, "map", False, False)
         memory.within = self._within
         self._memory, self._positions = memory, memory.data[:POSITIONS].cast("Q")
-        self._base = memory.base + POSITIONS
+        self.base = memory.base + POSITIONS
+        self.consumer_at, self.producer_at, self.pending_at = (
+            memory.base + 8 * place for place in (_CONSUMER, _PRODUCER, _PENDING)
+        )
         self._records: dict[int, Region] = {}  # by address, those that are reserved
         self._past: dict[int, Region] = {}  # by address, the last that was given back there
         self._missed = 0  # records of this run that found no room
@@ -77,9 +83,9 @@ class RingBuffer(Store):
             return 0
         at = start & self.size - 1
         page = PAGES_BEFORE + at // PAGE
-        self.view[self._base + at : self._base + at + HEADER] = (size | BUSY | page << 32).to_bytes(HEADER, "little")
+        self.view[self.base + at : self.base + at + HEADER] = (size | BUSY | page << 32).to_bytes(HEADER, "little")
         positions[_PRODUCER] = end
-        return self._base + at + HEADER
+        return self.base + at + HEADER
 
     def record(self, address: int) -> Region:
         """The region of the record that was just reserved at `address`; what it holds counts as never written."""
@@ -115,21 +121,34 @@ class RingBuffer(Store):
         """Nothing stands there between runs."""
 
     def take(self) -> tuple[list[bytes], int]:
-        """Every record that was submitted, in the order of reserving; what is still reserved is discarded. How many
-        found no room."""
-        found, positions = [], self._positions
-        at, end = positions[_CONSUMER], positions[_PRODUCER]
+        """Every record that was submitted, in the order of reserving; what is still reserved is discarded."""
+        found = self.taken(self.consumer, self.producer)
+        self._positions[_CONSUMER] = self.producer
+        lost, self._missed = self._missed, 0
+        return found, lost
+
+    def taken(self, at: int, end: int) -> list[bytes]:
+        """The records that were submitted between two positions; those that are still reserved are discarded."""
+        found = []
         while at < end:
-            address = self._base + (at & self.size - 1) + HEADER
+            address = self.base + (at & self.size - 1) + HEADER
             word = self._word(address)
             if word & BUSY:
                 self.commit(address, discard=True)
             elif not word & DISCARD:
                 found.append(bytes(self.view[address : address + (word & LENGTH)]))
             at += whole(word & LENGTH)
-        positions[_CONSUMER] = at
-        lost, self._missed = self._missed, 0
-        return found, lost
+        return found
+
+    @property
+    def consumer(self) -> int:
+        """The position up to which records were taken."""
+        return self._positions[_CONSUMER]
+
+    @property
+    def producer(self) -> int:
+        """The position of the next record."""
+        return self._positions[_PRODUCER]
 
     def reload(self) -> None:
         """Records that are reserved now are alive, others are not."""
@@ -139,7 +158,7 @@ class RingBuffer(Store):
             region.live = False
         at, end = self._positions[_CONSUMER], self._positions[_PRODUCER]
         while at < end:
-            address = self._base + (at & self.size - 1) + HEADER
+            address = self.base + (at & self.size - 1) + HEADER
             word = self._word(address)
             if word & BUSY:
                 old = known.get(address)
@@ -152,7 +171,7 @@ class RingBuffer(Store):
         """Position of the oldest record that is still reserved, or the producer's."""
         at, end = self._positions[_PENDING], self._positions[_PRODUCER]
         while at < end:
-            word = self._word(self._base + (at & self.size - 1) + HEADER)
+            word = self._word(self.base + (at & self.size - 1) + HEADER)
             if word & BUSY:
                 break
             at += whole(word & LENGTH)

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import Unavailable
@@ -34,13 +34,15 @@ WINDOW = 1 << 24  # bytes of a file that are mapped at a time: what stays reside
 COUNTS = [f"count{value}" for value in range(COUNTED)]
 MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 2, 0x10, 0x20, 0x4000  # mmap(2)
 MADV_POPULATE_READ = 22  # madvise(2), from Linux 5.14 on
-# Helpers that see nothing of a run but their arguments; all others want each packet to be a run of Python's
+# Helpers that see nothing of a run but their arguments and rings; all others want each packet to be a run of Python's
 _PLAIN = """
 map_lookup_elem map_update_elem map_delete_elem map_push_elem map_pop_elem map_peek_elem map_lookup_percpu_elem
 ktime_get_ns ktime_get_boot_ns ktime_get_tai_ns ktime_get_coarse_ns jiffies64 get_smp_processor_id get_numa_node_id
-csum_diff strncmp
+csum_diff strncmp ringbuf_output ringbuf_reserve ringbuf_submit ringbuf_discard ringbuf_query
 """
 PLAIN = frozenset(_PLAIN.split())
+
+Records: TypeAlias = dict[str, list[bytes]]  # by ring, in the order in which they were written
 
 
 @dataclass(slots=True)
@@ -49,7 +51,7 @@ class Slice:
 
     value, fault: of the last packet, where it is not among the actions; a fault alone where it returned nothing.
     faults: of packets among them, counted from 0, where threads ran them.
-    odd: the record at `at` makes no sense. last: nothing follows.
+    odd: the record at `at` makes no sense. last: nothing follows. events, lost: records of rings, as a run's.
     """
 
     packets: int
@@ -62,6 +64,8 @@ class Slice:
     odd: bool = False
     last: bool = False
     faults: list[tuple[int, Fault]] = field(default_factory=list)
+    events: Records = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
 
     def add(self, part: Slice, first: int) -> None:
         """Count on with what a thread counted, whose faults have numbers of packets. first: of this one's first."""
@@ -111,6 +115,7 @@ class Batch:
         self._window = self._system.arena.allocate("capture", WINDOW + mmap.PAGESIZE, "packet")
         self._window.foreign = True
         self._walk = Walk(budget=loaded.budget, cpus=cpus)
+        self._rings = bool(self._tier.rings)
         store = self._system.maps.get(record) if record is not None else None
         if isinstance(store, ArrayMap):
             self._walk.record = store.values.base
@@ -159,9 +164,14 @@ class Batch:
             walk.todo = SLICE if left is None else min(SLICE, left)
             looked = self._sampled(left)
             why, fault = self._walked()
+            events: Records = {}
+            if self._rings:
+                events, owned = self._tier.finish()
+                fault = self._loaded.left_open(owned) if owned is not None and fault is None else fault
             if looked is not None and walk.packets:
-                looked.after(self._number, self._offset + at, self._result(why, fault))
-            found = Slice(walk.packets, walk.bytes, walk.insns, walk.at - base, fault=fault)
+                looked.after(self._number, self._offset + at, self._result(why, fault, events))
+            found = Slice(walk.packets, walk.bytes, walk.insns, walk.at - base, fault=fault, events=events)
+            found.lost = dict(self._system.lost)
             found.actions = {value: count for value, name in enumerate(COUNTS) if (count := getattr(walk, name))}
             found.value = walk.result & M32 if why == TOLD else None
             found.odd, found.last = why == ODD, why in (DONE, ODD)
@@ -183,12 +193,13 @@ class Batch:
         one.before()
         return one
 
-    def _result(self, why: int, fault: Fault | None) -> Result:
+    def _result(self, why: int, fault: Fault | None, events: Records) -> Result:
         """Of the one packet of a slice."""
         walk, state = self._walk, self._tier.state
         packet = self._system.arena.read(state.packet_start, state.packet_end - state.packet_start)
         r0 = 0 if why == TRAPPED else walk.result
-        return Result(r0=r0, packet=packet, fault=fault, insns=walk.insns)
+        records = {name: tuple(one) for name, one in events.items()}
+        return Result(r0=r0, packet=packet, fault=fault, insns=walk.insns, events=records, lost=self._system.lost)
 
     def _walked(self) -> tuple[int, Fault | None]:
         """One call of the loop: why it stopped, and the fault where that was one."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.emulator.maps import MapStore
+from bpfvm.emulator.maps.ringbuf import RingBuffer
 from bpfvm.emulator.native import changes, maps, memory
 from bpfvm.emulator.portable.kinds import State
 from bpfvm.emulator.system import CLOCK_STEP
@@ -73,6 +74,22 @@ def _changed(f: Function, state: State, last: int) -> MapStore | None:
     return store if last == 2 or state.regs[4].tag == "num" else None
 
 
+def _ringbuf_output(f: Function, state: State) -> bool:
+    """To a ring that is known, of so many bytes of the stack; not by threads, which ask Python for nothing."""
+    ring, data, size = (state.regs[register] for register in (1, 2, 3))
+    store = f.unit.system.maps.get(ring.name) if ring.tag == "map" else None
+    if not isinstance(store, RingBuffer) or f.unit.threads or state.regs[4].tag != "num":
+        return False
+    if data.tag != "stack" or size.tag != "num" or not size.off:
+        return False
+    if not memory.is_sure(f.unit, data, 0, size.off, write=False):
+        return False
+    number = f.unit.rings.setdefault(ring.name, len(f.unit.rings))
+    words = f"ptr {memory.host(f, data, f.read(2), 0, size.off)}, i64 {size.off}, i64 {f.read(4)}"
+    f.ask(f"call i64 @output{number}(ptr %base, ptr %st, {words})", changes.ASK)
+    return True
+
+
 def _ktime_get_ns(f: Function, state: State) -> bool:
     now = f.get("now")
     f.write(0, now)
@@ -89,6 +106,7 @@ EMITTERS: Mapping[str, Emitter] = {
     "map_lookup_elem": _map_lookup_elem,
     "map_update_elem": _map_update_elem,
     "map_delete_elem": _map_delete_elem,
+    "ringbuf_output": _ringbuf_output,
     "ktime_get_ns": _ktime_get_ns,
     "ktime_get_boot_ns": _ktime_get_ns,
     "ktime_get_tai_ns": _ktime_get_ns,

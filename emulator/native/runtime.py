@@ -16,6 +16,7 @@ from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, Interpreter, poison
 from bpfvm.emulator.maps.array import ArrayMap
+from bpfvm.emulator.maps.ringbuf import RingBuffer
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.native.bound import bound
 from bpfvm.emulator.native.coverage import Counters, NativeCoverage, exits
@@ -94,6 +95,8 @@ class Runtime(Portable):
         self.safe, self.counts, self.first = safe, True, first
         self.gate = RLock() if threads else None  # under which several threads ask Python
         self._locks = (ctypes.c_uint32 * (LINE // 4 * max(len(system.maps), 1)))() if threads else None
+        self._seen = (WORD * max(len(system.maps), 1))()  # by map, how far its records were taken from it as a ring
+        self._records: dict[str, list[bytes]] = {}  # taken of runs of a capture
         self.counters: dict[str, Counters] = {}
         for name, program in system.spec.programs.items():
             end = next(reversed(self.counters.values())).end if self.counters else 0
@@ -115,6 +118,7 @@ class Runtime(Portable):
         state = self.state
         state.base, state.pages = system.arena.host, ctypes.addressof(self._table)
         state.locks = ctypes.addressof(self._locks) if self._locks is not None else 0
+        state.rings = ctypes.addressof(self._seen)
         for depth, (stack, filled) in enumerate(zip(self.stacks, self._poison, strict=True)):
             setattr(state, f"top{depth}", stack.base + STACK)
             setattr(state, f"poison{depth}", ctypes.addressof(filled))
@@ -166,6 +170,28 @@ class Runtime(Portable):
         self._runs, self._walking = built, True
         self._begin(seed)
 
+    @property
+    def rings(self) -> list[tuple[int, RingBuffer]]:
+        """The rings, with their numbers among the maps."""
+        return [(number, one) for number, one in enumerate(self.system.maps.values()) if isinstance(one, RingBuffer)]
+
+    def take_records(self) -> None:
+        """Take the records of runs that are over, from where they were taken last."""
+        for number, ring in self.rings:
+            found = ring.taken(self._seen[number], ring.consumer)
+            self._seen[number] = ring.consumer
+            if found:
+                self._records.setdefault(ring.spec.name, []).extend(found)
+
+    def finish(self) -> tuple[dict[str, list[bytes]], str | None]:
+        """End the last run over a capture: all records that were not given yet, and what it still owns."""
+        self.take_records()
+        owned = self.system.finish()
+        found, self._records = self._records, {}
+        for name, records in self.system.events.items():
+            found.setdefault(name, []).extend(records)
+        return found, owned
+
     def reference(self) -> Interpreter:
         """What runs programs that this tier does not compile."""
         if self._reference is None:
@@ -189,7 +215,8 @@ class Runtime(Portable):
         assert built is not None, "asked before"
         if form not in built.walkers:
             module = self.untested(code, self.counts) or built.module
-            text = module.body + walk(self.system.arena.size, 0, form, self.gate is not None)
+            rings = [ring for _, ring in self.rings] if self.gate is None else []
+            text = module.body + walk(self.system.arena.size, 0, form, self.gate is not None, rings)
             names = ["walk"] if self.gate is None else ["walk", "skip"]
             built.walkers[form] = Compiled(text, names, level(built.size))
         return built.walkers[form]
@@ -216,7 +243,7 @@ class Runtime(Portable):
             why = int(WALK(compiled.addresses["walk"])(self._at, ctypes.addressof(words)))
             if state.trap:
                 self.fail()
-            if why == TRAPPED:
+            if why == TRAPPED and not (state.owing and state.executed <= self.budget):
                 self.over()
             return why
         finally:
@@ -244,7 +271,9 @@ class Runtime(Portable):
                 filled.raw = data
             self._filled_by = seed
         state = self.state
-        state.trap = state.placed = state.executed = state.pending = 0
+        state.trap = state.placed = state.executed = state.pending = state.owing = 0
+        for number, ring in self.rings:
+            self._seen[number] = ring.consumer
         state.patience, state.left = MAY_GOTO, self.budget
         state.cpu, state.now = self.system.cpu, self.system.now
         self.depth, self.pending, self._tails, self._raised, self._seed = 0, None, 0, None, seed
@@ -334,7 +363,10 @@ class Runtime(Portable):
         self.slot, self.depth = self.state.slot, self.state.depth
         given = [word if written >> place & 1 else None for place, word in enumerate(words)]
         here = self._last = self.slot
+        if self._walking:
+            self.take_records()
         result = self.help(number, *given)
+        self.state.owing = len(self.system.owned) if self._walking else 0
         if self._covered is not None and number in CALLING and self.code is not None:
             self._covered.step(self.code.program.name, self._last, here + 1)
         self.state.pending = self.pending is not None

@@ -24,6 +24,8 @@ _WORDS = (
     "cpu", "now",  # the CPU that runs, and the time
     "base",  # the arena's address in the host
     "locks",  # host address of the maps' locks, a line of the cache each, for threads
+    "rings",  # host address of a word for each map: how far Python has taken a ring's records, see rings.py
+    "owing",  # how much a program owns that it must give back, as Python knows it after a call of a helper
     "record",  # guest address at which a compiled program notes its faults, of each thread its own
     "pages",  # host address of the table of pages, see runtime.py
     *(f"top{depth}" for depth in range(DEPTH)),  # the ends of the frames' stacks, as guest addresses

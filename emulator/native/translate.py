@@ -8,12 +8,14 @@ from functools import cached_property
 
 from bpfvm.core.bits import M64
 from bpfvm.emulator.contexts.access import Access, rules
+from bpfvm.emulator.maps.ringbuf import RingBuffer
 from bpfvm.emulator.native.body import LOCKING
 from bpfvm.emulator.native.changes import LRUS, Changer
 from bpfvm.emulator.native.coverage import Counters
 from bpfvm.emulator.native.function import Function
 from bpfvm.emulator.native.lru import LruChanger
 from bpfvm.emulator.native.maps import Finder
+from bpfvm.emulator.native.rings import Output
 from bpfvm.emulator.native.stack import poisoned
 from bpfvm.emulator.native.state import INDEX
 from bpfvm.emulator.native.words import DECLARATIONS
@@ -65,7 +67,7 @@ class Unit:
     a lock may be held, under which they are refused.
     poisoned: by slot of a function, the part of its stack that is filled before it runs.
     finders: by name of a map, the number of the function that finds its values.
-    changers: the same of the functions that change it.
+    changers: the same of the functions that change it. rings: of those that write records to it.
     threads: whether several threads run it at a time. asked: callbacks that the code makes.
     counters: where the program counts its way, None where it does not.
     """
@@ -86,6 +88,7 @@ class Unit:
     poisoned: dict[int, tuple[int, int]] = field(default_factory=dict)
     finders: dict[str, int] = field(default_factory=dict)
     changers: dict[str, int] = field(default_factory=dict)
+    rings: dict[str, int] = field(default_factory=dict)
     counters: Counters | None = None
     threads: bool = False
     asked: set[str] = field(default_factory=set)
@@ -173,6 +176,10 @@ def translate(unit: Unit) -> Module:
         store = unit.system.maps[name]
         kind = LruChanger if isinstance(store, LRUS) else Changer
         text += kind(store, number, unit.arena, lock_of(unit, name)).write()
+    for name, number in unit.rings.items():
+        ring = unit.system.maps[name]
+        assert isinstance(ring, RingBuffer), "asked before"
+        text += Output(ring, number, unit.arena, list(unit.system.maps).index(name)).write()
     if unit.threads:
         text += LOCKING
     return Module("\n".join(text), tuple(entries))

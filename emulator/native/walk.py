@@ -9,9 +9,11 @@ packet after which something has to be told: a trap, a recorded fault, a result 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Final
 
 from bpfvm.emulator.interp import MAY_GOTO
+from bpfvm.emulator.maps.ringbuf import RingBuffer
 from bpfvm.emulator.native.state import INDEX as STATE
 from bpfvm.obj.captures.pcap import MAX_PACKET, SECOND
 from bpfvm.obj.captures.pcapng import ENHANCED, LEAST_ENHANCED
@@ -179,6 +181,7 @@ entry:
   %ctxm = getelementptr i8, ptr %ctxp, i64 8
   %patp = getelementptr i64, ptr %w, i64 {PLACE["at"]}
   %executedp = getelementptr i64, ptr %st, i64 {STATE["executed"]}
+  %owingp = getelementptr i64, ptr %st, i64 {STATE["owing"]}
   %trapp = getelementptr i64, ptr %st, i64 {STATE["trap"]}
 {_get("cpu", "cpu0")}
   %at0 = load i64, ptr %patp
@@ -224,13 +227,15 @@ run:
   %cpu1 = add i64 %cpu, 1
   %round = icmp uge i64 %cpu1, %cpus
   %cpu2 = select i1 %round, i64 %firstcpu, i64 %cpu1
-  %r = call fastcc i64 @PROGRAM(i64 %context, i64 0, i64 0, i64 0, i64 0, i64 0, ptr %st)
+@RINGS  %r = call fastcc i64 @PROGRAM(i64 %context, i64 0, i64 0, i64 0, i64 0, i64 0, ptr %st)
   %executed = load i64, ptr %executedp
   %fewer = sub i64 %left, 1
   %bytes1 = add i64 %bytes, %size
   %insns1 = add i64 %insns, %executed
   %trap = load i64, ptr %trapp
-  %trapped = icmp ne i64 %trap, 0
+  %owing = load i64, ptr %owingp
+  %owes = or i64 %trap, %owing
+  %trapped = icmp ne i64 %owes, 0
   %over = icmp ugt i64 %executed, %budget
   %failed = or i1 %trapped, %over
   br i1 %failed, label %out, label %fine
@@ -307,11 +312,21 @@ out:
 """
 
 
-def walk(arena: int, slot: int, form: str, threads: bool = False) -> str:
+def _seen(number: int, ring: RingBuffer) -> str:
+    """Put the consumer's position where the producer's is."""
+    return (
+        f"  %producer{number} = getelementptr i8, ptr %base, i64 {ring.producer_at}\n"
+        f"  %consumer{number} = getelementptr i8, ptr %base, i64 {ring.consumer_at}\n"
+        f"  %seen{number} = load i64, ptr %producer{number}\n  store i64 %seen{number}, ptr %consumer{number}\n"
+    )
+
+
+def walk(arena: int, slot: int, form: str, threads: bool = False, rings: Sequence[RingBuffer] = ()) -> str:
     """The text of the definition. arena: its size. slot: of the program's function. form: of the file.
 
-    threads: with @skip, which finds what one of them takes.
+    threads: with @skip, which finds what one of them takes. rings: whose records a reader has seen when a packet comes.
     """
     text = _TEXT + (_SKIP if threads else "")
+    text = text.replace("@RINGS", "".join(_seen(number, ring) for number, ring in enumerate(rings)))
     text = text.replace("@READ", _READ[form]).replace("@PROGRAM", f"@f{slot}")
     return text.replace("INSIDE", str(arena - 1))

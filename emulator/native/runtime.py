@@ -31,6 +31,7 @@ from bpfvm.emulator.system import System
 from bpfvm.isa.cfg import control_flow
 from bpfvm.lang.faults import RECORD
 from bpfvm.tables.ctx import context_of
+from bpfvm.tables.helpers import BY_ID as HELPERS
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 WORD = ctypes.c_uint64
@@ -38,6 +39,7 @@ ENTRY = ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, *[WORD] * 6)
 WALK = ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, ctypes.c_void_p)
 CALLS = {name: ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, *[WORD] * count) for name, count in CALLBACKS.items()}
 
+RINGS = frozenset(row.id for row in HELPERS.values() if row.name.startswith("ringbuf_"))
 HOT = 2_000_000  # instructions that a program executes before it is worth optimising
 
 Run = Callable[..., int]
@@ -363,10 +365,12 @@ class Runtime(Portable):
         self.slot, self.depth = self.state.slot, self.state.depth
         given = [word if written >> place & 1 else None for place, word in enumerate(words)]
         here = self._last = self.slot
-        if self._walking:
+        writes = self._walking and number in RINGS
+        if writes:
             self.take_records()
         result = self.help(number, *given)
-        self.state.owing = len(self.system.owned) if self._walking else 0
+        if writes:
+            self.state.owing = len(self.system.owned)
         if self._covered is not None and number in CALLING and self.code is not None:
             self._covered.step(self.code.program.name, self._last, here + 1)
         self.state.pending = self.pending is not None

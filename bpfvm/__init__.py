@@ -183,12 +183,13 @@ def __getattr__(name: str) -> Any:
 
     if module is None:
         from bpfvm.core.errors import not_here
+        from bpfvm.lang.maps.spellings import spelling
 
         # `from bpfvm import name` looks for a submodule after an AttributeError, and else makes an error without its
         # words; the asking frame is importlib's own.
         importing = _sys._getframe(1).f_code.co_name == "_handle_fromlist"
         final = importing and importlib.util.find_spec(f"bpfvm.{name}") is None
-        raise (ImportError if final else AttributeError)(not_here("bpfvm", name, _EXPORTS))
+        raise (ImportError if final else AttributeError)(not_here("bpfvm", name, _EXPORTS, spelling(name)))
     value = getattr(importlib.import_module(module), name)
     globals()[name] = value
     return value

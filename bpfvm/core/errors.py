@@ -13,11 +13,11 @@ def one_line(text: str) -> str:
 
 
 def not_here(owner: str, name: str, offered: Iterable[str], hint: str = "") -> str:
-    """That `owner` has no `name` in this version, what may be meant, and what it has."""
+    """That `owner` has no `name` in this version, what may be meant, and what it has where nobody can tell."""
     known = sorted(offered)
     near = get_close_matches(name, known, 1)
-    meant = hint or (f"did you mean {near[0]}?" if near else "")
-    return f"{owner} has no {name!r} in this version; {f'{meant}; ' if meant else ''}it has {', '.join(known)}"
+    meant = hint or (f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}")
+    return f"{owner} has no {name!r} in this version; {meant}"
 
 
 class BpfvmError(Exception):

@@ -110,6 +110,7 @@ class Analysis:
         self.given = tuple(given)
         self.graph, self.insns, self.at, self.fields = graph, insns, at, fields
         self.track, self.escaped = track, False
+        self._read = {0, *(call.function for call in graph.calls if call.taken)}  # functions whose results are read
         self.facts = Facts(returns=dict.fromkeys(range(len(graph.functions)), True))
         self._called = {(call.slot): call.function for call in graph.calls if not call.taken}
         self._work: list[int] = []
@@ -188,7 +189,7 @@ class Analysis:
             insn = self.insns[place]
             if any(state.regs[register].tag in ("none", "maybe") for register in reads(insn)):
                 self.facts.unwritten.add(self.at[place])
-            if insn.op.kind is Does.EXIT and one.function == 0 and state.regs[0].tag in ("none", "maybe"):
+            if insn.op.kind is Does.EXIT and one.function in self._read and state.regs[0].tag in ("none", "maybe"):
                 self.facts.unwritten.add(self.at[place])
             self.step(state, insn, self.at[place])
 

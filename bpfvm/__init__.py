@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from bpfvm.lang.maps import XskMap as XskMap
     from bpfvm.lang.maps import ip4prefix as ip4prefix
     from bpfvm.lang.maps import ip6prefix as ip6prefix
+    from bpfvm.lang.maps.timers import Timer as Timer
     from bpfvm.lang.packets.csum import csum_fold as csum_fold
     from bpfvm.lang.packets.csum import csum_replace as csum_replace
     from bpfvm.lang.packets.csum import csum_replace32 as csum_replace32
@@ -156,6 +157,7 @@ _EXPORTS = {
     **dict.fromkeys(("comm", "cpu", "gid", "ktime", "pid", "pid_tgid", "rand", "tid", "uid", "uid_gid"),
                     "bpfvm.lang.helpers.callables"),
     "SpinLock": "bpfvm.lang.helpers.sections",
+    "Timer": "bpfvm.lang.maps.timers",
     "Range": "bpfvm.lang.functions.signature",
     **dict.fromkeys(("Array", "ArrayOf", "Bloom", "CgroupArray", "CgroupStorage", "Counter", "CpuMap", "DevMap", "Hash",
                      "HashOf", "Histogram", "InodeStorage", "LpmTrie", "PerfEvents", "ProgArray", "Queue", "Ring",

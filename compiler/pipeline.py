@@ -123,7 +123,7 @@ def generate(function: Function, record_faults: bool, target: Target = DEFAULT) 
         insns, places = layout(lowered, target.cpu)
         parts.append((one.name, insns))
         lines[one.name], stacks[one.name], frames[one.name] = places, lowered.stack, tuple(lowered.frame)
-    stack = _deepest(function, stacks)
+    stack = max(_deepest(one, stacks) for one in called if one is function or one.is_later)
     if stack > STACK_LIMIT:
         raise CompileError([_too_much_stack(function, stack)])
     code, starts = linked(parts)
@@ -145,11 +145,10 @@ def _called(function: Function) -> list[Function]:
 
 def _deepest(function: Function, stacks: Mapping[str, int]) -> int:
     """Bytes of stack that a program and a chain of its subprograms take together; the kernel rounds frames up."""
-    called = {value.name for value in function.values() if value.op in CALLS}
+    called = {function.callees[value.name] for value in function.values() if value.op in CALLS}
     own = stacks[function.name]
-    if not called:
-        return own
-    return _FRAME * -(-max(own, 1) // _FRAME) + max(_deepest(function.callees[name], stacks) for name in called)
+    inside = [_deepest(one, stacks) for one in called if not one.is_later]
+    return _FRAME * -(-max(own, 1) // _FRAME) + max(inside) if inside else own
 
 
 def _too_much_stack(function: Function, needed: int) -> Diag:

@@ -19,7 +19,7 @@ import heapq
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bpfvm.emulator.maps import MapStore
@@ -61,6 +61,7 @@ class Timers:
         self._callbacks: list[tuple[str, int]] = []  # program, slot
         self._homes: dict[int, tuple[MapStore, int]] = {}  # address -> map, value; of all that were ever made
         self._order: list[tuple[int, int]] = []  # a heap of (due, address)
+        self.functions: list[tuple[Any, Any]] = []  # of engine cpython: what is called, with which map, by slot - 1
         self.running = 0
 
     def read(self, address: int) -> Timer:

@@ -31,6 +31,9 @@ class Machine(Protocol):
         """r0 of a helper that calls `turn` with words, until that gives 1. words: its arguments, without the function
         and its context."""
 
+    def start_timer(self, address: int, callback: Callable[..., Any], after: int) -> bool:
+        """Start the timer at an address in a map's value; False where the helpers refuse it."""
+
     def kfunc(self, name: str, *arguments: int) -> int:
         """r0 of a kernel function, a row of tables.kfuncs."""
 

@@ -94,7 +94,7 @@ class CPython(Emulator):
 
     def tier(self, system: System, table: Mapping[int, Helper]) -> Tier:
         """CPython, on `system`."""
-        return Function(system, table, self.budget, self.enter, self.handles, self.kind)
+        return Function(system, table, self.budget, self.enter, self.handles, self.kind, self.maps)
 
 
 class Loaded(machine.Loaded):
@@ -129,7 +129,11 @@ class Loaded(machine.Loaded):
         return replace(result, r0=result.r0 & mask(bits), r0_bits=bits, fault=fault)
 
     def _enter(self, tier: Function) -> int:
-        """Call the function on the context of `tier`, and those that it jumps to: r0."""
+        """Call the function on the context of `tier`, and those that it jumps to: r0. Or a timer's callback."""
+        if tier.due is not None:
+            assert tier.code is not None, "a program has started the timer"
+            self._guarded(tier, self._entries[tier.code.program.name], tier.due)
+            return 0
         entry = self._entries[self._program]
         while True:
             try:
@@ -139,21 +143,25 @@ class Loaded(machine.Loaded):
                 entry = self._entries[jump.code.program.name]
 
     def _called(self, tier: Function, entry: Entry) -> int:
-        tier.probe_faults, tier.direct = entry.hook.probe == "fault", entry.hook.direct
-        try:
-            with running(tier), _implied(entry), limited(self._codes, self._limited):
-                value = entry.callee.call(entry.arguments(tier))
-        except Exception as error:
-            if isinstance(error, Stop) or (not isinstance(error, FAULTS) and type(error).__name__ not in self._raised):
-                raise
-            self._fault = self._told(error, entry)
-            tier.give_back()
-            value = None
+        value = self._guarded(tier, entry, lambda: entry.callee.call(entry.arguments(tier)))
         given = entry.hook.on_fault if value is None else value
         if entry.signature is None:
             return int(given)
         tier.give(entry.signature.result.word(given))
         return 0
+
+    def _guarded(self, tier: Function, entry: Entry, call: Callable[[], Any]) -> Any:
+        """What `call` gives as a part of a program; None after a fault, which is noted."""
+        tier.probe_faults, tier.direct = entry.hook.probe == "fault", entry.hook.direct
+        try:
+            with running(tier), _implied(entry), limited(self._codes, self._limited):
+                return call()
+        except Exception as error:
+            if isinstance(error, Stop) or (not isinstance(error, FAULTS) and type(error).__name__ not in self._raised):
+                raise
+            self._fault = self._told(error, entry)
+            tier.give_back()
+            return None
 
     def _told(self, error: Exception, entry: Entry) -> Fault:
         """The fault that `error` is, at the user's line that raised it, not at a line of this package."""

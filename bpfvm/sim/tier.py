@@ -7,10 +7,12 @@ and addresses in the arena, and memory is the arena's. So maps, packets, context
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from bpfvm.core.bits import M64, mask
 from bpfvm.core.errors import Unavailable
+from bpfvm.emulator.access import resolve
 from bpfvm.emulator.answers import kernel_function
 from bpfvm.emulator.arguments import Helper, map_of
 from bpfvm.emulator.caller import Operand, Stop, Value
@@ -23,6 +25,7 @@ from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.system import System
 from bpfvm.lang.faults import PacketError
 from bpfvm.lang.functions.signature import RESULT_OFFSET, WORD
+from bpfvm.lang.maps import Map, timers
 from bpfvm.lang.packets.headers import FARTHEST
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.helpers import BY_NAME, Arg
@@ -48,10 +51,12 @@ class Function(Interpreter):
 
     def __init__(
         self, system: System, table: Mapping[int, Helper], budget: int, enter: Callable[[Function], int],
-        handles: Callable[[], Mapping[int, int]], program_type: ProgramType,
+        handles: Callable[[], Mapping[int, int]], program_type: ProgramType, declared: Mapping[str, Map],
     ) -> None:  # fmt: skip
         super().__init__(system, table, budget)
         self._enter_function, self._handles, self._type = enter, handles, program_type
+        self._declared = declared
+        self.due: Callable[[], None] | None = None  # the callback of a timer, while that runs
         self._scratch: Region | None = None
         self._used = 0
         self.probe_faults, self.direct = False, program_type.direct
@@ -73,7 +78,14 @@ class Function(Interpreter):
         self.code, self.context, self.slot = code, context, slot
         self._poison, self._frames = poison(seed), []
         self.executed, self.warnings, self._used, self._tails = 0, {}, 0, 0
+        self.due = self._callback(slot, registers) if slot else None
         return self._enter_function(self) & M64
+
+    def _callback(self, slot: int, registers: Mapping[int, Operand]) -> Callable[[], None]:
+        """A call of what `start_timer` was given. registers: r2 and r3 are the key and the value."""
+        function, owner = self.system.timers.functions[slot - 1]
+        key, value = (self.number(None, registers[number]) for number in (2, 3))
+        return partial(timers.fire, self, function, owner, key, value)
 
     def arguments(self) -> bytes:
         """The words of a function of scalars."""
@@ -128,6 +140,17 @@ class Function(Interpreter):
     def call(self, slot: int, arguments: Sequence[Operand]) -> int:
         """Part of Caller: a callback, of those that run now."""
         return self._turns[slot](*(self.number(None, one) for one in arguments[:-1]))
+
+    def start_timer(self, address: int, callback: Callable[..., Any], after: int) -> bool:
+        at = resolve(self.arena, address)
+        home = at.region.owner.handle.base
+        owner = next(one for one in self._declared.values() if self._handles()[id(one)] == home)
+        self.helper("timer_init", address, home, timers.CLOCK_MONOTONIC)
+        given, row = self.system.timers.functions, (callback, owner)
+        if row not in given:
+            given.append(row)
+        IMPLEMENTED["timer_set_callback"](self, at, given.index(row) + 1)
+        return self.helper("timer_start", address, after, 0) == 0
 
     def kfunc(self, name: str, *arguments: int) -> int:
         assert self.code is not None, "a program runs"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from bpfvm.compiler.emit.reach import width, within_reach
 from bpfvm.compiler.ir.ops import CONDITIONS, OPPOSITES
 from bpfvm.compiler.lower.lir import Lir, LirBlock, LirFunction
+from bpfvm.core.bits import M32
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn, insn, slots
 from bpfvm.lang.target import DEFAULT
@@ -31,7 +32,8 @@ def linked(parts: Sequence[tuple[str, Sequence[Insn]]]) -> tuple[tuple[Insn, ...
     for name, insns in parts:
         for at, one in zip(slots(insns), insns, strict=False):
             if one.op.name in ("call_local", "lddw_func") and one.symbol is not None:
-                one = replace(one, imm=starts[one.symbol] - (starts[name] + at + 1), symbol=None)
+                distance = starts[one.symbol] - (starts[name] + at + 1)
+                one = replace(one, imm=distance & M32 if one.op.name == "lddw_func" else distance, symbol=None)
             out.append(one)
     return tuple(out), starts
 

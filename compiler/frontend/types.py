@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from bpfvm.compiler.ir.types import Value as Register
 from bpfvm.core.span import Span
-from bpfvm.lang.maps import Map
+from bpfvm.lang.maps import Map, timers
 from bpfvm.lang.packets.headers import META, ROOTS, Header
 from bpfvm.lang.types.arrays import ArrayType
 from bpfvm.lang.types.interval import S64, U64, Interval, add
@@ -167,6 +167,11 @@ class MapValue:
     def described(self) -> str:
         return f"the map `{self.name}`"
 
+    @property
+    def timed(self) -> MapValue | None:
+        """Itself, where its values have timers: a Reference's `home`."""
+        return self if timers.count(self.declared.value) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Entries:
@@ -186,7 +191,7 @@ class Reference:
 
     space: a name of ir.types.SPACES. align: what `base` is a multiple of. objects: the stack objects in which it may
     lie. fixed: it can only be read. shared: other CPUs may store there at the same time. varies: at the head of a loop,
-    it may be another one on each turn.
+    it may be another one on each turn. home: the map in whose value it lies, where that has a timer.
     """
 
     type: Layout
@@ -198,6 +203,7 @@ class Reference:
     fixed: bool = False
     shared: bool = False
     varies: bool = False
+    home: MapValue | None = None
 
     @property
     def described(self) -> str:

@@ -109,7 +109,7 @@ def _check_terminator(function: Function, block: Block) -> None:
     end = block.terminator
     if isinstance(end, Branch) and end.cond not in CONDITIONS:
         _fail(function, block, f"branch on the unknown condition {end.cond}")
-    if isinstance(end, FaultExit) and function.is_subprogram and not function.has_status:
+    if isinstance(end, FaultExit) and function.is_subprogram and not (function.has_status or function.is_later):
         _fail(function, block, "a fault exit in a subprogram that has no status to say so")
     if isinstance(end, FaultExit) and end.site != NOTED and not 0 <= end.site < len(function.fault_sites):
         _fail(function, block, f"fault site {end.site} of {len(function.fault_sites)}")

@@ -139,7 +139,8 @@ class Function:
     the context (r0 is then 0).
     params: of a subprogram those of its entry; of a function of scalars those in its context, the result first. result:
     what a subprogram returns. has_status: a subprogram can end by a fault, and its last parameter is the address of a
-    word that it then sets. is_global: it is verified by itself. faults_alike: it is not noted which fault ended a run.
+    word that it then sets. is_later: a timer calls it when the program has ended, and a fault ends it alone. is_global:
+    it is verified by itself. faults_alike: it is not noted which fault ended a run.
     copies: further programs with this code, by name, each with its section: of further targets of the hook.
     maps: what the function's map operations name. slots: its stack objects. layouts: types of objects, for
     BTF. callees: what its calls name, and what
@@ -164,6 +165,7 @@ class Function:
     params: tuple[Param, ...] = ()
     result: Any = None
     has_status: bool = False
+    is_later: bool = False
     is_global: bool = False
     faults_alike: bool = False
 

@@ -53,6 +53,7 @@ def _function(function: Function) -> str:
     result += " global" if function.is_global else ""
     result += " subprogram" if function.is_subprogram else ""
     result += " status" if function.has_status else ""
+    result += " later" if function.is_later else ""
     lines = [f'function {function.name} {function.type} "{function.section}" on_fault {function.on_fault}{result}']
     for one in function.maps.values():
         if one.initial is not None:
@@ -95,7 +96,7 @@ def _target(block: Block, args: Sequence[Value]) -> str:
 
 
 _HEAD = re.compile(
-    r'function (\S+) (\S+) "([^"]*)" on_fault (\d+)(?: result (\d+))?( global)?( subprogram)?( status)?$'
+    r'function (\S+) (\S+) "([^"]*)" on_fault (\d+)(?: result (\d+))?( global)?( subprogram)?( status)?( later)?$'
 )
 _MAP = re.compile(r"map (\S+) (\S+) (\d+) (\d+) (\d+)( hidden)?$")
 _CONSTANTS = re.compile(r"constants (\S+) ((?:[0-9a-f]{2})+)$")
@@ -127,7 +128,7 @@ class _Parser:
         offset = None if head[5] is None else int(head[5])
         self.function = Function(
             head[1], head[2], head[3], int(head[4]), result_offset=offset, is_global=bool(head[6]),
-            is_subprogram=bool(head[7]), has_status=bool(head[8]),
+            is_subprogram=bool(head[7]), has_status=bool(head[8]), is_later=bool(head[9]),
         )  # fmt: skip
         self._scan()
         self._fill()

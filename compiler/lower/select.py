@@ -426,7 +426,7 @@ class _Selector:
             self.tail = LirBlock("fault", cold=True)
             self.out.blocks.append(self.tail)
             here, self.block = self.block, self.tail
-            if self.function.is_subprogram:
+            if self.function.is_subprogram and not self.function.is_later:
                 self.set_status()
             else:
                 self.end_by_fault()

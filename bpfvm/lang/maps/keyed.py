@@ -10,6 +10,7 @@ from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entry
 from bpfvm.lang.active import Machine, active
 from bpfvm.lang.faults import MapError
+from bpfvm.lang.maps import timers
 from bpfvm.lang.maps.base import NOEXIST, Contents, Map, checked, element, key_bytes, loaded, packed, pairs
 from bpfvm.lang.types.layout import View
 from bpfvm.lang.types.scalars import Storage, u32, u64
@@ -45,6 +46,7 @@ class Keyed(Map):
         made = type(self).__name__
         self.key, self.value = element(made, "key", key), element(made, "value", value)
         super().__init__(max_entries, name)
+        timers.check(self)
         self.given = pairs(contents)
         if self.given:
             checked(self)

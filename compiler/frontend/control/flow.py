@@ -222,7 +222,8 @@ def _meet_places(places: Sequence[Reference | Nullable | Nothing]) -> _Places:
     objects = frozenset(number for one in there for number in one.objects)
     align = min(aligned_to(one) for one in there)
     fixed, shared = any(one.fixed for one in there), any(one.shared for one in there)
-    made = replace(there[0], objects=objects, align=align, fixed=fixed, shared=shared, offset=0, varies=True)
+    home = there[0].home if len({one.home for one in there}) == 1 else None
+    made = replace(there[0], objects=objects, align=align, fixed=fixed, shared=shared, offset=0, varies=True, home=home)
     is_there = all(isinstance(one, Reference) for one in places)
     return _Places(tuple(places), made if is_there else Nullable(made))
 

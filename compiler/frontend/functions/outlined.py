@@ -31,9 +31,10 @@ class Subprogram:
 @dataclass(slots=True)
 class Outlined:
     """made: by what a call's copy depends on; None after an error. Nothing of it is rolled back: a subprogram is the
-    same whatever is known of its caller."""
+    same whatever is known of its caller. later: what timers call, also while it is translated; None after an error."""
 
     made: dict[Key, Subprogram | None] = field(default_factory=dict)
+    later: dict[Key, Function | None] = field(default_factory=dict)
     diags: Diags = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
 

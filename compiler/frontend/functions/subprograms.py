@@ -169,10 +169,15 @@ def _key(function: types.FunctionType, declared: Mapping[str, Scalar], bound: Ma
         elif isinstance(value, Pointer):
             parts.append((value.place, value.trusted))
         elif isinstance(value, Reference):
-            parts.append((value.type, value.space, _align(value), value.fixed))
+            parts.append((value.type, value.space, _align(value), value.fixed, _home(value)))
         else:
             parts.append(id(value.object) if isinstance(value, Static) else value)
     return tuple(parts)
+
+
+def _home(value: Reference) -> MapValue | None:
+    """The map that it stands in, where that can be known in the function: its register is the caller's."""
+    return value.home if value.home is not None and value.home.register is None else None
 
 
 def _align(value: Reference) -> int:
@@ -192,7 +197,7 @@ def _translated(
         return None
     passed = tuple(name for name, value in bound.items() if isinstance(value, Number | Reference | Pointer))
     target = Function(
-        _named(f, function),
+        named(f, function),
         f.target.type,
         f.target.section,
         0,
@@ -212,7 +217,7 @@ def _translated(
         elif isinstance(given, Reference):
             base = _parameter(child, Ptr(given.space))
             child.state.names[name] = replace(
-                given, base=base, offset=0, align=_align(given), objects=_CALLERS, varies=False
+                given, base=base, offset=0, align=_align(given), objects=_CALLERS, varies=False, home=_home(given)
             )
     child.body(located.node)
     if child.reachable:
@@ -225,7 +230,7 @@ def _translated(
     return _finished(f, node, child, bound, passed, value, declared)
 
 
-def _named(f: Translation, function: types.FunctionType) -> str:
+def named(f: Translation, function: types.FunctionType) -> str:
     """A name of its own in the program."""
     taken = {*f.outlined.names, f.frames[0].function.__name__, f.target.name}
     base = name = "".join(one if one.isalnum() or one == "_" else "_" for one in function.__name__)

@@ -118,7 +118,7 @@ def _value(f: Translation, again: Register, place: int, owner: Value, node: ast.
     if kind == "key":
         return entries.key(f, owner, called.given(f, again, place), node)
     return Reference(value_type(owner.declared), "map_value", called.given(f, again, place),
-                     shared=not owner.declared.is_per_cpu)  # fmt: skip
+                     shared=not owner.declared.is_per_cpu, home=owner.timed)  # fmt: skip
 
 
 def _turn(f: Translation, node: ast.Call, callee: tuple[Value, ast.expr], values: list[Value]) -> list[End]:

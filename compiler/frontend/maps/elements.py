@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bpfvm.compiler.frontend.control import flow, heads
 from bpfvm.compiler.frontend.maps import atomics, keys, lookups, storages
 from bpfvm.compiler.frontend.maps.keys import Key
-from bpfvm.compiler.frontend.memory import access, construct, place
+from bpfvm.compiler.frontend.memory import access, construct, kept, place
 from bpfvm.compiler.frontend.memory.place import Place
 from bpfvm.compiler.frontend.numbers import arith, compare
 from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
@@ -54,7 +54,7 @@ class Asked:
     def place(self, address: Register) -> Place:
         """What stands at the address that a lookup gave."""
         shared = not self.declared.is_per_cpu
-        at = Reference(self.value, "map_value", address, shared=shared)  # type: ignore[arg-type]
+        at = Reference(self.value, "map_value", address, shared=shared, home=self.map.timed)  # type: ignore[arg-type]
         return Place(at, self.value, "the element")
 
 
@@ -368,7 +368,7 @@ def write(f: Translation, one: Asked, value: Value, source: ast.AST) -> None:
     elif found is None and one.key.object is not None:
         found = storages.get(f, declare(f, one.map, one.node), one.declared, one.key, None, create=True)
         full(f, "eq", found, one.map, one.node)
-    if found is not None:
+    if found is not None and not (isinstance(one.declared, Array) and kept.holds(one.value)):
         place.write(f, one.place(found), value, source)
         return
     result = put(f, one, value, source)
@@ -422,7 +422,7 @@ def placed(
         return at.base
     assert kind is not None, "asked of maps with values"
     if isinstance(value, Reference) and value.type is kind and value.space in spaces:
-        return f.pointer(value)
+        return None if kept.is_refused(f, value, node) else f.pointer(value)
     made = construct.new(f, kind, node, f"value for {owner.name}")
     access.assign(f, made, value, node, "the element")
     return made.base

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from bpfvm.compiler.frontend.memory import construct, place
 from bpfvm.compiler.frontend.memory.place import Place
@@ -21,7 +22,8 @@ def key(f: Translation, owner: MapValue, address: Register, node: ast.AST) -> Va
 def value(f: Translation, owner: MapValue, address: Register) -> Value:
     """The number, or the struct or array itself."""
     declared = _declared(owner)
-    return place.read(f, _place(declared.value, address, "the element", shared=not declared.is_per_cpu))
+    one = _place(declared.value, address, "the element", shared=not declared.is_per_cpu)
+    return place.read(f, replace(one, at=replace(one.at, home=owner.timed)))
 
 
 def _place(kind: Element, address: Register, what: str, *, shared: bool) -> Place:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bpfvm.compiler.frontend.control import flow
 from bpfvm.compiler.frontend.control.flow import aligned_to
+from bpfvm.compiler.frontend.memory import kept
 from bpfvm.compiler.frontend.numbers import compare
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
@@ -172,9 +173,11 @@ def _apart(to: Reference, source: Reference, size: int) -> bool:
 
 def assign(f: Translation, to: Reference, value: Value, node: ast.expr, what: str) -> None:
     """`to = value` for a struct or an array in memory: its bytes are copied. what: the target, for messages."""
-    if isinstance(value, Bad):
+    if isinstance(value, Bad) or kept.is_refused(f, to, node):
         return
     if isinstance(value, Reference) and value.type is to.type:
+        if kept.is_refused(f, value, node):
+            return
         copy(f, to, value, size_of(to.type))
         return
     if isinstance(value, Pointer):

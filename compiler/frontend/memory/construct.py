@@ -7,7 +7,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bpfvm.compiler.frontend.memory import access, place
+from bpfvm.compiler.frontend.memory import access, kept, place
 from bpfvm.compiler.frontend.memory.place import Place
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Number, Reference, Static, Value
@@ -131,6 +131,8 @@ def new(f: Translation, kind: Layout, node: ast.AST, name: str = "") -> Referenc
 def copied(f: Translation, one: Reference, node: ast.AST) -> Reference:
     """An object of its own with the same bytes."""
     made = new(f, one.type, node)
+    if kept.is_refused(f, one, node):
+        return made
     size = size_of(one.type)
     access.put(f, made, bytes(size), frozenset(access.covered(one.type)))
     access.copy(f, made, one, size)

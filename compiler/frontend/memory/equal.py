@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from bpfvm.compiler.frontend.control import flow
 from bpfvm.compiler.frontend.control.flow import aligned_to
-from bpfvm.compiler.frontend.memory import access
+from bpfvm.compiler.frontend.memory import access, kept
 from bpfvm.compiler.frontend.numbers import compare
 from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.translation import Register, Translation
@@ -30,6 +30,8 @@ def _equal(f: Translation, node: ast.expr, left: Operand, right: Operand) -> Bra
     if isinstance(a, Static) and isinstance(b, Reference):
         a, b, left, right = b, a, right, left
     if isinstance(a, Reference) and isinstance(b, Reference) and a.type is b.type:
+        if kept.is_refused(f, a, left[1]) or kept.is_refused(f, b, right[1]):
+            return compare.unknown(f)
         return _same(f, a, b)
     data = access.constant_bytes(b)
     takes_text = isinstance(a, Reference) and (access.is_text(a.type) or (is_bytes(a.type) and _is_bytes(b)))

@@ -8,19 +8,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from bpfvm.compiler.frontend.functions import inlined
-from bpfvm.compiler.frontend.memory import access, construct, equal, place
+from bpfvm.compiler.frontend.memory import access, construct, equal, kept, place
 from bpfvm.compiler.frontend.names import bindings
 from bpfvm.compiler.frontend.numbers.compare import truth
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Bound, Reference, Static, Value
+from bpfvm.lang.maps.timers import Timer
 from bpfvm.lang.types.arrays import ArrayType, is_bytes
 
 
 def attribute(f: Translation, owner: Reference, node: ast.Attribute) -> Value:
     """`owner.name`."""
+    if owner.type is Timer:
+        from bpfvm.compiler.frontend.maps import timers  # which calls functions, as this does
+
+        return timers.method(f, owner, node)
     one = place.field(f, owner, node)
     if one is not None:
         return place.read(f, one)
+    if kept.is_own(owner.type) and kept.is_refused(f, owner, node):
+        return BAD
     kind = owner.type
     found = vars(kind).get(node.attr)
     match found:

@@ -6,7 +6,7 @@ import ast
 import difflib
 from dataclasses import dataclass, replace
 
-from bpfvm.compiler.frontend.memory import access, standing
+from bpfvm.compiler.frontend.memory import access, kept, standing
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Bad, Number, Reference, Value
 from bpfvm.core.bits import S32_MAX
@@ -49,7 +49,8 @@ def field(f: Translation, owner: Reference, node: ast.Attribute) -> Place | None
     kind = owner.type
     if not isinstance(kind, StructType) or node.attr not in kind.__members__:
         return None
-    if owner.space == "socket" and node.attr.startswith("_"):  # what the kernel does not show
+    hidden = owner.space == "socket" and node.attr.startswith("_")
+    if hidden or (owner.space == "map_value" and kept.is_own(owner.type)):  # what the kernel does not show
         return None
     return member(owner, kind.__members__[node.attr])
 
@@ -63,6 +64,8 @@ def member(owner: Reference, one: Member) -> Place:
 def no_field(f: Translation, owner: Reference, node: ast.Attribute) -> Bad:
     """E037, with the fields that there are."""
     kind = owner.type
+    if kept.is_own(kind) and kept.is_refused(f, owner, node):
+        return Bad()
     names = [name for name in kind.__members__ if name[0] != "_"] if isinstance(kind, StructType) else []
     near = difflib.get_close_matches(node.attr, names, 1)
     hint = (f"did you mean `{near[0]}`? " if near else "") + f"it has {' '.join(names) or 'elements'}"

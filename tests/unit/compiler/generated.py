@@ -488,6 +488,9 @@ class Simulated:
     def trace(self, line: str) -> None:
         raise AssertionError("no program here prints")
 
+    def start_timer(self, address: int, callback: Callable[..., Any], after: int) -> bool:
+        raise AssertionError("no timers are generated")
+
     def program_type(self) -> str:
         return "xdp"
 

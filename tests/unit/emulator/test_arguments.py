@@ -189,6 +189,21 @@ def test_the_packet_is_memory_for_those_that_take_it() -> None:
     assert BY_NAME["map_lookup_elem"].packet
 
 
+@pytest.mark.parametrize("kind", ["queue", "stack", "bloom_filter"])
+def test_the_packet_is_pushed_and_never_asked_for(kind: str) -> None:
+    """As the kernel has it: tests/verifier/packets.data."""
+    text = "r2 = *(u32 *)(r1 +0)\n r1 = map[q]\n r3 = 0\n call {}\n r0 = 1\n exit"
+    spec = MapSpec("q", kind, 0, 8, 8)
+    for name in TIERS:
+        for helper in ("map_push_elem", "map_peek_elem"):
+            insns = tuple(assemble(text.format(BY_NAME[helper].id)))
+            made = ObjectSpec({"p": ProgramSpec("p", "xdp", "xdp", insns)}, {"q": spec})
+            with Emulator(name).load(made, "p", {}) as loaded:
+                result = loaded.run(Input(packet=bytes(64)))
+            refused = result.fault is not None and "points to packet, which this helper" in result.fault.message
+            assert refused == (helper == "map_peek_elem"), f"{name}: {helper} of a {kind}: {result.fault}"
+
+
 def run(text: str, name: str, type: str = "syscall") -> Result:
     with Emulator(name).load(
         ObjectSpec({"p": ProgramSpec("p", type, type, tuple(assemble(text)))}, MAPS), "p", {}

@@ -10,13 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
+from bpfvm import load
 from bpfvm.kernel.attach import tracefs
 from kernel_tests.networks import inside, ip
 from kernel_tests.test_examples import AROUND, ROOT, tool
@@ -247,6 +248,21 @@ def test_tasks_that_leave_their_cpus() -> None:
     assert abs(away - back) <= 1
 
 
+LEAKY = """
+import ctypes, sys
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+sys.stdin.readline()
+print("ready", flush=True)
+sys.stdin.readline()
+found = [libc.malloc(100_000) for _ in range(5)]
+for one in found[:2]:
+    libc.free(one)
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
 BURNS = """
 import sys, time
 def burn():
@@ -370,6 +386,69 @@ def test_sessions_of_tcp(alone: str) -> None:
         assert 0 < float(took) < 20_000
 
 
+@contextmanager
+def in_c(name: str, **constants: int) -> Iterator[Mapping[str, Any]]:
+    """The maps of an example's kernel half in C, which is attached. constants: by their names there."""
+    with load(str(ROOT / f"examples/c/{name}.o")).install(maps={".rodata": constants}) as installed, installed.attach():
+        yield installed.maps
+
+
+def _events(maps: Mapping[str, Any], count: int, wanted: Callable[[Any], bool] = lambda one: True) -> list[Any]:
+    """So many of an object's events that are wanted."""
+    found: list[Any] = []
+    deadline = time.monotonic() + 20
+    with maps["events"].reader("event") as reader:
+        while len(found) < count and time.monotonic() < deadline:
+            found += filter(wanted, reader.poll(0.5))
+    return found
+
+
+def test_switches_by_a_program_in_c() -> None:
+    with worker(sys.executable, "-c", SWITCHES) as process, in_c("task_switch", target=process.pid) as maps:
+        left = int(process.ask("\n"))
+        away = sum(count for pair, count in maps["counts"].items() if pair.prev == process.pid)
+    assert 40 <= left <= away <= left + 40
+
+
+def test_lengths_by_a_program_in_c() -> None:
+    with worker(sys.executable, "-c", STRLEN) as process:
+        process.ask("\n")
+        with in_c("strlen_count", target=process.pid) as maps:
+            for _ in range(3):
+                process.ask("\n")
+            events = _events(maps, 3, lambda one: one.text == "letters of bpfvm")
+    assert [one.pid for one in events] == [process.pid] * 3
+
+
+def test_requests_of_a_disk_by_a_program_in_c(disk: str) -> None:
+    number = os.stat(f"/dev/{disk}").st_rdev
+    with in_c("biosnoop", device=os.major(number) << 20 | os.minor(number)) as maps:
+        _read(disk)
+        events = _events(maps, READS)
+        assert len(maps["issued"]) == 0
+    assert [(one.sector, one.bytes, one.kind) for one in events] == [(16 * at, 4096, 0) for at in range(READS)]
+
+
+def test_sessions_of_tcp_by_a_program_in_c(alone: str) -> None:
+    found: list[tuple[int, int]] = []
+    with in_c("tcplife", target=os.getpid()) as maps:
+        inside(alone, lambda: found.append(_session()))
+        events = _events(maps, 2)
+    mine, other = found[0]
+    assert sorted((one.lport, one.dport, one.tx >> 10, one.rx >> 10, one.pid) for one in events) == sorted(
+        [(mine, other, 5, 20, os.getpid()), (other, mine, 20, 5, os.getpid())]
+    )
+
+
+def test_what_is_not_freed_by_a_program_in_c() -> None:
+    with worker(sys.executable, "-c", LEAKY) as process:
+        process.ask("\n")
+        with in_c("memleak", target=process.pid) as maps:
+            process.ask("\n")
+            left = [(one.size, one.count) for _, one in maps["totals"].items()]
+    assert (300_000, 3) in left, left
+
+
 @pytest.mark.needs("kprobe_pmu")
 def test_how_often_a_system_call_returns() -> None:
     with (
@@ -410,6 +489,22 @@ def test_how_long_a_function_of_the_kernel_takes() -> None:
         told = running.end()
     assert sum(int(one) for one in re.findall(r"-> \d+ +: (\d+)", told)) == 7, told
     assert "count: 7\n" in told
+
+
+@pytest.mark.needs("kprobe_pmu")
+def test_probes_of_the_kernel_by_programs_in_c() -> None:
+    with worker(sys.executable, "-c", SWITCHES) as process, in_c("offcputime", target=process.pid) as maps:
+        process.ask("\n")
+        times = [us for where, us in maps["counts"].items() if where.pid == process.pid]
+    assert sum(times) >= 40 * 1_000
+    with worker(str(SERVER)) as server, in_c("stacksnoop", target=server.pid) as maps:
+        server.ask("x")  # which sends nothing to a disk
+        assert _of_now(maps) == []
+
+
+def _of_now(maps: Mapping[str, Any]) -> list[Any]:
+    with maps["events"].reader("event") as reader:
+        return list(reader.read())
 
 
 @pytest.mark.parametrize("name", ["kprobe_write", "stacksnoop", "funclatency", "offcputime"])

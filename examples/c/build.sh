@@ -4,6 +4,8 @@ set -eu
 cd "$(dirname "$0")"
 gcc -O1 -nostdlib -static-pie -fno-builtin -fno-stack-protector -fno-asynchronous-unwind-tables -Wall -Werror \
     -Wl,--build-id=none -Wl,-z,noseparate-code -o server server.c
-"${CLANG:-clang-19}" -O2 -g -target bpf -D__TARGET_ARCH_x86 -mcpu=v3 -Wall -Werror \
-    "-I/usr/include/$(uname -m)-linux-gnu" -fdebug-compilation-dir=. -c bashreadline.c -o bashreadline.o
-"${STRIP:-llvm-strip-19}" -g bashreadline.o
+for name in bashreadline biosnoop memleak offcputime stacksnoop strlen_count task_switch tcplife; do
+	"${CLANG:-clang-19}" -O2 -g -target bpf -D__TARGET_ARCH_x86 -mcpu=v3 -Wall -Werror \
+	    "-I/usr/include/$(uname -m)-linux-gnu" -fdebug-compilation-dir=. -c "$name.c" -o "$name.o"
+	"${STRIP:-llvm-strip-19}" -g "$name.o"
+done

@@ -19,6 +19,16 @@ $ bpfvm trace --timeline examples/scripts/memleak.py examples/memleak.py 2 2
         malloc
         load
         main
+
+$ bpfvm trace --timeline examples/scripts/memleak.py --object examples/c/memleak.o
+.rodata (array, 1 entries; 1 that are 0 not shown)
+sizes (hash, 10240 entries)
+allocations (hash, 1000000 entries)
+            8192 {"size": 50, "stack": 6361}
+           12288 {"size": 30, "stack": 4506}
+totals (hash, 10240 entries)
+            4506 {"size": 30, "count": 1}
+            6361 {"size": 50, "count": 1}
 """
 
 from bpfvm.timeline import Task

@@ -10,6 +10,14 @@ $ bpfvm trace --timeline examples/scripts/offcputime.py examples/offcputime.py -
 
 $ bpfvm trace --timeline examples/scripts/offcputime.py examples/offcputime.py --folded -p 7
 bash;main;read+0x1c;do_nanosleep+0x6e;schedule+0x2a 6000
+
+$ bpfvm trace --timeline examples/scripts/offcputime.py --object examples/c/offcputime.o
+.rodata (array, 1 entries; 1 that are 0 not shown)
+start (hash, 10240 entries)
+               0  7000000
+counts (hash, 10240 entries)
+  {"pid": 0, "user": -14, "kernel": -14, "name": "swapper/0"}     1000
+  {"pid": 7, "user": 609, "kernel": 410, "name": "bash"}     6000
 """
 
 from bpfvm.timeline import Task

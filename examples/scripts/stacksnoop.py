@@ -18,6 +18,12 @@ TIME(s)            FUNCTION
     ffffffff83e94000 submit_bio
     ffffffff8364b000 ext4_sync_file
     ffffffff82f8d000 do_fsync
+
+$ bpfvm trace --timeline examples/scripts/stacksnoop.py --object examples/c/stacksnoop.o
+events: pid=7 cpu=0 stack=5238 comm=sync
+events: pid=9 cpu=1 stack=-14 comm=dd
+.rodata (array, 1 entries; 1 that are 0 not shown)
+events: 0 events were lost
 """
 
 from bpfvm.timeline import Task

@@ -9,6 +9,13 @@ TIME(s)            COMM             PID    MESSAGE
 $ bpfvm trace --timeline examples/scripts/strlen_count.py examples/strlen_count.py 9
 TIME(s)            COMM             PID    MESSAGE
 0.000050           cat              9      strlen("")
+
+$ bpfvm trace --timeline examples/scripts/strlen_count.py --object examples/c/strlen_count.o
+events: pid=7 text=PATH=/bin
+events: pid=9 text=
+events: pid=7 text=ls
+.rodata (array, 1 entries; 1 that are 0 not shown)
+events: 0 events were lost
 """
 
 from bpfvm.timeline import Task

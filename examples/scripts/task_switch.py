@@ -7,6 +7,13 @@ task_switch[7 -> 9] = 1
 
 $ bpfvm trace --timeline examples/scripts/task_switch.py examples/task_switch.py -p 9
 task_switch[7 -> 9] = 1
+
+$ bpfvm trace --timeline examples/scripts/task_switch.py --object examples/c/task_switch.o
+.rodata (array, 1 entries; 1 that are 0 not shown)
+counts (hash, 10240 entries)
+  {"prev": 7, "next": 9}        1
+  {"prev": 0, "next": 7}        2
+  {"prev": 7, "next": 0}        1
 """
 
 from bpfvm.timeline import Task

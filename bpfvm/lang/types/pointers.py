@@ -136,6 +136,8 @@ class Pointer(metaclass=PointerType, bits=POINTER_BITS):
         _own(self, "str")
         kind = array_of(char, size)
         cls: Any = type(self)
+        if not 0 < size <= MOST_TEXT:
+            raise ValueError(f"a text of 1 to {MOST_TEXT} bytes is read, not of {size}")
         return view(kind, bytearray(_text(cls.__space__, self._address, size)), 0, True)
 
     def copy(self) -> Any:
@@ -264,8 +266,6 @@ def fetch(space: str, address: int, size: int) -> bytes:
 
 
 def _text(space: str, address: int, size: int) -> bytes:
-    if not 0 < size <= MOST_TEXT:
-        raise ValueError(f"a text of 1 to {MOST_TEXT} bytes is read, not of {size}")
     on = machine("a pointer")
     place = on.place(bytes(size))
     result = on.helper(f"probe_read_{space}_str", place, size, address)

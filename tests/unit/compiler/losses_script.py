@@ -8,7 +8,7 @@ from bpfvm import Ring, UserPtr, bpf, char, struct
 
 @struct
 class Opened:
-    path: char[400]
+    path: char[1000]  # more than a stack has
 
 
 opened = Ring(Opened, 4096)
@@ -16,5 +16,5 @@ opened = Ring(Opened, 4096)
 
 @bpf.syscall("openat")
 def openat(filename: UserPtr[char]):
-    for _ in range(12):
+    for _ in range(6):
         opened.submit(Opened(path=filename))

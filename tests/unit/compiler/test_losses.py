@@ -140,5 +140,7 @@ def test_a_script_tells_what_was_lost() -> None:
     from bpfvm.timeline import Timeline
     from tests.unit.compiler import losses_script
 
-    seen = Timeline(losses_script).at(0, "openat", filename="/a").at(1, "openat", filename="/b").check()
-    assert (len(seen.events["opened"]), seen.lost) == (20, {"opened": 4})
+    long = "/" + 700 * "a"
+    seen = Timeline(losses_script).at(0, "openat", filename=long).at(1, "openat", filename="/b").check()
+    assert [str(one.path) for one in seen.events["opened"]] == [long] * 4 + ["/b"] * 4
+    assert (len(seen.events["opened"]), seen.lost) == (8, {"opened": 4})

@@ -71,7 +71,7 @@ def renamed_by_btf(task: task_struct, comm: KernelPtr[char]):
 
 
 @bpf.kprobe("vfs_read")
-def reading(count: u64):
+def reading(file: u64, buf: u64, count: u64):  # arguments of probes go by their order
     if pid() == own.pid and count == SIZE:
         inside[0] = 1
         note(3, s64(count), b"")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bpfvm import Array, Counter, Hash, PerfEvents, Ring, StackTrace, UsageError, bpf, char, comm, pid, struct, u32, u64
+from kernel_tests import losses_programs
 
 OWN = os.getpid()
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,6 +129,28 @@ def test_events_come_in_order(events: Any) -> None:
         assert events.lost in (0, None)
         ask(1)
     assert [(one.pid, one.number) for one in events] == [(OWN, 303)], "what nobody read stays, and then it ends"
+
+
+@pytest.mark.parametrize("name", ["submits", "samples_it"])
+def test_events_as_arrays(name: str) -> None:
+    program = getattr(losses_programs, name)
+    events = losses_programs.events if name == "submits" else losses_programs.samples
+    losses_programs.own.pid = os.getpid()
+    with program.attach():
+        for _ in range(3):
+            os.getpgid(0)
+            found: list[int] = []
+            for block in events.blocks():
+                assert block["rest"].shape == (len(block), 7)
+                found += block["number"].tolist()
+                if len(found) >= 50:
+                    break
+            assert found == list(range(len(found)))
+            rest = [one.number for one in events.read()]
+            assert rest == list(range(rest[0], rest[0] + len(rest))) if rest else True
+        os.getpgid(0)
+    (last,) = events.blocks()
+    assert last["number"].tolist()[:50] == list(range(50)), "what nobody had read when it was closed"
 
 
 def test_events_in_asyncio() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.machine import Result
 from bpfvm.lang.userspace import Store
+from bpfvm.lang.userspace.blocks import joined
 from bpfvm.lang.userspace.store import Answer
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    import numpy
+
     from bpfvm.emulator.system import System
 
 
@@ -31,6 +34,10 @@ class EmulatedRecords:
         """What is there now."""
         found, self._waiting = self._waiting, []
         return found
+
+    def blocks(self, of: numpy.dtype[Any]) -> Sequence[numpy.ndarray[Any, Any]]:
+        """The same as one array."""
+        return joined(self.read(), of)
 
     def fileno(self) -> int:
         """None is needed."""

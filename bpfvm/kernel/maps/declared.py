@@ -11,7 +11,8 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from bpfvm.kernel.host.sizes import BYTE_ORDER
 from bpfvm.kernel.maps.calls import Answer, Calls
@@ -19,29 +20,35 @@ from bpfvm.kernel.maps.inner import opened
 from bpfvm.kernel.maps.mapped import Mapped, is_mapped
 from bpfvm.kernel.maps.table import Closeable, Table
 from bpfvm.kernel.readers import PerfReader, Reader, RingReader
+from bpfvm.kernel.readers.perf import PAGES
 from bpfvm.kernel.readers.source import Lost
 from bpfvm.kernel.readers.struct_event import structs
 from bpfvm.lang.losses import SIZE
 from bpfvm.lang.userspace import Store
+from bpfvm.lang.userspace.blocks import joined
 from bpfvm.obj.model import MapSpec
+
+if TYPE_CHECKING:
+    import numpy
 
 _BREATH = 0.0005  # seconds after something was said to be there: more comes, or a record that is not submitted yet
 _EXIST = 2  # BPF_EXIST
+_BLOCKS = 64
 
 
 class KernelRecords:
     """The events of one map in the kernel. made: whether they are values of the declared struct, else bytes."""
 
-    def __init__(self, map: Closeable, event: Any = None) -> None:
-        """event: the type that was declared."""
+    def __init__(self, map: Closeable, declared: Any = None) -> None:
+        """declared: bpfvm.lang.maps.Events, where there is one."""
         self.counts: list[Count] = []  # of the objects that send here
         self._reader: Reader
-        kind = structs(event, map.spec.type != "ringbuf")
+        kind = structs(getattr(declared, "event", None), map.spec.type != "ringbuf")
         self.made = kind is not None
         if map.spec.type == "ringbuf":
-            self._reader = RingReader(map, kind)
+            self._reader = RingReader(map, kind, timeout=0)
         else:
-            self._reader = PerfReader(map, kind, on_lost=_counted)
+            self._reader = PerfReader(map, kind, pages=getattr(declared, "pages", PAGES), timeout=0, on_lost=_counted)
 
     @property
     def lost(self) -> int | None:
@@ -51,6 +58,12 @@ class KernelRecords:
     def read(self) -> Sequence[Any]:
         """What is there now."""
         return self._reader.read()
+
+    def blocks(self, of: numpy.dtype[Any]) -> Sequence[numpy.ndarray[Any, Any]]:
+        """The same as arrays, some at a time: more may come as fast as they are taken."""
+        if not self.made:
+            return joined(self.read(), of)
+        return list(islice(self._reader.blocks(), _BLOCKS))
 
     def fileno(self) -> int:
         """Ready where there is something."""
@@ -84,18 +97,18 @@ def _counted(lost: Lost) -> None:
 class KernelStore:
     """One declared map in the kernel. Close it with its last user."""
 
-    def __init__(self, table: Table, event: Any = None) -> None:
-        """table: its owner's, which may be closed before this. event: the type of its events."""
+    def __init__(self, table: Table, declared: Any = None) -> None:
+        """table: its owner's, which may be closed before this. declared: the map as users declared it."""
         self.table = table.duplicate()
         self._map = self.table.behind
         self.spec: MapSpec = table.spec
         self._calls = Calls(self._map)
         self.cpus = self._calls.cpus
         self._records: KernelRecords | None = None
-        self._event = event
+        self._declared = declared
         self._memory: Mapped | None = None
         if self.spec.type == "perf_event_array":  # there is nowhere to put events before somebody reads
-            self._records = KernelRecords(self._map, self._event)
+            self._records = KernelRecords(self._map, self._declared)
 
     def sys_lookup(self, key: bytes, flags: int = 0) -> Answer:
         """BPF_MAP_LOOKUP_ELEM."""
@@ -159,7 +172,7 @@ class KernelStore:
     def records(self) -> KernelRecords | None:
         """Of a ring or perf buffer."""
         if self._records is None and self.spec.type == "ringbuf":
-            self._records = KernelRecords(self._map, self._event)
+            self._records = KernelRecords(self._map, self._declared)
         return self._records
 
     def count(self, table: Table) -> None:
@@ -220,7 +233,7 @@ class KernelSpace:
 
 def stores(tables: Mapping[str, Table], names: Mapping[str, Any]) -> dict[Any, Callable[[], KernelStore]]:
     """What makes a store of each declared map. names: of the object, with the declarations."""
-    return {one: partial(KernelStore, tables[name], getattr(one, "event", None)) for name, one in names.items()}
+    return {one: partial(KernelStore, tables[name], one) for name, one in names.items()}
 
 
 __all__ = ["KernelRecords", "KernelSpace", "KernelStore", "stores"]

@@ -11,13 +11,17 @@ import ctypes
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpfvm.lang.types.arrays import ArrayType
 from bpfvm.lang.types.layout import View
 from bpfvm.lang.types.scalars import Storage, bool8, char
 from bpfvm.lang.types.structs import Member, StructType, StructView
+from bpfvm.lang.userspace.blocks import dtype_of
 from bpfvm.lang.userspace.values import Chars, decoder, plain
+
+if TYPE_CHECKING:
+    import numpy
 
 _NUMBERS: Mapping[tuple[int, bool], Any] = {
     (1, False): ctypes.c_uint8, (2, False): ctypes.c_uint16, (4, False): ctypes.c_uint32, (8, False): ctypes.c_uint64,
@@ -87,6 +91,10 @@ class Structs:
         made = _class(self.kind, stride)
         assert made is not None, "events_of has asked"
         return made
+
+    def dtype(self) -> numpy.dtype[Any]:
+        """The type by which numpy reads them."""
+        return dtype_of(self.kind)
 
     def make(self, data: bytes) -> Any:
         """One event; bytes of another size as they are."""

@@ -70,8 +70,9 @@ class Decoder:
 
     def check_blocks(self) -> None:
         """Raise UsageError for a type that numpy has no like of."""
-        if self._codec is not None:
-            self._codec.dtype()
+        typed = self._codec if self._codec is not None else self._declared
+        if typed is not None:
+            typed.dtype()
         elif self._make is not None:
             raise UsageError(f"map {self._name}: a function as type= makes one event at a time; blocks need a type "
                              f"of the object, or none")  # fmt: skip
@@ -98,11 +99,12 @@ class Decoder:
         """The type of `count` elements that have `size` bytes."""
         import numpy
 
-        if self._codec is None:
+        typed = self._codec if self._codec is not None else self._declared
+        if typed is None:
             return numpy.dtype(f"V{size}")
         if size != self._wanted:
             raise self._misfit(size, count)
-        return self._codec.dtype()
+        return typed.dtype()
 
     def _decode(self, payload: bytes) -> Any:
         """One value by itself."""
@@ -120,7 +122,7 @@ class Decoder:
         return self._classes[stride]
 
     def _misfit(self, size: int, count: int) -> UsageError:
-        of = self._codec.size if self._codec is not None else 0
+        of = self._codec.size if self._codec is not None else self._declared.size if self._declared is not None else 0
         told = f"an event of {size} bytes" if count == 1 else f"{count} events of {size} bytes"
         want = f"{of} bytes" if self._wanted == of else f"{of} bytes, {self._wanted} with perf's padding"
         return UsageError(f"map {self._name}: {told}, and the type has {want}; for events of several kinds give "

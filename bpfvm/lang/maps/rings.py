@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import UsageError
 from bpfvm.lang import userspace
@@ -13,11 +13,16 @@ from bpfvm.lang.active import Machine, active
 from bpfvm.lang.maps.base import Map, Memory, element, packed
 from bpfvm.lang.types.layout import Layout, View, image_of, size_of, view
 from bpfvm.lang.types.structs import StructType
+from bpfvm.lang.userspace.blocks import dtype_of
 from bpfvm.lang.userspace.values import decoded, plain
 from bpfvm.obj.model import MapSpec
 
+if TYPE_CHECKING:
+    import numpy
+
 ROOM = 1 << 18  # bytes of a ring that says nothing of them
 PAGE = 4096
+PAGES = 64  # of a perf buffer that says nothing of them
 _CURRENT_CPU = 0xFFFFFFFF  # BPF_F_CURRENT_CPU
 
 
@@ -47,12 +52,18 @@ class Events(Map, ABC):
         """
         if active() is not None:
             return super().__iter__()  # type: ignore[no-any-return]
-        return userspace.events(self, self.called, self._made())
+        return userspace.events(self, self.called, self._take())
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """The same in asyncio."""
-        async for one in userspace.events_async(self, self.called, self._made()):
+        async for one in userspace.events_async(self, self.called, self._take()):
             yield one
+
+    def blocks(self) -> Iterator[numpy.ndarray[Any, Any]]:
+        """The same, many at a time: structured arrays of numpy. UsageError for types that it has no like of, and for
+        events of another size."""
+        of = dtype_of(self.event)
+        return userspace.events(self, self.called, lambda records: records.blocks(of))
 
     def read(self) -> list[Any]:
         """The events that are there now; it does not wait."""
@@ -64,6 +75,10 @@ class Events(Map, ABC):
         """Events that found no room: programs that are attached count them, and emulators; None where nobody does."""
         records = self._store_behind().records
         return records.lost if records is not None else None
+
+    def _take(self) -> userspace.Take:
+        make = self._made()
+        return lambda records: userspace.taken(records, make)
 
     def _made(self) -> Callable[[bytes], Any]:
         """What makes an event of a record."""
@@ -138,13 +153,17 @@ class Record(Memory):
 
 
 class PerfEvents(Events):
-    """BPF_MAP_TYPE_PERF_EVENT_ARRAY: records through a buffer of each CPU, for kernels before 5.8."""
+    """BPF_MAP_TYPE_PERF_EVENT_ARRAY: records through a buffer of each CPU, for kernels before 5.8. pages: of 4096 bytes
+    in each buffer, a power of two."""
 
     type = "perf_event_array"
     usage = "evs.submit(Event(...)), evs.output(data)"
 
-    def __init__(self, event: Any, name: str | None = None) -> None:
+    def __init__(self, event: Any, name: str | None = None, *, pages: int = PAGES) -> None:
+        if not isinstance(pages, int) or pages < 1 or pages & (pages - 1):
+            raise UsageError(f"PerfEvents: a buffer has a power of two of pages, not {pages!r}")
         super().__init__(event, 1, name)
+        self.pages = pages
         self.max_entries = 0  # as many as there are CPUs
 
     def spec(self, name: str) -> MapSpec:

@@ -19,7 +19,7 @@ from bpfvm.lang.userspace.store import Kept, Records, Space, Store, World, kept
 
 _LOG = logging.getLogger("bpfvm")
 _NANO = 10**9
-Make: TypeAlias = "Callable[[bytes], Any]"
+Take: TypeAlias = "Callable[[Records], Sequence[Any]]"
 SLICE = 0.1  # seconds after which a signal, or the end of what is attached, is seen
 
 
@@ -147,13 +147,13 @@ def wait(seconds: float | None = None) -> bool:
     return not ending.asked
 
 
-def events(declared: Any, called: str, make: Make) -> Iterator[Any]:
-    """Events as they come, until Ctrl-C, SIGTERM, or what is attached is closed and all are given out. make: makes
-    one of a record's bytes."""
+def events(declared: Any, called: str, take: Take) -> Iterator[Any]:
+    """Events as they come, until Ctrl-C, SIGTERM, or what is attached is closed and all are given out. take: gives
+    those that are there now."""
     last = False
     with Ending() as ending:
         while True:
-            found = taken(_records(declared, called), make)
+            found = take(_records(declared, called))
             yield from found
             if last and (ending.asked or not found):
                 return
@@ -164,14 +164,14 @@ def events(declared: Any, called: str, make: Make) -> Iterator[Any]:
                 last = not side.space.pause(SLICE, _fds(declared, called))
 
 
-async def events_async(declared: Any, called: str, make: Make) -> AsyncIterator[Any]:
+async def events_async(declared: Any, called: str, take: Take) -> AsyncIterator[Any]:
     """The same in asyncio."""
     import asyncio
 
     last = False
     with Ending() as ending:
         while True:
-            found = taken(_records(declared, called), make)
+            found = take(_records(declared, called))
             for one in found:
                 yield one
             if last and (ending.asked or not found):
@@ -185,8 +185,8 @@ async def events_async(declared: Any, called: str, make: Make) -> AsyncIterator[
                 await asyncio.sleep(0)  # others have their turn, however fast events come
 
 
-def taken(records: Records, make: Make) -> Sequence[Any]:
-    """The events that are there now."""
+def taken(records: Records, make: Callable[[bytes], Any]) -> Sequence[Any]:
+    """The events that are there now. make: makes one of a record's bytes."""
     found = records.read()
     return found if records.made else list(map(make, found))
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from bpfvm.lang.userspace.blocks import joined
 from bpfvm.lang.userspace.printed import Printing
 from bpfvm.obj.model import MapSpec, ObjectSpec
+
+if TYPE_CHECKING:
+    import numpy
 
 Answer: TypeAlias = "bytes | list[bytes] | int"  # a value, one value a CPU, or a negative errno
 
@@ -30,6 +34,9 @@ class Records(Protocol):
 
     def read(self) -> Sequence[Any]:
         """What is there now."""
+
+    def blocks(self, of: numpy.dtype[Any]) -> Sequence[numpy.ndarray[Any, Any]]:
+        """What is there now, as arrays of a type of numpy."""
 
     def fileno(self) -> int:
         """A descriptor that is ready where there is something; -1 where none is needed, since `Space.pause` says."""
@@ -147,6 +154,9 @@ class _Left:
     def read(self) -> Sequence[Any]:
         found, self._records = self._records, []
         return found
+
+    def blocks(self, of: numpy.dtype[Any]) -> Sequence[numpy.ndarray[Any, Any]]:
+        return joined(self.read(), of)
 
     def fileno(self) -> int:
         return -1

@@ -193,6 +193,13 @@ def test_waiting_says_whether_a_signal_ended_it(tmp_path: Path, number: int, mon
         assert bpf.wait(1) is True
 
 
+def test_events_as_arrays(tmp_path: Path) -> None:
+    with replay(tmp_path), watch.attach():
+        found = [port for block in seen.blocks() for port in block["port"].tolist()]
+        assert found == [53, 53, 80, 53, 9000]
+    assert list(seen.blocks()) == []
+
+
 def test_a_copy_stays_what_it_was(tmp_path: Path) -> None:
     with replay(tmp_path), watch.attach():
         first = next(iter(seen))

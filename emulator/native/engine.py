@@ -6,9 +6,7 @@ Kept code is keyed by all that it depends on: the IR, the options, llvmlite's an
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
-import mmap
 import os
 import tempfile
 from collections.abc import Iterable
@@ -18,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from bpfvm.core.errors import Unavailable
+from bpfvm.emulator.executable import REFUSED, may_execute
 from bpfvm.obj.btf import cache as btf_cache
 
 LARGE = 1500  # instructions, from which on less is optimised: LLVM's time grows faster than the program
-PROT_EXEC = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +48,7 @@ def missing() -> str | None:
         llvm.Target.from_default_triple()
     except RuntimeError as error:
         return f"llvmlite does not know this host: {error}"
-    return None if _may_execute() else "this host refuses executable memory to the process"
-
-
-def _may_execute() -> bool:
-    """Whether a page that was written may be made executable, as LLVM does; asked before it relies on it."""
-    with mmap.mmap(-1, mmap.PAGESIZE) as page:
-        word = ctypes.c_char.from_buffer(page)
-        protect = ctypes.CDLL(None, use_errno=True).mprotect
-        protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        allowed = bool(protect(ctypes.addressof(word), mmap.PAGESIZE, mmap.PROT_READ | PROT_EXEC) == 0)
-        del word
-    return allowed
+    return None if may_execute() else REFUSED
 
 
 class Compiled:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpfvm.core.errors import LoadError, Unavailable
+from bpfvm.emulator.executable import REFUSED, may_execute
 from bpfvm.emulator.process.image import Image, read_image
 from bpfvm.emulator.process.memory import PAGE, Memory
 from bpfvm.emulator.process.syscalls import Exit, Syscalls
@@ -46,6 +47,8 @@ class Process:
             x86_const: Any = importlib.import_module("unicorn.x86_const")
         except ImportError:
             raise Unavailable("running a process takes Unicorn: pip install 'bpfvm[uprobes]'") from None
+        if not may_execute():  # Unicorn ends the process where it finds out itself
+            raise Unavailable(f"running a process: {REFUSED}")
         self._unicorn, self._names = unicorn, x86_const
         self._machine = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self.memory = Memory(self._machine)

@@ -15,6 +15,7 @@ from bpfvm.emulator.native import engine
 from bpfvm.obj.captures.pcap import write_capture
 
 COUNTER = str(Path(__file__).resolve().parents[3] / "objects" / "xdp_count.o")
+PROBE, REQUESTS = (str(Path(__file__).resolve().parents[3] / "process" / name) for name in ("probe.o", "requests"))
 FRAMES = [(1_000_000 * number, bytes(12) + b"\x08\x00\x45" + bytes(50)) for number in range(20)]
 REASONS = ["llvmlite is not installed: pip install 'bpfvm[jit]'", "this host refuses executable memory to the process"]
 Captured = pytest.CaptureFixture[str]
@@ -121,6 +122,18 @@ def test_executable_memory_that_is_refused(how: str, more: list[str], capture: s
     assert done.stderr == f"bpfvm: engine portable, because engine native is missing: {reason}\n"
     found = json.loads(done.stdout)
     assert (found["engine"], found["packets"]) == ("portable", 20)
+
+
+@pytest.mark.parametrize("how", ["filter", "switch"])
+def test_a_process_is_not_run_without_executable_memory(how: str) -> None:
+    """Unicorn itself would end the command."""
+    pytest.importorskip("unicorn", reason="Unicorn is not installed: pip install 'bpfvm[uprobes]'")
+    words = [PROBE, "--program", "entered", "--regs-from", f"{REQUESTS}:handle_request"]
+    done = subprocess.run([sys.executable, "-c", REFUSING, how, *words], capture_output=True, text=True, check=False)
+    if done.returncode == 77:
+        pytest.skip(done.stderr)
+    told = "bpfvm: running a process: this host refuses executable memory to the process\n"
+    assert (done.returncode, done.stderr) == (1, told)
 
 
 def test_nothing_of_a_run_needs_llvmlite(capture: str) -> None:

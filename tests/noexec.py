@@ -1,6 +1,6 @@
-"""The tests in a process to which the kernel gives no executable memory, and to none that it starts (Linux 6.3 and newer).
+"""The tests in a process to which the kernel gives no executable memory, nor to those that it starts (from Linux 6.3).
 
-    python -m tests.noexec -q tests
+python -m tests.noexec -q tests
 """
 
 from __future__ import annotations

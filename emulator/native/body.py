@@ -62,6 +62,11 @@ class Body:
     def label(self, name: str) -> None:
         self.text.append(f"{name}:")
 
+    def branch(self, condition: str, yes: str, no: str) -> None:
+        """Go one of two ways; the second begins."""
+        self.line(f"br i1 {condition}, label %{yes}, label %{no}")
+        self.label(no)
+
     def mine(self, stride: int) -> str:
         """The distance of this CPU's value from the first."""
         place = self.emit(f"getelementptr i64, ptr %st, i64 {INDEX['cpu']}")

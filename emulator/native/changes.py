@@ -96,11 +96,6 @@ class Changer(Body):
     def _end(self, value: str) -> None:
         self.line(f"ret i64 {value}")
 
-    def _branch(self, condition: str, yes: str, no: str) -> None:
-        """Go one of two ways; the second begins."""
-        self.line(f"br i1 {condition}, label %{yes}, label %{no}")
-        self.label(no)
-
     def _copy(self, goal: str, source: str, size: int) -> None:
         self.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {goal}, ptr {source}, i64 {size}, i1 false)")
 
@@ -140,10 +135,10 @@ class Changer(Body):
         self.line(f"%at = phi i64 [ {bucket}, %0 ], [ %further, %on ]")
         self.line("%turn = phi i32 [ 0, %0 ], [ %more, %on ]")
         here = self.at32("%at")
-        self._branch(self.emit(f"icmp eq i32 {here}, {low}"), "found", "look")
+        self.branch(self.emit(f"icmp eq i32 {here}, {low}"), "found", "look")
         tired = self.emit(f"icmp ugt i32 %turn, {store.capacity + store.system.cpus}")
         end = self.emit(f"icmp eq i32 {here}, 0")
-        self._branch(self.emit(f"or i1 {end}, {tired}"), "out", "on")
+        self.branch(self.emit(f"or i1 {end}, {tired}"), "out", "on")
         self.line("%more = add i32 %turn, 1")
         self.line(f"%further = zext i32 {here} to i64")
         self.line("br label %loop")
@@ -174,14 +169,14 @@ class Changer(Body):
         self._begin("take", "i64 %unused")
         free = self._word(store, store.slab.free_place)
         head = self.at32(free)
-        self._branch(self.emit(f"icmp eq i32 {head}, 0"), "fresh", "freed")
+        self.branch(self.emit(f"icmp eq i32 {head}, 0"), "fresh", "freed")
         wide = self.emit(f"zext i32 {head} to i64")
         self.store32(free, self.at32(wide, LINK))
         self._end(wide)
         self.label("fresh")
         control = str(store.slab.control)
         place, end = self.at32(control, 4 * FRESH), self.at32(control, 4 * ELEMENTS_END)
-        self._branch(self.emit(f"icmp eq i32 {place}, {end}"), "grow", "new")
+        self.branch(self.emit(f"icmp eq i32 {place}, {end}"), "grow", "new")
         self.store32(control, self.emit(f"add i32 {place}, {store.slab.size}"), 4 * FRESH)
         self._end(self.emit(f"zext i32 {place} to i64"))
         self.label("grow")
@@ -201,7 +196,7 @@ class Changer(Body):
         """Slab._grow over chunks that are there; where there are no more, an element that another CPU freed."""
         control, slab = str(store.slab.control), store.slab
         used = self.emit(f"zext i32 {self.at32(control)} to i64")
-        self._branch(self.emit(f"icmp uge i64 {used}, {len(slab.reserve())}"), "others", "begin")
+        self.branch(self.emit(f"icmp uge i64 {used}, {len(slab.reserve())}"), "others", "begin")
         row = self.emit(f"getelementptr [2 x i32], ptr @chunks{self.number}, i64 {used}")
         base = self.load32(row)
         end = self.load32(self.emit(f"getelementptr i32, ptr {row}, i64 1"))
@@ -215,10 +210,10 @@ class Changer(Body):
         self.line("br label %next")
         self.label("next")
         self.line("%cpu = phi i64 [ 0, %others ], [ %cpu1, %empty ]")
-        self._branch(self.emit(f"icmp uge i64 %cpu, {store.system.cpus}"), "none", "see")
+        self.branch(self.emit(f"icmp uge i64 %cpu, {store.system.cpus}"), "none", "see")
         list_ = self.emit(f"add i64 {self.emit('shl i64 %cpu, 2')}, {slab.control + 4 * slab.free_place}")
         first = self.at32(list_)
-        self._branch(self.emit(f"icmp eq i32 {first}, 0"), "empty", "other")
+        self.branch(self.emit(f"icmp eq i32 {first}, 0"), "empty", "other")
         wide = self.emit(f"zext i32 {first} to i64")
         self.store32(list_, self.at32(wide, LINK))
         self._end(wide)
@@ -242,23 +237,23 @@ class Changer(Body):
     def _update(self, store: HashMap | PerCpuHashMap) -> None:
         number = self.number
         self._begin_call("update", "ptr %key, ptr %value, i64 %flags")
-        self._branch(self.emit(f"icmp ugt i64 %flags, {EXIST}"), "wrong", "known")
+        self.branch(self.emit(f"icmp ugt i64 %flags, {EXIST}"), "wrong", "known")
         both = self.emit(f"call i64 @element{number}(ptr %base, ptr %st, ptr %key)")
         old = self.emit(f"and i64 {both}, 4294967295")
         hashed = self.emit(f"trunc i64 {self.emit(f'lshr i64 {both}, 32')} to i32")
-        self._branch(self.emit(f"icmp eq i64 {old}, 0"), "absent", "present")
-        self._branch(self.emit(f"icmp eq i64 %flags, {NOEXIST}"), "exists", "change")
+        self.branch(self.emit(f"icmp eq i64 {old}, 0"), "absent", "present")
+        self.branch(self.emit(f"icmp eq i64 %flags, {NOEXIST}"), "exists", "change")
         if isinstance(store, PerCpuHashMap):
             self._put_mine(store, old)
             self._end("0")
         else:
             self._replace(store, old, hashed)
         self.label("absent")
-        self._branch(self.emit(f"icmp eq i64 %flags, {EXIST}"), "missing", "new")
+        self.branch(self.emit(f"icmp eq i64 %flags, {EXIST}"), "missing", "new")
         full = self.emit(f"icmp uge i32 {self.at32(str(store.table.count))}, {store.capacity}")
-        self._branch(full, "full", "room")
+        self.branch(full, "full", "room")
         element = self.emit(f"call i64 @take{number}(ptr %base, ptr %st, i64 0)")
-        self._branch(self.emit(f"icmp eq i64 {element}, 0"), "ask", "taken")
+        self.branch(self.emit(f"icmp eq i64 {element}, 0"), "ask", "taken")
         if isinstance(store, PerCpuHashMap):
             self._zero(store, element)
             self._put_mine(store, element)
@@ -297,13 +292,13 @@ class Changer(Body):
         if store.is_preallocated:
             spare = self._word(store, SPARE)
             found = self.emit(f"zext i32 {self.at32(spare)} to i64")
-            self._branch(self.emit(f"icmp eq i64 {found}, 0"), "grow", "spared")
+            self.branch(self.emit(f"icmp eq i64 {found}, 0"), "grow", "spared")
             self.line("br label %got")
             self.label("grow")
         else:
             found = "0"
         taken = self.emit(f"call i64 @take{number}(ptr %base, ptr %st, i64 0)")
-        self._branch(self.emit(f"icmp eq i64 {taken}, 0"), "ask", "grown")
+        self.branch(self.emit(f"icmp eq i64 {taken}, 0"), "ask", "grown")
         self.line("br label %got")
         self.label("got")
         element = taken
@@ -322,7 +317,7 @@ class Changer(Body):
         self._begin_call("delete", "ptr %key")
         both = self.emit(f"call i64 @element{number}(ptr %base, ptr %st, ptr %key)")
         old = self.emit(f"and i64 {both}, 4294967295")
-        self._branch(self.emit(f"icmp eq i64 {old}, 0"), "missing", "present")
+        self.branch(self.emit(f"icmp eq i64 {old}, 0"), "missing", "present")
         hashed = self.emit(f"trunc i64 {self.emit(f'lshr i64 {both}, 32')} to i32")
         self.line(f"call void @unlink{number}(ptr %base, ptr %st, i64 {old}, i32 {hashed})")
         self.line(f"call void @give{number}(ptr %base, ptr %st, i64 {old})")
@@ -334,11 +329,11 @@ class Changer(Body):
     def _update_array(self, store: ArrayMap | PerCpuArrayMap) -> None:
         self._begin("update", "ptr %key, ptr %value, i64 %flags")
         plain = self.emit(f"and i64 %flags, {~LOCK}")
-        self._branch(self.emit(f"icmp ugt i64 {plain}, {EXIST}"), "wrong", "known")
+        self.branch(self.emit(f"icmp ugt i64 {plain}, {EXIST}"), "wrong", "known")
         index = self.emit(f"zext i32 {self.emit('load i32, ptr %key, align 1')} to i64")
-        self._branch(self.emit(f"icmp uge i64 {index}, {store.spec.max_entries}"), "outside", "inside")
-        self._branch(self.emit(f"trunc i64 {plain} to i1"), "exists", "there")
-        self._branch(self.emit(f"icmp ne i64 {plain}, %flags"), "wrong", "store")
+        self.branch(self.emit(f"icmp uge i64 {index}, {store.spec.max_entries}"), "outside", "inside")
+        self.branch(self.emit(f"trunc i64 {plain} to i1"), "exists", "there")
+        self.branch(self.emit(f"icmp ne i64 {plain}, %flags"), "wrong", "store")
         cpus = store.system.cpus if isinstance(store, PerCpuArrayMap) else 1
         at = self.emit(f"add i64 {self.emit(f'mul i64 {index}, {store.stride * cpus}')}, {store.values.base}")
         if isinstance(store, PerCpuArrayMap):

@@ -43,8 +43,8 @@ class LruChanger(Lists):
     def _taken(self, name: str) -> str:
         """An element from the lists; to "ask" where Python has to make some. Block `name` begins."""
         node = self._ask("pop", "0")
-        self._branch(self._equal(node, "0"), "ask", "asked")
-        self._branch(self._equal(node, "-1"), "full", name)
+        self.branch(self._equal(node, "0"), "ask", "asked")
+        self.branch(self._equal(node, "-1"), "full", name)
         return self.emit(f"sub i64 {node}, {HEADER}")
 
     def _sought(self) -> tuple[str, str]:
@@ -55,7 +55,7 @@ class LruChanger(Lists):
 
     def _begin_update(self) -> None:
         self._begin("update", "ptr %key, ptr %value, i64 %flags")
-        self._branch(self.emit(f"icmp ugt i64 %flags, {EXIST}"), "wrong", "known")
+        self.branch(self.emit(f"icmp ugt i64 %flags, {EXIST}"), "wrong", "known")
 
     def _end_update(self) -> None:
         for name, value in (("ask", ASK), ("wrong", -errno.EINVAL), ("full", -errno.ENOMEM)):
@@ -72,15 +72,15 @@ class LruChanger(Lists):
         element = self._taken("taken")
         self._put(store, element)
         old, hashed = self._sought()
-        self._branch(self.emit(f"icmp eq i64 {old}, 0"), "absent", "present")
-        self._branch(self.emit(f"icmp eq i64 %flags, {NOEXIST}"), "exists", "change")
+        self.branch(self.emit(f"icmp eq i64 {old}, 0"), "absent", "present")
+        self.branch(self.emit(f"icmp eq i64 %flags, {NOEXIST}"), "exists", "change")
         self.line(f"call void @unlink{self.number}(ptr %base, ptr %st, i64 {old}, i32 {hashed})")
         self._linked(element, hashed)
         self._mark(element)
         self._give_back(old)
         self._end("0")
         self.label("absent")
-        self._branch(self.emit(f"icmp eq i64 %flags, {EXIST}"), "missing", "new")
+        self.branch(self.emit(f"icmp eq i64 %flags, {EXIST}"), "missing", "new")
         self._linked(element, hashed)
         self._end("0")
         for name, value in (("exists", -errno.EEXIST), ("missing", -errno.ENOENT)):
@@ -92,11 +92,11 @@ class LruChanger(Lists):
     def _update_in_place(self, store: LruPerCpuHashMap) -> None:
         """LruPerCpuHashMap._store of a program's value."""
         self._begin_update()
-        self._branch(self.emit(f"icmp eq i64 %flags, {EXIST}"), "only", "any")
+        self.branch(self.emit(f"icmp eq i64 %flags, {EXIST}"), "only", "any")
         element = self._taken("taken")
         old, hashed = self._sought()
-        self._branch(self.emit(f"icmp eq i64 {old}, 0"), "absent", "present")
-        self._branch(self.emit(f"icmp eq i64 %flags, {NOEXIST}"), "exists", "change")
+        self.branch(self.emit(f"icmp eq i64 {old}, 0"), "absent", "present")
+        self.branch(self.emit(f"icmp eq i64 %flags, {NOEXIST}"), "exists", "change")
         self._mark(old)
         self._put_mine(store, old)
         self._give_back(element)
@@ -111,7 +111,7 @@ class LruChanger(Lists):
         self._end(str(-errno.EEXIST))
         self.label("only")
         there, _ = self._sought()
-        self._branch(self.emit(f"icmp eq i64 {there}, 0"), "missing", "stored")
+        self.branch(self.emit(f"icmp eq i64 {there}, 0"), "missing", "stored")
         self._mark(there)
         self._put_mine(store, there)
         self._end("0")
@@ -122,7 +122,7 @@ class LruChanger(Lists):
     def _delete(self) -> None:
         self._begin("delete", "ptr %key")
         old, hashed = self._sought()
-        self._branch(self.emit(f"icmp eq i64 {old}, 0"), "missing", "present")
+        self.branch(self.emit(f"icmp eq i64 {old}, 0"), "missing", "present")
         self.line(f"call void @unlink{self.number}(ptr %base, ptr %st, i64 {old}, i32 {hashed})")
         self._give_back(old)
         self._end("0")

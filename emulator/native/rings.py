@@ -38,11 +38,6 @@ class Output(Body):
     def _begin(self, name: str, parameters: str = "") -> None:
         self.text.append(f"define internal i64 @{name}{self.number}(ptr %base, ptr %st{parameters}) {{")
 
-    def _if(self, condition: str, yes: str, no: str) -> None:
-        """Go one of two ways; the second begins."""
-        self.line(f"br i1 {condition}, label %{yes}, label %{no}")
-        self.label(no)
-
     def _position(self, place: int) -> str:
         return self.emit(f"load i64, ptr {self.host(str(place))}, align 8")
 
@@ -66,9 +61,9 @@ class Output(Body):
         self.line("%turn = phi i64 [ 0, %0 ], [ %more, %on ]")
         over = self.emit(f"icmp uge i64 %at, {end}")
         tired = self.emit(f"icmp ugt i64 %turn, {ring.size // HEADER}")
-        self._if(self.emit(f"or i1 {over}, {tired}"), "out", "look")
+        self.branch(self.emit(f"or i1 {over}, {tired}"), "out", "look")
         word = self.at32(self._at("%at"))
-        self._if(self.emit(f"icmp slt i32 {word}, 0"), "out", "on")  # bit 31: reserved
+        self.branch(self.emit(f"icmp slt i32 {word}, 0"), "out", "on")  # bit 31: reserved
         size = self.emit(f"zext i32 {self.emit(f'and i32 {word}, {LENGTH}')} to i64")
         self.line(f"%next = add i64 %at, {self._whole(size)}")
         self.line("%more = add i64 %turn, 1")
@@ -82,19 +77,19 @@ class Output(Body):
         ring = self.ring
         self._begin("output", ", ptr %data, i64 %size, i64 %flags")
         unknown = self.emit(f"and i64 %flags, {~(NO_WAKEUP | FORCE_WAKEUP)}")
-        self._if(self.emit(f"icmp ne i64 {unknown}, 0"), "wrong", "known")
+        self.branch(self.emit(f"icmp ne i64 {unknown}, 0"), "wrong", "known")
         length = self._whole("%size")
-        self._if(self.emit(f"icmp ugt i64 {length}, {ring.size}"), "ask", "fits")
+        self.branch(self.emit(f"icmp ugt i64 {length}, {ring.size}"), "ask", "fits")
         start = self._position(ring.producer_at)
         end = self.emit(f"add i64 {start}, {length}")
         pending = self.emit(f"call i64 @oldest_of{self.number}(ptr %base, ptr %st)")
         for position, on in ((self._position(ring.consumer_at), "first"), (pending, "second")):
             room = self.emit(f"sub i64 {end}, {position}")
-            self._if(self.emit(f"icmp uge i64 {room}, {ring.size}"), "ask", on)
+            self.branch(self.emit(f"icmp uge i64 {room}, {ring.size}"), "ask", on)
         words = self.emit(f"getelementptr i64, ptr %st, i64 {INDEX['rings']}")
         taken = self.emit(f"load ptr, ptr {words}")
         taken = self.emit(f"load i64, ptr {self.emit(f'getelementptr i64, ptr {taken}, i64 {self.place}')}")
-        self._if(self.emit(f"icmp ugt i64 {self.emit(f'sub i64 {end}, {taken}')}, {ring.size}"), "ask", "room")
+        self.branch(self.emit(f"icmp ugt i64 {self.emit(f'sub i64 {end}, {taken}')}, {ring.size}"), "ask", "room")
         at = self._at(start)
         page = self.emit(f"lshr i64 {self.emit(f'and i64 {start}, {ring.size - 1}')}, {PAGE_BITS}")
         page = self.emit(f"add i64 {page}, {PAGES_BEFORE}")

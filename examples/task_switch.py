@@ -26,7 +26,7 @@ counts = Counter(Switch)
 def switched(prev: task_struct, next: task_struct):
     if args.pid and prev.tgid != args.pid and next.tgid != args.pid:  # not there without the option
         return
-    counts[Switch(prev=prev.pid, next=next.pid)] += 1
+    counts[Switch(prev=u32(prev.pid), next=u32(next.pid))] += 1
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
 
         return spread.run(chosen, engine, maps, options, base, target_name)
     with chosen.session(engine, maps, helpers, options.cpus, options.threads) as session:
-        if not options.as_json:
+        if not options.as_json and options.checked_sample is None:
             session.leave_uncounted()
         run = Run(session, options, base)
         with covered(session, options.coverage, target_name):

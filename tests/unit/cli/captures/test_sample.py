@@ -46,6 +46,13 @@ def test_a_sample_changes_nothing_else(engine: str, every: int, capture: str, ca
 
 
 @pytest.mark.parametrize("engine", ["portable", NATIVE])
+def test_instructions_are_counted_though_nobody_is_told(engine: str, capture: str, capsys: Captured) -> None:
+    """Text has no count of them, and a sample compares it."""
+    assert status(["run", COUNTER, "--packet", capture, "--engine", engine, "--checked-sample", "7"]) == 0
+    assert "14 packets run on engine interp, too: 0 differ" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("engine", ["portable", NATIVE])
 def test_a_difference_is_told_with_what_differs(
     engine: str, capture: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip

@@ -32,6 +32,7 @@ disks = Hash(le32, le16, 16, name="disks")
 seen = Hash(u32, bool8, 16, name="seen")
 sizes = Counter(le64, le64, max_entries=16, name="sizes")
 least = Hash(u32, u64, 16, lru=True, name="least")
+fresh = Hash(u32, u32, 16, name="fresh")
 
 
 @case((1, 5), (1, 6), (2, 7), (1, 8))
@@ -294,3 +295,22 @@ def hash_of_formats(a: le16, x: le64, y: u32) -> le32:
 def truths_of_formats(a: bool8, y: u32) -> bool8:
     """A parameter, a cast and a result."""
     return bool8(y) and a
+
+
+@case((1, 5), (1, 6), (2, 1), (1, 9), (14, 4), (14, 6), (3, 7))
+def hash_get_and_set(k: u32, n: u32) -> u64:
+    """What a get has found is stored to; what was deleted since, or another key, is not."""
+    fresh[k] = u32(fresh.get(k, 3) + n)
+    before = fresh.get(k, 0)
+    if n == 6:
+        del fresh[k]
+    fresh[k] = u32(before * 2)
+    other = fresh.get(u32(k + 1), 7)
+    for i in range(3):
+        fresh[u32(k + i)] = u32(fresh.get(u32(k + i), other) + 1)
+    last = fresh.get(k)
+    k = u32(k + 5)
+    fresh[k] = 1 if last is None else last
+    hits[1] = hits[1] * 3 + 1
+    least[k] = least.get(k, 8) + 1
+    return sum(fresh.get(u32(i), 9) * i for i in range(20)) + hits[1] + least[k]

@@ -27,8 +27,11 @@ def csum_replace32(csum: int, old: int, new: int) -> int:
 
 def ip_csum(ip: Any) -> int:
     """The checksum of an IPv4 header with its options, whatever stands in its checksum field: pkt.ip.csum =
-    ip_csum(pkt.ip)."""
-    total = 0xFFFF - ip.csum
-    for i in range(ip.ihl * 2):
-        total += int.from_bytes(ip[2 * i : 2 * i + 2], "big")
-    return csum_fold(total)
+    ip_csum(pkt.ip). A header has 20 bytes or more, whatever its length says."""
+    # Words of 32 bits, which are the same sum mod 0xffff; and few headers have options. A loop that begins at 0 would
+    # be six times as much for a verifier to walk through, with 31 ways out of it.
+    total = 0xFFFF + int.from_bytes(ip[0:2], "big") + ip.len + int.from_bytes(ip[4:8], "big")
+    total += int.from_bytes(ip[8:10], "big") + ip.src + ip.dst
+    for i in range(20, ip.ihl * 4, 4):
+        total += int.from_bytes(ip[i : i + 4], "big")
+    return csum_fold((total & _WORD) + (total >> 16))

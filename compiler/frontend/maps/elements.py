@@ -354,7 +354,17 @@ def found_or(f: Translation, one: Asked, missing: Value) -> Value:
     f.resume(holds)
     value = place.read(f, one.place(address))
     assert isinstance(one.node, ast.expr), "a value is that of an expression"
-    return flow.join_values(f, [f.end(), fails], [value, missing], one.node)
+    ends = [f.end(), fails]
+    if _stores_there(one):
+        for end in ends:
+            lookups.note_tried(end.state, one.map.name, one.key.same, address)
+    return flow.join_values(f, ends, [value, missing], one.node)
+
+
+def _stores_there(one: Asked) -> bool:
+    """Whether storing where a lookup found something is as good as an update: not where that makes room."""
+    plain = isinstance(one.value, Storage) and one.key.object is None and one.map.register is None
+    return plain and one.is_exact and "lru" not in one.declared.type
 
 
 def write(f: Translation, one: Asked, value: Value, source: ast.AST) -> None:
@@ -371,6 +381,21 @@ def write(f: Translation, one: Asked, value: Value, source: ast.AST) -> None:
     if found is not None and not (isinstance(one.declared, Array) and kept.holds(one.value)):
         place.write(f, one.place(found), value, source)
         return
+    address = lookups.tried(f, one.map.name, one.key.same) if _stores_there(one) else None
+    if address is None:
+        _put_there(f, one, value, source)
+        return
+    holds, fails = f.split("ne", address, f.number(0))
+    f.resume(holds)
+    place.write(f, one.place(address), value, source)
+    stored = f.end()
+    f.resume(fails)
+    _put_there(f, one, value, source)
+    flow.enter(f, [stored, f.end()])
+    note(f, one, None)
+
+
+def _put_there(f: Translation, one: Asked, value: Value, source: ast.AST) -> None:
     result = put(f, one, value, source)
     if result is not None:
         full(f, "ne", result, one.map, one.node)

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from bpfvm.compiler.frontend.state import Looked, State
 from bpfvm.compiler.frontend.translation import Register, Translation
 
+_TRIED = "tried"  # in front of keys that were looked up, and are there or not
+
 
 def known(f: Translation, map: str, key: object) -> Register | None:
     """The address of what stands under a key, which is there for certain. None where it is not known."""
@@ -27,6 +29,17 @@ def note(state: State, map: str, key: object, address: Register | None) -> None:
     """From `state` on something stands under the key, at this address where it is known."""
     if key is not None:
         state.looked[map, key] = address
+
+
+def tried(f: Translation, map: str, key: object) -> Register | None:
+    """What a lookup of the key gave, 0 where nothing stood there. None where there was none that still holds."""
+    return f.state.looked.get((map, (_TRIED, key))) if key is not None else None
+
+
+def note_tried(state: State, map: str, key: object, address: Register) -> None:
+    """From `state` on a lookup of the key would give the same again."""
+    if key is not None:
+        state.looked[map, (_TRIED, key)] = address
 
 
 def forget(f: Translation, map: str) -> None:

@@ -15,7 +15,9 @@ from tests.contract.test_sockets import KINDS, reader
 from tests.unit.compiler import test_sockmaps
 
 
-@pytest.mark.parametrize("program", [test_sockmaps.verdict, test_sockmaps.message, test_sockmaps.chosen])
+@pytest.mark.parametrize("program", [
+    test_sockmaps.verdict, test_sockmaps.message, test_sockmaps.chosen, test_sockmaps.entered,
+])  # fmt: skip
 def test_programs_on_maps_of_sockets_load(program: Program) -> None:
     bare = {name: replace(one, entries=()) for name, one in program.object.maps.items()}  # there are no such sockets
     load_object(replace(program.object, maps=bare), program.name, {}).close()

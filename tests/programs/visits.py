@@ -23,6 +23,7 @@ class Value:
 
 
 numbers = Hash(u32, u64, 64, name="numbers")
+counted = Hash(u32, u64, 64, name="counted")
 signed = Hash(u8, s64, 64, name="signed")
 recent = Hash(u32, u64, 1024, name="recent", lru=True)
 own = Hash(u32, u64, 64, name="own", percpu=True)
@@ -264,3 +265,22 @@ def visit_many(k: u32, n: u8) -> u64:
         if numbers[key] == n:
             seen += 1
     return seen
+
+
+@case((3, 0), (5, 7), (9, 200), (1, 0))
+def visit_counted(k: u8, start: u8) -> u64:
+    """`enumerate` counts entries, whatever their order is."""
+    counted[u32(k)] = k
+    total = u64(0)
+    seen = last = 0
+    for i, key in enumerate(counted):
+        seen |= 1 << (i & 7)
+        if key == 5:
+            continue
+        total += 1
+    for i, (key, value) in enumerate(counted.items(), start):
+        total += key + value
+        last = i
+        if i > 201:
+            break
+    return total * 100_000 + last * 300 + seen + sum(i for i, _ in enumerate(counted.values()))

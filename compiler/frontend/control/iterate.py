@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bpfvm.compiler.frontend import protocols
 from bpfvm.compiler.frontend.control import flow, loops, progressions, visits
@@ -151,22 +151,26 @@ class Items:
 
 Iterable = Range | Items
 Source = Iterable | Visits  # what a loop of its own goes over, and not beside another
-Maker = Callable[[Translation, ast.Call], Iterable | None]
+Maker = Callable[[Translation, ast.Call], Source | None]
 
 
 def iterable(f: Translation, node: ast.expr) -> Iterable | None:
     """What `zip` and the like go over. None after an error."""
     found = source(f, node)
     if isinstance(found, Visits):
-        f.error(
-            "E063",
-            f"`{f.quoted(node)}` is gone over by a `for` of its own, in this version",
-            node,
-            why="the kernel goes through the map, and calls the body for each entry",
-            help=f"for k in {found.map.name}: ...",
-        )
+        _apart(f, found, node)
         return None
     return found
+
+
+def _apart(f: Translation, one: Visits, node: ast.expr) -> None:
+    f.error(
+        "E063",
+        f"`{f.quoted(node)}` is gone over by a `for` of its own, in this version",
+        node,
+        why="the kernel goes through the map, and calls the body for each entry",
+        help=f"for k in {one.map.name}: ...\nfor i, k in enumerate({one.map.name}): ...",
+    )
 
 
 def source(f: Translation, node: ast.expr) -> Source | None:
@@ -262,15 +266,15 @@ def _entries(f: Translation, owner: MapValue, keyed: bool | None, node: ast.expr
 
 
 def _reversed(f: Translation, node: ast.Call) -> Iterable | None:
-    inner = _first(f, node, "reversed", 1)
+    inner = iterable(f, node.args[0]) if _is_called_right(f, node, "reversed", 1) else None
     if inner is None or isinstance(inner, Items):
         return None if inner is None else Items(inner.values[::-1])
     turned = progressions.backwards(f, inner.numbers, node)
     return None if turned is None else Range(turned.start, turned.stop, turned.step, inner.checked or inner.item)
 
 
-def _enumerate(f: Translation, node: ast.Call) -> Iterable | None:
-    inner = _first(f, node, "enumerate", 2)
+def _enumerate(f: Translation, node: ast.Call) -> Source | None:
+    inner = source(f, node.args[0]) if _is_called_right(f, node, "enumerate", 2) else None
     begin = node.args[1] if len(node.args) == 2 else node.keywords[0].value if node.keywords else None
     first = value(f, begin) if begin is not None else constant(0)
     if inner is None or isinstance(first, Bad):
@@ -280,6 +284,11 @@ def _enumerate(f: Translation, node: ast.Call) -> Iterable | None:
                 help="enumerate((4, 5), 1)")  # fmt: skip
         return None
     first = first.as_kinds(INT)
+    if isinstance(inner, Visits):
+        if inner.first is None:
+            return replace(inner, first=first)
+        _apart(f, inner, node.args[0])
+        return None
     if isinstance(inner, Items):
         counted = (_beside(f, first, at, node) for at in range(len(inner.values)))
         return Items(tuple(Tuple((number, one)) for number, one in zip(counted, inner.values, strict=True)))
@@ -376,12 +385,12 @@ def _zipped(f: Translation, node: ast.Call, ranges: Sequence[Range]) -> Iterable
     return Range(constant(0), least, 1, row)
 
 
-def _first(f: Translation, node: ast.Call, name: str, most: int) -> Iterable | None:
+def _is_called_right(f: Translation, node: ast.Call, name: str, most: int) -> bool:
     if not 1 <= len(node.args) <= most or len(node.args) + len(node.keywords) > most:
         wanted = "one argument" if most == 1 else "one or two arguments"
         f.error("E013", f"`{name}` takes {wanted} here", node, help=f"{name}(range(16))")
-        return None
-    return iterable(f, node.args[0])
+        return False
+    return True
 
 
 MAKERS: dict[int, Maker] = {

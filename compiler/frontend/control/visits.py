@@ -13,8 +13,9 @@ from bpfvm.compiler.frontend.control import called
 from bpfvm.compiler.frontend.control.turns import Statements, Turns, assigned, finish
 from bpfvm.compiler.frontend.helpers import arguments
 from bpfvm.compiler.frontend.maps import elements, entries
+from bpfvm.compiler.frontend.numbers import arith
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import MapValue, Tuple, Value
+from bpfvm.compiler.frontend.types import MapValue, Number, Tuple, Value, constant
 from bpfvm.lang.maps import Hash
 from bpfvm.tables.helpers import BY_NAME
 from bpfvm.tables.helpers.callbacks import WALKED
@@ -25,10 +26,11 @@ _KEY, _VALUE = 1, 2  # of what it passes
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """The entries of a map. keyed: with the keys, None for keys alone."""
+    """The entries of a map. keyed: with the keys, None for keys alone. first: of `enumerate`, the first number."""
 
     map: MapValue
     keyed: bool | None
+    first: Number | None = None
 
     def item(self, f: Translation, again: Register, node: ast.expr) -> Value:
         """What the loop's target gets."""
@@ -62,17 +64,31 @@ def over(
     carried: Sequence[str],
 ) -> None:  # fmt: skip
     """The loop."""
-    turns = Turns(f, node)
+    turns, count = Turns(f, node), f"count of line {node.lineno}, column {node.col_offset}"
+    if visits.first is not None:
+        f.state.names[count] = visits.first
     with f.at(node.iter):
         operand = elements.declare(f, visits.map, node.iter)
 
     def body(again: Register) -> None:
         def translate() -> None:
-            bind(visits.item(f, again, node.iter))
+            item = visits.item(f, again, node.iter)
+            bind(item if visits.first is None else Tuple((_counted(f, count, node.iter), item)))
             statements(node.body)
 
         turns.body(f, translate)
 
-    names = (*map(f.frame.own, assigned(node)), *carried)
+    names = (*map(f.frame.own, assigned(node)), *carried, *[count] * (visits.first is not None))
     exits, _ = called.loop(f, node, _HELPER, [operand], names, body, visits.map.declared.max_entries)
     finish(f, turns, exits, node.orelse, statements)
+    if f.reachable:
+        f.state.names.pop(count, None)
+
+
+def _counted(f: Translation, count: str, node: ast.expr) -> Number:
+    """The number of this turn; from here on that of the next one stands under the name."""
+    number = f.state.names[count]
+    assert isinstance(number, Number), "enumerate has asked"
+    number = f.state.known(number)
+    f.state.names[count] = arith.binary(f, node, ast.Add(), (number, node), (constant(1), node))
+    return number

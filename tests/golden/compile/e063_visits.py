@@ -19,7 +19,7 @@ def program(ctx):
         pass
     for key in stacks:  #~ E063 a `for` cannot go over `stacks`, of type stack_trace
         pass
-    for i, key in enumerate(hits):  #~ E063 `hits` is gone over by a `for` of its own
+    for i, (j, key) in enumerate(enumerate(hits)):  #~ E063 `enumerate(hits)` is gone over by a `for` of its own
         pass
     for key, i in zip(hits.values(), range(3)):  #~ E063 `hits.values()` is gone over by a `for` of its own
         pass

@@ -53,6 +53,15 @@ def message(msg: Any) -> int:
     return socks.redirect(msg.size)
 
 
+@bpf.sock_ops
+def entered(ops: Any) -> int:
+    """A connection goes into maps of sockets: BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB."""
+    if ops.op == 4:
+        bpf.helper.sock_map_update(ops, socks, ops.local_port & 3, 0)
+        return int(bpf.helper.sock_hash_update(ops, nums, ops.local_port, 1) == 0)
+    return 1
+
+
 @bpf.sk_reuseport
 def chosen(r: Any) -> int:
     """Which socket of a port gets a packet."""

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 # Beginnings of the names of helpers that leave maps as they are
 _QUIET = ("map_lookup", "ktime_", "get_", "probe_read", "trace_", "ringbuf_", "perf_event_output", "skb_load_bytes")
 _SIZES = (Arg.SIZE, Arg.SIZE_OR_ZERO, Arg.CONST_SIZE)
+_RECORDS = "records of a ring: e = evs.reserve(), or evs.output(data) of bytes"
+_INSTEAD = dict.fromkeys((Arg.DYNPTR, Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT, Arg.DYNPTR_GIVEN), _RECORDS)
 
 
 def handler(target: Call | Reading | Comm) -> Handler:
@@ -254,7 +256,7 @@ class _Words:
         if kind in (Arg.ANY, *_SIZES, Arg.CTX, Arg.CTX_OR_NULL, Arg.MAP, Arg.BTF, Arg.BTF_OR_NULL):
             f.error("E020", what, node, help=f"name {kind.value}")
         else:
-            f.error("E063", f"{what}, which this version cannot give", node, help="another helper")
+            f.error("E063", f"{what}, which this version cannot give", node, help=_INSTEAD.get(kind, "another helper"))
         return None
 
     def _number(self, kind: Arg, number: Number, node: ast.expr, name: str) -> Register | None:

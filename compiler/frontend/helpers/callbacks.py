@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from bpfvm.compiler.frontend.calls import Arguments
 
 _NAMES = ("number", "map", "key", "value")  # what a function can be passed
+_INSTEAD = {
+    "find_vma": "current().mm tells of the task's memory: current().mm.start_stack",
+    "user_ringbuf_drain": "jobs = Queue(Job, 64): user space pushes, and the program takes out: job = jobs.pop()",
+}
 
 
 def call(f: Translation, node: ast.Call, row: Helper, given: Arguments) -> Value:
@@ -45,7 +49,7 @@ def call(f: Translation, node: ast.Call, row: Helper, given: Arguments) -> Value
     passed = CALLBACKS[row.name].kinds
     if any(kind not in _NAMES for kind in passed):
         text = f"`{name}` passes a function what this version does not follow: {', '.join(CALLBACKS[row.name].names)}"
-        return f.error("E063", text, node, help="helpers that pass numbers and elements of maps: bpf.helper.loop")
+        return f.error("E063", text, node, help=_INSTEAD[row.name])
     callee, owner = given.values[function], given.values[0]
     if not isinstance(callee, Inner) and not inlined.is_function(callee):
         what = f"`{f.quoted(given.nodes[function])}` is {callee.described}, and {row.called} calls a function"

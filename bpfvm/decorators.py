@@ -20,6 +20,7 @@ from bpfvm.lang.functions.signature import problems
 from bpfvm.lang.functions.subprogram import Placement
 from bpfvm.lang.helpers import atomics
 from bpfvm.lang.helpers.callables import HELPERS, KFUNCS, Names
+from bpfvm.lang.helpers.dynptrs import OfMemory, dynptr
 from bpfvm.lang.helpers.sections import Lock, Section, irq_saved, lock, no_preempt, rcu
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.kinds import BY_NAME, KINDS, OPTIONS, Kind
@@ -113,6 +114,7 @@ class Bpf:
     no_preempt: Section  # `with bpf.no_preempt():` nothing else runs on this CPU
     irq_saved: Section  # `with bpf.irq_saved():` no interrupt comes
     lock: Lock  # `with bpf.lock(v.lock):` a lock in a map's value is held
+    dynptr: OfMemory  # `bpf.dynptr(v.data)`, of memory in a map's value
     # Packets
     xdp: Decorator
     tc: Decorator
@@ -324,7 +326,7 @@ class Bpf:
 
 
 Bpf.helper, Bpf.kfunc = HELPERS, KFUNCS
-Bpf.rcu, Bpf.no_preempt, Bpf.irq_saved, Bpf.lock = rcu, no_preempt, irq_saved, lock
+Bpf.rcu, Bpf.no_preempt, Bpf.irq_saved, Bpf.lock, Bpf.dynptr = rcu, no_preempt, irq_saved, lock, dynptr
 for _kind in KINDS:
     setattr(Bpf, _kind.name, Decorator(_kind))
 

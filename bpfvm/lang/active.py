@@ -51,6 +51,9 @@ class Machine(Protocol):
     def place(self, data: bytes) -> int:
         """The address of a new object on the stack with these bytes. It is good for the next call of a helper."""
 
+    def keep(self, size: int) -> int:
+        """The address of a new object on the stack of so many zeros, which stays there until the run ends."""
+
     def constant(self, data: bytes) -> int:
         """The address of these bytes in memory that is only read."""
 

@@ -61,6 +61,9 @@ class Function(Interpreter):
         self._used = 0
         self.probe_faults, self.direct = False, program_type.direct
         self._records: set[int] = set()  # of rings, that the program has yet to give back
+        self._dynptrs: set[int] = set()  # to such records
+        self._kept: list[Region] = []  # objects of runs that are over
+        self._used_up: list[Region] = []  # and of this one
         self._constants: dict[bytes, int] = {}
         self._turns: list[Callable[..., int]] = []  # of helpers that call functions, the innermost last
 
@@ -78,6 +81,7 @@ class Function(Interpreter):
         self.code, self.context, self.slot = code, context, slot
         self._poison, self._frames = poison(seed), []
         self.executed, self.warnings, self._used, self._tails = 0, {}, 0, 0
+        self._kept, self._used_up = [*self._kept, *self._used_up], []
         self.due = self._callback(slot, registers) if slot else None
         return self._enter_function(self) & M64
 
@@ -101,6 +105,8 @@ class Function(Interpreter):
         self.system.lock = None
         for address in list(self._records):
             self.helper("ringbuf_discard", address, 0)
+        for address in list(self._dynptrs):
+            self.helper("ringbuf_discard_dynptr", address, 0)
 
     # Part of bpfvm.lang.active.Machine
 
@@ -115,6 +121,10 @@ class Function(Interpreter):
             self._records.add(result)
         elif name in ("ringbuf_submit", "ringbuf_discard"):
             self._records.discard(arguments[0])
+        elif name == "ringbuf_reserve_dynptr":
+            self._dynptrs.add(arguments[3])
+        elif name in ("ringbuf_submit_dynptr", "ringbuf_discard_dynptr"):
+            self._dynptrs.discard(arguments[0])
         return result
 
     def walk(self, handle: int) -> Iterator[tuple[int, int]]:
@@ -189,6 +199,16 @@ class Function(Interpreter):
         at, self._used = self._used, self._used + room
         self._scratch.data[at : at + len(data)] = data
         return self._scratch.base + at
+
+    def keep(self, size: int) -> int:
+        room = next((one for one in self._kept if one.size == size), None)
+        if room is None:
+            room = self.arena.allocate("the stack", size, "stack")
+        else:
+            self._kept.remove(room)
+            room.data[:] = bytes(size)
+        self._used_up.append(room)
+        return room.base
 
     def constant(self, data: bytes) -> int:
         if data not in self._constants:

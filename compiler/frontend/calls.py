@@ -40,6 +40,7 @@ from bpfvm.compiler.frontend.types import (
 from bpfvm.lang.helpers.atomics import Fetch
 from bpfvm.lang.helpers.callables import Call, Comm, Reading
 from bpfvm.lang.helpers.current import Current
+from bpfvm.lang.helpers.dynptrs import OfMemory
 from bpfvm.lang.maps.targets import TailCall
 from bpfvm.lang.types.pointers import PointerType
 from bpfvm.lang.types.scalars import Storage, of_ctypes
@@ -84,7 +85,7 @@ def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
         return lambda f, node, given: _member(f, node, callee, given)
     if target == int.from_bytes:
         return _from_bytes
-    if isinstance(target, Fetch | TailCall):
+    if isinstance(target, Fetch | TailCall | OfMemory):
         return _of_maps(target)
     handler = next((handler for builtin, handler in BUILTINS if builtin is target), None)
     if handler is None and constants.is_foldable(callee):
@@ -94,9 +95,13 @@ def handler_of(f: Translation, node: ast.Call, callee: Value) -> Handler | None:
     return handler
 
 
-def _of_maps(target: Fetch | TailCall) -> Handler:
+def _of_maps(target: Fetch | TailCall | OfMemory) -> Handler:
     """What asks maps, as calls of methods do."""
+    from bpfvm.compiler.frontend.helpers import dynptrs
     from bpfvm.compiler.frontend.maps import fetches, mapped
+
+    if isinstance(target, OfMemory):
+        return dynptrs.of_memory
 
     return (
         mapped.tail_call

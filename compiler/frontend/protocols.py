@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpfvm.compiler.frontend import absent
+from bpfvm.compiler.frontend.helpers import dynptrs
 from bpfvm.compiler.frontend.maps import elements, methods
 from bpfvm.compiler.frontend.memory.items import Span
 from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.packets import views
 from bpfvm.compiler.frontend.pointers import context, reads
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import ContextArray, ContextValue, MapValue, Nullable, Pointer, Value, View
+from bpfvm.compiler.frontend.types import ContextArray, ContextValue, Dynptr, MapValue, Nullable, Pointer, Value, View
 
 Bind = Callable[[Value], None]
 Statements = Callable[[Sequence[ast.stmt]], None]
@@ -92,6 +93,7 @@ PROTOCOLS: Mapping[type, Protocol] = {
         set_span=reads.set_span,
         update=reads.update,
     ),
+    Dynptr: Protocol(attribute=dynptrs.attribute),
     View: Protocol(
         attribute=views.attribute,
         test=views.test,

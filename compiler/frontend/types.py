@@ -265,6 +265,16 @@ class Pointer:
 
 
 @dataclass(frozen=True, slots=True)
+class Dynptr:
+    """A dynptr on the stack, at `base`. reserved: of a record, which is submitted or discarded."""
+
+    base: Register
+    reserved: bool
+
+    described = "a dynptr"
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """A method of a struct or an array, before it is called: a function, or the name of one that all have."""
 
@@ -392,6 +402,7 @@ Value: TypeAlias = (
     | Reference
     | Nullable
     | Pointer
+    | Dynptr
     | Bound
     | Tuple
     | Range

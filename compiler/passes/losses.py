@@ -29,6 +29,7 @@ class Sends:
 
 HELPERS: Mapping[str, Sends] = {
     "ringbuf_reserve": Sends(0, "eq"),
+    "ringbuf_reserve_dynptr": Sends(0, "ne"),
     "ringbuf_output": Sends(0, "ne"),
     "perf_event_output": Sends(1, "ne"),
 }

@@ -51,6 +51,7 @@ UNMADE: Mapping[str, str] = {
         for kind in ("TaskStorage", "SkStorage", "InodeStorage", "CgroupStorage")
         for name in _STORED
     },
+    "Ring reserve_dynptr": "records of a size known in a run: tests/programs/dynptrs.py",
     "LpmTrie add": "tries have no default: it is refused by its own message",
     "StackTrace id": "call stacks: emulators have none, and give -EFAULT where the kernel has one",
     "pkt-l3.adjust_head": "no program without a link layer has the helper",

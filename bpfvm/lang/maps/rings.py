@@ -133,6 +133,13 @@ class Ring(Events):
         on.store(address, image_of(self.event))
         return view(self.event, Record(on, address), address)
 
+    def reserve_dynptr(self, size: int) -> Any:
+        """A new record of `size` bytes, of zeros or what stood there before, as a dynptr: d.write(data), d.submit()."""
+        from bpfvm.lang.helpers.dynptrs import reserved  # which knows memory of maps
+
+        on = self._machine()
+        return reserved(on, on.handle(self), size)
+
     def _send(self, data: bytes) -> None:
         on = self._machine()
         on.helper("ringbuf_output", on.handle(self), on.place(data), len(data), 0)

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 # Beginnings of the names of helpers that leave maps as they are
 _QUIET = ("map_lookup", "ktime_", "get_", "probe_read", "trace_", "ringbuf_", "perf_event_output", "skb_load_bytes")
 _SIZES = (Arg.SIZE, Arg.SIZE_OR_ZERO, Arg.CONST_SIZE)
-_RECORDS = "records of a ring: e = evs.reserve(), or evs.output(data) of bytes"
+_RECORDS = "d = bpf.dynptr(v.data), or d = evs.reserve_dynptr(size): d.read(to), d.write(data), d.submit()"
 _INSTEAD = dict.fromkeys((Arg.DYNPTR, Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT, Arg.DYNPTR_GIVEN), _RECORDS)
 
 

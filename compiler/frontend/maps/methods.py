@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bpfvm.compiler.frontend.calls import Arguments
+from bpfvm.compiler.frontend.helpers import dynptrs
 from bpfvm.compiler.frontend.maps import histogram, keyed, mapped, queues, rings, sockets
 from bpfvm.compiler.frontend.names import bindings
 from bpfvm.compiler.frontend.translation import Translation
@@ -114,6 +115,7 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
     "peek": (Method(Queue, (), 0, queues.peek),),
     "pop": (Method(Hashed, ("key", "default"), 1, keyed.pop), Method(Queue, (), 0, queues.pop)),
     "push": (Method(Queue, ("value",), 1, queues.push),),
+    "reserve_dynptr": (Method(Ring, ("size",), 1, dynptrs.reserve),),
     "redirect": (
         Method(Redirects, ("index", "action"), 1, mapped.redirect),
         Method(Sockets, ("key", "ingress"), 1, sockets.redirect),

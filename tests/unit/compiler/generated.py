@@ -491,6 +491,9 @@ class Simulated:
     def start_timer(self, address: int, callback: Callable[..., Any], after: int) -> bool:
         raise AssertionError("no timers are generated")
 
+    def keep(self, size: int) -> int:
+        raise AssertionError("no dynptrs are generated")
+
     def program_type(self) -> str:
         return "xdp"
 

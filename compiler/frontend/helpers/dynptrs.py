@@ -1,0 +1,180 @@
+"""Dynptrs: `d = bpf.dynptr(v.data)`, `d = evs.reserve_dynptr(n)`; `d.read(to, at)`, `d.write(data, at)`, `d.submit()`.
+
+Each is made where it is named first, 16 bytes of the stack that the program never touches itself.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import partial
+
+from bpfvm.compiler.frontend.calls import Arguments
+from bpfvm.compiler.frontend.control import held
+from bpfvm.compiler.frontend.helpers import arguments
+from bpfvm.compiler.frontend.maps import elements
+from bpfvm.compiler.frontend.memory import access, kept
+from bpfvm.compiler.frontend.translation import Register, Translation
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    NOTHING,
+    Bad,
+    Callee,
+    Dynptr,
+    MapValue,
+    Maybe,
+    Nullable,
+    Number,
+    Reference,
+    Value,
+    constant,
+)
+from bpfvm.lang.helpers.callables import result_of
+from bpfvm.lang.helpers.dynptrs import SIZE
+from bpfvm.lang.types.layout import size_of
+from bpfvm.lang.types.scalars import u32
+from bpfvm.tables.helpers import BY_NAME
+
+_SPACES = ("stack", "map_value", "ring")  # memory that helpers read and write
+
+
+def of_memory(f: Translation, node: ast.Call, given: Arguments) -> Value:
+    """`bpf.dynptr(memory)`."""
+    if len(given.values) != 1 or given.named:
+        return f.error(
+            "E013", f"`{f.quoted(node.func)}` takes memory of a map's value", node, help="bpf.dynptr(v.data)"
+        )
+    value, place = given.values[0], given.nodes[0]
+    if isinstance(value, Bad):
+        return BAD
+    if isinstance(value, Maybe | Nullable):
+        return f.may_be_none(place, value)
+    if not isinstance(value, Reference) or value.space != "map_value" or value.fixed:
+        text = f"`{f.quoted(place)}` is {value.described}, and a dynptr is of memory in a map's value"
+        why = "the kernel makes them of such memory alone"
+        return f.error("E020", text, place, why=why, help="bpf.dynptr(m[k].data)")
+    if kept.is_refused(f, value, place):
+        return BAD
+    if not arguments.may_call(f, node.func, BY_NAME["dynptr_from_mem"], f"`{f.quoted(node.func)}`"):
+        return BAD
+    with f.at(node):
+        slot, size = f.stack("dynptr", SIZE, node), f.number(size_of(value.type))
+        f.stored("")
+        f.builder.helper("dynptr_from_mem", f.pointer(value), size, f.number(0), slot)
+    return Dynptr(slot, reserved=False)
+
+
+def reserve(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
+    """`evs.reserve_dynptr(size)`."""
+    size = _number(f, values[0], nodes[0])
+    if size is None:
+        return BAD
+    with f.at(node):
+        slot = f.stack(f"dynptr of {owner.name}", SIZE, node)
+        f.stored("")
+        declared = elements.declare(f, owner, node, "ringbuf_reserve_dynptr")
+        f.builder.helper("ringbuf_reserve_dynptr", declared, f.register(size), f.number(0), slot)
+    f.records[slot] = held.take(
+        f, f"the dynptr of `{owner.name}`", node, partial(_discarded, slot), help="d.submit() or d.discard()"
+    )
+    return Dynptr(slot, reserved=True)
+
+
+def _discarded(slot: Register, f: Translation) -> None:
+    f.builder.helper("ringbuf_discard_dynptr", slot, f.number(0))
+
+
+def attribute(f: Translation, owner: Dynptr, node: ast.Attribute) -> Value:
+    """Its methods, before they are called."""
+    ends = ("submit", "discard") if owner.reserved else ()
+    if node.attr in ends:
+        return Callee(f.quoted(node), partial(_ended, owner=owner, name=node.attr))
+    if node.attr in ("read", "write"):
+        return Callee(f.quoted(node), partial(_copied, owner=owner, reads=node.attr == "read"))
+    return f.error("E037", f"a dynptr has no `{node.attr}`", f.last_name(node),
+                   help=f"it has {' '.join(f'{name}()' for name in ('read', 'write', *ends))}")  # fmt: skip
+
+
+def _ended(f: Translation, node: ast.Call, given: Arguments, *, owner: Dynptr, name: str) -> Value:
+    if given.values or given.named:
+        return f.error("E013", f"`{f.quoted(node.func)}` takes no arguments", node, help=f"d.{name}()")
+    if not _is_ours(f, owner, node):
+        return BAD
+    held.drop(f, f.records[owner.base])
+    f.stored("")
+    with f.at(node):
+        f.builder.helper(f"ringbuf_{name}_dynptr", owner.base, f.number(0))
+    return NOTHING
+
+
+def _is_ours(f: Translation, owner: Dynptr, node: ast.Call) -> bool:
+    """Whether its record was not given back before. E036 where it was."""
+    if not owner.reserved or held.is_held(f, f.records[owner.base]):
+        return True
+    f.error("E036", f"the record of `{f.quoted(node.func)}` was submitted or discarded before", node,
+            why="its memory is the reader's from then on", help="submit it last, once on every way")  # fmt: skip
+    return False
+
+
+def _copied(f: Translation, node: ast.Call, given: Arguments, *, owner: Dynptr, reads: bool) -> Value:
+    """`d.read(to, offset=0)`, `d.write(data, offset=0)`."""
+    helper, name = ("dynptr_read", "to") if reads else ("dynptr_write", "data")
+    found = dict(zip((name, "offset"), zip(given.values, given.nodes, strict=True), strict=False))
+    found |= {one.arg: (given.named[one.arg], one.value) for one in node.keywords if one.arg is not None}
+    if name not in found or set(found) - {name, "offset"} or len(given.values) + len(given.named) != len(found):
+        text = f"`{f.quoted(node.func)}` takes {'memory to fill' if reads else 'bytes'}, and where they begin"
+        return f.error("E013", text, node, help=f"{f.quoted(node.func)}({name}, 4)")
+    offset = _number(f, *found.get("offset", (constant(0), node)))
+    memory = _memory(f, *found[name], reads)
+    if offset is None or memory is None or not _is_ours(f, owner, node):
+        return BAD
+    with f.at(node):
+        place, address, size = f.register(offset), memory[0], f.number(memory[1])
+        f.stored()
+        if reads:
+            result = f.builder.helper(helper, address, size, owner.base, place, f.number(0))
+        else:
+            result = f.builder.helper(helper, owner.base, place, address, size, f.number(0))
+        kind = result_of(BY_NAME[helper])
+        assert kind is not None, "they give 0 or an errno"
+        return arguments.typed(f, result, *kind, is_narrow=False)
+
+
+def _memory(f: Translation, value: Value, node: ast.expr, is_filled: bool) -> tuple[Register, int] | None:
+    """The address and the size of what is filled or stored. None after an error."""
+    data = access.constant_bytes(value)
+    if data and not is_filled and not isinstance(value, Reference):
+        base, offset = f.constants(data, 1)
+        return f.behind(base, f.number(offset)) if offset else base, len(data)
+    if isinstance(value, Maybe | Nullable):
+        f.may_be_none(node, value)
+    elif isinstance(value, Reference) and value.space in _SPACES and not (is_filled and value.fixed):
+        if not kept.is_refused(f, value, node):
+            return f.pointer(value), size_of(value.type)
+    elif not isinstance(value, Bad):
+        wanted = "a struct or an array of the program's, or of a map"
+        f.error("E020", f"`{f.quoted(node)}` is {value.described}; a dynptr reads and writes {wanted}", node,
+                help="buffer = u8[16]()")  # fmt: skip
+    return None
+
+
+def _number(f: Translation, value: Value, node: ast.expr) -> Number | None:
+    """A size or an offset: of 32 bits. None after an error."""
+    if isinstance(value, Maybe | Nullable):
+        f.may_be_none(node, value)
+        return None
+    if isinstance(value, Bad):
+        return None
+    if not isinstance(value, Number):
+        f.error("E020", f"`{f.quoted(node)}` is {value.described}, and sizes and places are numbers", node, help="4")
+        return None
+    value = f.state.known(value)
+    if not f.exact(value, node):
+        return None
+    if not value.range.within(u32.range):
+        f.error("E021", f"`{f.quoted(node)}` {f.lies(value.range)}, and sizes and places have 32 bits", node,
+                help=f"u32({f.quoted(node)})")  # fmt: skip
+        return None
+    return value
+
+
+__all__ = ["attribute", "of_memory", "reserve"]

@@ -1,0 +1,41 @@
+"""Dynptrs: of what they are, what they copy, and that records are given back once."""
+
+# hook: xdp
+from bpfvm import Array, Hash, PerfEvents, Ring, Timer, bpf, struct, u8, u32, u64
+
+
+@struct
+class Value:
+    data: u8[64]
+    timer: Timer
+
+
+values = Array(Value, 4)
+counts = Hash(u32, u64, 4)
+events = Ring(u64, 4096)
+samples = PerfEvents(u64)
+
+
+def program(ctx):
+    buffer = u8[16]()
+    bpf.dynptr(buffer)  #~ E020 is an array u8[16], and a dynptr is of memory in a map's value
+    bpf.dynptr(counts[1])  #~ E020 is u64, and a dynptr is of memory in a map's value
+    bpf.dynptr(values[1])  #~ E031 this Value has a bpf_timer, which is the kernel's own
+    bpf.dynptr()  #~ E013 takes memory of a map's value
+    d = bpf.dynptr(values[1].data)
+    d.read(buffer, -1)  #~ E021 is -1, and sizes and places have 32 bits
+    d.read(buffer, buffer)  #~ E020 is an array u8[16], and sizes and places are numbers
+    d.read(b"abc")  #~ E020 is the bytes b'abc'; a dynptr reads and writes
+    d.read()  #~ E013 takes memory to fill, and where they begin
+    d.write(buffer, 1, 2)  #~ E013 takes bytes, and where they begin
+    d.write(5)  #~ E020 is int; a dynptr reads and writes
+    d.submit()  #~ E037 a dynptr has no `submit`
+    samples.reserve_dynptr(8)  #~ E037 has no attribute `reserve_dynptr`
+    e = events.reserve_dynptr(8)
+    e.submit(1)  #~ E013 takes no arguments
+    e.submit()
+    e.write(buffer)  #~ E036 was submitted or discarded before
+    e.discard()  #~ E036 was submitted or discarded before
+    g = events.reserve_dynptr(8)  #~ E035 is still held where `program` ends
+    g.read(buffer)
+    return 0

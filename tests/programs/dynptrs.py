@@ -1,0 +1,86 @@
+"""Dynptrs of memory in maps: what is read and written through them, past their ends too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bpfvm import Array, Ring, bpf, s64, struct, u8, u16, u32, u64
+from tests.contract.inputs import Corpus
+
+case = Corpus()
+CASES = case.cases
+
+
+@struct
+class Store:
+    before: u32
+    data: u8[24]
+    behind: u32
+
+
+@struct
+class Pair:
+    a: u16
+    b: u32
+
+
+stores = Array(Store, 4, name="dynptr_stores")
+records = Ring(u64, 4096, name="dynptr_records")
+
+
+@case((0, 7), (1, 16), (2, 17), (3, 24), (0, 4000000000))
+def dynptr_of_memory(k: u8, at: u32) -> u64:
+    """Bytes of a value; what does not fit is not written."""
+    store = stores[k & 3]
+    d = bpf.dynptr(store.data)
+    pair = Pair(a=k + 1, b=at)
+    stored = d.write(pair, at)
+    stored += d.write(b"\1\2\3", offset=2) * 100
+    back = u32[2]()
+    read = d.read(back)
+    last = Pair()
+    read += d.read(last, at) * 1000
+    whole = bpf.dynptr(store)
+    word = u32[1](9)
+    whole.write(word)
+    whole.write(data=word, offset=28)
+    return u64(back[0]) + back[1] * 3 + last.a + last.b + store.before * 7 + store.behind + u64(stored + read)
+
+
+def filled(d: Any, n: int) -> int:
+    """A function that is given one, and a loop over it."""
+    total = 0
+    for i in range(4):
+        total += d.write(u16[1](n + i), 2 * i)
+    return total
+
+
+@case((0, 1), (8, 2), (9, 3), (64, 0), (5000, 5), (16777216, 7))
+def dynptr_of_record(size: u32, n: u8) -> s64:
+    """A record of any size; one that has no room is a dynptr to nothing, and is given back all the same."""
+    d = records.reserve_dynptr(size)
+    result = filled(d, n)
+    back = u16[1]()
+    if n == 3:
+        d.discard()
+        return result
+    assert n != 5, "five"
+    result = result * 10 + d.read(back, 2)
+    d.submit()
+    return result * 100_000 + back[0]
+
+
+@case((3, 1), (40, 0))
+def dynptr_in_loops(n: u8, k: u8) -> u64:
+    """One made on each turn, on the same bytes of the stack."""
+    total = 0
+    for i in range(n):
+        d = bpf.dynptr(stores[(i + k) & 3].data)
+        total += d.write(u8[1](i), i)
+        e = records.reserve_dynptr(i)
+        e.write(b"ab")
+        if i & 1:
+            e.submit()
+        else:
+            e.discard()
+    return u64(total) + stores[1].data[5]

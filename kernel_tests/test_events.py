@@ -41,7 +41,7 @@ def agreed(script: Timeline, kernel: dict[str, Any]) -> None:
         if name == "stacks":  # of the stacks that both ends of a function have, those that were noted stay the same
             wanted = {one[at] for one in kernel["noted"].values() for at in ("user", "kernel")}
             found, held = ({at: ips for at, ips in some.items() if at in wanted} for some in (found, held))
-        assert found == held, name
+        assert found == held, f"{name}: scripts {found}, kernel {held}"
     print(f"{sorted(kernel['noted'])} on {', '.join(offline.engines)} and the kernel")
     assert len(offline.engines) >= 3
 

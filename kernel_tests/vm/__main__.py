@@ -128,7 +128,7 @@ def table(results: dict[str, Answers], own: dict[str, str]) -> str:
 @click.option("--all", "whole", is_flag=True, help="every program of the tests, not a seeded tenth")
 @click.option("--kernels", default="", help="names of kernels, with commas between; all by default")
 @click.option("--jobs", default=2, show_default=True, help="guests at once")
-@click.option("--seconds", default=900.0, show_default=True, help="that one guest may take")
+@click.option("--seconds", default=1800.0, show_default=True, help="that one guest may take")
 def main(whole: bool, kernels: str, jobs: int, seconds: float) -> None:
     names = kernels.split(",") if kernels else [one.name for one in KERNELS]
     chosen = [one for one in KERNELS if one.name in names]

@@ -54,8 +54,8 @@ def of_objects(paths: Iterable[Path]) -> Iterator[Times]:
     from bpfvm.kernel.programs import program as programs
     from bpfvm.obj.reader.object import read_object
     from bpfvm.verifier.program.object import verify
-    from kernel_tests.test_verifier_objects import sized
-    from kernel_tests.verdicts import possible_cpus
+    from kernel_tests.verifier.test_verifier_objects import sized
+    from kernel_tests.verifier.verdicts import possible_cpus
 
     loads = Loads(programs.submit)
     vars(programs)["submit"] = loads
@@ -86,7 +86,7 @@ def of_objects(paths: Iterable[Path]) -> Iterator[Times]:
 def of_cases() -> Iterator[Times]:
     """Every program of the data files that is taken."""
     from bpfvm.testing.verdicts import judged, load_verdicts
-    from kernel_tests import verdicts
+    from kernel_tests.verifier import verdicts
 
     with verdicts.opened_maps() as maps:
         for case in load_verdicts(ROOT / "tests/verifier"):
@@ -130,7 +130,7 @@ def main() -> None:
     from bpfvm.isa.asm import assemble
     from bpfvm.obj.model import ObjectSpec, ProgramSpec
     from bpfvm.verifier.program.object import verify
-    from kernel_tests import debian
+    from kernel_tests.debian import packages as debian
 
     if os.geteuid():
         print("nothing is compared: loading programs takes root")

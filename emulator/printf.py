@@ -1,6 +1,6 @@
 """Text by a format, as trace_printk, trace_vprintk and snprintf make it.
 
-What Linux 6.18 takes (measured, compared in kernel_tests/test_general_helpers.py): text without ASCII's control
+What Linux 6.18 takes (measured, compared in kernel_tests/helpers/test_general_helpers.py): text without ASCII's control
 characters but blanks, `%%`, and conversions `%`, flags of `0+- `, a width, then one of
 
     d i u x X     32 bits, 64 with `l` or `ll`

@@ -1,6 +1,6 @@
 """These tests as a user who has CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN and nothing else:
 
-python -m kernel_tests.lesser kernel_tests/test_maps.py …        (as root; the arguments are pytest's)
+python -m kernel_tests.lesser kernel_tests/maps/test_maps.py …        (as root; the arguments are pytest's)
 
 That user may not enter root's home, where interpreter and checkout may be. So they are bound to a folder of their own,
 in a mount namespace that ends with the process.

@@ -13,7 +13,7 @@ from bpfvm.kernel.maps.elements import BYTE_ORDER
 from bpfvm.kernel.sys import PROG_LOAD, PROG_TEST_RUN, Fd, ProgLoad, TestRun, address, bpf
 from bpfvm.tables import attach
 from bpfvm.tables.progs import ProgramType
-from kernel_tests.vmlinux import vmlinux
+from kernel_tests.tables.vmlinux import vmlinux
 
 LOG = 1 << 16
 SLEEPABLE = 1 << 4  # BPF_F_SLEEPABLE

@@ -1,6 +1,6 @@
 """Differences whose cause is known to be the kernel, so that they hide no others: met by fuzzing, shown by hand.
 
-`kernel_tests/test_fuzz.py` holds the smallest program of each.
+`kernel_tests/fuzz/test_fuzz.py` holds the smallest program of each.
 """
 
 from __future__ import annotations

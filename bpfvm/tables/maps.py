@@ -1,7 +1,7 @@
 """Map types: their uapi numbers (enum bpf_map_type), what may be declared of each, what user space may do with it.
 
 Sizes, flags and operations are what Linux 6.18 takes and refuses (measured with BPF_MAP_CREATE and the element
-commands); `kernel_tests/test_tables.py` asks the running kernel again.
+commands); `kernel_tests/tables/test_tables.py` asks the running kernel again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Helpers on call stacks: those of the input's task; without one, what the kernel says of a stack that it cannot walk.
 
-Facts: helper texts of include/uapi/linux/bpf.h, and what 6.18 answers (kernel_tests/test_tasks.py).
+Facts: helper texts of include/uapi/linux/bpf.h, and what 6.18 answers (kernel_tests/attach/test_tasks.py).
 """
 
 from __future__ import annotations

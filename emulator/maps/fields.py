@@ -2,7 +2,7 @@
 
 User space and updates never see or change these bytes; deleting an element clears what stands there. The types are by
 name, as the kernel finds them; one that a map's type cannot have makes the kernel refuse the types, not the map, and
-then its values are plain data (measured on 6.18 with BPF_MAP_CREATE, tested in kernel_tests/test_map_types_fields.py).
+then its values are plain data (measured on 6.18 with BPF_MAP_CREATE; kernel_tests/maps/test_map_types_fields.py).
 """
 
 from __future__ import annotations

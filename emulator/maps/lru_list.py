@@ -9,7 +9,7 @@ Using an element only marks it. Aging looks at the oldest: marked ones go to the
 ones to the inactive list, whose oldest are given up. A CPU takes free elements in batches (1 to 128: half of its share
 of the map), and what it stored since its last batch is pending, not aged yet; hence a full map loses a batch at once.
 With BPF_F_NO_COMMON_LRU each CPU has lists and elements of its own, and gives up to 4 at a time. The orders are those
-of 6.18, by probes (kernel_tests/test_map_types_lru.py), and depend on the number of CPUs that are possible.
+of 6.18, by probes (kernel_tests/maps/test_map_types_lru.py), and depend on the number of CPUs that are possible.
 """
 
 from __future__ import annotations

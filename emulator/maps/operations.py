@@ -1,6 +1,6 @@
 """Which helpers take which map types: what the kernel's verifier loads and what it refuses (measured on 6.18).
 
-The helpers here are those that a map type chooses. `kernel_tests/test_map_helpers.py` asks the running kernel again.
+The helpers here are those that a map type chooses. `kernel_tests/maps/test_map_helpers.py` asks the running kernel.
 What user space can do with a type, and how the rest is refused, is in the classes of the types.
 """
 

@@ -20,15 +20,16 @@ from pathlib import Path
 
 import click
 
-from kernel_tests.places import ROWS, YES
+from kernel_tests.attach.places import ROWS, YES
 from kernel_tests.vm import machine
 from kernel_tests.vm.guest import LACKS, LOADS, REFUSED, programs, verdict
 from kernel_tests.vm.kernels import KERNELS, Fetched, Unavailable, fetched
 
 ROOT = Path(__file__).parents[2]
 SEED, SHARE = 1, 0.1
-TESTS = tuple(
-    f"kernel_tests/test_{one}.py" for one in ("attach", "tasks", "events", "examples_functions", "examples_tracing")
+TESTS = (
+    *(f"kernel_tests/attach/test_{one}.py" for one in ("attach", "tasks", "events")),
+    *(f"kernel_tests/tools/test_examples_{one}.py" for one in ("functions", "tracing")),
 )
 LOADED = {"5.10": 0.60, "6.1": 0.75, "6.12": 0.90, "7": 0.90}  # least share of the programs that load
 PROBES = ("kprobe", "kretprobe", "fentry", "fexit", "lsm, deny")  # count exactly on every kernel

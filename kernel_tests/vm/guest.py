@@ -27,7 +27,7 @@ from bpfvm.kernel.programs.target import running
 from bpfvm.lang import hooks
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.obj.reader.object import read_object
-from kernel_tests.places import ROWS, bench, cells
+from kernel_tests.attach.places import ROWS, bench, cells
 
 TESTS = Path(__file__).parents[2] / "tests"
 LOADS, LACKS, REFUSED = "loads", "lacks", "refused"

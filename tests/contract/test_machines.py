@@ -1,7 +1,7 @@
 """Every data file, committed object and function on every machine that needs no kernel, and that a wrong one is found.
 
-kernel_tests/test_all_machines.py is the same with the kernel among the machines. Packet programs over made frames are
-compared in tests/unit/emulator/test_packets.py here, which looks closer.
+kernel_tests/runs/test_all_machines.py is the same with the kernel among the machines. Packet programs over made frames
+are compared in tests/unit/emulator/test_packets.py here, which looks closer.
 """
 
 from __future__ import annotations

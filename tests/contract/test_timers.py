@@ -1,4 +1,4 @@
-"""Timers of values of maps: scripts of runs at times on the virtual clock; kernel_tests/test_timers.py has them too."""
+"""Timers of values of maps: scripts of runs at times on the virtual clock; kernel_tests/maps has them too."""
 
 from __future__ import annotations
 

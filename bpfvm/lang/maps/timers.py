@@ -18,7 +18,7 @@ from bpfvm.lang.types.layout import View, view
 from bpfvm.lang.types.scalars import Storage, u64
 from bpfvm.lang.types.structs import StructType, struct
 
-# Types of maps that have timers (BPF_TIMER in map_check_btf, measured on 6.18 by kernel_tests/test_map_types_fields.py)
+# Types of maps that have timers (measured on 6.18 by kernel_tests/maps/test_map_types_fields.py)
 HOLDERS = frozenset({"array", "hash", "lru_hash"})
 CLOCK_MONOTONIC = 1  # of timer_init
 

@@ -5,8 +5,8 @@
     compatible      of type_exists, type_size, type_id_target and externs: same shape, names and sizes do not count
     match           of type_matches: names, sizes, signs and members count
 
-Measured against libbpf 1.1 in kernel_tests/test_core.py. Types of a damaged or hostile file may refer to themselves in
-every way; a budget of comparisons bounds the time that one matcher takes.
+Measured against libbpf 1.1 in kernel_tests/libbpf/test_core.py. Types of a damaged or hostile file may refer to
+themselves in every way; a budget of comparisons bounds the time that one matcher takes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The types of one kernel that ship with bpfvm, for machines without a kernel's BTF: a part of that of Linux 6.18.
 
 TYPES is raw BTF (bpftool prints it). It has what `wanted` names with what lies inside; what those only point to has a
-name there and no members. `python -m kernel_tests.shipped` writes it anew on such a kernel; a test compares.
+name there and no members. `python -m kernel_tests.tables.shipped` writes it anew on such a kernel; a test compares.
 """
 
 from __future__ import annotations

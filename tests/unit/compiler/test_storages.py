@@ -23,7 +23,7 @@ MEMORY = {
     INODE: bytes(8) + (7).to_bytes(8, "little"),
     GROUPS: GROUP.to_bytes(8, "little"),
 }
-# Arguments of `counted` with what each call gives, in one session: kernel_tests/test_storages.py has the kernel's
+# Arguments of `counted` with what each call gives, in one session: kernel_tests/maps/test_storages.py has the kernel's
 CALLS = ((1, 2102), (2, 4104), (5, 50108), (6, 50), (6, 7126), (7, 8134), (7, 8141), (8, 142), (8, 108))
 
 

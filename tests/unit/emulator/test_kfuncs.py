@@ -1,6 +1,6 @@
 """Kernel functions offline: what the verifier would refuse is a fault, weak ones are asked for, users' go before them.
 
-What they give is compared with the kernel in kernel_tests/test_kernel_functions.py and test_packets.py.
+What they give is compared with the kernel in kernel_tests/helpers/test_kernel_functions.py and test_packets.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """C programs like those that people ship, over made packets: both tiers, and what the kernel made of them.
 
 The kernel's part is in golden.json: for each program a number for all verdicts, packets, events and maps, which
-kernel_tests/test_packets.py holds against the running kernel.
+kernel_tests/runs/test_packets.py holds against the running kernel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Limits: one more is refused in the kernel's words (kernel_tests/test_verifier.py asks it), one less is taken."""
+"""Limits: one more is refused in the kernel's words (kernel_tests/verifier asks it), one less is taken."""
 
 from __future__ import annotations
 

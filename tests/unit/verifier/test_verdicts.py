@@ -1,4 +1,4 @@
-"""The verifier model on the data files of verdicts, which kernel_tests/test_verifier.py holds against the kernel."""
+"""The verifier model on the data files of verdicts, which kernel_tests/verifier holds against the kernel."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """SYN cookies offline: good in their own minute and the next, for their own connection; options as the kernel's.
 
-kernel_tests/test_syn_cookies.py compares what they tell.
+kernel_tests/helpers/test_syn_cookies.py compares what they tell.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What programs that trace are told offline: perf events of samples count nothing; stacks are those of the task that an
 input gives, and without one no call stack can be walked.
 
-The numbers are those of 6.18 (kernel_tests/test_tasks.py), where there is nothing to walk with more frames skipped than
-there are.
+The numbers are those of 6.18 (kernel_tests/attach/test_tasks.py), where there is nothing to walk with more frames
+skipped than there are.
 """
 
 from __future__ import annotations

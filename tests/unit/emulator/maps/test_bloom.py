@@ -60,7 +60,7 @@ def test_what_was_pushed_is_found() -> None:
 
 
 def test_what_else_is_found_is_what_the_kernel_finds() -> None:
-    """Sums of 2000 answers after some pushes, measured on 6.18 (kernel_tests/test_map_bloom.py asks again)."""
+    """Sums of 2000 answers after some pushes, measured on 6.18 (kernel_tests/maps/test_map_bloom.py asks again)."""
     rows = [line.split() for line in Path(__file__).with_name("bloom.txt").read_text().splitlines()]
     for size, entries, functions, pushed, found, sum_ in rows:
         answers = asked(made(int(size), int(entries), int(functions)), int(size), int(pushed))

@@ -26,7 +26,7 @@ def held(store: MapStore) -> set[int]:
 
 
 # max_entries, flags, keys stored one after another on CPU 0, how many of them are left; with 2 CPUs, which
-# kernel_tests/test_map_types_lru.py asks of the running kernel
+# kernel_tests/maps/test_map_types_lru.py asks of the running kernel
 PROBES = (
     (16, 0, 17, 13),  # half of a CPU's share of 8 makes room
     (100, 0, 101, 76),

@@ -1,4 +1,4 @@
-"""Devices, CPUs and sockets in maps; kernel_tests/test_targets.py compares their errno with the kernel's."""
+"""Devices, CPUs and sockets in maps; kernel_tests/maps/test_targets.py compares their errno with the kernel's."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from bpfvm.obj.captures.pcap import write_capture
 from tests.unit.obj.damage.changes import Damaged, damaged_objects
 
 OBJECTS = Path(__file__).resolve().parents[3] / "objects"
-COUNT = 40  # the tests that ask the kernel run more: kernel_tests/test_damage.py
+COUNT = 40  # the tests that ask the kernel run more: kernel_tests/fuzz/test_damage.py
 AT_ONCE = 2
 SECONDS = 1.0  # of processor time, beyond what the same command takes on a whole object
 PEAK = 1 << 30  # bytes resident

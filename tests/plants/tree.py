@@ -13,10 +13,12 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 
 
-def copy(folder: Path) -> Path:
-    """The repository below `folder`, links kept as links."""
+def copy(folder: Path, cache: str = "") -> Path:
+    """The repository below `folder`, links kept as links. cache: of the tool that reads it, where there is one."""
     place = folder / "copy"
     shutil.copytree(ROOT, place, symlinks=True, ignore=LEFT_OUT)
+    if cache and (ROOT / cache).is_dir():
+        shutil.copytree(ROOT / cache, place / cache)
     return place
 
 

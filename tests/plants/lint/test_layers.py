@@ -3,11 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.plants.tree import ROOT, copy, plant, tool
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in which the tools find nothing, and read all that there is."""
+    place = copy(tmp_path_factory.mktemp("sound"))
+    layers, style = tool(place, "lint-imports"), tool(place, "ruff", "check")
+    assert layers.returncode == 0, layers.stdout + layers.stderr
+    assert style.returncode == 0, style.stdout + style.stderr
+    read = re.search(r"Analyzed (\d+) files", layers.stdout)
+    assert read is not None, layers.stdout
+    written = sum(1 for part in ("bpfvm", "compiler", "emulator") for _ in (ROOT / part).rglob("*.py"))
+    assert int(read[1]) >= written > 50, "import-linter read too few files"
+    return place
+
+
+@contextmanager
+def planted(place: Path, name: str, code: str) -> Iterator[None]:
+    """The copy with `code` in the file `name`, and afterwards as it was."""
+    file = place / name
+    before = file.read_bytes() if file.exists() else None
+    plant(place, name, code)
+    try:
+        yield
+    finally:
+        if before is None:
+            file.unlink()
+        else:
+            file.write_bytes(before)
 
 
 @pytest.mark.parametrize(
@@ -25,16 +56,9 @@ from tests.plants.tree import ROOT, copy, plant, tool
         ("bpfvm/extra.py", "import bpfvm.core.bits", "bpfvm.extra"),  # a module that stands in no layer
     ],
 )
-def test_a_planted_import_is_found(tmp_path: Path, name: str, code: str, blamed: str) -> None:
-    place = copy(tmp_path)
-    before = tool(place, "lint-imports")
-    assert before.returncode == 0, before.stdout + before.stderr
-    read = re.search(r"Analyzed (\d+) files", before.stdout)
-    assert read is not None, before.stdout
-    written = sum(1 for part in ("bpfvm", "compiler", "emulator") for _ in (ROOT / part).rglob("*.py"))
-    assert int(read[1]) >= written > 50, "import-linter read too few files"
-    plant(place, name, code)
-    after = tool(place, "lint-imports")
+def test_a_planted_import_is_found(sound: Path, name: str, code: str, blamed: str) -> None:
+    with planted(sound, name, code):
+        after = tool(sound, "lint-imports")
     assert after.returncode == 1, after.stdout + after.stderr
     assert blamed in re.sub(r"\s+", " ", after.stdout)
 
@@ -47,12 +71,9 @@ def test_a_planted_import_is_found(tmp_path: Path, name: str, code: str, blamed:
         ("bpfvm/run/compare.py", "print()", "T201"),
     ],
 )
-def test_a_planted_fault_of_style_is_found(tmp_path: Path, name: str, code: str, rule: str) -> None:
-    place = copy(tmp_path)
-    before = tool(place, "ruff", "check")
-    assert before.returncode == 0, before.stdout + before.stderr
-    plant(place, name, code)
-    after = tool(place, "ruff", "check", "--output-format=concise")
+def test_a_planted_fault_of_style_is_found(sound: Path, name: str, code: str, rule: str) -> None:
+    with planted(sound, name, code):
+        after = tool(sound, "ruff", "check", "--output-format=concise")
     assert after.returncode == 1, after.stdout + after.stderr
     found = [line for line in after.stdout.splitlines() if line.startswith(f"{name}:") and rule in line]
     assert len(found) == 1, after.stdout

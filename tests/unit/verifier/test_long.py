@@ -12,13 +12,13 @@ from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.obj.writer.object import write_object
 from bpfvm.verifier.program.object import verify
 
-TURNS = 25_000
+TURNS = 10_000
 LOOP = f"r6 = 0\nl:\nr6 += 1\nr7 = r6\nr7 &= 7\nif r6 != {TURNS} goto l\nr0 = 0\nexit"
 
 
 @pytest.fixture(scope="module")
 def spec() -> ObjectSpec:
-    """A program of which 100,000 instructions are walked."""
+    """A program of which 40,000 instructions are walked."""
     return ObjectSpec({"long": ProgramSpec("long", "socket", "socket_filter", tuple(assemble(LOOP)))}, {})
 
 

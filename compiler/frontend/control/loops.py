@@ -160,7 +160,8 @@ def _close(f: Translation, body: Body, trial: _Trial) -> None:
     else:
         f.work = work + _PATIENCE * inside - size
         here = f.end() if f.reachable else None
-        heads.forget(f, trial.mark, trial.heads)
+        if f.machine.may_goto or f.machine.loop:  # else it walks through all turns, as far as it gets
+            heads.forget(f, trial.mark, trial.heads)
         if here is not None:
             f.resume(here)
         spent = None if body.called else "the loop has used up the kernel's patience"

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.maps import elements
+from bpfvm.compiler.frontend.packets import window
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
     BAD,
@@ -65,6 +66,7 @@ def call(f: Translation, owner: MapValue, node: ast.Call, values: Values, nodes:
         held.left(f, one, "is still held where the program goes on in another one", node)
     f.stored("")
     f.builder.helper("tail_call", f.builder.ctx(), elements.declare(f, owner, node, "tail_call"), index)
+    window.stored(f)  # verifiers of 6.12 know no address of the packet any more where none stood there
     return NOTHING
 
 

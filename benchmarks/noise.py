@@ -30,6 +30,7 @@ from bpfvm.lang.functions.callee import callee
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.types.scalars import SCALARS
 from bpfvm.program import Program
+from tests.shipped_examples import NEEDED
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = Path(__file__).with_name("_plain.py")
@@ -73,7 +74,7 @@ def load(path: Path, text: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"noise_{path.stem}", path)
     assert spec is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where dataclasses look for it
-    with patch.object(sys, "argv", [str(path)]):  # which some read when they are imported
+    with patch.object(sys, "argv", [str(path), *NEEDED.get(path.stem, ())]):  # which some read when they are imported
         exec(compile(text, name, "exec", dont_inherit=True), vars(module))
     return module
 

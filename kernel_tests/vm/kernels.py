@@ -6,6 +6,7 @@ those that the machine's own sources name.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -73,12 +74,14 @@ def fetched(kernels: Iterable[Kernel]) -> tuple[list[Fetched], Path]:
     for tool in ("apt-get", "apt-cache", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise Unavailable(f"{tool} is not installed: kernels are Debian's packages")
-    apt = _Apt(chosen)
     found = []
-    for one in chosen:
-        folders = [apt.unpacked(apt.newest(one, pattern)) for pattern in one.packages]
-        found.append(_fetched(one, folders))
-    busybox = next(apt.unpacked(BUSYBOX).rglob("bin/busybox"), None)
+    with open(cache() / "lock", "w") as lock:  # apt's own lists are read by one at a time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        apt = _Apt()
+        for one in chosen:
+            folders = [apt.unpacked(apt.newest(one, pattern)) for pattern in one.packages]
+            found.append(_fetched(one, folders))
+        busybox = next(apt.unpacked(BUSYBOX).rglob("bin/busybox"), None)
     if busybox is None:
         raise Unavailable(f"package {BUSYBOX} holds no busybox")
     return found, busybox
@@ -96,13 +99,13 @@ def _fetched(kernel: Kernel, folders: list[Path]) -> Fetched:
 class _Apt:
     """apt with sources and lists of our own."""
 
-    def __init__(self, kernels: list[Kernel]) -> None:
+    def __init__(self) -> None:
         self._folder = cache()
         lists = self._folder / "lists"
         (lists / "partial").mkdir(parents=True, exist_ok=True)
         (self._folder / "archives" / "partial").mkdir(parents=True, exist_ok=True)
         sources = self._folder / "sources.list"
-        text = _sources(kernels)
+        text = _sources(KERNELS)
         fresh = sources.exists() and sources.read_text() == text and time.time() - sources.stat().st_mtime < _DAY
         self._options = [
             "-q", "-o", f"Dir::Etc::sourcelist={sources}", "-o", "Dir::Etc::sourceparts=/dev/null",
@@ -149,7 +152,7 @@ class _Apt:
         return done.stdout
 
 
-def _sources(kernels: list[Kernel]) -> str:
+def _sources(kernels: Iterable[Kernel]) -> str:
     """Lines of sources.list. Unavailable where the machine's own name no archive of Debian."""
     text = ""
     for one in _SOURCES:

@@ -96,8 +96,9 @@ class Runtime(Portable):
         super().__init__(system, helpers, budget)
         self.safe, self.counts, self.first = safe, True, first
         self.gate = RLock() if threads else None  # under which several threads ask Python
-        self._locks = (ctypes.c_uint32 * (LINE // 4 * max(len(system.maps), 1)))() if threads else None
-        self._seen = (WORD * max(len(system.maps), 1))()  # by map, how far its records were taken from it as a ring
+        most = max(len(system.spec.maps), 1)  # maps: those that no program names yet are made when they are asked for
+        self._locks = (ctypes.c_uint32 * (LINE // 4 * most))() if threads else None
+        self._seen = (WORD * most)()  # by map, how far its records were taken from it as a ring
         self._records: dict[str, list[bytes]] = {}  # taken of runs of a capture
         self.counters: dict[str, Counters] = {}
         for name, program in system.spec.programs.items():

@@ -131,7 +131,8 @@ class Loading:
 
     def _standing_in(self, spec: MapSpec) -> dict[str, int]:
         """What can stand in a map, by name."""
-        return self._named["map" if MAP_TYPES[spec.type].holds == "map" else "program"]
+        row = MAP_TYPES.get(spec.type)
+        return self._named["map" if row is not None and row.holds == "map" else "program"]
 
     def _fill(self, one: KernelMap) -> None:
         """The declared contents, then those that the caller gave."""

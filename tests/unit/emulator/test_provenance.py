@@ -142,3 +142,17 @@ def test_a_closed_program_may_be_closed_again_and_knows_its_maps() -> None:
         loaded.read_map("m")
     loaded.close()
     loaded.close()
+
+
+@pytest.mark.parametrize("name", ["interp", "portable", "native"])
+def test_memory_before_a_packet_that_has_none(name: str) -> None:
+    """It has no bytes, and where only addresses are known, the packet begins at its own."""
+    if name == "native":
+        pytest.importorskip("llvmlite", reason="engine native needs llvmlite")
+    code = tuple(assemble("r1 = *(u32 *)(r1 + 140)\n r0 = *(u8 *)(r1 + 3)\n exit"))
+    with Emulator(name).load(ObjectSpec({"p": ProgramSpec("p", "tc", "sched_cls", code)}, {}), "p", {}) as loaded:
+        result = loaded.run(Input(packet=bytes(range(64))))
+    if name == "interp":
+        assert "metadata+3, metadata is 0 bytes" in fault(result).message
+    else:
+        assert (result.fault, result.r0) == (None, 3)

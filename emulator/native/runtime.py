@@ -198,7 +198,7 @@ class Runtime(Portable):
     def reference(self) -> Interpreter:
         """What runs programs that this tier does not compile."""
         if self._reference is None:
-            self._reference = Interpreter(self.system, self.helpers, self.budget)
+            self._reference = Interpreter(self.system, self.helpers, self.budget, self.stacks)
         return self._reference
 
     def cover(self, covered: NativeCoverage | None) -> None:

@@ -290,7 +290,7 @@ class Runtime:
     ) -> int:  # fmt: skip
         """Run on the reference tier. left: of the budget. tails: tail calls that were made before."""
         if self._reference is None:
-            self._reference = Interpreter(self.system, self.helpers, self.budget)
+            self._reference = Interpreter(self.system, self.helpers, self.budget, self.stacks)
         interpreter = self._reference
         interpreter.budget, interpreter.tails_before = left, tails
         try:

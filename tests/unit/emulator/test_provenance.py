@@ -156,3 +156,16 @@ def test_memory_before_a_packet_that_has_none(name: str) -> None:
         assert "metadata+3, metadata is 0 bytes" in fault(result).message
     else:
         assert (result.fault, result.r0) == (None, 3)
+
+
+def test_a_stack_stands_where_it_does_also_for_a_run_by_the_reference_tier() -> None:
+    """Compiled code takes no number in r6 at the start, so that the reference tier runs it, on the same stacks."""
+    pytest.importorskip("llvmlite", reason="engine native needs llvmlite")
+    code = tuple(assemble("*(u64 *)(r1 +0) = r10\n *(u64 *)(r1 +8) = r6\n r0 = 0\n exit"))
+    spec, found = ObjectSpec({"p": ProgramSpec("p", "syscall", "syscall", code)}, {}), []
+    for name in ("interp", "portable", "native"):
+        with Emulator(name).load(spec, "p", {}) as loaded:
+            found.append(loaded.run(Input(ctx=bytes(16), registers={6: 5})).ctx)
+    assert found[0] is not None
+    assert found[0][8] == 5
+    assert found == [found[0]] * 3

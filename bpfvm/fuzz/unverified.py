@@ -64,7 +64,7 @@ def unverified(
     start = time.monotonic()
     while len(report.differences) < most:
         began = time.process_time()
-        report.seconds = began - start
+        report.seconds = time.monotonic() - start
         if (programs is not None and report.generated >= programs) or (seconds and report.seconds >= seconds):
             break
         case = made(seed, report.generated)

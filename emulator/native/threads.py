@@ -120,7 +120,7 @@ class Threads:
             for one in threads:
                 while one.is_alive():
                     one.join(PATIENCE)
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: raised again when no thread uses the pages any more
             self._why = DONE
             for one in threads:
                 one.join()

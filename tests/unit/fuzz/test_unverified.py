@@ -26,6 +26,12 @@ def test_both_modes_agree_where_they_have_to(seed: int) -> None:
     assert report.compared >= 0.7 * count
 
 
+def test_metadata_that_is_not_there_is_left_out() -> None:
+    report = unverified(204, 100)
+    assert report.rejected["it reads data_meta of a packet that has none"] > 0
+    assert report.differences == []
+
+
 def test_a_wrong_operation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong: Any = {**VALUES, "xor": VALUES["or"]}
     monkeypatch.setattr("bpfvm.emulator.native.function.VALUES", wrong)

@@ -24,8 +24,12 @@ from bpfvm.emulator.native.state import CALLBACKS
 unicorn: Any = importlib.import_module("unicorn")  # annotated in parts
 arm: Any = importlib.import_module("unicorn.arm64_const")
 
-CODE, STACK, STOPS = 0x4000_0000, 0x5000_0000, 0x4800_0000  # within reach of a call of each other
-ROOM = 1 << 20  # bytes of each
+ROOM = 1 << 20  # bytes of each part
+# The processor's own memory stands where the process has set addresses aside, within reach of a call of each other: a
+# fixed place may be where the heap of the process lies, whose pages are mapped at their own addresses.
+RESERVED = mmap.mmap(-1, 4 * ROOM)
+CODE = (ctypes.addressof(ctypes.c_char.from_buffer(RESERVED)) + mmap.PAGESIZE - 1) & -mmap.PAGESIZE
+STOPS, STACK = CODE + ROOM, CODE + 2 * ROOM
 LIBC = ("memcpy", "memmove", "memset", "sched_yield")
 # Relocations: ELF for the Arm 64-bit Architecture
 CALL26, JUMP26, PAGE21, LOW12, LOW12_64, PREL32 = 283, 282, 275, 277, 286, 261

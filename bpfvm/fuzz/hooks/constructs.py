@@ -34,7 +34,8 @@ _OF_MAPS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 _STORED = ("add", "get", "items", "pop", "setdefault", "values")  # methods of storages
 _CSUMS = ("ip_csum", "csum_replace", "csum_replace32", "csum_fold", "from_bytes", "startswith", "at", "print")
-_OWN = ("data", "const", "lock")  # names of `bpf` that are no decorators
+_OWN = ("data", "const", "lock", "dynptr")  # names of `bpf` that are no decorators
+_DYNPTRS, _TIMERS = ("read", "write", "submit", "discard"), ("start", "cancel")
 
 UNMADE: Mapping[str, str] = {
     **{
@@ -51,7 +52,6 @@ UNMADE: Mapping[str, str] = {
         for kind in ("TaskStorage", "SkStorage", "InodeStorage", "CgroupStorage")
         for name in _STORED
     },
-    "Ring reserve_dynptr": "records of a size known in a run: tests/programs/dynptrs.py",
     "LpmTrie add": "tries have no default: it is refused by its own message",
     "StackTrace id": "call stacks: emulators have none, and give -EFAULT where the kernel has one",
     "pkt-l3.adjust_head": "no program without a link layer has the helper",
@@ -93,6 +93,7 @@ CONSTRUCTS: tuple[str, ...] = tuple(dict.fromkeys((
     *(f"{row.__name__} {name}" for row in _ROWS for name in COLUMNS if getattr(PROTOCOLS[row], name) is not None),
     *(f"{kind} {name}" for kind, columns in _OF_MAPS.items() for name in columns),
     *_methods(), "Ring submit", "PerfEvents submit", "a record's submit", "a record's discard",
+    *(f"a dynptr's {name}" for name in _DYNPTRS), *(f"a timer's {name}" for name in _TIMERS),
     *(f"bpf.{name}" for name in (*FETCHES, *_OWN)), *(f"call of {name}" for name in _CSUMS),
     "JoinedStr", "FormattedValue", "With", "Delete", "percpu", "lru", "default", "contents", "on_fault", "frags",
 )))  # fmt: skip
@@ -109,6 +110,12 @@ def count(text: str, met: Counter[str]) -> Counter[str]:
                 owner[0] == "r"
             ):
                 found.add(f"a record's {name}")
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=name)) if (
+                owner[0] == "q" and name in _DYNPTRS
+            ):
+                found.add(f"a dynptr's {name}")
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="timer"), attr=name)):
+                found.add(f"a timer's {name}")
             case ast.Call(func=ast.Attribute(attr=name)) | ast.Call(func=ast.Name(id=name)):
                 found.add(f"call of {name}")
                 found.update(one.arg for one in node.keywords if one.arg in ("percpu", "lru", "default", "contents"))

@@ -20,13 +20,16 @@ _BYTES = (4, 6, 8)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One type. One of storage (a number), struct, and of (an array of `count` numbers; char for texts) is set."""
+    """One type. One of storage (a number), struct, and of (an array of `count` numbers; char for texts) is set.
+
+    kept: a part of it is the kernel's own, so that it is never copied as a whole."""
 
     text: str
     storage: Storage | None = None
     struct: Struct | None = None
     of: str = ""
     count: int = 0
+    kept: bool = False
 
     @property
     def element(self) -> Storage:
@@ -161,7 +164,7 @@ def tests(module: Module) -> tuple[Row, ...]:
 
 def _same(w: Writer, depth: int) -> Term | None:
     """Two of one type compared: by names, made, in the packet."""
-    known = [one for one in refs(w) if one.item.text != "Locked"]
+    known = [one for one in refs(w) if not one.item.kept]
     if not known:
         return None
     one = w.pick(known)

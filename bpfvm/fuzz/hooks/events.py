@@ -67,7 +67,7 @@ class Events:
             return False
         one = w.pick(self.maps)
         known = [
-            *(ref.text for ref in elements.refs(w)),
+            *(ref.text for ref in elements.refs(w) if not ref.item.kept),
             *w.objects,
             repr(bytes(w.rng.choice((0, 9, 255)) for _ in range(w.rng.randint(1, 9)))),
         ]

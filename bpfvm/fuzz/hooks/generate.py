@@ -12,11 +12,13 @@ from collections.abc import Sequence
 
 from bpfvm.fuzz.hooks import elements
 from bpfvm.fuzz.hooks.context import Context
+from bpfvm.fuzz.hooks.dynptrs import Dynptrs
 from bpfvm.fuzz.hooks.events import Events
 from bpfvm.fuzz.hooks.frames import packet
 from bpfvm.fuzz.hooks.kinds import KINDS, Kind
 from bpfvm.fuzz.hooks.maps import Maps
 from bpfvm.fuzz.hooks.queues import Queues
+from bpfvm.fuzz.hooks.timers import Timers
 from bpfvm.fuzz.hooks.views import Packet, Views
 from bpfvm.fuzz.hooks.walks import Walks
 from bpfvm.fuzz.python.case import Case, Given
@@ -77,15 +79,17 @@ def _rows(module: Module, kind: Kind) -> Sequence[int]:
     seen = Packet(kind, [])
     views, context = Views(seen), Context(kind)
     walks, maps, queues, events = Walks(views), Maps(module), Queues(module, kind), Events(module)
+    timers, dynptrs = Timers(module, kind), Dynptrs(module, kind, maps, events)
     if module.rng.random() < _KEYED:
         maps.declare()
     if module.rng.random() < _TOLD:
         queues.declare()
         events.declare()
+    timers.declare()
     module.pieces, module.placed = views.piece, views.placed
     module.leaves += (*views.leaves(), *context.leaves(), *maps.leaves(), *queues.leaves())
-    module.tests += (*views.tests(), *maps.tests(), *queues.tests(), *elements.tests(module))
-    module.statements += (*walks.rows(), *context.rows(), *maps.rows(), *queues.rows(), *events.rows())
+    module.tests += (*views.tests(), *maps.tests(), *queues.tests(), *timers.tests(), *elements.tests(module))
+    module.statements += (*walks.rows(), *context.rows(), *maps.rows(), *queues.rows(), *events.rows(), *timers.rows(), *dynptrs.rows())
     return seen.ends
 
 

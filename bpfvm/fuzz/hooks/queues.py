@@ -183,5 +183,6 @@ class Queues:
             w.line(f"        {w.pick(('return 0', f'assert {texts[2]} != 0'))}")
         for text in texts:
             w.bind(text, PLAIN[3])
-        w.held[name] = Ref(name, Item("Locked", struct=Struct("Locked", (("f0", PLAIN[3]), ("f2", PLAIN[0])))))
+        made = Struct("Locked", (("f0", PLAIN[3]), ("f2", PLAIN[0])))
+        w.held[name] = Ref(name, Item("Locked", struct=made, kept=True))
         return True

@@ -190,7 +190,7 @@ class Reference:
     """A struct or an array in memory, at `offset` bytes from the address `base`.
 
     space: a name of ir.types.SPACES. align: what `base` is a multiple of. objects: the stack objects in which it may
-    lie. fixed: it can only be read. shared: other CPUs may store there at the same time. varies: at the head of a loop,
+    lie, or, in the space "mem", by whose dynptr it was reached. fixed: it can only be read. shared: other CPUs may store there at the same time. varies: at the head of a loop,
     it may be another one on each turn. home: the map in whose value it lies, where that has a timer.
     """
 

@@ -70,6 +70,78 @@ def dynptr_of_record(size: u32, n: u8) -> s64:
     return result * 100_000 + back[0]
 
 
+@case((0, 0, 9), (1, 7, 300), (2, 16, 5), (3, 17, 5), (0, 23, 1), (0, 4000000000, 1))
+def dynptr_data_of_memory(k: u8, at: u32, n: u16) -> u64:
+    """A part of a value by its address; None where it does not fit, and what is stored is in the map."""
+    d = bpf.dynptr(stores[k & 3].data)
+    pair = d.data(Pair, at)
+    if pair is None:
+        return 1
+    pair.a = n
+    pair.b += n * 2
+    again = d.data(u8[8], offset=at)
+    first = d.data(u16[1])
+    assert again is not None
+    if first is None:
+        return 2
+    first[0] ^= 0x0102
+    again[2:5] = b"xyz"
+    back = u16[1]()
+    d.read(back, at)
+    copied = pair.copy()
+    d.write(pair, 1)
+    return u64(back[0]) * 1000 + again[4] + first[0] + pair.b + copied.b + stores[k & 3].data[at & 15]
+
+
+@case((0, 1), (8, 2), (16, 3), (24, 4), (5000, 5))
+def dynptr_data_of_record(size: u32, n: u8) -> u64:
+    """A record that is filled by its address."""
+    d = records.reserve_dynptr(size)
+    words = d.data(u64[2])
+    if words is None:
+        d.discard()
+        return 7
+    for i in range(2):
+        words[i] = n + i
+    rest = d.data(u64[1], 16)
+    if rest is not None:
+        rest[0] = words[0] * words[1]
+    elif n == 3:
+        assert words[1] != 4, "four"
+    total = words[0] + words[1]
+    d.submit()
+    return total
+
+
+def summed(part: u8[4]) -> int:
+    return part[0] + part[1] * 3 + part[2] * 5 + part[3] * 7
+
+
+@case((0,), (3,), (200,))
+def dynptr_data_in_loops(n: u8) -> u64:
+    """Parts one behind another, given to a function, and helpers by their names."""
+    total = u64(0)
+    store = stores[n & 3]
+    d = bpf.dynptr(store.data)
+    for i in range(24):
+        if i & 1:
+            d.write(b"\5", i)
+        else:
+            bpf.helper.dynptr_write(d, i, u8[1](i + n), 1, 0)
+    at = 0
+    while at < 40:
+        part = d.data(u8[4], at)
+        if part is None:
+            break
+        total += summed(part)
+        at += 3
+    named = bpf.helper.dynptr_data(d, n, 4)
+    if named is not None:
+        total += named[3] * 1_000_000
+    back = u8[4]()
+    return total + u64(bpf.helper.dynptr_read(back, 4, d, n & 31, 0)) + back[3]
+
+
 @case((3, 1), (40, 0))
 def dynptr_in_loops(n: u8, k: u8) -> u64:
     """One made on each turn, on the same bytes of the stack."""

@@ -35,7 +35,7 @@ _OF_MAPS: Mapping[str, tuple[str, ...]] = {
 _STORED = ("add", "get", "items", "pop", "setdefault", "values")  # methods of storages
 _CSUMS = ("ip_csum", "csum_replace", "csum_replace32", "csum_fold", "from_bytes", "startswith", "at", "print")
 _OWN = ("data", "const", "lock", "dynptr")  # names of `bpf` that are no decorators
-_DYNPTRS, _TIMERS = ("read", "write", "submit", "discard"), ("start", "cancel")
+_DYNPTRS, _TIMERS = ("read", "write", "data", "submit", "discard"), ("start", "cancel")
 
 UNMADE: Mapping[str, str] = {
     **{

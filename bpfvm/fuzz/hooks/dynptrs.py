@@ -9,7 +9,8 @@ from bpfvm.fuzz.hooks.elements import Item
 from bpfvm.fuzz.hooks.events import Events
 from bpfvm.fuzz.hooks.kinds import Kind
 from bpfvm.fuzz.hooks.maps import Keyed, Maps
-from bpfvm.fuzz.python.expressions import number
+from bpfvm.fuzz.python.compound import DEEPEST
+from bpfvm.fuzz.python.expressions import number, wanted
 from bpfvm.fuzz.python.term import PLAIN
 from bpfvm.fuzz.python.writer import Module, Row, Table, Writer
 from bpfvm.lang.types.layout import size_of
@@ -86,7 +87,7 @@ class Dynptrs:
         name, size = w.fresh("q"), w.pick(_SIZES)
         if w.chance(0.2):  # of any size: what was not written is not sent
             w.line(f"{name} = {one.text}.reserve_dynptr({number(w, 0).text} & {w.pick((7, 31, 65535))})")
-            ends = ("discard",)
+            ends: tuple[str, ...] = ("discard",)
         else:
             w.line(f"{name} = {one.text}.reserve_dynptr({size})")
             w.line(f"{name}.write({bytes(w.rng.choice((0, 7, 255)) for _ in range(size))!r})")
@@ -105,6 +106,9 @@ class Dynptrs:
     def _used(self, w: Writer, one: Held, is_written: bool = True) -> None:
         """One call. is_written: what is read was written before."""
         start = self._start(w, one)
+        if w.chance(0.3) and is_written and w.nested < DEEPEST:
+            self._reached(w, one, start)
+            return
         if w.chance(0.5) and is_written:
             call = f"read({self._buffer(w)}{start})"
         else:
@@ -115,6 +119,25 @@ class Dynptrs:
         name, to = w.fresh(), w.pick(PLAIN)
         w.line(f"{name} = {to.__name__}({one.text}.{call})")
         w.bind(name, to)
+
+    def _reached(self, w: Writer, one: Held, start: str) -> None:
+        """`d.data(T, at)`: what lies there is changed and read."""
+        name, type, count = w.fresh("b"), w.pick(PLAIN), w.pick((1, 2, 4))
+        size = size_of(type) * count
+        if w.chance(0.2):
+            type, count = PLAIN[0], size
+            w.line(f"{name} = bpf.helper.dynptr_data({one.text}{start or ', 0'}, {size})".replace("offset=", ""))
+        else:
+            w.line(f"{name} = {one.text}.data({type.__name__}[{count}]{start})")
+        w.line(f"if {name} is not None:")
+        with w.block():
+            there = Table(name, type, count, is_map=False)
+            w.tables = [*w.tables, there]
+            for _ in range(w.rng.randint(1, 2)):
+                w.line(f"{name}[{w.rng.randrange(count)}] {w.pick(('=', '=', '^='))} {wanted(w, 1, type).text}")
+            found, to = w.fresh(), w.pick(PLAIN)
+            w.line(f"{found} = {to.__name__}({name}[{number(w, 0).text} & {elements.mask(count)}])")
+            w.bind(found, to)
 
     def _start(self, w: Writer, one: Held) -> str:
         choice = w.rng.random()

@@ -27,6 +27,7 @@ from bpfvm.tables.helpers.callbacks import CALLBACKS, places
 from bpfvm.tables.helpers.row import Helper as Row
 from bpfvm.tables.kfuncs import Kfunc as KernelRow
 
+DYNPTR = "__bpf_dynptr__"  # the attribute by which dynptrs of CPython are known: where they lie
 CONTEXT = "__bpf_context__"  # the attribute by which the context object of CPython is known
 
 # What C calls the numbers of results. A `long` is what errors are told in: an exact number here, as an `int` is.
@@ -114,6 +115,8 @@ class Call:
         for one, address in back:
             memory, at, _ = one._bpf
             memory[at : at + size_of(type(one))] = on.load(address, size_of(type(one)))
+        if self.row.name == "dynptr_data":
+            return view(array_of(u8, given[2]), Memory(on), r0) if r0 else None
         if value_given(self.row):
             owner = next(one for one in given if isinstance(one, Map))
             return view(value_type(owner), Memory(on), r0) if r0 else None
@@ -212,6 +215,8 @@ def word(on: Machine, value: Any) -> int:
         return on.place(bytes(value)) if isinstance(memory, bytearray | bytes) else at
     if isinstance(value, bytes | str):
         return on.place(value.encode() if isinstance(value, str) else value)
+    if hasattr(value, DYNPTR):
+        return int(getattr(value, DYNPTR))
     if getattr(type(value), CONTEXT, False):
         return on.context_address()
     raise TypeError(f"a helper takes numbers, maps, memory and the context, not {type(value).__name__}")

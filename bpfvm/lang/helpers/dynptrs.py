@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from bpfvm.lang.active import Machine, machine
-from bpfvm.lang.helpers.callables import number, word
+from bpfvm.lang.helpers.callables import DYNPTR, number, word
 from bpfvm.lang.maps.base import Memory
-from bpfvm.lang.types.layout import View, size_of
+from bpfvm.lang.types.layout import Layout, View, size_of, view
 from bpfvm.tables.helpers import BY_NAME
 
 SIZE = 16  # bytes of a struct bpf_dynptr
@@ -19,16 +19,16 @@ SIZE = 16  # bytes of a struct bpf_dynptr
 class Dynptr:
     """One dynptr. reserved: of a record, which is submitted or discarded once on every way."""
 
-    __slots__ = ("_address", "_on", "_reserved")
+    __slots__ = (DYNPTR, "_on", "_reserved")
 
     def __init__(self, on: Machine, address: int, reserved: bool) -> None:
-        self._on, self._address, self._reserved = on, address, reserved
+        self._on, self._reserved, self.__bpf_dynptr__ = on, reserved, address
 
     def read(self, to: Any, offset: int = 0) -> int:
         """Fill a struct or an array with bytes from `offset` on: 0, or -E2BIG past the end, -EINVAL of nothing."""
         memory, at, _ = to._bpf
         address, size = word(self._on, to), size_of(type(to))
-        r0 = self._on.helper("dynptr_read", address, size, self._address, offset, 0)
+        r0 = self._on.helper("dynptr_read", address, size, self.__bpf_dynptr__, offset, 0)
         if not isinstance(memory, Memory):
             memory[at : at + size] = self._on.load(address, size)
         return int(number(BY_NAME["dynptr_read"], r0))
@@ -36,8 +36,15 @@ class Dynptr:
     def write(self, data: Any, offset: int = 0) -> int:
         """Store a struct, an array or bytes from `offset` on: 0, or -E2BIG past the end, -EINVAL of nothing."""
         size = size_of(type(data)) if isinstance(data, View) else len(data)
-        r0 = self._on.helper("dynptr_write", self._address, offset, word(self._on, data), size, 0)
+        r0 = self._on.helper("dynptr_write", self.__bpf_dynptr__, offset, word(self._on, data), size, 0)
         return int(number(BY_NAME["dynptr_write"], r0))
+
+    def data(self, type: Any, offset: int = 0) -> Any:
+        """A struct or an array that lies there from `offset` on, or None where it does not fit."""
+        if not isinstance(type, Layout):
+            raise TypeError("data() takes a struct or an array type, and where it begins")
+        address = self._on.helper("dynptr_data", self.__bpf_dynptr__, offset, size_of(type))
+        return view(type, Memory(self._on), address) if address else None
 
     def submit(self) -> None:
         """Give the record to user space."""
@@ -50,7 +57,7 @@ class Dynptr:
     def _end(self, helper: str) -> None:
         if not self._reserved:
             raise TypeError("only a dynptr of a record, made by reserve_dynptr(), is submitted or discarded")
-        self._on.helper(helper, self._address, 0)
+        self._on.helper(helper, self.__bpf_dynptr__, 0)
 
 
 class OfMemory:

@@ -17,7 +17,9 @@ from bpfvm.compiler.frontend.types import (
     INT,
     MODULAR,
     NOTHING,
+    Bad,
     ContextValue,
+    Dynptr,
     MapValue,
     Maybe,
     Nothing,
@@ -59,7 +61,8 @@ if TYPE_CHECKING:
 _QUIET = ("map_lookup", "ktime_", "get_", "probe_read", "trace_", "ringbuf_", "perf_event_output", "skb_load_bytes")
 _SIZES = (Arg.SIZE, Arg.SIZE_OR_ZERO, Arg.CONST_SIZE)
 _RECORDS = "d = bpf.dynptr(v.data), or d = evs.reserve_dynptr(size): d.read(to), d.write(data), d.submit()"
-_INSTEAD = dict.fromkeys((Arg.DYNPTR, Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT, Arg.DYNPTR_GIVEN), _RECORDS)
+_INSTEAD = dict.fromkeys((Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT), _RECORDS)
+_DYNPTRS = (Arg.DYNPTR, Arg.DYNPTR_GIVEN)
 
 
 def handler(target: Call | Reading | Comm) -> Handler:
@@ -79,6 +82,10 @@ def call(f: Translation, node: ast.Call, row: AnyRow, given: Arguments) -> Value
         from bpfvm.compiler.frontend.helpers import callbacks  # which writes functions out
 
         return callbacks.call(f, node, row, given)
+    if row.name == "dynptr_data":
+        from bpfvm.compiler.frontend.helpers import dynptrs  # which gives numbers as this does
+
+        return dynptrs.by_name(f, node, given)
     name = f.quoted(node.func)
     kinds = row.args_in(f.hook.type)
     places = filled(row, kinds, len(given.values))
@@ -193,6 +200,12 @@ def _comm(f: Translation, node: ast.Call, target: Comm, given: Arguments) -> Val
     return made
 
 
+def no_dynptr(f: Translation, value: Value, node: ast.expr, name: str, row: AnyRow, kind: Arg) -> Bad:
+    """E020."""
+    what = f"`{f.quoted(node)}` is {value.described}; `{name}` of {row.called} is {kind.value}"
+    return f.error("E020", what, node, help=_RECORDS)
+
+
 def words_of(f: Translation, row: AnyRow, given: Arguments, places: Sequence[int]) -> list[Register] | None:
     """Some of the arguments of a call, as registers. None after an error."""
     words = _Words(f, row, row.args_in(f.hook.type), given)
@@ -245,6 +258,10 @@ class _Words:
                 return self._object(kind, value, node, name)
             case Arg.CTX | Arg.CTX_OR_NULL if isinstance(value, ContextValue) and not value.inside:
                 return f.builder.ctx()
+            case Arg.DYNPTR | Arg.DYNPTR_GIVEN if isinstance(value, Dynptr):
+                from bpfvm.compiler.frontend.helpers import dynptrs  # which gives numbers as this does
+
+                return dynptrs.given(f, value, node, kind is Arg.DYNPTR_GIVEN)
             case Arg.MAP if isinstance(value, MapValue):
                 return self._map(value)
             case Arg.TEXT if (found := access.constant_bytes(value)) is not None and not isinstance(value, Reference):
@@ -253,7 +270,9 @@ class _Words:
             case _ if kind in MEMORY:
                 return self._memory(kind, value, node, name)
         what = f"`{f.quoted(node)}` is {value.described}; `{name}` of {self.row.called} is {kind.value}"
-        if kind in (Arg.ANY, *_SIZES, Arg.CTX, Arg.CTX_OR_NULL, Arg.MAP, Arg.BTF, Arg.BTF_OR_NULL):
+        if kind in _DYNPTRS:
+            no_dynptr(f, value, node, name, self.row, kind)
+        elif kind in (Arg.ANY, *_SIZES, Arg.CTX, Arg.CTX_OR_NULL, Arg.MAP, Arg.BTF, Arg.BTF_OR_NULL):
             f.error("E020", what, node, help=f"name {kind.value}")
         else:
             f.error("E063", f"{what}, which this version cannot give", node, help=_INSTEAD.get(kind, "another helper"))

@@ -1,4 +1,5 @@
-"""Dynptrs: `d = bpf.dynptr(v.data)`, `d = evs.reserve_dynptr(n)`; `d.read(to, at)`, `d.write(data, at)`, `d.submit()`.
+"""Dynptrs: `d = bpf.dynptr(v.data)`, `d = evs.reserve_dynptr(n)`; `d.read(to, at)`, `d.write(data, at)`, `d.submit()`,
+and `d.data(T, at)`, their memory by its address.
 
 Each is made where it is named first, 16 bytes of the stack that the program never touches itself.
 """
@@ -11,7 +12,7 @@ from functools import partial
 from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.helpers import arguments
-from bpfvm.compiler.frontend.maps import elements
+from bpfvm.compiler.frontend.maps import elements, keyed
 from bpfvm.compiler.frontend.memory import access, kept
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
@@ -25,16 +26,19 @@ from bpfvm.compiler.frontend.types import (
     Nullable,
     Number,
     Reference,
+    Static,
     Value,
     constant,
 )
+from bpfvm.compiler.ir.types import Ptr
 from bpfvm.lang.helpers.callables import result_of
 from bpfvm.lang.helpers.dynptrs import SIZE
-from bpfvm.lang.types.layout import size_of
-from bpfvm.lang.types.scalars import u32
-from bpfvm.tables.helpers import BY_NAME
+from bpfvm.lang.types.arrays import array_of
+from bpfvm.lang.types.layout import Layout, size_of
+from bpfvm.lang.types.scalars import u8, u32
+from bpfvm.tables.helpers import BY_NAME, Arg
 
-_SPACES = ("stack", "map_value", "ring")  # memory that helpers read and write
+_SPACES = ("stack", "map_value", "ring", "mem")  # memory that helpers read and write
 
 
 def of_memory(f: Translation, node: ast.Call, given: Arguments) -> Value:
@@ -90,14 +94,16 @@ def attribute(f: Translation, owner: Dynptr, node: ast.Attribute) -> Value:
         return Callee(f.quoted(node), partial(_ended, owner=owner, name=node.attr))
     if node.attr in ("read", "write"):
         return Callee(f.quoted(node), partial(_copied, owner=owner, reads=node.attr == "read"))
+    if node.attr == "data":
+        return Callee(f.quoted(node), partial(_reached, owner=owner))
     return f.error("E037", f"a dynptr has no `{node.attr}`", f.last_name(node),
-                   help=f"it has {' '.join(f'{name}()' for name in ('read', 'write', *ends))}")  # fmt: skip
+                   help=f"it has {' '.join(f'{name}()' for name in ('read', 'write', 'data', *ends))}")  # fmt: skip
 
 
 def _ended(f: Translation, node: ast.Call, given: Arguments, *, owner: Dynptr, name: str) -> Value:
     if given.values or given.named:
         return f.error("E013", f"`{f.quoted(node.func)}` takes no arguments", node, help=f"d.{name}()")
-    if not _is_ours(f, owner, node):
+    if not is_ours(f, owner, node):
         return BAD
     held.drop(f, f.records[owner.base])
     f.stored("")
@@ -106,11 +112,12 @@ def _ended(f: Translation, node: ast.Call, given: Arguments, *, owner: Dynptr, n
     return NOTHING
 
 
-def _is_ours(f: Translation, owner: Dynptr, node: ast.Call) -> bool:
+def is_ours(f: Translation, owner: Dynptr, node: ast.expr) -> bool:
     """Whether its record was not given back before. E036 where it was."""
+    name = node.func if isinstance(node, ast.Call) else node
     if not owner.reserved or held.is_held(f, f.records[owner.base]):
         return True
-    f.error("E036", f"the record of `{f.quoted(node.func)}` was submitted or discarded before", node,
+    f.error("E036", f"the record of `{f.quoted(name)}` was submitted or discarded before", node,
             why="its memory is the reader's from then on", help="submit it last, once on every way")  # fmt: skip
     return False
 
@@ -125,7 +132,7 @@ def _copied(f: Translation, node: ast.Call, given: Arguments, *, owner: Dynptr, 
         return f.error("E013", text, node, help=f"{f.quoted(node.func)}({name}, 4)")
     offset = _number(f, *found.get("offset", (constant(0), node)))
     memory = _memory(f, *found[name], reads)
-    if offset is None or memory is None or not _is_ours(f, owner, node):
+    if offset is None or memory is None or not is_ours(f, owner, node):
         return BAD
     with f.at(node):
         place, address, size = f.register(offset), memory[0], f.number(memory[1])
@@ -137,6 +144,65 @@ def _copied(f: Translation, node: ast.Call, given: Arguments, *, owner: Dynptr, 
         kind = result_of(BY_NAME[helper])
         assert kind is not None, "they give 0 or an errno"
         return arguments.typed(f, result, *kind, is_narrow=False)
+
+
+def _reached(f: Translation, node: ast.Call, given: Arguments, *, owner: Dynptr) -> Value:
+    """`d.data(T, offset=0)`."""
+    found = dict(zip(("type", "offset"), zip(given.values, given.nodes, strict=True), strict=False))
+    found |= {one.arg: (given.named[one.arg], one.value) for one in node.keywords if one.arg is not None}
+    kind = found["type"][0] if "type" in found else None
+    target = kind.object if isinstance(kind, Static) else None
+    several = len(given.values) + len(given.named) != len(found)
+    if set(found) - {"type", "offset"} or several or not isinstance(target, Layout):
+        text = f"`{f.quoted(node.func)}` takes a struct or an array type, and where it begins"
+        return f.error("E013", text, node, help=f"{f.quoted(node.func)}(u8[16], 4)")
+    return _there(f, owner, node, target, found.get("offset", (constant(0), node)))
+
+
+def by_name(f: Translation, node: ast.Call, given: Arguments) -> Value:
+    """`bpf.helper.dynptr_data(d, offset, length)`: so many bytes, or None."""
+    if len(given.values) != 3 or given.named:
+        return f.error("E013", f"`{f.quoted(node.func)}` takes a dynptr, where its bytes begin and how many", node,
+                       help=f"{f.quoted(node.func)}(d, 4, 16)")  # fmt: skip
+    owner, offset, length = given.values
+    if not isinstance(owner, Dynptr):
+        return arguments.no_dynptr(f, owner, given.nodes[0], "ptr", BY_NAME["dynptr_data"], Arg.DYNPTR)
+    size = length.constant if isinstance(length, Number) else None
+    if size is None or not 0 < size <= u32.range.hi:
+        text = f"`{f.quoted(given.nodes[2])}` is {length.described}, and the length is a constant"
+        return f.error("E020", text, given.nodes[2], why="the verifier must know how many bytes are there", help="16")
+    return _there(f, owner, node, array_of(u8, size), (offset, given.nodes[1]))
+
+
+def _there(
+    f: Translation, owner: Dynptr, node: ast.Call, kind: Layout, offset: tuple[Value, ast.expr]
+) -> Value:  # fmt: skip
+    """Its memory from `offset` on, or None."""
+    at = _number(f, *offset)
+    if at is None or not is_ours(f, owner, node):
+        return BAD
+    if not arguments.may_call(f, node.func, BY_NAME["dynptr_data"], f"`{f.quoted(node.func)}`"):
+        return BAD
+    with f.at(node):
+        f.stored("")
+        size = f.number(size_of(kind))
+        address = f.builder.helper("dynptr_data", owner.base, f.register(at), size, type=Ptr("mem", nullable=True))
+    if owner.reserved:
+        f.records[address] = f.records[owner.base]
+    place = Reference(kind, "mem", address, objects=frozenset({owner.base.imm}), shared=not owner.reserved)
+    return keyed.noted(f, Nullable(place), node)
+
+
+def given(f: Translation, owner: Dynptr, node: ast.expr, releases: bool) -> Register | None:
+    """Its address, for a helper. None after an error."""
+    if not is_ours(f, owner, node):
+        return None
+    if releases and not owner.reserved:
+        f.error("E020", f"`{f.quoted(node)}` is a dynptr of memory, and no record", node, help="evs.reserve_dynptr(8)")
+        return None
+    if releases:
+        held.drop(f, f.records[owner.base])
+    return owner.base
 
 
 def _memory(f: Translation, value: Value, node: ast.expr, is_filled: bool) -> tuple[Register, int] | None:
@@ -177,4 +243,4 @@ def _number(f: Translation, value: Value, node: ast.expr) -> Number | None:
     return value
 
 
-__all__ = ["attribute", "of_memory", "reserve"]
+__all__ = ["attribute", "by_name", "given", "of_memory", "reserve"]

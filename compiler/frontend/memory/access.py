@@ -168,7 +168,8 @@ def _apart(to: Reference, source: Reference, size: int) -> bool:
     """Whether two places of `size` bytes do not overlap, or are the same."""
     if to.base is source.base:
         return abs(to.offset - source.offset) >= size or to.offset == source.offset
-    return bool(to.objects or source.objects) and not to.objects & source.objects
+    mine, other = (one.objects if one.space == "stack" else frozenset() for one in (to, source))
+    return bool(mine or other) and not mine & other
 
 
 def assign(f: Translation, to: Reference, value: Value, node: ast.expr, what: str) -> None:

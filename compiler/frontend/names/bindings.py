@@ -78,7 +78,7 @@ def read(f: Translation, node: ast.Name) -> Value:
                 help=f"bind it again: {node.id} = pkt...",
             )
     found = f.state.seen(bound)
-    if isinstance(found, Reference) and found.space == "ring":
+    if isinstance(found, Reference) and found.space in ("ring", "mem"):
         from bpfvm.compiler.frontend.maps import rings  # which asks for names
 
         return rings.check(f, found, node)

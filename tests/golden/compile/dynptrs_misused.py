@@ -29,11 +29,25 @@ def program(ctx):
     d.read()  #~ E013 takes memory to fill, and where they begin
     d.write(buffer, 1, 2)  #~ E013 takes bytes, and where they begin
     d.write(5)  #~ E020 is int; a dynptr reads and writes
+    d.data(5)  #~ E013 takes a struct or an array type, and where it begins
+    d.data(u8[4], -1)  #~ E021 is -1, and sizes and places have 32 bits
+    d.data(u8[4])[0] = 1  #~ E030 may be None here
+    part = d.data(u8[4], 2)
+    if part is not None:
+        bpf.dynptr(part)  #~ E020 is an array u8[4], and a dynptr is of memory in a map's value
+    bpf.helper.dynptr_data(d, 0, 8)[1] = 2  #~ E030 may be None here
+    bpf.helper.dynptr_data(d, 0, d.read(buffer))  #~ E020 is int, and the length is a constant
+    bpf.helper.dynptr_write(buffer, 0, buffer, 16, 0)  #~ E020 is an array u8[16]; `dst` of bpf_dynptr_write#202 is a dynptr
     d.submit()  #~ E037 a dynptr has no `submit`
     samples.reserve_dynptr(8)  #~ E037 has no attribute `reserve_dynptr`
     e = events.reserve_dynptr(8)
     e.submit(1)  #~ E013 takes no arguments
+    start = e.data(u64[1])
+    if start is None:
+        e.discard()
+        return 1
     e.submit()
+    start[0] = 1  #~ E036 was submitted or discarded before
     e.write(buffer)  #~ E036 was submitted or discarded before
     e.discard()  #~ E036 was submitted or discarded before
     g = events.reserve_dynptr(8)  #~ E035 is still held where `program` ends

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from bpfvm.lang.maps import Stack as Stack
     from bpfvm.lang.maps import StackTrace as StackTrace
     from bpfvm.lang.maps import TaskStorage as TaskStorage
+    from bpfvm.lang.maps import UserRing as UserRing
     from bpfvm.lang.maps import XskMap as XskMap
     from bpfvm.lang.maps import ip4prefix as ip4prefix
     from bpfvm.lang.maps import ip6prefix as ip6prefix
@@ -161,8 +162,8 @@ _EXPORTS = {
     "Range": "bpfvm.lang.functions.signature",
     **dict.fromkeys(("Array", "ArrayOf", "Bloom", "CgroupArray", "CgroupStorage", "Counter", "CpuMap", "DevMap", "Hash",
                      "HashOf", "Histogram", "InodeStorage", "LpmTrie", "PerfEvents", "ProgArray", "Queue", "Ring",
-                     "SkStorage", "SockHash", "SockMap", "Stack", "StackTrace", "TaskStorage", "XskMap", "ip4prefix",
-                     "ip6prefix"),
+                     "SkStorage", "SockHash", "SockMap", "Stack", "StackTrace", "TaskStorage", "UserRing", "XskMap",
+                     "ip4prefix", "ip6prefix"),
                     "bpfvm.lang.maps"),
     "pkt": "bpfvm.lang.packets.packet",
     **dict.fromkeys(("Object", "Program", "load", "session"), "bpfvm.program"),

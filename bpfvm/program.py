@@ -19,6 +19,7 @@ from bpfvm.lang.target import DEFAULT, Target
 from bpfvm.lang.types.layout import Layout, View, size_of
 from bpfvm.lang.types.pointers import Pointer
 from bpfvm.obj.model import MapSpec, ObjectSpec
+from bpfvm.obj.values.contents import Contents
 from bpfvm.tables.progs import BY_NAME
 from bpfvm.tables.sections import of_section
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from bpfvm.run.session import Session
     from bpfvm.verifier.report.verdict import Verdict
 
-Maps = Mapping[str, Mapping[Any, Any]]
+Maps = Mapping[str, Contents]
 Answers = Mapping[str, Callable[..., Any]]
 Numbers = Mapping[str, int]  # fields of a context, or registers, by name
 Memory = Mapping[int, bytes]  # by address

@@ -85,6 +85,10 @@ class EmulatedStore:
         assert isinstance(found, bytes), "values of one CPU are stored whole"
         return self._map.sys_update(key, found[:offset] + data + found[offset + len(data) :])
 
+    def send(self, message: bytes) -> int:
+        """Into a ring that programs drain."""
+        return self._map.send(message)
+
     def inner(self, key: bytes) -> Store | None:
         """The map at `key`."""
         found = self._map.sys_lookup(key)

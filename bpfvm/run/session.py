@@ -14,7 +14,7 @@ from bpfvm.lang.functions.signature import Signature
 from bpfvm.lang.types.layout import size_of
 from bpfvm.lang.types.structs import StructType
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
-from bpfvm.obj.values.contents import decode_entries, encode_entries
+from bpfvm.obj.values.contents import Contents, decode_entries, encode_entries
 from bpfvm.obj.values.typed_map import TypedMap
 from bpfvm.run.backend import Backend
 from bpfvm.run.mapview import MapView
@@ -38,7 +38,7 @@ class Session:
         spec: ObjectSpec,
         program: str,
         signature: Signature | None = None,
-        maps: Mapping[str, Mapping[Any, Any]] | None = None,
+        maps: Mapping[str, Contents] | None = None,
         recorded: bool = True,
         beside: Session | None = None,
     ) -> None:
@@ -204,7 +204,7 @@ class Session:
         return Fault(site.kind, site.message, source=site.source, machine=False)
 
 
-def _given_maps(spec: ObjectSpec, maps: Mapping[str, Mapping[Any, Any]]) -> dict[str, Entries]:
+def _given_maps(spec: ObjectSpec, maps: Mapping[str, Contents]) -> dict[str, Entries]:
     given = {}
     for name, contents in maps.items():
         if name not in spec.maps:

@@ -190,8 +190,9 @@ class Reference:
     """A struct or an array in memory, at `offset` bytes from the address `base`.
 
     space: a name of ir.types.SPACES. align: what `base` is a multiple of. objects: the stack objects in which it may
-    lie, or, in the space "mem", by whose dynptr it was reached. fixed: it can only be read. shared: other CPUs may store there at the same time. varies: at the head of a loop,
-    it may be another one on each turn. home: the map in whose value it lies, where that has a timer.
+    lie, or, in the space "mem", by whose dynptr it was reached. fixed: it can only be read. shared: other CPUs may
+    store there at the same time. varies: at the head of a loop, it may be another one on each turn. home: the map in
+    whose value it lies, where that has a timer.
     """
 
     type: Layout
@@ -266,10 +267,12 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Dynptr:
-    """A dynptr on the stack, at `base`. reserved: of a record, which is submitted or discarded."""
+    """A dynptr at `base`: on the stack, or of what a helper passes. reserved: of a record, which is submitted or
+    discarded. object: a Reference's `objects`, of its memory."""
 
     base: Register
     reserved: bool
+    object: int
 
     described = "a dynptr"
 

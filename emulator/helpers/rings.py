@@ -18,11 +18,11 @@ from bpfvm.emulator.maps.ringbuf import BUSY, LARGEST, RingBuffer
 from bpfvm.emulator.maps.userring import UserRing
 from bpfvm.emulator.memory import Pointer
 from bpfvm.tables.helpers import BY_NAME, call_name
+from bpfvm.tables.helpers.callbacks import MOST_MESSAGES
 
 NO_WAKEUP, FORCE_WAKEUP = 1, 2  # BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP: nobody sleeps here
 INDEX, CURRENT_CPU = M32, M32  # BPF_F_INDEX_MASK, BPF_F_CURRENT_CPU
 PACKET_SHIFT, PACKET = 32, ((1 << 20) - 1) << 32  # BPF_F_CTXLEN_MASK
-MOST_MESSAGES = 128 * 1024  # that one call drains (BPF_MAX_USER_RINGBUF_SAMPLES)
 
 _Kind = TypeVar("_Kind")
 
@@ -92,7 +92,12 @@ def user_ringbuf_drain(caller: Caller, store: MapStore, function: int, context: 
                 return -errno.EINVAL
             make(caller, place, LOCAL, address, size)
             count += 1
-            if caller.call(function, (place, context)) or count == MOST_MESSAGES:
+            try:
+                is_over = caller.call(function, (place, context)) or count == MOST_MESSAGES
+            except BaseException:  # a fault of CPython's: what compiled code calls ends the loop instead
+                next(messages, None)
+                raise
+            if is_over:
                 next(messages, None)
                 break
     finally:

@@ -88,6 +88,8 @@ class MapStore(Protocol):
 
     # user space
 
+    def send(self, message: bytes) -> int: ...
+
     def sys_lookup(self, key: bytes, flags: int = 0) -> Answer:
         """BPF_MAP_LOOKUP_ELEM. `key` of a bloom filter is the value that is asked for."""
 

@@ -132,6 +132,12 @@ class Store:
         """The machine fault of a call that no kernel would have loaded."""
         return Stop("helper", f"map {self.spec.name}: {refusal(self.spec.type, helper)}")
 
+    # user space: memory that it shares with the kernel
+
+    def send(self, message: bytes) -> int:
+        """A message into a ring that programs drain; -EINVAL for other types."""
+        return -errno.EINVAL
+
     # user space: the system call
 
     def sys_lookup(self, key: bytes, flags: int = 0) -> Answer:

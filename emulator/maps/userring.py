@@ -34,6 +34,9 @@ class UserRing(Store):
         super().__init__(system, spec)
         self.size = ring_size(spec)
         memory = system.arena.allocate(f"{spec.name} messages", POSITIONS + 2 * self.size, "map", False, False)
+        memory.within = self._within
+        self._memory = memory
+        self._message: Region | None = None  # that a callback sees now
         self._positions, self._base = memory.data[:POSITIONS].cast("Q"), memory.base + POSITIONS
         self._place = system.arena.allocate(f"{spec.name} dynptr", 16, "dynptr")
         self.busy = False
@@ -51,12 +54,22 @@ class UserRing(Store):
             address = self._base + (at & self.size - 1) + HEADER
             word = self.words[address - HEADER >> 2]
             if not word & DISCARD:
-                yield address, word & LENGTH
+                size = word & LENGTH
+                part = self.view[address : address + size]
+                self._message = Region(f"{self.spec.name} message", address, size, "object", part)
+                yield address, size
+                self._message = None
             positions[_CONSUMER] = at + whole(word & LENGTH)
+
+    def _within(self, offset: int) -> Pointer:
+        """The message that a callback sees, where an address is in it."""
+        message = self._message
+        at = self._memory.base + offset - message.base if message is not None else -1
+        return Pointer(message, at) if message is not None and 0 <= at < message.size else Pointer(self._memory, offset)
 
     def reload(self) -> None:
         """No program drains it between two instructions."""
-        self.busy = False
+        self.busy, self._message = False, None
 
     def entries(self) -> Entries:
         """Messages that no program took yet, oldest first."""

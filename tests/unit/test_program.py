@@ -84,7 +84,7 @@ def test_functions_of_scalars() -> None:
         (lambda: scaled.emulate(1, 2.5), UsageError, "b takes an integer, not 2.5"),
         (lambda: bpf.xdp(3), UsageError, "a plain Python function, not of 3"),  # type: ignore[call-overload]
         (lambda: bpf.kprob, AttributeError, "bpf has no 'kprob' in this version"),  # type: ignore[attr-defined]
-        (lambda: bpfvm.UserRing, AttributeError, "bpfvm has no 'UserRing' in this version"),
+        (lambda: bpfvm.Arena, AttributeError, "bpfvm has no 'Arena' in this version"),
         (lambda: bpfvm.load(str(ROOT / "README.md")), bpfvm.LoadError, "README.md"),
     ],
 )

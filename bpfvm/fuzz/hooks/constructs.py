@@ -52,6 +52,7 @@ UNMADE: Mapping[str, str] = {
         for kind in ("TaskStorage", "SkStorage", "InodeStorage", "CgroupStorage")
         for name in _STORED
     },
+    "UserRing drain": "what helpers call is a function of its own: tests/programs/userrings.py",
     "LpmTrie add": "tries have no default: it is refused by its own message",
     "StackTrace id": "call stacks: emulators have none, and give -EFAULT where the kernel has one",
     "pkt-l3.adjust_head": "no program without a link layer has the helper",

@@ -89,7 +89,8 @@ def _rows(module: Module, kind: Kind) -> Sequence[int]:
     module.pieces, module.placed = views.piece, views.placed
     module.leaves += (*views.leaves(), *context.leaves(), *maps.leaves(), *queues.leaves())
     module.tests += (*views.tests(), *maps.tests(), *queues.tests(), *timers.tests(), *elements.tests(module))
-    module.statements += (*walks.rows(), *context.rows(), *maps.rows(), *queues.rows(), *events.rows(), *timers.rows(), *dynptrs.rows())
+    module.statements += (*walks.rows(), *context.rows(), *maps.rows(), *queues.rows(), *events.rows())
+    module.statements += (*timers.rows(), *dynptrs.rows())
     return seen.ends
 
 

@@ -7,11 +7,14 @@ share one: each call has buffers of its own while it lasts.
 from __future__ import annotations
 
 import ctypes
+import errno
 from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
 from bpfvm.kernel.host.sizes import BYTE_ORDER, object_id, possible_cpus
 from bpfvm.kernel.maps.batch import descriptor
+from bpfvm.kernel.readers.ring import stride
+from bpfvm.kernel.readers.user_ring import UserRing
 from bpfvm.kernel.sys import (
     MAP_DELETE_ELEM,
     MAP_GET_NEXT_KEY,
@@ -109,6 +112,16 @@ class Calls:
     def sys_lookup_and_delete(self, key: bytes, flags: int = 0) -> Answer:
         """BPF_MAP_LOOKUP_AND_DELETE_ELEM."""
         return self._asked(MAP_LOOKUP_AND_DELETE, key, flags)
+
+    def send(self, message: bytes) -> int:
+        """A message into a user ring buffer; -EINVAL for other types of map."""
+        if self.spec.type != "user_ringbuf":
+            return -errno.EINVAL
+        with UserRing.of(self._fd, self.spec.name, self.spec.max_entries) as ring:
+            if stride(len(message)) > ring.free:
+                return -errno.ENOSPC
+            ring.send(message)
+        return 0
 
     def next_key(self, key: bytes | None) -> bytes | int:
         """BPF_MAP_GET_NEXT_KEY."""

@@ -150,6 +150,10 @@ class KernelStore:
         assert isinstance(found, bytes), "values of one CPU are stored whole"
         return self._calls.sys_update(key, found[:offset] + data + found[offset + len(data) :], _EXIST)
 
+    def send(self, message: bytes) -> int:
+        """Into a ring that programs drain."""
+        return self._calls.send(message)
+
     def inner(self, key: bytes) -> Store | None:
         """The map at `key`."""
         number = self._calls.number_at(key)

@@ -178,6 +178,10 @@ def _passed(on: Machine, row: Row, owner: Any, words: Sequence[int]) -> Iterator
             yield found.copy() if isinstance(found, View) else found
         elif kind == "value":
             yield view(value_type(owner), Memory(on), one)
+        elif kind == "dynptr":
+            from bpfvm.lang.helpers.dynptrs import Dynptr  # which calls helpers as this does
+
+            yield Dynptr(on, one, reserved=False)
         else:
             raise TypeError(f"{row.name} passes a function what this version does not follow")
 

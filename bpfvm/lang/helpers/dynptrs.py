@@ -43,8 +43,12 @@ class Dynptr:
         """A struct or an array that lies there from `offset` on, or None where it does not fit."""
         if not isinstance(type, Layout):
             raise TypeError("data() takes a struct or an array type, and where it begins")
-        address = self._on.helper("dynptr_data", self.__bpf_dynptr__, offset, size_of(type))
+        address = self.reach(size_of(type), offset)
         return view(type, Memory(self._on), address) if address else None
+
+    def reach(self, size: int, offset: int = 0) -> int:
+        """The address of so many bytes, 0 where they do not fit."""
+        return self._on.helper("dynptr_data", self.__bpf_dynptr__, offset, size)
 
     def submit(self) -> None:
         """Give the record to user space."""

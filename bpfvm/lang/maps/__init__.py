@@ -15,6 +15,7 @@ from bpfvm.lang.maps.sockets import Sockets, SockHash, SockMap
 from bpfvm.lang.maps.storages import CgroupStorage, InodeStorage, ObjectStorage, SkStorage, TaskStorage
 from bpfvm.lang.maps.targets import CgroupArray, CpuMap, DevMap, ProgArray, Redirects, StackTrace, XskMap
 from bpfvm.lang.maps.trie import LpmTrie, ip4prefix, ip6prefix
+from bpfvm.lang.maps.userring import UserRing
 
 
 def made(type: str, max_entries: int, key: Any, value: Any) -> Map:
@@ -36,5 +37,6 @@ __all__ = [
     "MAX_ENTRIES", "NOEXIST", "Array", "ArrayOf", "Bloom", "CgroupArray", "CgroupStorage", "Counter", "CpuMap",
     "DevMap", "Events", "Hash", "HashOf", "Hashed", "Histogram", "InodeStorage", "Keyed", "LpmTrie", "Map", "MapError",
     "Nested", "ObjectStorage", "PerfEvents", "ProgArray", "Pushed", "Queue", "Redirects", "Ring", "SkStorage",
-    "SockHash", "SockMap", "Sockets", "Stack", "StackTrace", "TaskStorage", "XskMap", "ip4prefix", "ip6prefix",
+    "SockHash", "SockMap", "Sockets", "Stack", "StackTrace", "TaskStorage", "UserRing", "XskMap",
+    "ip4prefix", "ip6prefix",
 ]  # fmt: skip

@@ -68,6 +68,9 @@ class Store(Protocol):
     def inner(self, key: bytes) -> Store | None:
         """The map that stands at `key` of a map of maps."""
 
+    def send(self, message: bytes) -> int:
+        """A message into a ring that programs drain: 0, or -ENOSPC."""
+
     @property
     def records(self) -> Records | None:
         """Of a map of events."""
@@ -137,6 +140,10 @@ class Kept:
         return iter(self._elements.items())
 
     def patch(self, key: bytes, offset: int, data: bytes) -> int:
+        """Not any more."""
+        return -errno.EROFS
+
+    def send(self, message: bytes) -> int:
         """Not any more."""
         return -errno.EROFS
 

@@ -9,10 +9,10 @@ Without BTF, keys and values are bytes, and hex text in JSON. A per-CPU value is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, cast
 
-from bpfvm.core.errors import LoadError
+from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries
 from bpfvm.obj.btf.table import POINTER_SIZE, Btf
 from bpfvm.obj.btf.types import Array, Enum, Enum64, Float, Int, Member, Ptr, Struct, Type, Union
@@ -21,8 +21,12 @@ from bpfvm.obj.values.shapes import BitField, Field, Number, Order, Raw, Real, R
 from bpfvm.tables.maps import BY_NAME
 
 MAX_NESTING = 32  # the kernel's limit for types in one another (MAX_RESOLVE_DEPTH, kernel/bpf/btf.c)
+_MESSAGES = "user_ringbuf"  # its contents are messages, the oldest first: a list, numbered where they are shown
 MAX_NUMBER = 16  # bytes of the widest integer
 MOST_VALUES, VALUES_PER_BYTE = 1 << 16, 64  # what a shape may show; unions show one byte several times
+
+
+Contents: TypeAlias = "Mapping[Any, Any] | Sequence[Any]"  # of one map
 
 
 class FrozenRecord(Mapping[str, Any]):
@@ -51,6 +55,8 @@ class FrozenRecord(Mapping[str, Any]):
 
 def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str) -> dict[Any, Any]:
     """Typed contents, in the order given. Keys that are structs or arrays are FrozenRecord and tuple."""
+    if spec.type == _MESSAGES:
+        return {at: bytes(data) for at, (_, data) in enumerate(entries) if isinstance(data, bytes)}
     key = shape_of(btf, spec.key_type, spec.key_size, endian)
     value = shape_of(btf, spec.value_type, spec.value_size, endian)
     if holds_names(spec):
@@ -61,8 +67,13 @@ def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str
     }
 
 
-def encode_entries(spec: MapSpec, btf: Btf | None, contents: Mapping[Any, Any], endian: str) -> Entries:
+def encode_entries(spec: MapSpec, btf: Btf | None, contents: Contents, endian: str) -> Entries:
     """Bytes of typed contents. LoadError that names map, entry and member for what does not fit."""
+    if spec.type == _MESSAGES:
+        messages = contents.values() if isinstance(contents, Mapping) else contents
+        return [(b"", message_of(spec.name, one)) for one in messages]
+    if not isinstance(contents, Mapping):
+        raise UsageError(f"a list gives messages, and map {spec.name} is of type {spec.type}: give a mapping")
     key = shape_of(btf, spec.key_type, spec.key_size, endian)
     value = shape_of(btf, spec.value_type, spec.value_size, endian)
     row = BY_NAME.get(spec.type)
@@ -82,6 +93,13 @@ def encode_entries(spec: MapSpec, btf: Btf | None, contents: Mapping[Any, Any], 
         else:
             entries.append((key.parse(name, f"{where} key"), value.parse(one, where)))
     return entries
+
+
+def message_of(name: str, one: Any) -> bytes:
+    """The bytes of a message for a ring that programs drain. UsageError for what is none."""
+    if not isinstance(one, bytes | bytearray | memoryview) and not hasattr(one, "__bytes__"):
+        raise UsageError(f"map {name}: a message is bytes or a struct, not {type(one).__name__}")
+    return bytes(one)
 
 
 def holds_names(spec: MapSpec) -> bool:

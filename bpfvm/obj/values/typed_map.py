@@ -4,6 +4,7 @@ What a machine does with one element is `Elements`, whose answers are those of b
 
     m[key], m[key] = value, del m[key], key in m, len(m), m.items(), m.pop(key), m.setdefault(key, value)
     queue.push(value), queue.pop(), queue.peek()            queues and stacks
+    ring.push(message)                                      rings that programs drain
     bloom.add(value), value in bloom                        bloom filters
     data["counter"], data["counter"] = 5                    global variables of .data, .bss and .rodata
 
@@ -26,7 +27,7 @@ from bpfvm.core.errors import UsageError
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import DataSec, Var
 from bpfvm.obj.model import MapSpec
-from bpfvm.obj.values.contents import shape_of
+from bpfvm.obj.values.contents import message_of, shape_of
 from bpfvm.obj.values.records import Codec, codec_of
 from bpfvm.obj.values.shapes import Field, Number, Order, Raw, Record, Shape
 from bpfvm.tables.maps import BY_NAME, FLAGS
@@ -58,6 +59,8 @@ class Elements(Protocol):
     def sys_lookup_and_delete(self, key: bytes, flags: int = 0) -> bytes | list[bytes] | int: ...
 
     def next_key(self, key: bytes | None) -> bytes | int: ...
+
+    def send(self, message: bytes) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,11 @@ class TypedMap(MutableMapping[Any, Any]):
     # types without keys
 
     def push(self, value: Any, replace: bool = False) -> None:
-        """Put `value` into a queue or onto a stack; replace: in place of the oldest where it is full."""
+        """Put `value` into a queue or onto a stack; replace: in place of the oldest where it is full. Into a ring that
+        programs drain, bytes or what bytes() accepts."""
+        if self.spec.type == "user_ringbuf":
+            self._sent_message(value)
+            return
         if not self._queued:
             raise self._not("has no push(); store with m[key] = value")
         self._pushed(value, PRESENT if replace else 0)
@@ -294,6 +301,13 @@ class TypedMap(MutableMapping[Any, Any]):
         if isinstance(found, list):
             return [self.value_codec.decode(one) for one in found]
         return bytes(found).decode(errors="replace") if self._named else self.value_codec.decode(found)
+
+    def _sent_message(self, value: Any) -> None:
+        result = self._elements.send(message_of(self.spec.name, value))
+        if result == -errno.ENOSPC:
+            raise UsageError(f"map {self.spec.name}: no room for this message; run a program that drains the ring")
+        if result:
+            raise self._error(result, "stored", None)
 
     def _pushed(self, value: Any, flags: int) -> None:
         result = self._elements.sys_update(b"", self.value_codec.encode(value, self._value_place), flags)

@@ -10,6 +10,7 @@ from bpfvm.tables.helpers.row import Arg
 
 # What bpf_for_each_map_elem goes through (the types with map_for_each_callback in struct bpf_map_ops, Linux 6.18)
 WALKED = frozenset({"array", "percpu_array", "hash", "lru_hash", "percpu_hash", "lru_percpu_hash"})
+MOST_MESSAGES = 128 * 1024  # that one call of bpf_user_ringbuf_drain takes out (BPF_MAX_USER_RINGBUF_SAMPLES)
 
 
 @dataclass(frozen=True, slots=True)

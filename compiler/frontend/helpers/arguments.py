@@ -258,10 +258,6 @@ class _Words:
                 return self._object(kind, value, node, name)
             case Arg.CTX | Arg.CTX_OR_NULL if isinstance(value, ContextValue) and not value.inside:
                 return f.builder.ctx()
-            case Arg.DYNPTR | Arg.DYNPTR_GIVEN if isinstance(value, Dynptr):
-                from bpfvm.compiler.frontend.helpers import dynptrs  # which gives numbers as this does
-
-                return dynptrs.given(f, value, node, kind is Arg.DYNPTR_GIVEN)
             case Arg.MAP if isinstance(value, MapValue):
                 return self._map(value)
             case Arg.TEXT if (found := access.constant_bytes(value)) is not None and not isinstance(value, Reference):
@@ -269,6 +265,16 @@ class _Words:
                 return f.behind(base, f.number(offset)) if offset else base
             case _ if kind in MEMORY:
                 return self._memory(kind, value, node, name)
+        if kind in _DYNPTRS and isinstance(value, Dynptr):
+            from bpfvm.compiler.frontend.helpers import dynptrs  # which gives numbers as this does
+
+            return dynptrs.given(f, value, node, kind is Arg.DYNPTR_GIVEN)
+        self._wrong(kind, value, node, name)
+        return None
+
+    def _wrong(self, kind: Arg, value: Value, node: ast.expr, name: str) -> None:
+        """E020, or E063, for what the helper does not take."""
+        f = self.f
         what = f"`{f.quoted(node)}` is {value.described}; `{name}` of {self.row.called} is {kind.value}"
         if kind in _DYNPTRS:
             no_dynptr(f, value, node, name, self.row, kind)
@@ -276,7 +282,6 @@ class _Words:
             f.error("E020", what, node, help=f"name {kind.value}")
         else:
             f.error("E063", f"{what}, which this version cannot give", node, help=_INSTEAD.get(kind, "another helper"))
-        return None
 
     def _number(self, kind: Arg, number: Number, node: ast.expr, name: str) -> Register | None:
         f = self.f

@@ -14,25 +14,30 @@ from typing import TYPE_CHECKING
 from bpfvm.compiler.frontend.control import called, flow
 from bpfvm.compiler.frontend.control.turns import Turns
 from bpfvm.compiler.frontend.functions import closures, inlined
-from bpfvm.compiler.frontend.helpers import arguments
-from bpfvm.compiler.frontend.maps import entries
+from bpfvm.compiler.frontend.helpers import arguments, dynptrs
+from bpfvm.compiler.frontend.maps import elements, entries
+from bpfvm.compiler.frontend.memory import place as places_in
 from bpfvm.compiler.frontend.numbers import compare
 from bpfvm.compiler.frontend.state import End, Ends
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import BAD, INT, Bad, Inner, MapValue, Nothing, Number, Reference, Value
+from bpfvm.compiler.frontend.types import BAD, INT, Bad, Dynptr, Inner, MapValue, Nothing, Number, Reference, Value
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.helpers.callables import parameters, result_of, value_type
+from bpfvm.lang.maps import UserRing
+from bpfvm.lang.types.arrays import array_of
 from bpfvm.lang.types.interval import Interval
-from bpfvm.tables.helpers.callbacks import CALLBACKS, WALKED, places
+from bpfvm.lang.types.scalars import Storage
+from bpfvm.tables.helpers import BY_NAME
+from bpfvm.tables.helpers.callbacks import CALLBACKS, MOST_MESSAGES, WALKED, places
 from bpfvm.tables.helpers.row import Helper
 
 if TYPE_CHECKING:
     from bpfvm.compiler.frontend.calls import Arguments
 
-_NAMES = ("number", "map", "key", "value")  # what a function can be passed
+_NAMES = ("number", "map", "key", "value", "dynptr")  # what a function can be passed
+_LEAST = 8  # bytes that a message takes
 _INSTEAD = {
     "find_vma": "current().mm tells of the task's memory: current().mm.start_stack",
-    "user_ringbuf_drain": "jobs = Queue(Job, 64): user space pushes, and the program takes out: job = jobs.pop()",
 }
 
 
@@ -54,7 +59,7 @@ def call(f: Translation, node: ast.Call, row: Helper, given: Arguments) -> Value
     if not isinstance(callee, Inner) and not inlined.is_function(callee):
         what = f"`{f.quoted(given.nodes[function])}` is {callee.described}, and {row.called} calls a function"
         return f.error("E020", what, given.nodes[function], help="def body(index): ...")
-    if not arguments.may_call(f, node.func, row, f"`{name}`") or not _walked(f, owner, given.nodes[0]):
+    if not arguments.may_call(f, node.func, row, f"`{name}`") or not _goes_through(f, row, owner, given.nodes[0]):
         return BAD
     operands = arguments.words_of(f, row, given, [*range(function), *range(context + 1, len(given.values))])
     if operands is None:
@@ -63,9 +68,27 @@ def call(f: Translation, node: ast.Call, row: Helper, given: Arguments) -> Value
     return _loop(f, node, row, (callee, given.nodes[function]), (owner, operands, beside))
 
 
-def _walked(f: Translation, owner: Value, node: ast.expr) -> bool:
-    """Whether the kernel goes through a map that is given. E063 for others."""
-    if not isinstance(owner, MapValue) or owner.declared.type in WALKED:
+def drain(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
+    """`ring.drain(body)`, `ring.drain(body, context)`: the function gets records of the ring's type."""
+    row, name = BY_NAME["user_ringbuf_drain"], f.quoted(node.func)
+    if any(isinstance(one, Bad) for one in values):
+        return BAD
+    if not isinstance(values[0], Inner) and not inlined.is_function(values[0]):
+        what = f"`{f.quoted(nodes[0])}` is {values[0].described}, and `{name}` calls a function"
+        return f.error("E020", what, nodes[0], help="def body(record): ...")
+    if not arguments.may_call(f, node.func, row, f"`{name}`"):
+        return BAD
+    declared = elements.declare(f, owner, node, row.name)
+    return _loop(f, node, row, (values[0], nodes[0]), (owner, [declared], values[1:]), is_typed=True)
+
+
+def _goes_through(f: Translation, row: Helper, owner: Value, node: ast.expr) -> bool:
+    """Whether the kernel goes through a map that is given. E063 for others, E020 for what is drained and no such."""
+    if row.name == "user_ringbuf_drain" and isinstance(owner, MapValue) and not isinstance(owner.declared, UserRing):
+        what = f"`{owner.name}` is a map of type {owner.declared.type}, and programs drain those of user_ringbuf"
+        f.error("E020", what, node, help=f"{owner.name} = UserRing(Job, 1 << 16)")
+        return False
+    if not isinstance(owner, MapValue) or row.name != "for_each_map_elem" or owner.declared.type in WALKED:
         return True
     f.error(
         "E063",
@@ -79,8 +102,9 @@ def _walked(f: Translation, owner: Value, node: ast.expr) -> bool:
 
 def _loop(
     f: Translation, node: ast.Call, row: Helper, callee: tuple[Value, ast.expr],
-    given: tuple[Value, Sequence[Register], Sequence[Value]],
+    given: tuple[Value, Sequence[Register], Sequence[Value]], *, is_typed: bool = False,
 ) -> Value:  # fmt: skip
+    """is_typed: a dynptr is passed as the record that it holds."""
     owner, operands, beside = given
     turns = Turns(f, node)
     stops: Ends = []
@@ -91,6 +115,8 @@ def _loop(
 
         def translate() -> None:
             values = [_value(f, again, place, owner, node) for place in range(len(passed))]
+            if is_typed:
+                values = [_record(f, one, owner, node) for one in values]
             stops.extend(_turn(f, node, callee, [*values, *beside]))
 
         turns.body(f, translate)
@@ -100,6 +126,8 @@ def _loop(
         most = max(0, min(LIMIT, owner.range.hi))
     elif isinstance(owner, MapValue):
         most = owner.declared.max_entries
+        if isinstance(owner.declared, UserRing):
+            most = min(MOST_MESSAGES, most // _LEAST)
     exits, again = called.loop(f, node, row.name, operands, (), body, most)
     flow.enter(f, [*exits, *stops])
     f.state.names.pop(turns.name, None)
@@ -117,12 +145,29 @@ def _value(f: Translation, again: Register, place: int, owner: Value, node: ast.
             most = max(0, min(most, owner.range.hi - 1))
         return Number(INT, Interval(0, most), called.given(f, again, place))
     assert isinstance(owner, MapValue), "the others are of maps"
+    if kind == "dynptr":
+        return Dynptr(called.given(f, again, place), reserved=False, object=len(f.target.slots))
     if kind == "map":
         return owner if owner.register is None else replace(owner, register=called.given(f, again, place))
     if kind == "key":
         return entries.key(f, owner, called.given(f, again, place), node)
     return Reference(value_type(owner.declared), "map_value", called.given(f, again, place),
                      shared=not owner.declared.is_per_cpu, home=owner.timed)  # fmt: skip
+
+
+def _record(f: Translation, one: Value, owner: Value, node: ast.Call) -> Value:
+    """The record that a message holds."""
+    assert isinstance(one, Dynptr), "a message is one"
+    assert isinstance(owner, MapValue), "its ring"
+    assert isinstance(owner.declared, UserRing), "its ring"
+    kind = owner.declared.record
+    if kind is None:
+        return one
+    layout = array_of(kind, 1) if isinstance(kind, Storage) else kind
+    there = dynptrs.reach(f, one, node, layout, f.number(0))
+    text = f"a message of {owner.name} is shorter than {kind.__name__}"
+    f.fault_if("eq", there.base, f.number(0), "IndexError", text, node)
+    return places_in.read(f, places_in.Place(there, kind, "the record"))
 
 
 def _turn(f: Translation, node: ast.Call, callee: tuple[Value, ast.expr], values: list[Value]) -> list[End]:

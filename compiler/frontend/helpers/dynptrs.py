@@ -64,7 +64,7 @@ def of_memory(f: Translation, node: ast.Call, given: Arguments) -> Value:
         slot, size = f.stack("dynptr", SIZE, node), f.number(size_of(value.type))
         f.stored("")
         f.builder.helper("dynptr_from_mem", f.pointer(value), size, f.number(0), slot)
-    return Dynptr(slot, reserved=False)
+    return Dynptr(slot, reserved=False, object=slot.imm)
 
 
 def reserve(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
@@ -80,7 +80,7 @@ def reserve(f: Translation, owner: MapValue, node: ast.Call, values: list[Value]
     f.records[slot] = held.take(
         f, f"the dynptr of `{owner.name}`", node, partial(_discarded, slot), help="d.submit() or d.discard()"
     )
-    return Dynptr(slot, reserved=True)
+    return Dynptr(slot, reserved=True, object=slot.imm)
 
 
 def _discarded(slot: Register, f: Translation) -> None:
@@ -183,14 +183,18 @@ def _there(
         return BAD
     if not arguments.may_call(f, node.func, BY_NAME["dynptr_data"], f"`{f.quoted(node.func)}`"):
         return BAD
+    return keyed.noted(f, Nullable(reach(f, owner, node, kind, f.register(at))), node)
+
+
+def reach(f: Translation, owner: Dynptr, node: ast.Call, kind: Layout, offset: Register) -> Reference:
+    """Where its memory is from `offset` on: the address is 0 where it does not fit."""
     with f.at(node):
         f.stored("")
         size = f.number(size_of(kind))
-        address = f.builder.helper("dynptr_data", owner.base, f.register(at), size, type=Ptr("mem", nullable=True))
+        address = f.builder.helper("dynptr_data", owner.base, offset, size, type=Ptr("mem", nullable=True))
     if owner.reserved:
         f.records[address] = f.records[owner.base]
-    place = Reference(kind, "mem", address, objects=frozenset({owner.base.imm}), shared=not owner.reserved)
-    return keyed.noted(f, Nullable(place), node)
+    return Reference(kind, "mem", address, objects=frozenset({owner.object}), shared=not owner.reserved)
 
 
 def given(f: Translation, owner: Dynptr, node: ast.expr, releases: bool) -> Register | None:
@@ -243,4 +247,4 @@ def _number(f: Translation, value: Value, node: ast.expr) -> Number | None:
     return value
 
 
-__all__ = ["attribute", "by_name", "given", "of_memory", "reserve"]
+__all__ = ["attribute", "by_name", "given", "of_memory", "reach", "reserve"]

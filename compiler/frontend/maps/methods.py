@@ -27,6 +27,7 @@ from bpfvm.lang.maps import (
     Ring,
     Sockets,
     StackTrace,
+    UserRing,
 )  # fmt: skip
 
 Call = Callable[[Translation, MapValue, ast.Call, list[Value], list[ast.expr]], Value]
@@ -108,6 +109,7 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
     ),
     "call": (Method(ProgArray, ("ctx", "index"), 2, mapped.call),),
     "current": (Method(CgroupArray, ("index",), 1, mapped.current),),
+    "drain": (Method(UserRing, ("body", "context"), 1, rings.drain),),
     "get": (Method(Keyed, ("key", "default"), 1, keyed.get),),
     "id": (Method(StackTrace, ("user", "skip"), 0, mapped.stack_id),),
     "items": (Method(Keyed, (), 0, _entries(keyed=True)),),

@@ -123,6 +123,13 @@ def _output(f: Translation, owner: MapValue, node: ast.Call, address: Register, 
     return NOTHING
 
 
+def drain(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
+    """`ring.drain(body)`."""
+    from bpfvm.compiler.frontend.helpers import callbacks  # which writes functions out
+
+    return callbacks.drain(f, owner, node, values, nodes)
+
+
 # Records
 
 

@@ -1,0 +1,83 @@
+"""Rings that user space writes and programs drain: records, messages of any size, what ends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bpfvm import Array, UserRing, bpf, s64, struct, u8, u16, u32, u64
+from tests.contract.inputs import Corpus
+
+case = Corpus()
+CASES = case.cases
+
+
+@struct
+class Job:
+    id: u32 = 0
+    size: u16 = 0
+
+
+jobs = UserRing(Job, 4096, name="drained_jobs", contents=[Job(id=n, size=n * 7) for n in range(40)])
+short = UserRing(Job, 4096, name="drained_short", contents=[Job(id=1), Job(id=2), b"abc", Job(id=3), b""])
+numbers = UserRing(u64, 4096, name="drained_numbers", contents=[1, 1 << 63, b"12345678tail", 5])
+_GIVEN = [b"", b"a", b"message", b"x" * 100, bytes(3000), b"z"]
+messages = UserRing(None, 4096, name="drained_messages", contents=_GIVEN)
+done = Array(u64, 4, name="drained_done")
+
+
+@case((3,), (0,), (200,), (255,), (1,))
+def drained_until(n: u8) -> s64:
+    """A function inside of this one: how many it got, and where it stopped."""
+    total = 0
+    last = 0
+
+    def body(job: Job) -> int:
+        nonlocal total, last
+        total += job.size
+        last = job.id
+        job.size = 9
+        return job.id % 16 == n
+
+    got = jobs.drain(body)
+    return got * 1_000_000 + total * 100 + last
+
+
+def kept(job: Any, state: Any) -> None:
+    state.id += job.id
+    state.size += 1
+    done[job.id] += job.size + 1
+
+
+@case((), (), ())
+def drained_with_context() -> s64:
+    """One of the module, with its context; a message that is shorter than a record ends the program."""
+    state = Job()
+    return short.drain(kept, state) * 100 + state.id * 10 + state.size
+
+
+@case((2,), (9,))
+def drained_numbers_(n: u8) -> s64:
+    """Records that are numbers, and a lambda."""
+    some = numbers.drain(lambda one: one == 5 or n == 2)
+    return some * 10 + numbers.drain(lambda one: 0)
+
+
+@case((4,), (9,), (1,))
+def drained_messages_(n: u8) -> u64:
+    """Messages as dynptrs: parts of them, past their ends too; and a ring that is drained within itself."""
+    total = u64(0)
+
+    def body(message: Any) -> int:
+        nonlocal total
+        head = message.data(u8[4])
+        first = u8[1]()
+        found = message.read(first)
+        if head is not None:
+            head[0] ^= 1
+            total += head[0] + head[3]
+        total = total * 7 + u64(message.write(b"q", 2)) + first[0] + u64(found)
+        total += u64(messages.drain(lambda _: 0))
+        return 0
+
+    got = bpf.helper.user_ringbuf_drain(messages, body, None, n)
+    return total * 100 + u64(got)

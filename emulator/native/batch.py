@@ -6,21 +6,17 @@ sense. Between slices Python runs, so that Ctrl-C and progress bars work.
 
 from __future__ import annotations
 
-import ctypes
 import mmap
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Protocol, TypeAlias
 
 from bpfvm.core.bits import M32
-from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Fault, Input, Result
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.machine import Loaded
 from bpfvm.emulator.maps.array import ArrayMap
-from bpfvm.emulator.memory import Arena, Region
+from bpfvm.emulator.native.pages import Pages
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.walk import COUNTED, DONE, ODD, TOLD, TRAPPED, Walk
 from bpfvm.isa.ops import Kind
@@ -32,8 +28,6 @@ from bpfvm.tables.sections import of_section
 SLICE = 1 << 16  # packets between two looks at signals
 WINDOW = 1 << 24  # bytes of a file that are mapped at a time: what stays resident of it
 COUNTS = [f"count{value}" for value in range(COUNTED)]
-MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 2, 0x10, 0x20, 0x4000  # mmap(2)
-MADV_POPULATE_READ = 22  # madvise(2), from Linux 5.14 on
 # Helpers that see nothing of a run but their arguments and rings; all others want each packet to be a run of Python's
 _PLAIN = """
 map_lookup_elem map_update_elem map_delete_elem map_push_elem map_pop_elem map_peek_elem map_lookup_percpu_elem
@@ -112,8 +106,7 @@ class Batch:
         assert isinstance(loaded.tier, Runtime), "asked of why_not before"
         self._loaded, self._tier, self._system = loaded, loaded.tier, loaded.system
         self._given = replace(base, packet=b"")
-        self._window = self._system.arena.allocate("capture", WINDOW + mmap.PAGESIZE, "packet")
-        self._window.foreign = True
+        self._pages = Pages(self._system.arena, WINDOW)
         self._walk = Walk(budget=loaded.budget, cpus=cpus)
         self._rings = bool(self._tier.rings)
         store = self._system.maps.get(record) if record is not None else None
@@ -124,7 +117,7 @@ class Batch:
         return self
 
     def __exit__(self, *error: object) -> None:
-        unmap_file(self._system.arena, self._window)
+        self._pages.close()
 
     def run(
         self, capture: Capture, plain: Plain, first: int, limit: int | None, sample: Sample | None = None
@@ -143,7 +136,8 @@ class Batch:
         while True:
             offset = place // mmap.PAGESIZE * mmap.PAGESIZE
             end = min(offset + WINDOW, capture.size)
-            map_file(self._system.arena, self._window, capture.number, offset, end - offset)
+            self._pages.map(capture.number, offset, end - offset)
+            self._pages.fetch(self._pages.base, self._pages.base + end - offset)
             self._offset = offset
             for one in self._slices(place - offset, end - offset, left):
                 one.at += offset
@@ -156,7 +150,7 @@ class Batch:
 
     def _slices(self, at: int, end: int, left: int | None) -> Iterator[Slice]:
         """The slices of the pages that are mapped. at, end: places in them."""
-        walk, base = self._walk, self._window.base
+        walk, base = self._walk, self._pages.base
         walk.at, walk.end = base + at, base + end
         while True:
             for name in ("packets", "bytes", "insns", *COUNTS):
@@ -210,41 +204,3 @@ class Batch:
             return tier.walk(self._code, self._loaded.code, context, self._given.seed, walk), None
         except Stop as stop:
             return TRAPPED, self._loaded.fault(stop.kind, stop.message, tier.slot)
-
-
-def map_file(arena: Arena, window: Region, number: int, offset: int, size: int) -> None:
-    """Put pages of a file in the arena. Changes of a program's stay its own. Unavailable where the host refuses."""
-    unmap_file(arena, window)
-    where = arena.host + window.base
-    found = _mmap()(where, size, mmap.PROT_READ | mmap.PROT_WRITE, MAP_PRIVATE | MAP_FIXED, number, offset)
-    if found != where:
-        raise Unavailable(f"the host does not map the capture: {os.strerror(ctypes.get_errno())}")
-    _madvise()(where, size, MADV_POPULATE_READ)  # at once, not by a fault now and then; where that is not known, so
-
-
-def unmap_file(arena: Arena, window: Region) -> None:
-    """Put memory of the arena's own in place of the file's."""
-    if not arena.is_open:
-        return
-    flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE
-    protection = mmap.PROT_READ | mmap.PROT_WRITE
-    _mmap()(arena.host + window.base, window.size, protection, flags, -1, 0)
-
-
-@cache
-def _madvise() -> Callable[..., int]:
-    """madvise(2), for advice that Python's own module does not give."""
-    call = ctypes.CDLL(None, use_errno=True).madvise
-    call.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    return call
-
-
-@cache
-def _mmap() -> Callable[..., int]:
-    """mmap(2), which Python's own module has no address for."""
-    call = ctypes.CDLL(None, use_errno=True).mmap
-    call.argtypes = (
-        ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long,
-    )  # fmt: skip
-    call.restype = ctypes.c_void_p
-    return call

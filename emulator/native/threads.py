@@ -19,8 +19,9 @@ from bpfvm.core.machine import Fault, Input
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.contexts import ContextBuilder
 from bpfvm.emulator.machine import Loaded
-from bpfvm.emulator.native.batch import COUNTS, Slice, map_file, unmap_file
+from bpfvm.emulator.native.batch import COUNTS, Slice
 from bpfvm.emulator.native.batch import why_not as why_no_loop
+from bpfvm.emulator.native.pages import Pages
 from bpfvm.emulator.native.runtime import WALK, Runtime
 from bpfvm.emulator.native.walk import DONE, ENOUGH, TOLD, TRAPPED, Walk
 from bpfvm.lang.faults import RECORD
@@ -29,6 +30,8 @@ from bpfvm.obj.captures.pcap import Plain
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 WINDOW = 1 << 26  # bytes of a file that are mapped at a time
+FETCHED = 1 << 20  # bytes that a thread makes ready at a time
+AHEAD = 4 * FETCHED  # so far before they are needed
 LEAST, MOST = 64, 1 << 14  # packets of a piece
 SHORTEST, LONGEST = 0.0005, 0.004  # seconds that a piece should take
 PATIENCE = 0.2  # seconds between looks at signals
@@ -72,8 +75,7 @@ class Threads:
     def __init__(self, loaded: Loaded, base: Input, cpus: int) -> None:
         self._loaded, self._system = loaded, loaded.system
         self._given = replace(base, packet=b"")
-        self._window = self._system.arena.allocate("capture", WINDOW + mmap.PAGESIZE, "packet")
-        self._window.foreign = True
+        self._pages = Pages(self._system.arena, WINDOW)
         self._lanes = [Lane(loaded, cpu) for cpu in range(cpus)]
         self._ahead = Walk()
         self._turn = threading.Lock()
@@ -86,7 +88,7 @@ class Threads:
         return self
 
     def __exit__(self, *error: object) -> None:
-        unmap_file(self._system.arena, self._window)
+        self._pages.close()
 
     def run(self, capture: Capture, plain: Plain, first: int, limit: int | None) -> Iterator[Slice]:
         """As Batch.run; a slice is what all threads made of the pages that are mapped."""
@@ -99,8 +101,8 @@ class Threads:
         while True:
             offset = place // mmap.PAGESIZE * mmap.PAGESIZE
             end = min(offset + WINDOW, capture.size)
-            map_file(self._system.arena, self._window, capture.number, offset, end - offset)
-            one = self._pages(place - offset, end - offset)
+            self._pages.map(capture.number, offset, end - offset)
+            one = self._run(place - offset, end - offset)
             one.at += offset
             place = one.at
             if one.last and end < capture.size and place // mmap.PAGESIZE * mmap.PAGESIZE > offset:
@@ -109,10 +111,11 @@ class Threads:
             if one.last or self._left == 0:
                 return
 
-    def _pages(self, at: int, end: int) -> Slice:
+    def _run(self, at: int, end: int) -> Slice:
         """All packets of the pages that are mapped. at, end: places in them."""
-        base, first = self._window.base, self._number
+        base, first = self._pages.base, self._number
         self._ahead.at, self._ahead.end, self._why, self._failed = base + at, base + end, ENOUGH, None
+        self._fetched = base + at
         threads = [threading.Thread(target=self._work, args=(lane,), daemon=True) for lane in self._lanes]
         for one in threads:
             one.start()
@@ -139,16 +142,30 @@ class Threads:
         """What a thread does until nothing is left."""
         try:
             self._begin(lane)
+            self._fetch()
             while (piece := self._piece(lane)) is not None:
-                start = time.perf_counter()
-                self._one(lane, *piece)
-                spent = time.perf_counter() - start
+                begun = time.perf_counter()
+                start, end, number = piece
+                self._one(lane, start, end, number)
+                spent = time.perf_counter() - begun
+                self._pages.drop(start, end)
+                self._fetch()
                 if spent < SHORTEST:
                     lane.size = min(2 * lane.size, MOST)
                 elif spent > LONGEST:
                     lane.size = max(lane.size // 2, 1)
         except BaseException as error:
             self._failed, self._why = error, DONE
+
+    def _fetch(self) -> None:
+        """Make pages ready that are needed soon: each thread some, for one cannot do that as fast as two use them."""
+        while True:
+            with self._turn:
+                start, end = self._fetched, self._ahead.end
+                if start >= min(self._ahead.at + AHEAD, end):
+                    return
+                self._fetched = end = min(start + FETCHED, end)
+            self._pages.fetch(start, end)
 
     def _begin(self, lane: Lane) -> None:
         tier = lane.tier

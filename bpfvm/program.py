@@ -155,18 +155,19 @@ class Program:
 
     def session(
         self, engine_name: str = "auto", maps: Maps | None = None, helpers: Answers | None = None, cpus: int = 1,
-        threads: bool = False,
+        threads: bool = False, safe: bool = False,
     ) -> Session:  # fmt: skip
         """The program loaded on one machine, its maps kept from run to run. Close it, or use it in a `with`.
 
         helpers: Python functions in place of helpers and kernel functions, by name; cpus: virtual CPUs; both of
-        emulators and of CPython. threads: whether each CPU is a thread of its own over captures, of engine native.
+        emulators and of CPython. Of engine native: threads: whether each CPU is a thread of its own over captures;
+        safe: whether accesses are held in the emulated memory and not checked, for programs that a verifier accepted.
         """
         from bpfvm.run.backend import engine
         from bpfvm.run.session import Session
 
         is_python = engine_name == "cpython"
-        backend = self._cpython(helpers, cpus) if is_python else engine(engine_name, helpers, cpus, threads)
+        backend = self._cpython(helpers, cpus) if is_python else engine(engine_name, helpers, cpus, threads, safe)
         spec = self._of_the_kernel if engine_name == "kernel" else self.runnable
         made = Session(backend, spec, self.name, self.signature, maps, recorded=not is_python)
         made.context = self._struct

@@ -49,6 +49,7 @@ class Options:
     answers: tuple[str, ...]
     cpus: int
     threads: bool
+    unchecked: bool
     seed: int
     limit: int | None
     jobs: int | None
@@ -79,6 +80,8 @@ _OPTIONS = (
     click.option("--cpus", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
                  help="Virtual CPUs, which take packets in turn."),
     click.option("--threads", is_flag=True, help="A thread for each of --cpus, on engine native."),
+    click.option("--unchecked", is_flag=True,
+                 help="For programs that a verifier accepted, on engine native: accesses are not checked."),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N",
                  help="Of random numbers and of what unwritten stack holds."),
     click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Stop after N packets."),
@@ -132,6 +135,10 @@ def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
         from bpfvm.cli.captures import threads
 
         engine = threads.engine_of(options)
+    if options.unchecked:
+        if engine not in ("auto", "native"):
+            raise UsageError(f"--unchecked is of engine native, not {engine}")
+        engine = "native"
     helpers = answers_of.read(options.answers)
     maps = inputs.contents(chosen.runnable, options.maps)
     if engine == "auto" and _is_worth(options):
@@ -140,7 +147,7 @@ def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
         from bpfvm.cli.captures import spread
 
         return spread.run(chosen, engine, maps, options, base, target_name)
-    with chosen.session(engine, maps, helpers, options.cpus, options.threads) as session:
+    with chosen.session(engine, maps, helpers, options.cpus, options.threads, options.unchecked) as session:
         if not options.as_json and options.checked_sample is None:
             session.leave_uncounted()
         run = Run(session, options, base)

@@ -93,12 +93,14 @@ ENGINES: tuple[Engine, ...] = (
 
 
 def engine(
-    name: str, helpers: Mapping[str, Callable[..., Any]] | None = None, cpus: int = 1, threads: bool = False
+    name: str, helpers: Mapping[str, Callable[..., Any]] | None = None, cpus: int = 1, threads: bool = False,
+    safe: bool = False,
 ) -> Backend:  # fmt: skip
     """The backend called `name`; "auto" is the fastest emulator tier. Unavailable says why one cannot be used.
 
     helpers: Python functions in place of helpers and kernel functions, by name; see bpfvm.emulator.answers.
-    cpus: virtual CPUs of an emulator. threads: one for each of them over captures, of engine native.
+    cpus: virtual CPUs of an emulator. threads: one for each of them over captures, of engine native; safe: its mode
+    for programs that a verifier accepted.
     """
     name = AUTO if name == "auto" else name
     known(name)
@@ -107,10 +109,10 @@ def engine(
             reason = row.missing()
             if reason is not None:
                 raise Unavailable(f"engine {name}: {reason}")
-            if threads and name != "native":
-                raise UsageError(f"threads are of engine native, not {name}")
-            plain = not helpers and cpus == 1 and not threads
-            return row.open() if plain else configured(row.open(), helpers or {}, cpus, threads=threads)
+            if (threads or safe) and name != "native":
+                raise UsageError(f"{'threads are' if threads else 'mode safe is'} of engine native, not {name}")
+            plain = not helpers and cpus == 1 and not threads and not safe
+            return row.open() if plain else configured(row.open(), helpers or {}, cpus, threads=threads, safe=safe)
     raise Unavailable(f"engine {name} runs Python functions, and is opened for one of them")
 
 
@@ -122,7 +124,8 @@ def known(name: str) -> None:
 
 
 def configured(
-    backend: Backend, helpers: Mapping[str, Callable[..., Any]], cpus: int, arch: str = "x86_64", threads: bool = False
+    backend: Backend, helpers: Mapping[str, Callable[..., Any]], cpus: int, arch: str = "x86_64", threads: bool = False,
+    safe: bool = False,
 ) -> Backend:  # fmt: skip
     """The same engine with helpers of the user's, so many CPUs, registers of another architecture."""
     from bpfvm.emulator import Emulator
@@ -134,4 +137,4 @@ def configured(
             )
         raise Unavailable(f"engine {backend.name} has its own CPUs: emulators have as many as one likes")
     answers = {**backend.answers, **helpers}
-    return Emulator(backend.name, backend.budget, cpus, answers, backend.safe, arch, threads)
+    return Emulator(backend.name, backend.budget, cpus, answers, safe or backend.safe, arch, threads)

@@ -114,7 +114,7 @@ def run_one(task: Task) -> Part:
     from bpfvm.run.session import Session
 
     options = replace(task.options, captures=(task.path,))
-    backend = engine(task.engine, answers.read(options.answers), options.cpus)
+    backend = engine(task.engine, answers.read(options.answers), options.cpus, safe=options.unchecked)
     with Session(backend, task.spec, task.program, task.signature, task.maps) as session:
         start = session.entries() if task.first else {}
         lines: list[str] = []

@@ -68,13 +68,13 @@ def test_what_parsers_count() -> None:
     [
         (pieces.XDP[::2], frames.cut, "portable"),
         (pieces.TC[1::2], frames.cut, "interp"),
-        (pieces.LWT[::2], frames.inner, "native"),
+        (pieces.LWT[::2], frames.inner, ENGINES[-1]),
     ],
     ids=["xdp", "tc", "lwt"],
 )
 def test_packets_in_pieces(group: Sequence[Program], given: Callable[[int], Iterator[bytes]], engine: str) -> None:
     """Bytes wherever they lie, by helpers."""
-    found = compare(group, list(given(47)), engine, record=engine != "native")
+    found = compare(group, list(given(47)), engine, record=engine != ENGINES[-1])
     print(found)
     assert not found.wrong, "\n".join(found.wrong[:20])
     assert found.counts["runs"] >= 200

@@ -12,6 +12,7 @@ from bpfvm.core.diag import CompileError
 from bpfvm.lang.helpers.kernel_functions import names, row_of
 from bpfvm.tables.helpers import Arg
 from tests import kernel_btf
+from tests.engines import EMULATORS
 from tests.unit.compiler import kernel_function_programs as programs
 from tests.unit.compiler.test_core import PARENT, TASK, task
 from tests.unit.compiler.test_storages import GROUP, GROUPS
@@ -50,7 +51,7 @@ def test_users_answer_for_the_kernel(program: Program, given: tuple[int, ...], w
         assert outcome.maps["out"] == {at: want.get(at, 0) for at in range(8)}
     else:
         assert outcome.value == want
-    assert len(outcome.engines) >= 4
+    assert len(outcome.engines) > len(EMULATORS)
 
 
 def test_without_an_answer_it_is_said() -> None:

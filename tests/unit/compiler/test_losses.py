@@ -17,8 +17,8 @@ from bpfvm.obj.reader.object import parse_object
 from bpfvm.obj.writer.object import write_object
 from bpfvm.program import compile_object
 from bpfvm.run.backend import engine
+from tests.engines import EMULATORS
 
-ENGINES = ("interp", "portable", "native")
 ROOM = 4096
 
 
@@ -111,7 +111,7 @@ def counted(program: Program, name: str, spec: Any = None) -> tuple[dict[str, in
     return dict(result.lost), {name: count for name, count in found.items() if count}
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", EMULATORS)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda one: one.name)
 def test_what_programs_count_is_what_is_lost(program: Program, name: str) -> None:
     known, told = counted(program, name)

@@ -150,6 +150,15 @@ def test_events_in_asyncio(tmp_path: Path) -> None:
         assert asyncio.run(gathered()) == [53, 53, 80, 53, 9000]
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """Signals as at a terminal: what a shell runs in the background is told to ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_what_waits(tmp_path: Path, number: int) -> None:
     before = signal.getsignal(number)
@@ -176,6 +185,7 @@ def test_a_map_that_no_attached_program_uses(tmp_path: Path) -> None:
             counted[0] = 1
 
 
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_waiting_says_whether_a_signal_ended_it(tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tool that waits again and again ends by it."""

@@ -64,6 +64,7 @@ class Task:
     cgroups: ids of the cgroups of the unified hierarchy that it is in, from the root's to its own.
     address: of its task_struct in the kernel's memory, 0 where that is not laid out.
     user, kernel: return addresses on its stacks, the innermost first; None where a stack cannot be walked.
+    areas: start, end and vm_area_struct of each area of memory, by the address of the task_struct that has them.
     """
 
     tid: int
@@ -75,6 +76,7 @@ class Task:
     address: int = 0
     user: tuple[int, ...] | None = None
     kernel: tuple[int, ...] | None = None
+    areas: Mapping[int, tuple[tuple[int, int, int], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

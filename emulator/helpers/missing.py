@@ -28,7 +28,7 @@ _REASONS: Mapping[str, str] = {
     for names, reason in (
         ("get_current_task get_current_task_btf "
          "get_current_cgroup_id get_current_ancestor_cgroup_id get_ns_current_pid_tgid "
-         "copy_from_user_task find_vma task_pt_regs get_cgroup_classid", _TASK),
+         "copy_from_user_task task_pt_regs get_cgroup_classid", _TASK),
         ("get_task_stack get_branch_snapshot read_branch_records", _STACK),
         ("snprintf_btf d_path btf_find_by_name_kind kallsyms_lookup_name sock_from_file", _TYPES),
         ("fib_lookup check_mtu get_route_realm", _TABLES),

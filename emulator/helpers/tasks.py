@@ -12,7 +12,7 @@ from pathlib import Path
 from bpfvm.core.bits import M64, signed
 from bpfvm.core.machine import Task
 from bpfvm.emulator.arguments import Function
-from bpfvm.emulator.caller import Caller, Stop
+from bpfvm.emulator.caller import Caller, Operand, Stop
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.helpers.missing import why_missing
 from bpfvm.emulator.memory import Pointer
@@ -75,6 +75,22 @@ def ancestor_cgroup_id(caller: Caller, level: int) -> int:
     return above[number] if 0 <= number < len(above) else 0
 
 
+def find_vma(caller: Caller, task: Operand, address: int, function: int, context: Operand, flags: int) -> int:
+    """0 where the function was called for the area that an address is in; -ENOENT where it is in none."""
+    if flags:
+        return -errno.EINVAL
+    known = caller.system.task.areas if caller.system.task is not None else {}
+    areas = known.get(caller.number(None, task))
+    if areas is None:
+        what = "is asked for the memory of a task of which nobody says what areas it has"
+        raise Stop("helper", f"bpf_find_vma#180 {what}: Task(7, vmas=[(0x400000, 0x401000)])")
+    for start, end, area in areas:
+        if start <= address < end:
+            caller.call(function, (task, area, context))
+            return 0
+    return -errno.ENOENT
+
+
 def func_ip(caller: Caller, context: Context) -> int:
     """The address of the probed function."""
     if caller.system.function is None:
@@ -95,6 +111,7 @@ HELPERS: Mapping[str, Function] = {
     "get_current_task_btf": _object("get_current_task_btf"),
     "get_current_cgroup_id": cgroup_id,
     "get_current_ancestor_cgroup_id": ancestor_cgroup_id,
+    "find_vma": find_vma,
     "get_func_ip": func_ip,
     "get_attach_cookie": attach_cookie,
 }

@@ -18,8 +18,10 @@ from bpfvm.lang.helpers.kernel_functions import names, row_of
 from bpfvm.lang.maps import Map
 from bpfvm.lang.maps.base import Memory, loaded
 from bpfvm.lang.types.arrays import array_of
+from bpfvm.lang.types.kernel import of_name
+from bpfvm.lang.types.kernel_btf import KERNEL
 from bpfvm.lang.types.layout import View, size_of, view
-from bpfvm.lang.types.pointers import Pointer
+from bpfvm.lang.types.pointers import Pointer, pointer_to
 from bpfvm.lang.types.scalars import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
 from bpfvm.tables import helpers, kfuncs
 from bpfvm.tables.helpers import Arg, Ret
@@ -168,7 +170,8 @@ def _called(on: Machine, row: Row, given: Sequence[Any]) -> Any:
 
 def _passed(on: Machine, row: Row, owner: Any, words: Sequence[int]) -> Iterator[Any]:
     """What the function gets: a number, the map, a copy of a key, what stands under it."""
-    for kind, one in zip(CALLBACKS[row.name].kinds, words, strict=True):
+    structs = objects(row)
+    for at, (kind, one) in enumerate(zip(CALLBACKS[row.name].kinds, words, strict=True)):
         if kind == "number":
             yield int(one)
         elif kind == "map":
@@ -183,7 +186,13 @@ def _passed(on: Machine, row: Row, owner: Any, words: Sequence[int]) -> Iterator
 
             yield Dynptr(on, one, reserved=False)
         else:
-            raise TypeError(f"{row.name} passes a function what this version does not follow")
+            yield structs[at](one)
+
+
+def objects(row: Row) -> list[Any]:
+    """The types of pointers to what a helper passes, where that is the kernel's. Unavailable where its types are not
+    there."""
+    return [pointer_to("kernel", of_name(KERNEL.types, one)) for one in CALLBACKS[row.name].structs]
 
 
 def _is_stored(owner: Map | None, kind: Arg, value: Any) -> bool:

@@ -84,5 +84,9 @@ def told(task: Task | None, memory: Memory) -> machine.Task | None:
         raise UsageError(f"an event happens by a Task, not by {task!r:.60}")
     has_struct = KERNEL.knows("task_struct")
     if has_struct:
-        memory.take(task.__bpf_block__)
+        one: Task | None = task
+        while one is not None:
+            for block in (one.__bpf_block__, *(area.__bpf_block__ for area in one.areas)):
+                memory.take(block)
+            one = one.parent
     return task.told(has_struct)

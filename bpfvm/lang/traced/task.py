@@ -24,14 +24,16 @@ class Task:
 
     pid: of the process; tid: of the thread, as the pid unless given. cgroup: the id of its cgroup, or those from the
     root's to its own. stack, kernel_stack: functions that it is in, the innermost first, None where nothing can be
-    walked. parent: a Task. fields: of its task_struct besides: `Task(7, __state=1)`.
+    walked. parent: a Task. vmas: areas of its memory, each a vm_area_struct or (start, end); None where nobody says.
+    fields: of its task_struct besides: `Task(7, __state=1)`.
     It stands for its task_struct wherever an argument or a field points to one; `task["field"]` reads and stores there.
     """
 
     def __init__(
         self, pid: int, comm: str = "", *, tid: int | None = None, uid: int = 0, gid: int = 0,
         cgroup: int | Sequence[int] = 1, cpu: int = 0, parent: Task | None = None,
-        stack: Iterable[str | int] | None = None, kernel_stack: Iterable[str | int] | None = None, **fields: Any,
+        stack: Iterable[str | int] | None = None, kernel_stack: Iterable[str | int] | None = None,
+        vmas: Iterable[Any] | None = None, **fields: Any,
     ) -> None:  # fmt: skip
         """UsageError for numbers that no task has."""
         self.pid, self.comm, self.uid, self.gid = pid, comm, uid, gid
@@ -49,6 +51,8 @@ class Task:
         if parent is not None and not isinstance(parent, Task):
             raise UsageError(f"Task: parent is a Task, not {parent!r:.40}")
         self._fields, self._made = fields, dict[int, KernelObject]()
+        self._vmas = None if vmas is None else list(vmas)
+        self._areas: list[KernelObject] = []
 
     def __repr__(self) -> str:
         return f"<Task {self.pid} {self.comm!r}>"
@@ -64,7 +68,26 @@ class Task:
             above = self.parent.struct if self.parent is not None else made
             links = {"real_parent": above, "parent": above, "group_leader": made, "cred": owner, "real_cred": owner}
             made.set(**{**{name: to for name, to in links.items() if name in made._kind.fields}, **self._fields})
+            if self._vmas is not None:
+                self._lay_out(made, self._vmas)
         return self._made[kinds]
+
+    def _lay_out(self, made: KernelObject, vmas: list[Any]) -> None:
+        """Give the task_struct an mm with these areas."""
+        memory = new("mm_struct", map_count=len(vmas))
+        if "mm" not in self._fields:
+            made.set(mm=memory, active_mm=memory)
+        self._areas = [
+            one
+            if isinstance(one, KernelObject)
+            else new("vm_area_struct", vm_start=one[0], vm_end=one[1], vm_mm=memory)
+            for one in vmas
+        ]
+
+    @property
+    def areas(self) -> Sequence[KernelObject]:
+        """Its areas of memory, as vm_area_struct."""
+        return self._areas if self.struct else ()
 
     @property
     def __bpf_block__(self) -> Block:
@@ -87,5 +110,13 @@ class Task:
         return machine.Task(
             self.tid, self.pid, self.uid, self.gid, encoded(self.comm, "Task: comm"), self.cgroups,
             int(self) if laid_out else 0, stacks.frames("user", self.stack),
-            stacks.frames("kernel", self.kernel_stack),
+            stacks.frames("kernel", self.kernel_stack), self._told_areas() if laid_out else {},
         )  # fmt: skip
+
+    def _told_areas(self) -> dict[int, tuple[tuple[int, int, int], ...]]:
+        """The areas of it and of those that it comes from, by where their task_struct is."""
+        above = self.parent._told_areas() if self.parent is not None else {}
+        if self._vmas is None:
+            return above
+        mine = tuple((int(one.vm_start), int(one.vm_end), int(one)) for one in self.areas)
+        return {**above, int(self): mine}

@@ -16,16 +16,17 @@ MOST_MESSAGES = 128 * 1024  # that one call of bpf_user_ringbuf_drain takes out 
 @dataclass(frozen=True, slots=True)
 class Callback:
     """What one helper passes. names: of the parameters before the context. kinds: what each is: "number", "map", "key"
-    and "value" (addresses in an element of the map), "object" (of the kernel's), "dynptr"."""
+    and "value" (addresses in an element of the map), "object" (of the kernel's), "dynptr". structs: of the objects."""
 
     names: tuple[str, ...]
     kinds: tuple[str, ...]
+    structs: tuple[str, ...] = ()
 
 
 CALLBACKS: Mapping[str, Callback] = {
     "loop": Callback(("index",), ("number",)),
     "for_each_map_elem": Callback(("map", "key", "value"), ("map", "key", "value")),
-    "find_vma": Callback(("task", "vma"), ("object", "object")),
+    "find_vma": Callback(("task", "vma"), ("object", "object"), ("task_struct", "vm_area_struct")),
     "user_ringbuf_drain": Callback(("record",), ("dynptr",)),
 }
 

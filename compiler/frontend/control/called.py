@@ -14,12 +14,12 @@ from bpfvm.compiler.frontend.state import Ends
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.ir.types import Ptr, Type, Word
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
-from bpfvm.lang.types.interval import of_bits
+from bpfvm.lang.types.interval import U64, of_bits
 from bpfvm.tables.helpers.callbacks import CALLBACKS
 
 _TYPES: dict[str, Type] = {
     "number": Word(of_bits(32, signed=False)), "map": Ptr("map"), "key": Ptr("map_value"), "value": Ptr("map_value"),
-    "object": Ptr("socket"), "dynptr": Ptr("stack"),
+    "object": Word(U64), "dynptr": Ptr("stack"),
 }  # fmt: skip
 
 

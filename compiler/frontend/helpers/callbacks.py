@@ -20,12 +20,26 @@ from bpfvm.compiler.frontend.memory import place as places_in
 from bpfvm.compiler.frontend.numbers import compare
 from bpfvm.compiler.frontend.state import End, Ends
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import BAD, INT, Bad, Dynptr, Inner, MapValue, Nothing, Number, Reference, Value
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    INT,
+    Bad,
+    Dynptr,
+    Inner,
+    MapValue,
+    Nothing,
+    Number,
+    Pointer,
+    Reference,
+    Value,
+)
+from bpfvm.core.errors import BpfvmError
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
-from bpfvm.lang.helpers.callables import parameters, result_of, value_type
+from bpfvm.lang.helpers.callables import objects, parameters, result_of, value_type
 from bpfvm.lang.maps import UserRing
 from bpfvm.lang.types.arrays import array_of
-from bpfvm.lang.types.interval import Interval
+from bpfvm.lang.types.interval import U64, Interval
+from bpfvm.lang.types.pointers import PointerType
 from bpfvm.lang.types.scalars import Storage
 from bpfvm.tables.helpers import BY_NAME
 from bpfvm.tables.helpers.callbacks import CALLBACKS, MOST_MESSAGES, WALKED, places
@@ -34,11 +48,7 @@ from bpfvm.tables.helpers.row import Helper
 if TYPE_CHECKING:
     from bpfvm.compiler.frontend.calls import Arguments
 
-_NAMES = ("number", "map", "key", "value", "dynptr")  # what a function can be passed
 _LEAST = 8  # bytes that a message takes
-_INSTEAD = {
-    "find_vma": "current().mm tells of the task's memory: current().mm.start_stack",
-}
 
 
 def call(f: Translation, node: ast.Call, row: Helper, given: Arguments) -> Value:
@@ -51,10 +61,6 @@ def call(f: Translation, node: ast.Call, row: Helper, given: Arguments) -> Value
         what = f"`{name}` takes {wanted}, and got {len(given.values) + len(given.named)} arguments"
         return f.error("E013", what, node, why="the context and the flags may be left out",
                        help=f"{name}({', '.join(parameters(row)[: function + 1])})")  # fmt: skip
-    passed = CALLBACKS[row.name].kinds
-    if any(kind not in _NAMES for kind in passed):
-        text = f"`{name}` passes a function what this version does not follow: {', '.join(CALLBACKS[row.name].names)}"
-        return f.error("E063", text, node, help=_INSTEAD[row.name])
     callee, owner = given.values[function], given.values[0]
     if not isinstance(callee, Inner) and not inlined.is_function(callee):
         what = f"`{f.quoted(given.nodes[function])}` is {callee.described}, and {row.called} calls a function"
@@ -109,12 +115,19 @@ def _loop(
     turns = Turns(f, node)
     stops: Ends = []
     passed = CALLBACKS[row.name].kinds
+    try:
+        structs = objects(row)
+    except BpfvmError as error:
+        return f.error("E010", str(error), node, help="BPFVM_BTF=vmlinux.btf")
 
     def body(again: Register) -> None:
         stops.clear()
 
         def translate() -> None:
-            values = [_value(f, again, place, owner, node) for place in range(len(passed))]
+            values = [
+                _object(f, again, place, structs[place]) if kind == "object" else _value(f, again, place, owner, node)
+                for place, kind in enumerate(passed)
+            ]
             if is_typed:
                 values = [_record(f, one, owner, node) for one in values]
             stops.extend(_turn(f, node, callee, [*values, *beside]))
@@ -124,6 +137,8 @@ def _loop(
     most = LIMIT
     if isinstance(owner, Number):
         most = max(0, min(LIMIT, owner.range.hi))
+    elif structs:
+        most = 1
     elif isinstance(owner, MapValue):
         most = owner.declared.max_entries
         if isinstance(owner.declared, UserRing):
@@ -134,6 +149,11 @@ def _loop(
     result = result_of(row)
     assert result is not None, "they count"
     return arguments.typed(f, called.outcome(f, again), *result, is_narrow=False)
+
+
+def _object(f: Translation, again: Register, place: int, kind: PointerType) -> Value:
+    """An object of the kernel's, of which the verifier knows what it is."""
+    return Pointer(kind, Number(INT, U64, called.given(f, again, place)), trusted=True)
 
 
 def _value(f: Translation, again: Register, place: int, owner: Value, node: ast.Call) -> Value:

@@ -142,6 +142,26 @@ def dynptr_data_in_loops(n: u8) -> u64:
     return total + u64(bpf.helper.dynptr_read(back, 4, d, n & 31, 0)) + back[3]
 
 
+@case((1, 8), (2, 24), (3, 0), (0, 16))
+def dynptr_by_name(k: u8, size: u8) -> s64:
+    """What makes them gives them."""
+    store = stores[k & 3]
+    d = bpf.helper.dynptr_from_mem(store.data, min(size, 24), 0)
+    result = d.write(b"abcdefgh", k)
+    none = bpf.helper.dynptr_from_mem(store.data, 8, 1)
+    result = result * 100 + none.write(b"x")
+    e = bpf.helper.ringbuf_reserve_dynptr(records, size)
+    bpf.helper.dynptr_write(e, 0, b"12345678", 8, 0)
+    if k == 2:
+        bpf.helper.ringbuf_discard_dynptr(e, 0)
+    else:
+        bpf.helper.ringbuf_submit_dynptr(e, 1)
+    f = bpf.helper.ringbuf_reserve_dynptr(records, 8, 1)
+    result = result * 100 + f.write(b"x")
+    f.submit()
+    return result * 100 + store.data[4]
+
+
 @case((3, 1), (40, 0))
 def dynptr_in_loops(n: u8, k: u8) -> u64:
     """One made on each turn, on the same bytes of the stack."""

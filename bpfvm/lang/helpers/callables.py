@@ -30,6 +30,7 @@ from bpfvm.tables.helpers.row import Helper as Row
 from bpfvm.tables.kfuncs import Kfunc as KernelRow
 
 DYNPTR = "__bpf_dynptr__"  # the attribute by which dynptrs of CPython are known: where they lie
+DYNPTRS = ("dynptr_data", "dynptr_from_mem", "ringbuf_reserve_dynptr")  # which give memory, or a dynptr
 CONTEXT = "__bpf_context__"  # the attribute by which the context object of CPython is known
 
 # What C calls the numbers of results. A `long` is what errors are told in: an exact number here, as an `int` is.
@@ -107,6 +108,10 @@ class Call:
         on = machine(f"{self.__name__}()")
         if self.row.name in CALLBACKS and isinstance(self.row, Row):
             return _called(on, self.row, given)
+        if self.row.name in DYNPTRS:
+            from bpfvm.lang.helpers import dynptrs  # which calls helpers as this does
+
+            return dynptrs.NAMED[self.row.name](on, *given)
         kinds = self.row.args_in(on.program_type())
         places = filled(self.row, kinds, len(given))
         if places is None:
@@ -117,8 +122,6 @@ class Call:
         for one, address in back:
             memory, at, _ = one._bpf
             memory[at : at + size_of(type(one))] = on.load(address, size_of(type(one)))
-        if self.row.name == "dynptr_data":
-            return view(array_of(u8, given[2]), Memory(on), r0) if r0 else None
         if value_given(self.row):
             owner = next(one for one in given if isinstance(one, Map))
             return view(value_type(owner), Memory(on), r0) if r0 else None

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bpfvm.lang.active import Machine, machine
 from bpfvm.lang.helpers.callables import DYNPTR, number, word
 from bpfvm.lang.maps.base import Memory
+from bpfvm.lang.types.arrays import array_of
 from bpfvm.lang.types.layout import Layout, View, size_of, view
+from bpfvm.lang.types.scalars import u8
 from bpfvm.tables.helpers import BY_NAME
 
 SIZE = 16  # bytes of a struct bpf_dynptr
@@ -73,20 +76,34 @@ class OfMemory:
         """TypeError for what is no such memory."""
         if not isinstance(memory, View) or not isinstance(memory._bpf[0], Memory):
             raise TypeError("bpf.dynptr() takes a struct or an array in the value of a map")
-        on = machine("bpf.dynptr()")
-        address = on.keep(SIZE)
-        on.helper("dynptr_from_mem", word(on, memory), size_of(type(memory)), 0, address)
-        return Dynptr(on, address, reserved=False)
+        return _of_memory(machine("bpf.dynptr()"), memory, size_of(type(memory)))
 
 
 dynptr = OfMemory()
 
 
-def reserved(on: Machine, ring: int, size: int) -> Dynptr:
+def _of_memory(on: Machine, memory: Any, size: int, flags: int = 0) -> Dynptr:
+    address = on.keep(SIZE)
+    on.helper("dynptr_from_mem", word(on, memory), size, flags, address)
+    return Dynptr(on, address, reserved=False)
+
+
+def reserved(on: Machine, ring: Any, size: int, flags: int = 0) -> Dynptr:
     """A record of `size` bytes of a ring; a dynptr to nothing where there is no room."""
     address = on.keep(SIZE)
-    on.helper("ringbuf_reserve_dynptr", ring, size, 0, address)
+    on.helper("ringbuf_reserve_dynptr", on.handle(ring), size, flags, address)
     return Dynptr(on, address, reserved=True)
 
 
-__all__ = ["SIZE", "Dynptr", "OfMemory", "dynptr", "reserved"]
+def _data(on: Machine, one: Dynptr, offset: int, length: int) -> Any:
+    return one.data(array_of(u8, length), offset)
+
+
+# Helpers that make dynptrs, or give their memory
+NAMED: Mapping[str, Callable[..., Any]] = {
+    "dynptr_data": _data,
+    "dynptr_from_mem": _of_memory,
+    "ringbuf_reserve_dynptr": reserved,
+}
+
+__all__ = ["NAMED", "SIZE", "Dynptr", "OfMemory", "dynptr", "reserved"]

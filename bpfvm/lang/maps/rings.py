@@ -138,7 +138,7 @@ class Ring(Events):
         from bpfvm.lang.helpers.dynptrs import reserved  # which knows memory of maps
 
         on = self._machine()
-        return reserved(on, on.handle(self), size)
+        return reserved(on, self, size)
 
     def _send(self, data: bytes) -> None:
         on = self._machine()

@@ -31,6 +31,7 @@ from bpfvm.compiler.frontend.types import (
 )
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.lang.helpers.callables import (
+    DYNPTRS,
     MEMORY,
     NULLS,
     AnyRow,
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
 _QUIET = ("map_lookup", "ktime_", "get_", "probe_read", "trace_", "ringbuf_", "perf_event_output", "skb_load_bytes")
 _SIZES = (Arg.SIZE, Arg.SIZE_OR_ZERO, Arg.CONST_SIZE)
 _RECORDS = "d = bpf.dynptr(v.data), or d = evs.reserve_dynptr(size): d.read(to), d.write(data), d.submit()"
-_INSTEAD = dict.fromkeys((Arg.DYNPTR_OUT, Arg.DYNPTR_RECORD_OUT), _RECORDS)
 _DYNPTRS = (Arg.DYNPTR, Arg.DYNPTR_GIVEN)
 
 
@@ -82,10 +82,10 @@ def call(f: Translation, node: ast.Call, row: AnyRow, given: Arguments) -> Value
         from bpfvm.compiler.frontend.helpers import callbacks  # which writes functions out
 
         return callbacks.call(f, node, row, given)
-    if row.name == "dynptr_data":
+    if row.name in DYNPTRS:
         from bpfvm.compiler.frontend.helpers import dynptrs  # which gives numbers as this does
 
-        return dynptrs.by_name(f, node, given)
+        return dynptrs.NAMED[row.name](f, node, given)
     name = f.quoted(node.func)
     kinds = row.args_in(f.hook.type)
     places = filled(row, kinds, len(given.values))
@@ -281,7 +281,7 @@ class _Words:
         elif kind in (Arg.ANY, *_SIZES, Arg.CTX, Arg.CTX_OR_NULL, Arg.MAP, Arg.BTF, Arg.BTF_OR_NULL):
             f.error("E020", what, node, help=f"name {kind.value}")
         else:
-            f.error("E063", f"{what}, which this version cannot give", node, help=_INSTEAD.get(kind, "another helper"))
+            f.error("E063", f"{what}, which this version cannot give", node, help="another helper")
 
     def _number(self, kind: Arg, number: Number, node: ast.expr, name: str) -> Register | None:
         f = self.f

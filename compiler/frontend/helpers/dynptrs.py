@@ -7,9 +7,10 @@ Each is made where it is named first, 16 bytes of the stack that the program nev
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from functools import partial
 
-from bpfvm.compiler.frontend.calls import Arguments
+from bpfvm.compiler.frontend.calls import Arguments, Handler
 from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.helpers import arguments
 from bpfvm.compiler.frontend.maps import elements, keyed
@@ -33,6 +34,7 @@ from bpfvm.compiler.frontend.types import (
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.lang.helpers.callables import result_of
 from bpfvm.lang.helpers.dynptrs import SIZE
+from bpfvm.lang.maps import Ring
 from bpfvm.lang.types.arrays import array_of
 from bpfvm.lang.types.layout import Layout, size_of
 from bpfvm.lang.types.scalars import u8, u32
@@ -47,8 +49,13 @@ def of_memory(f: Translation, node: ast.Call, given: Arguments) -> Value:
         return f.error(
             "E013", f"`{f.quoted(node.func)}` takes memory of a map's value", node, help="bpf.dynptr(v.data)"
         )
+    return _of_memory(f, node, given)
+
+
+def _of_memory(f: Translation, node: ast.Call, given: Arguments) -> Value:
+    """A dynptr of memory; behind that may stand its size and flags."""
     value, place = given.values[0], given.nodes[0]
-    if isinstance(value, Bad):
+    if any(isinstance(one, Bad) for one in given.values):
         return BAD
     if isinstance(value, Maybe | Nullable):
         return f.may_be_none(place, value)
@@ -60,23 +67,55 @@ def of_memory(f: Translation, node: ast.Call, given: Arguments) -> Value:
         return BAD
     if not arguments.may_call(f, node.func, BY_NAME["dynptr_from_mem"], f"`{f.quoted(node.func)}`"):
         return BAD
+    room = size_of(value.type)
+    numbers = [constant(room), constant(0)]  # its size, and flags
+    for at, one in enumerate(zip(given.values[1:], given.nodes[1:], strict=True)):
+        number = _number(f, *one)
+        if number is None:
+            return BAD
+        numbers[at] = number
+    if numbers[0].range.hi > room:
+        text = f"`{f.quoted(given.nodes[1])}` {f.lies(numbers[0].range)}, and the memory has {room} bytes"
+        return f.error("E021", text, given.nodes[1], help=f"{room}")
     with f.at(node):
-        slot, size = f.stack("dynptr", SIZE, node), f.number(size_of(value.type))
+        size, flags = map(f.register, numbers)
+        slot = f.stack("dynptr", SIZE, node)
         f.stored("")
-        f.builder.helper("dynptr_from_mem", f.pointer(value), size, f.number(0), slot)
+        f.builder.helper("dynptr_from_mem", f.pointer(value), size, flags, slot)
     return Dynptr(slot, reserved=False, object=slot.imm)
 
 
+def _made(f: Translation, node: ast.Call, given: Arguments) -> Value:
+    """`bpf.helper.dynptr_from_mem(v.data, size, flags)`: the dynptr."""
+    if not 2 <= len(given.values) <= 3 or given.named:
+        text = f"`{f.quoted(node.func)}` takes memory of a map's value, its size and flags, and gives the dynptr"
+        return f.error("E013", text, node, help=f"d = {f.quoted(node.func)}(v.data, 16, 0)")
+    return _of_memory(f, node, given)
+
+
+def _reserved(f: Translation, node: ast.Call, given: Arguments) -> Value:
+    """`bpf.helper.ringbuf_reserve_dynptr(ring, size, flags)`: the dynptr."""
+    if not 2 <= len(given.values) <= 3 or given.named:
+        text = f"`{f.quoted(node.func)}` takes a ring, a size and flags, and gives the dynptr"
+        return f.error("E013", text, node, help=f"d = {f.quoted(node.func)}(events, 64, 0)")
+    owner = given.values[0]
+    if not isinstance(owner, MapValue) or not isinstance(owner.declared, Ring):
+        text = f"`{f.quoted(given.nodes[0])}` is {owner.described}, and records are of rings"
+        return f.error("E020", text, given.nodes[0], help="events = Ring(Event, 1 << 16)")
+    return reserve(f, owner, node, list(given.values[1:]), list(given.nodes[1:]))
+
+
 def reserve(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
-    """`evs.reserve_dynptr(size)`."""
+    """`evs.reserve_dynptr(size)`; behind that may stand flags."""
     size = _number(f, values[0], nodes[0])
-    if size is None:
+    flags = _number(f, values[1], nodes[1]) if len(values) > 1 else constant(0)
+    if size is None or flags is None:
         return BAD
     with f.at(node):
         slot = f.stack(f"dynptr of {owner.name}", SIZE, node)
         f.stored("")
         declared = elements.declare(f, owner, node, "ringbuf_reserve_dynptr")
-        f.builder.helper("ringbuf_reserve_dynptr", declared, f.register(size), f.number(0), slot)
+        f.builder.helper("ringbuf_reserve_dynptr", declared, f.register(size), f.register(flags), slot)
     f.records[slot] = held.take(
         f, f"the dynptr of `{owner.name}`", node, partial(_discarded, slot), help="d.submit() or d.discard()"
     )
@@ -159,7 +198,7 @@ def _reached(f: Translation, node: ast.Call, given: Arguments, *, owner: Dynptr)
     return _there(f, owner, node, target, found.get("offset", (constant(0), node)))
 
 
-def by_name(f: Translation, node: ast.Call, given: Arguments) -> Value:
+def _data(f: Translation, node: ast.Call, given: Arguments) -> Value:
     """`bpf.helper.dynptr_data(d, offset, length)`: so many bytes, or None."""
     if len(given.values) != 3 or given.named:
         return f.error("E013", f"`{f.quoted(node.func)}` takes a dynptr, where its bytes begin and how many", node,
@@ -247,4 +286,11 @@ def _number(f: Translation, value: Value, node: ast.expr) -> Number | None:
     return value
 
 
-__all__ = ["attribute", "by_name", "given", "of_memory", "reach", "reserve"]
+# Helpers that make dynptrs, or give their memory
+NAMED: Mapping[str, Handler] = {
+    "dynptr_data": _data,
+    "dynptr_from_mem": _made,
+    "ringbuf_reserve_dynptr": _reserved,
+}
+
+__all__ = ["NAMED", "attribute", "given", "of_memory", "reach", "reserve"]

@@ -15,8 +15,11 @@ events = Ring(u64, 4096)
 
 def program(ctx):
     place = u64[2]()
-    bpf.helper.dynptr_from_mem(values[0], 64, 0, place)  #~ E063 is a dynptr, which is made, which this version cannot give
-    bpf.helper.ringbuf_reserve_dynptr(events, 64, 0, place)  #~ E063 which this version cannot give
+    bpf.helper.dynptr_from_mem(values[0], 64, 0, place)  #~ E013 takes memory of a map's value, its size and flags, and gives the dynptr
+    bpf.helper.dynptr_from_mem(values[0], 65)  #~ E021 is 65, and the memory has 64 bytes
+    bpf.helper.dynptr_from_mem(place, 8)  #~ E020 is an array u64[2], and a dynptr is of memory in a map's value
+    bpf.helper.ringbuf_reserve_dynptr(events, 64, 0, place)  #~ E013 takes a ring, a size and flags, and gives the dynptr
+    bpf.helper.ringbuf_reserve_dynptr(values, 64)  #~ E020 is the map `values`, and records are of rings
     bpf.helper.dynptr_read(values[0], 64, place, 0, 0)  #~ E020 is a dynptr
     bpf.helper.ringbuf_submit_dynptr(place, 0)  #~ E020 is a dynptr whose ring buffer record
     bpf.helper.find_vma(place, 5, lambda task, vma: 0)  #~ E020 is an array u64[2]; `task` of bpf_find_vma#180

@@ -14,6 +14,7 @@ import pytest
 from bpfvm import Array, bpf, current, s64, session, struct, u64
 from bpfvm.kernel import KERNEL
 
+pytestmark = pytest.mark.needs("helper/xdp/find_vma")
 FRAME = bytes(64)
 OPEN = ("xdp", "tc", "socket", "cgroup_skb", "lwt_in", "sk_msg", "sk_skb", "sock_ops", "flow_dissector", "perf_event")
 

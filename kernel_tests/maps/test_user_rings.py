@@ -10,7 +10,7 @@ import pytest
 from bpfvm import Array, UsageError, UserRing, bpf, session, struct, u16, u32, u64
 from bpfvm.lang.faults import MapError
 
-OWN = os.getpid()
+pytestmark = pytest.mark.needs("user_ringbuf")
 
 
 @struct

@@ -162,6 +162,21 @@ def dynptr_by_name(k: u8, size: u8) -> s64:
     return result * 100 + store.data[4]
 
 
+@case((0, 8), (3, 24), (9, 5), (4, 25), (24, 24))
+def dynptr_functions(start: u8, end: u8) -> s64:
+    """Kernel functions on them."""
+    d = bpf.dynptr(stores[1].data)
+    result = bpf.kfunc.dynptr_adjust(d, start, end)
+    result = result * 100 + bpf.kfunc.dynptr_size(d)
+    result = result * 100 + bpf.kfunc.dynptr_memset(d, 1, 2, 7 + start)
+    whole = bpf.dynptr(stores[1].data)
+    result = result * 100 + bpf.kfunc.dynptr_copy(whole, 20, d, 0, 4)
+    part = whole.data(u8[4], 20)
+    if part is not None:
+        result = result * 1000 + part[1] + part[2] + part[3]
+    return result * 2 + bpf.kfunc.dynptr_is_null(d)
+
+
 @case((3, 1), (40, 0))
 def dynptr_in_loops(n: u8, k: u8) -> u64:
     """One made on each turn, on the same bytes of the stack."""

@@ -26,7 +26,7 @@ dist = Histogram(slots=64)
 
 @bpf.tp_btf("block_rq_issue")
 def issue(rq: request):
-    disk = rq.q.disk if hasattr(request, "q") else rq.rq_disk  # decided when it is loaded
+    disk = rq.rq_disk if hasattr(request, "rq_disk") else rq.q.disk  # before 5.17
     if dev and (disk.major << 20 | disk.first_minor) != dev:  # not there without --disk
         return
     start[rq.addr] = ktime()

@@ -45,7 +45,7 @@ events = Ring(Done, 1 << 20)
 
 @bpf.tp_btf("block_rq_issue")
 def issue(rq: request):
-    disk = rq.q.disk if hasattr(request, "q") else rq.rq_disk  # decided when it is loaded
+    disk = rq.rq_disk if hasattr(request, "rq_disk") else rq.q.disk  # before 5.17
     if dev and (disk.major << 20 | disk.first_minor) != dev:  # not there without --disk
         return
     issued[rq.addr] = Issued(ts=ktime(), pid=pid(), comm=comm())
@@ -56,7 +56,7 @@ def complete(rq: request, nr_bytes):
     began = issued.pop(rq.addr, None)
     if began is None:
         return
-    disk = rq.q.disk if hasattr(request, "q") else rq.rq_disk
+    disk = rq.rq_disk if hasattr(request, "rq_disk") else rq.q.disk
     now = ktime()
     events.submit(
         Done(ts=now, took=now - began.ts, sector=rq.__sector, bytes=u32(nr_bytes), kind=u32(rq.cmd_flags) & 0xFF,

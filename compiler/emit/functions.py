@@ -1,7 +1,8 @@
 """Functions in BTF: their names, parameters and results, as the kernel and its tools show them.
 
-A program of a hook takes its context, one of scalars a structure of its arguments that is named after it. Subprograms
-take what their annotations say, and behind that what the compiler passes along.
+A program of a hook takes its context, one of scalars a structure of its arguments that is named after it. What the
+words of a context are taken for stands beside it (bpfvm.obj.declared). Subprograms take what their annotations say, and
+behind that what the compiler passes along.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from bpfvm.lang.types.pointers import PointerType
 from bpfvm.lang.types.scalars import Storage, char, s64, u64
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import GLOBAL, STATIC
+from bpfvm.obj.declared import DECLARED
 from bpfvm.tables.progs import BY_NAME
 
 # C's names for the widths, as compilers for BPF write them into BTF.
@@ -55,8 +57,15 @@ def declare(btf: Btf, function: Function, name: str) -> None:
         linkage = GLOBAL if function.is_global else STATIC
         btf.add_func(name, btf.add_func_proto(_scalar(btf, function.result or int), params), linkage)
         return
-    proto = btf.add_func_proto(btf.add_int("int", 4, is_signed=True), [(_CONTEXT, _context(btf, function))])
-    btf.add_func(name, proto, GLOBAL)
+    status, context = btf.add_int("int", 4, is_signed=True), (_CONTEXT, _context(btf, function))
+    btf.add_func(name, btf.add_func_proto(status, [context]), GLOBAL)
+    if function.arguments:
+        given = {at: (one, storage(btf, kind)) for at, (one, kind) in function.arguments.items()}
+        params = [given.get(at, (f"arg{at + 1}", storage(btf, u64))) for at in range(max(given) + 1)]
+        status = btf.add_int("int", 4, is_signed=True)
+        btf.add_func(
+            DECLARED + name, btf.add_func_proto(status, [(_CONTEXT, _context(btf, function)), *params]), STATIC
+        )
 
 
 def _param(btf: Btf, function: Function, one: Param) -> int:

@@ -23,7 +23,7 @@ from bpfvm.compiler.ir.graph import order
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.span import Span
-from bpfvm.lang.contexts.arguments import Arguments, Problem
+from bpfvm.lang.contexts.arguments import Arguments, Problem, words
 from bpfvm.lang.contexts.arguments import declared as declared_of
 from bpfvm.lang.functions.callee import Callee
 from bpfvm.lang.functions.capture import Capture
@@ -90,6 +90,7 @@ def _translate(callee: Callee, hook: Hook, name: str | None, machine: Target, re
         _context(f, callee, located.node, head, given is not None)
     if given is not None:
         arguments.bind(f, given, _named(located.node), located.node)
+        target.arguments = words(hook, given)
     if not f.diags:
         _program(f, located.node, declared, head)
     if any(one.severity == "error" for one in f.diags):

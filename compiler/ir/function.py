@@ -141,6 +141,7 @@ class Function:
     what a subprogram returns. has_status: a subprogram can end by a fault, and its last parameter is the address of a
     word that it then sets. is_later: a timer calls it when the program has ended, and a fault ends it alone. is_global:
     it is verified by itself. faults_alike: it is not noted which fault ended a run.
+    arguments: what a program takes the words of its context for, by word: name and type of each.
     copies: further programs with this code, by name, each with its section: of further targets of the hook.
     maps: what the function's map operations name. slots: its stack objects. layouts: types of objects, for
     BTF. callees: what its calls name, and what
@@ -161,6 +162,7 @@ class Function:
     callees: dict[str, Function] = field(default_factory=dict)
     core: dict[str, CoreAccess] = field(default_factory=dict)
     copies: dict[str, str] = field(default_factory=dict)
+    arguments: dict[int, tuple[str, Any]] = field(default_factory=dict)
     is_subprogram: bool = False
     params: tuple[Param, ...] = ()
     result: Any = None

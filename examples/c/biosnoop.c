@@ -16,6 +16,13 @@ struct request {
 	unsigned int cmd_flags;
 } kernels;
 
+struct request___before_5_17 {
+	struct gendisk *rq_disk;
+} kernels;
+
+/* Before 5.11 the tracepoint gives the queue, too */
+typedef void (*btf_trace_block_rq_issue___queue)(void *, struct request_queue *, struct request *);
+
 struct issued {
 	__u64 ts;
 	__u32 pid;
@@ -44,12 +51,20 @@ struct {
 
 struct event *unused __attribute__((unused));
 
-SEC("tp_btf/block_rq_issue")
-int BPF_PROG(issue, struct request *rq)
+static __always_inline struct gendisk *disk_of(struct request *rq)
+{
+	struct request___before_5_17 *before = (void *)rq;
+
+	if (bpf_core_field_exists(before->rq_disk))
+		return before->rq_disk;
+	return rq->q->disk;
+}
+
+static __always_inline int started(struct request *rq)
 {
 	__u64 key = (__u64)rq;
 	struct issued one = {};
-	struct gendisk *disk = rq->q->disk;
+	struct gendisk *disk = disk_of(rq);
 
 	if (device && (disk->major << 20 | disk->first_minor) != device)
 		return 0;
@@ -58,6 +73,14 @@ int BPF_PROG(issue, struct request *rq)
 	bpf_get_current_comm(one.comm, sizeof(one.comm));
 	bpf_map_update_elem(&issued, &key, &one, BPF_ANY);
 	return 0;
+}
+
+SEC("tp_btf/block_rq_issue")
+int issue(unsigned long long *ctx)
+{
+	if (bpf_core_type_exists(btf_trace_block_rq_issue___queue))
+		return started((void *)ctx[1]);
+	return started((void *)ctx[0]);
 }
 
 SEC("tp_btf/block_rq_complete")
@@ -77,7 +100,7 @@ int BPF_PROG(complete, struct request *rq, int error, unsigned int bytes)
 		e->kind = rq->cmd_flags & 0xff;
 		e->pid = began->pid;
 		__builtin_memcpy(e->comm, began->comm, sizeof(e->comm));
-		bpf_probe_read_kernel_str(e->disk, sizeof(e->disk), rq->q->disk->disk_name);
+		bpf_probe_read_kernel_str(e->disk, sizeof(e->disk), disk_of(rq)->disk_name);
 		bpf_ringbuf_submit(e, 0);
 	}
 	bpf_map_delete_elem(&issued, &key);

@@ -28,6 +28,7 @@ from bpfvm import (
 )
 from bpfvm.vmlinux import task_struct
 
+ROOM = 1 << 16  # places for stacks: two with the same number, of which the kernel tells only -EEXIST, are rare
 SIZE = 4321  # bytes that the test asks for, and nothing else of its process
 own = SimpleNamespace(pid=0)
 
@@ -49,7 +50,7 @@ class Noted:
 
 
 noted = Hash(u32, Noted, 64)
-stacks = StackTrace(1024, depth=16)
+stacks = StackTrace(ROOM, depth=16)
 inside = Array(u32, 4)
 
 

@@ -7,6 +7,7 @@ import os
 from types import SimpleNamespace
 
 from bpfvm import Array, Hash, StackTrace, UserPtr, bpf, char, comm, cpu, gid, pid, s32, s64, struct, tid, u32, u64, uid
+from kernel_tests.attach.events_programs import ROOM
 
 EXCLUSIVE = os.O_EXCL  # what the test opens, and nothing else of its process
 own = SimpleNamespace(pid=0)
@@ -29,7 +30,7 @@ class Noted:
 
 
 noted = Hash(u32, Noted, 64)
-stacks = StackTrace(1024, depth=16)
+stacks = StackTrace(ROOM, depth=16)
 words = Array(u64, 8)
 shallow = StackTrace(64, depth=2)
 answers = Array(s64, 64)

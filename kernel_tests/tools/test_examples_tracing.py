@@ -19,8 +19,6 @@ import pytest
 
 from bpfvm import load
 from bpfvm.kernel.attach import tracefs
-from bpfvm.kernel.probes.answers import running
-from bpfvm.obj.btf.types import FuncProto, Ptr, Typedef
 from kernel_tests.networks import inside, ip
 from kernel_tests.tools.test_examples import AROUND, ROOT, tool
 
@@ -294,14 +292,7 @@ def test_where_a_process_spends_its_time() -> None:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[str]:
-    """The name of a block device of our own, over a file; where the tools' tracepoints give a request first."""
-    types = running().types
-    number = types.find(Typedef, "btf_trace_block_rq_issue")
-    named = types[number] if number else None
-    pointer = types[named.type] if isinstance(named, Typedef) else None
-    given = types[pointer.type] if isinstance(pointer, Ptr) else None
-    if isinstance(given, FuncProto) and len(given.params) != 2:
-        pytest.skip("this kernel gives block_rq_issue a queue before the request, as those before 5.11 do")
+    """The name of a block device of our own, over a file."""
     file = tmp_path / "disk"
     file.write_bytes(bytes(1 << 20))
     made = subprocess.run(["losetup", "--show", "-f", str(file)], capture_output=True, text=True, check=False)

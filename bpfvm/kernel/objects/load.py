@@ -17,14 +17,15 @@ from bpfvm.kernel.attr import PROG_BIND_MAP, BindMap
 from bpfvm.kernel.host.modules import OpenModules, Place, Target, target_of
 from bpfvm.kernel.host.names import RunningKernel, adapted
 from bpfvm.kernel.maps.map import KernelMap
-from bpfvm.kernel.programs import scalars, struct_ops
+from bpfvm.kernel.programs import arguments, scalars, struct_ops
 from bpfvm.kernel.programs.lacks import attempted
 from bpfvm.kernel.programs.program import chosen, load_program, map_names
 from bpfvm.kernel.programs.types import ObjectTypes
 from bpfvm.kernel.programs.workarounds import Lacks
 from bpfvm.kernel.runs.run import LoadedProgram
 from bpfvm.kernel.sys import Fd, bpf, switched_off
-from bpfvm.obj.model import MapSpec, ObjectSpec
+from bpfvm.obj.core.externs import KCONFIG
+from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.values.typed_map import variables
 from bpfvm.tables.maps import BY_NAME as MAP_TYPES
 from bpfvm.tables.sections import of_section
@@ -92,6 +93,7 @@ class Loading:
         statistics go, by program."""
         self._opened, self._contents, self._there, self._lacks = opened, contents, there or {}, lacks
         self._told = told
+        self._given = spec
         self.spec, self._modules = adapted(spec, reached(spec, programs, contents))
         self.maps: dict[str, KernelMap] = {}
         self.programs: dict[str, Fd] = {}
@@ -159,11 +161,16 @@ class Loading:
         section, target = of_section(one.section), Target()
         if section.btf and section.program_type == row.name:
             kernel = RunningKernel()
-            target = self._open_modules.target(target_of(section, kernel.types, kernel.named_modules))
+            place = target_of(section, kernel.types, kernel.named_modules)
+            self._check(one, arguments.at(section, place, kernel.types, kernel.named_modules))
+            target = self._open_modules.target(place)
+        elif row.name in ("raw_tracepoint", "kprobe") and section.target:
+            self._check(one, arguments.by_name(section, RunningKernel()))
         if row.name == "struct_ops":
             table, at = struct_ops.member_of(self.spec, name)
             there = self._layout(table)
             member = struct_ops.index_of(self.spec, table, at, there)
+            self._check(one, arguments.of_member(there.types, there.struct, member))
             target = replace(self._open_modules.target(Place(there.table, there.module)), member=member)
         modules = [self._open_modules.number(module) for module in self._modules]
         try:
@@ -178,6 +185,20 @@ class Loading:
         self._opened.enter_context(fd)
         self.programs[name], self._named["program"][name] = fd, fd.number
         return fd
+
+    def _check(self, one: ProgramSpec, there: arguments.Prototype | None) -> None:
+        """LoadError where the program takes its arguments for what they are not in this kernel."""
+        if there is not None:
+            arguments.check(one, self.spec.btf, self._given.programs[one.name].core, self._data(), there)
+
+    def _data(self) -> dict[str, bytes]:
+        """What stays in maps as it is: constants, and what the kernel says of itself."""
+        found = {}
+        for name, one in self.spec.maps.items():
+            given = self._contents.get(name, [])
+            if one.initial is not None and name.startswith((_CONSTANTS, KCONFIG)) and name not in self._there:
+                found[name] = with_variables(one, self.spec, given) if isinstance(given, Mapping) else one.initial
+        return found
 
     def table(self, name: str) -> bytes:
         """The map of a table of functions, with what registers it when it is stored there: its programs must be loaded,

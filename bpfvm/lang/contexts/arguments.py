@@ -33,11 +33,11 @@ from bpfvm.lang.types.pointers import PointerType, pointer_to
 from bpfvm.lang.types.scalars import Storage, bool8, char, u64
 from bpfvm.lang.types.structs import Member, StructType, of_members
 from bpfvm.obj.btf.types import Func, FuncProto, Typedef
+from bpfvm.obj.declared import RETURN
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.sections import of_section
 from bpfvm.tables.traced import NULLABLE
 
-RETURN = "ret"
 _WORD = 8
 _REGISTERS = 6  # arguments that are passed in registers (System V AMD64 psABI 3.2.3)
 _BTF = ("tracing", "lsm")
@@ -117,6 +117,16 @@ def declared(callee: Callee, hook: Hook) -> Arguments | None:
     if hook.type in (*_BTF, "raw_tracepoint"):
         return _by_name(callee, hook, alone, _of_btf)
     return _by_name(callee, hook, alone, _of_fields) if hook.type == "tracepoint" else None
+
+
+def words(hook: Hook, found: Arguments) -> dict[int, tuple[str, Any]]:
+    """Name and type of what a program takes each word of its context for, or each register of a function's: what
+    another kernel may have otherwise. By the word's number, or the argument's."""
+    plain = [one for one in found.params if one.word and isinstance(one.type, Storage)]
+    if hook.type in (*_BTF, "raw_tracepoint"):
+        return {one.offset // _WORD: (one.name, one.type) for one in plain}
+    is_function = hook.type == "kprobe" and hook.kind == "kprobe" and not _returns(hook)
+    return {at: (one.name, one.type) for at, one in enumerate(plain)} if is_function else {}
 
 
 def _of_struct(callee: Callee) -> Arguments | None:
@@ -334,4 +344,4 @@ def _of_type(hook: Hook, name: str, kind: Any, offset: int) -> Argument:
     return Argument(name, kind, offset, word=True, trusted=trusted)
 
 
-__all__ = ["Argument", "Arguments", "Problem", "declared", "fields", "prototype"]
+__all__ = ["RETURN", "Argument", "Arguments", "Problem", "declared", "fields", "prototype", "words"]

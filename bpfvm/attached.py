@@ -13,8 +13,8 @@ from contextlib import ExitStack
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bpfvm.lang import losses, userspace
-from bpfvm.lang.maps import Map
+from bpfvm.lang import userspace
+from bpfvm.lang.maps import Map, losses
 from bpfvm.obj.model import ObjectSpec
 
 _LOG = logging.getLogger("bpfvm")

@@ -61,7 +61,7 @@ def compile_programs(
     count_lost: bool = False,
 ) -> Compiled:
     """Compile several programs into one object, as `compile_program` does one. Programs share maps by their names.
-    count_lost: count events that find no room, as bpfvm.lang.losses says."""
+    count_lost: count events that find no room, as bpfvm.lang.maps.losses says."""
     asked = [Asked(callee(target), hook) for target, hook in programs]
     with collecting_later():
         return _compiled(asked, record_faults, dump, machine, count_lost)

@@ -12,7 +12,7 @@ from itertools import count
 
 from bpfvm.compiler.ir.function import Block, Branch, Function, Goto
 from bpfvm.compiler.ir.types import Ptr, Value, Word
-from bpfvm.lang.losses import SIZE, section
+from bpfvm.lang.maps.losses import SIZE, section
 from bpfvm.lang.types.interval import U64, Interval
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import FLAGS
@@ -38,7 +38,8 @@ HELPERS: Mapping[str, Sends] = {
 def losses(function: Function) -> bool:
     """Count what fails in a program and its subprograms. True when anything changed.
 
-    Needs: SSA, no outlined callbacks.  Keeps: SSA. A map that is itself found in a map is not counted: nobody knows it.
+    Needs: SSA, no outlined callbacks.  Keeps: SSA. No function sends to a map that it finds in a map:
+    `lang.maps.nested` takes none of events.
     """
     return any([_Counted(part).run() for part in (function, *function.callees.values())])
 

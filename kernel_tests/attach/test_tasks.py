@@ -18,6 +18,7 @@ from bpfvm.kernel.objects.install import install
 from bpfvm.program import compile_object
 from bpfvm.timeline import Task, Timeline
 from kernel_tests.attach import tasks_programs as programs
+from kernel_tests.attach.events_programs import ROOM
 
 NOBODY = 4_000_000_000 & 0x7FFF_FFFF  # no process has this id
 
@@ -39,7 +40,7 @@ def walked(number: int, ips: Sequence[int]) -> tuple[int, ...]:
     """The frames that the kernel walked: those that make the number, a return address of 0 at their end among them."""
     least = max(at for at, one in enumerate([1, *ips]) if one)
     for count in range(max(least, 1), len(ips) + 1):
-        if jhash(b"".join(int(one).to_bytes(8, "little") for one in ips[:count])) % programs.ROOM == number:
+        if jhash(b"".join(int(one).to_bytes(8, "little") for one in ips[:count])) % ROOM == number:
             return tuple(int(one) for one in ips[:count])
     raise AssertionError(f"no count of frames makes the number {number}: {[f'{one:#x}' for one in ips]}")
 

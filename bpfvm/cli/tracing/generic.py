@@ -14,8 +14,8 @@ from bpfvm.decorators import bpf
 from bpfvm.kernel.maps.declared import KernelSpace
 from bpfvm.kernel.maps.table import Table
 from bpfvm.kernel.readers import Reader
-from bpfvm.lang import losses, userspace
-from bpfvm.lang.maps import Events, Keyed, Map
+from bpfvm.lang import userspace
+from bpfvm.lang.maps import Events, Keyed, Map, losses
 from bpfvm.lang.userspace import SLICE, Ending
 from bpfvm.obj.btf.types import Struct
 from bpfvm.obj.model import MapSpec, ObjectSpec
@@ -86,7 +86,10 @@ def compiled(given: Object, printer: Printer, types: Mapping[str, str]) -> None:
         contents = {
             name: (table.spec, list(_items(table))) for name, table in installed.maps.items() if _is_shown(table)
         }
-        printer.maps(contents, {name: lost() for name, _, _, lost in sources})
+        lost = {name: lost() for name, _, _, lost in sources}
+        outer = {name: _counts(installed.maps.values(), name) for name, one in given.maps.items() if _holds_events(one)}
+        counted = {name: sum(one() for one in counts) for name, counts in outer.items() if counts}
+        printer.maps(contents, together(lost, counted, given.maps))
 
 
 class _Shown:
@@ -120,7 +123,8 @@ def _decoded(records: userspace.Records, decode: Callable[[bytes], Any]) -> list
 
 
 def _counts(tables: Iterable[Table], name: str) -> list[Callable[[], int]]:
-    """What tells how many events of a map found no room, where the object's programs count them (bpfvm.lang.losses)."""
+    """What tells how many events of a map found no room, where the object's programs count them
+    (bpfvm.lang.maps.losses)."""
     wanted = losses.variable(name)
     return [lambda one=one: one[wanted] for one in tables if wanted in one.variables]  # type: ignore[misc]
 
@@ -128,6 +132,20 @@ def _counts(tables: Iterable[Table], name: str) -> list[Callable[[], int]]:
 def _lost(reader: Reader, counts: Sequence[Callable[[], Any]]) -> int | None:
     found = [one() for one in counts]
     return sum(found) if found and all(isinstance(one, int) for one in found) else reader.lost
+
+
+def _holds_events(spec: MapSpec) -> bool:
+    return spec.inner is not None and spec.inner.type in _READ
+
+
+def together(
+    lost: Mapping[str, int | None], counted: Mapping[str, int], maps: Mapping[str, MapSpec]
+) -> dict[str, int | None]:  # fmt: skip
+    """What was lost of each map of events, and of each map of such maps that programs count for: in place of what
+    nobody counts of those that stand in it."""
+    inside = {name for outer in counted for _, name in maps[outer].contents}
+    known = {name: count for name, count in lost.items() if count is not None or name not in inside}
+    return {**known, **counted}
 
 
 def _quiet(spec: MapSpec) -> dict[str, Any]:

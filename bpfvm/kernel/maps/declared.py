@@ -23,7 +23,7 @@ from bpfvm.kernel.readers import PerfReader, Reader, RingReader
 from bpfvm.kernel.readers.perf import PAGES
 from bpfvm.kernel.readers.source import Lost
 from bpfvm.kernel.readers.struct_event import structs
-from bpfvm.lang.losses import SIZE
+from bpfvm.lang.maps.losses import SIZE
 from bpfvm.lang.userspace import Store
 from bpfvm.lang.userspace.blocks import joined
 from bpfvm.obj.model import MapSpec
@@ -75,7 +75,7 @@ class KernelRecords:
 
 
 class Count:
-    """A count that programs keep in a section of one variable (bpfvm.lang.losses). now: what it is."""
+    """A count that programs keep in a section of one variable (bpfvm.lang.maps.losses). now: what it is."""
 
     def __init__(self, table: Table) -> None:
         self._table = table.duplicate()

@@ -10,6 +10,7 @@ from typing import Any
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entry
 from bpfvm.lang.maps.keyed import Keyed, missing
+from bpfvm.lang.maps.rings import Events
 from bpfvm.lang.types.scalars import Storage, u32
 from bpfvm.lang.userspace import UserSide
 from bpfvm.lang.userspace.values import decoder
@@ -25,6 +26,9 @@ class Nested(Keyed):
         self, key: Any, inner: Keyed, max_entries: int, contents: Mapping[int, Keyed] | None, name: str | None
     ) -> None:  # fmt: skip
         made = type(self).__name__
+        if isinstance(inner, Events):
+            raise UsageError(f"{made} holds maps with keys, not {type(inner).__name__}: what finds no room is counted "
+                             "for a map that the program names, so each map of events has its name")  # fmt: skip
         if not isinstance(inner, Keyed) or isinstance(inner, Nested):
             raise UsageError(f"{made} holds maps with keys, such as Array(u64, 4), not {inner!r:.60}")
         super().__init__(key, u32, max_entries, name)

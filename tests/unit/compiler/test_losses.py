@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from bpfvm import PerfEvents, Program, Ring, bpf, struct, u32, u64
+from bpfvm import ArrayOf, PerfEvents, Program, Ring, bpf, struct, u32, u64
+from bpfvm.cli.tracing.generic import together
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
 from bpfvm.lang.maps import Array
+from bpfvm.obj.model import MapSpec
 from bpfvm.obj.reader.object import parse_object
 from bpfvm.obj.writer.object import write_object
 from bpfvm.program import compile_object
@@ -134,6 +136,21 @@ def test_it_is_counted_only_where_it_is_asked_for() -> None:
         sends = more - plain.programs[program.name].slot_count
         print(f"{program.name}: {sends} slots more")
         assert 0 < sends <= 12
+
+
+def test_a_ring_stands_in_no_map_where_nobody_could_count_for_it() -> None:
+    for one in (Ring(Event), PerfEvents(Line)):
+        with pytest.raises(UsageError, match=r"what finds no room is counted for a map that the program names"):
+            ArrayOf(one, 4)
+
+
+def test_a_map_of_rings_is_counted_in_place_of_what_stands_in_it() -> None:
+    inner = MapSpec("rings.inner", "ringbuf", 0, 0, ROOM)
+    outer = MapSpec("rings", "array_of_maps", 4, 4, 2, inner=inner, contents=((0, "first"), (1, "second")))
+    maps = {"rings": outer, "first": inner, "second": inner, "third": inner}
+    lost = {"first": None, "second": 3, "third": None}
+    assert together(lost, {"rings": 7}, maps) == {"second": 3, "third": None, "rings": 7}
+    assert together(lost, {}, maps) == lost
 
 
 def test_a_script_tells_what_was_lost() -> None:

@@ -3,7 +3,8 @@
     events_lost, in a section of its own, .bss.events_lost
 
 Programs of this compiler count there where they are attached, or compiled to be read by `bpfvm trace --object`; those
-of other compilers may do the same: `__u64 events_lost;` and `__sync_fetch_and_add(&events_lost, 1)`.
+of other compilers may do the same: `__u64 events_lost;` and `__sync_fetch_and_add(&events_lost, 1)`. A program that
+finds a ring in a map of maps knows that one's name alone, and counts for all rings in it: `rings_lost`.
 """
 
 from __future__ import annotations

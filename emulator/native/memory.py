@@ -95,11 +95,12 @@ def atomic(f: Function, base: Kind, insn: Insn) -> None:
     """One atomic operation. Where one thread runs programs, plain loads and stores are atomic."""
     bits = insn.op.bits
     size = bits // 8
-    address = _moved(f, insn.dst, insn.off)
     aligned = base.off is not None and (base.off + insn.off) % size == 0
     asked = not (aligned and is_sure(f.unit, base, insn.off, size, write=True)) and not f.unit.safe
     if asked:
-        address = f.callback("atomic", address, str(size))
+        address = f.callback("atomic", *_object(f, base, insn.dst, insn.off), str(size))
+    else:
+        address = _moved(f, insn.dst, insn.off)
     source = f.cut(f.read(insn.src), bits)
     stem = insn.op.name.removeprefix("atomic_").removeprefix("fetch_").rstrip("0123456789")
     if f.unit.threads:

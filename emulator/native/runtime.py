@@ -356,8 +356,8 @@ class Runtime(Portable):
         self.store(address, _signed(off), size, value)
         return 0
 
-    def _on_atomic(self, address: int, size: int) -> int:
-        return self.atomic(address, size)
+    def _on_atomic(self, address: int, off: int, size: int) -> int:
+        return self.atomic(address, _signed(off), size)
 
     def _on_packet(self, at: int, size: int) -> int:
         return self.packet(at, size)

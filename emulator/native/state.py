@@ -36,7 +36,7 @@ _WORDS = (
 CALLBACKS: Final = {
     "load": 3,  # address, offset, size
     "store": 4,  # address, offset, size, value
-    "atomic": 2,  # address, size: the address, checked
+    "atomic": 3,  # address, offset, size: the address of both, checked
     "packet": 2,  # place, size: a legacy packet load, all ones outside of the packet
     "helper": 7,  # number, registers that were written (bit n: r1 + n), r1 to r5
     "kfunc": 7,  # slot, registers that were written, r1 to r5

@@ -221,12 +221,11 @@ class Runtime:
             region.data[at : at + size] = stored.to_bytes(size, "little")
         self.system.arena.view[at : at + size] = stored.to_bytes(size, "little")
 
-    def atomic(self, address: int, size: int) -> int:
-        """The address of an atomic access, checked."""
-        address &= M64
-        region, at = place(resolve(self.system.arena, address), 0, size, write=True)
+    def atomic(self, address: int, off: int, size: int) -> int:
+        """The address of an atomic access at `off` bytes from an address, checked."""
+        region, at = place(resolve(self.system.arena, address & M64), off, size, write=True)
         aligned(region, at, size)
-        return address
+        return address + off & M64
 
     def packet(self, at: int, size: int) -> int:
         """A legacy packet load, -1 outside of the packet."""

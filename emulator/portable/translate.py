@@ -338,7 +338,7 @@ class _Function:
         bits, base = insn.op.bits, regs[insn.dst]
         size, address = bits // 8, self._address(insn.dst, insn.off)
         word = self._word(base, insn.dst, insn.off, size) if self._is_sure(base, insn.off, size, write=True) else ""
-        lines = [] if word else [f"a = AT({address}, {size})"]
+        lines = [] if word else [f"a = AT({self._object(base, insn.dst, insn.off)}, {size})"]
         view, shift = VIEWS[size]
         word = word or f"{view}[a >> {shift}]"
         source = operand(f"r{insn.src}", regs[insn.src], bits)

@@ -9,6 +9,7 @@ from bpfvm.core.machine import Fault, Input, Result
 from bpfvm.emulator import INTERP, Emulator
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from tests.engines import EMULATORS
 
 ONE = MapSpec("m", "array", 4, 8, 1)
 LOOKUP = "*(u32 *)(r10 -4) = {index}\n r1 = map[m]\n r2 = r10\n r2 += -4\n call 1\n if r0 == 0 goto out\n"
@@ -68,6 +69,20 @@ def test_a_number_used_as_an_address_is_held_to_the_object_there(text: str, type
     found = fault(run(text + "r0 = *(u8 *)(r2 +0)\n out: exit", type, spec))
     assert found.kind == "access"
     assert message.split(",")[0] in found.message
+
+
+@pytest.mark.parametrize("insn", ["r0 = atomic_fetch_add((u32 *)(r4 +{at}), r0)", "lock *(u64 *)(r4 +{at}) += r0"])
+@pytest.mark.parametrize("engine", EMULATORS)
+def test_an_atomic_operation_is_held_to_the_element_that_was_looked_up(engine: str, insn: str) -> None:
+    """And not to the next one of the array, where the sum of both is."""
+    for at, is_inside in ((16, True), (24, False), (32, False), (-8, False)):
+        text = LOOKUP.format(index=1) + f"r4 = r0\n r0 = 0\n {insn.format(at=at)}\n out: r0 = 0\n exit"
+        spec = MapSpec("m", "array", 4, 24, 4)
+        whole = ObjectSpec({"p": ProgramSpec("p", "syscall", "syscall", tuple(assemble(text)))}, {"m": spec})
+        with Emulator(engine).load(whole, "p", {}) as loaded:
+            found = loaded.run(Input(ctx=bytes(16))).fault
+        assert (found is None) is is_inside
+        assert found is None or f"m value at 24{at:+}, m value at 24 is 24 bytes" in found.message
 
 
 def test_an_offset_wraps_as_a_register_does() -> None:

@@ -252,7 +252,8 @@ class Program:
             raise Unavailable(f"{self.name}: there is nothing to compare: {'; '.join(missing)}")
         outcomes = comparable(outcomes)
         kind = self.signature.result.annotation.__name__ if self.signature is not None else ""
-        different = report(f"{self.place}{self.name}({', '.join(map(_shown, given))})", outcomes, kind)
+        what = f"{self.place}{self.name}({', '.join(map(_shown, given))})"
+        different = report(what, outcomes, kind, self.runnable.programs[self.name])
         if different is not None:
             raise Mismatch(different, outcomes)
         most = max(outcomes.values(), key=lambda outcome: outcome.insns)

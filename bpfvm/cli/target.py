@@ -92,6 +92,8 @@ def imported(path: Path, name: str) -> ModuleType:
     try:
         with redirect_stdout(sys.stderr):  # standard output is the command's own
             spec.loader.exec_module(module)
+    except UsageError as error:  # of a declaration, which does not know its line
+        raise UsageError(f"{failed_at(path, error)}: {error}") from None
     except (BpfvmError, KeyboardInterrupt):
         raise
     except SystemExit as error:

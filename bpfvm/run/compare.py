@@ -9,16 +9,23 @@ from typing import Any
 from bpfvm.core.machine import Fault, Location
 from bpfvm.core.span import visible
 from bpfvm.lang.faults import OVERFLOW
+from bpfvm.obj.model import ProgramSpec
 from bpfvm.run.outcome import Outcome
+from bpfvm.tables.helpers import BY_ID
 
 SILENT = {"kernel": ("redirect", "trace")}  # what BPF_PROG_TEST_RUN does not show
+OWN = frozenset({  # helpers whose answer is the kernel's own: no machine can foretell it
+    "ktime_get_ns", "ktime_get_boot_ns", "ktime_get_coarse_ns", "ktime_get_tai_ns", "jiffies64", "get_prandom_u32",
+})  # fmt: skip
 SHOWN = 5  # differing map entries to print before the rest is only counted
 
 
-def report(what: str, outcomes: Mapping[str, Outcome], kind: str = "") -> str | None:
+def report(
+    what: str, outcomes: Mapping[str, Outcome], kind: str = "", program: ProgramSpec | None = None
+) -> str | None:
     """What differs between the machines' outcomes, by engine, or None where nothing does.
 
-    what: the call, in words. kind: the name of the value's type.
+    what: the call, in words. kind: the name of the value's type. program: what ran, to tell why the kernel differs.
     """
     (first, reference), *others = outcomes.items()
     found = {name: differences(first, reference, name, other, kind) for name, other in others}
@@ -29,11 +36,23 @@ def report(what: str, outcomes: Mapping[str, Outcome], kind: str = "") -> str | 
     for name, lines in found.items():
         if lines:
             parts += [f"  {name} differs from {agree}:", *(f"    {line}" for line in lines)]
+    if program is not None and [name for name, lines in found.items() if lines] == ["kernel"]:
+        parts += _of_the_kernel(program)
     places = dict.fromkeys(source for one in outcomes.values() if one.fault and (source := one.fault.source))
     for place in places:
         if text := excerpt(place):
             parts += [f"  {place}:", *text]
     return "\n".join(parts)
+
+
+def _of_the_kernel(program: ProgramSpec) -> list[str]:
+    """A line where the program asks the kernel for what is its own."""
+    called = (BY_ID.get(one.imm) for one in program.insns if one.op.name == "call")
+    names = sorted({row.name for row in called if row is not None and row.name in OWN})
+    if not names:
+        return []
+    given = ", ".join(f'"{name}": lambda: 0' for name in names)
+    return [f"  the kernel's time and chance are its own; to compare the others: check(…, helpers={{{given}}})"]
 
 
 def comparable(outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:

@@ -1,7 +1,7 @@
 """Frames for tests, made of bytes: `ethernet(ipv4(udp(b"…", dport=53)))`. Lengths and checksums are right.
 
 Each function takes what stands behind its header. The numbers of the layer above are recognised by its class: `ipv4`
-knows that a `udp(...)` is protocol 17.
+knows that a `udp(...)` is protocol 17. Addresses are numbers or text: "10.0.0.1", "2001:db8::1", "02:00:00:00:00:01".
 
 Sources: RFC 894, RFC 791, RFC 8200, RFC 9293, RFC 768, RFC 792, IEEE 802.1Q.
 """
@@ -9,6 +9,7 @@ Sources: RFC 894, RFC 791, RFC 8200, RFC 9293, RFC 768, RFC 792, IEEE 802.1Q.
 from __future__ import annotations
 
 import struct
+from ipaddress import IPv4Address, IPv6Address
 
 MAC, TO_MAC = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 ADDRESS, TO_ADDRESS = 0x0A000001, 0x0A000002  # 10.0.0.1, 10.0.0.2
@@ -35,9 +36,9 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def ethernet(payload: bytes = b"", type: int | None = None, src: bytes = MAC, dst: bytes = TO_MAC) -> bytes:
+def ethernet(payload: bytes = b"", type: int | None = None, src: bytes | str = MAC, dst: bytes | str = TO_MAC) -> bytes:
     """A frame. type: the EtherType, by default the payload's own."""
-    return dst + src + struct.pack(">H", _number(payload, type, 0x88B5)) + payload
+    return _mac(dst) + _mac(src) + struct.pack(">H", _number(payload, type, 0x88B5)) + payload
 
 
 def vlan(payload: bytes = b"", id: int = 1, priority: int = 0, type: int | None = None, tag: int = 0x8100) -> Layer:
@@ -47,28 +48,29 @@ def vlan(payload: bytes = b"", id: int = 1, priority: int = 0, type: int | None 
 
 
 def ipv4(
-    payload: bytes = b"", proto: int | None = None, src: int = ADDRESS, dst: int = TO_ADDRESS, ttl: int = 64,
-    tos: int = 0, id: int = 0, frag: int = 0, options: bytes = b"",
+    payload: bytes = b"", proto: int | None = None, src: int | str = ADDRESS, dst: int | str = TO_ADDRESS,
+    ttl: int = 64, tos: int = 0, id: int = 0, frag: int = 0, options: bytes = b"",
 ) -> Layer:  # fmt: skip
     """An IPv4 packet. frag: flags and offset as they stand in the header. options: padded to words of 4 bytes."""
     proto = _number(payload, proto, 253)
     options += bytes(-len(options) % 4)
     size = 20 + len(options)
-    fields = (0x40 | size // 4, tos, size + len(payload) & 0xFFFF, id, frag, ttl, proto, 0, src, dst)
+    source, target = int(IPv4Address(src)), int(IPv4Address(dst))
+    fields = (0x40 | size // 4, tos, size + len(payload) & 0xFFFF, id, frag, ttl, proto, 0, source, target)
     header = struct.pack(">BBHHHBBHII", *fields) + options
     header = header[:10] + struct.pack(">H", checksum(header)) + header[12:]
-    pseudo = struct.pack(">IIBBH", src, dst, 0, proto, len(payload) & 0xFFFF)
+    pseudo = struct.pack(">IIBBH", source, target, 0, proto, len(payload) & 0xFFFF)
     return Layer(header + (payload if frag & 0x1FFF else _summed(payload, proto, pseudo)), 0x0800)
 
 
 def ipv6(
-    payload: bytes = b"", proto: int | None = None, src: int = ADDRESS6, dst: int = TO_ADDRESS6, hops: int = 64,
-    traffic: int = 0, flow: int = 0,
+    payload: bytes = b"", proto: int | None = None, src: int | str = ADDRESS6, dst: int | str = TO_ADDRESS6,
+    hops: int = 64, traffic: int = 0, flow: int = 0,
 ) -> Layer:  # fmt: skip
     """An IPv6 packet without extension headers."""
     proto = _number(payload, proto, 59)
     first = 6 << 28 | traffic << 20 | flow
-    addresses = src.to_bytes(16, "big") + dst.to_bytes(16, "big")
+    addresses = IPv6Address(src).packed + IPv6Address(dst).packed
     pseudo = addresses + struct.pack(">II", len(payload), proto)
     header = struct.pack(">IHBB", first, len(payload) & 0xFFFF, proto, hops) + addresses
     return Layer(header + _summed(payload, proto, pseudo), 0x86DD)
@@ -95,6 +97,13 @@ def icmp(payload: bytes = b"", type: int = 8, code: int = 0, rest: int = 0) -> L
     """An ICMP message, an echo request by default."""
     data = struct.pack(">BBHI", type, code, 0, rest) + payload
     return Layer(data[:2] + struct.pack(">H", checksum(data)) + data[4:], 1)
+
+
+def _mac(address: bytes | str) -> bytes:
+    data = bytes.fromhex(address.replace(":", " ")) if isinstance(address, str) else address
+    if len(data) != 6:
+        raise ValueError(f"{address!r} is no address of Ethernet, of 6 bytes")
+    return data
 
 
 def _number(payload: bytes, given: int | None, other: int) -> int:

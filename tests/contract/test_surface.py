@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import bpfvm
-from bpfvm import XDP_PASS, Array, Unavailable, UsageError, bpf, pkt, u32, u64
+from bpfvm import XDP_PASS, Array, Counter, Hash, Unavailable, UsageError, be16, be32, bpf, pkt, struct, u32, u64
+from bpfvm.testing.frames import ethernet, ipv4, udp
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,6 +30,33 @@ def total(a: u32, b: u64) -> u64:
     return a + b
 
 
+@struct
+class Peer:
+    address: be32
+    port: be16
+
+
+@struct
+class Traffic:
+    packets: u64
+    first: u64
+
+
+traffic = Hash(Peer, Traffic)
+hosts = Counter(be32)
+
+
+@bpf.xdp
+def peers(ctx: Any) -> int:
+    hosts[pkt.ip.src] += 1
+    key = Peer(address=pkt.ip.src, port=pkt.ip.udp.dport)
+    if key not in traffic:
+        traffic[key] = Traffic(packets=0, first=0)
+    traffic[key].packets += 1
+    return XDP_PASS
+
+
+FRAME_OF_PEER = ethernet(ipv4(udp(dport=53), src="10.0.0.1"))
 FRAME = bytes(23) + b"\x06" + bytes(40)
 
 IMPORTED = """
@@ -152,6 +180,22 @@ def test_machines_start_from_equal_state() -> None:
     assert count.check(FRAME).maps["hits"][6] == 1
     with bpfvm.session(count) as runs:
         assert [runs.run(FRAME).maps["hits"][6] for _ in range(3)] == [1, 2, 3]
+
+
+def test_structs_are_keys_and_values_of_maps() -> None:
+    key = Peer(address=0x0A000001, port=53)
+    given: list[Any] = [{key: Traffic(packets=5, first=9)}, [(key, {"packets": 5, "first": 9})]]
+    for before in given:
+        outcome = peers.check(FRAME_OF_PEER, maps={"traffic": before})
+        found = outcome.maps["traffic"]
+        assert found == {key: {"packets": 6, "first": 9}} == found
+        assert found == {key: Traffic(packets=6, first=9)}
+        assert found != {key: Traffic(packets=6, first=0)}
+        assert found != {Peer(address=0, port=53): Traffic(packets=6, first=9)}
+        assert outcome.maps["traffic"][key]["packets"] == 6
+        assert outcome.maps["traffic"][{"address": 0x0A000001, "port": 53}]["packets"] == 6
+        assert outcome.maps["hosts"] == {0x0A000001: 1}
+    assert peers.check(FRAME_OF_PEER).maps["traffic"][key] == {"packets": 1, "first": 0}
 
 
 def test_exceptions_are_of_one_family(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from bpfvm.cli.target import failed_at
-from bpfvm.core.errors import BpfvmError, LoadError
+from bpfvm.core.errors import BpfvmError, LoadError, UsageError
 from bpfvm.lang import userspace
 
 
@@ -33,6 +33,8 @@ def run(path: str, arguments: Sequence[str], verbose: bool) -> int:
         sys.stdout.reconfigure(line_buffering=True)  # who reads a pipe sees lines as they come
     try:
         runpy.run_path(str(file.resolve()), run_name="__main__")
+    except UsageError as error:  # of a declaration, which does not know its line
+        raise UsageError(f"{failed_at(file, error)}: {error}") from None
     except (BpfvmError, BrokenPipeError):
         raise
     except KeyboardInterrupt:

@@ -101,10 +101,9 @@ class StructType(Layout):
 
 
 class StructView(View):
-    """A value of a struct."""
+    """A value of a struct. As a key of a dict it is its present contents: it must not change while it is one."""
 
     __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, **fields: Any) -> None:
         kind: Any = type(self)
@@ -121,6 +120,10 @@ class StructView(View):
             raise TypeError(f"{type(self).__name__} is compared with {type(other).__name__}")
         mine, theirs = bytes(self), bytes(other)
         return all(mine[at : at + size] == theirs[at : at + size] for at, size in runs(type(self)))
+
+    def __hash__(self) -> int:
+        data = bytes(self)
+        return hash(tuple(data[at : at + size] for at, size in runs(type(self))))
 
     def __repr__(self) -> str:
         kind: Any = type(self)

@@ -4,18 +4,20 @@
     encode_entries(spec, btf, contents, endian)    the way back
     to_json(value)                                 what json.dumps takes; from_json(document) is its way back
 
-Without BTF, keys and values are bytes, and hex text in JSON. A per-CPU value is a list with one item a CPU.
+Without BTF, keys and values are bytes, and hex text in JSON. A per-CPU value is a list with one item a CPU. A number
+whose type has the name of one of Python's storage types of a fixed order (lang/types/scalars.py) is what a program in
+Python reads there: 0x0a000001 for the be32 10.0.0.1. The kernel's __be32 is a number as any other, as in bpftool.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries
 from bpfvm.obj.btf.table import POINTER_SIZE, Btf
-from bpfvm.obj.btf.types import Array, Enum, Enum64, Float, Int, Member, Ptr, Struct, Type, Union
+from bpfvm.obj.btf.types import Array, Enum, Enum64, Float, Int, Member, Ptr, Struct, Type, Typedef, Union
 from bpfvm.obj.model import MapSpec
 from bpfvm.obj.values.shapes import BitField, Field, Number, Order, Raw, Real, Record, Row, Shape, Text, Truth
 from bpfvm.tables.maps import BY_NAME
@@ -24,9 +26,10 @@ MAX_NESTING = 32  # the kernel's limit for types in one another (MAX_RESOLVE_DEP
 _MESSAGES = "user_ringbuf"  # its contents are messages, the oldest first: a list, numbered where they are shown
 MAX_NUMBER = 16  # bytes of the widest integer
 MOST_VALUES, VALUES_PER_BYTE = 1 << 16, 64  # what a shape may show; unions show one byte several times
+_ORDERS: dict[str, Order] = {f"{order[0]}e{bits}": order for order in ("big", "little") for bits in (16, 32, 64)}
 
 
-Contents: TypeAlias = "Mapping[Any, Any] | Sequence[Any]"  # of one map
+Contents: TypeAlias = "Mapping[Any, Any] | Sequence[Any]"  # of one map: by key, or pairs; messages
 
 
 class FrozenRecord(Mapping[str, Any]):
@@ -53,18 +56,68 @@ class FrozenRecord(Mapping[str, Any]):
         return repr(self._members)
 
 
-def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str) -> dict[Any, Any]:
-    """Typed contents, in the order given. Keys that are structs or arrays are FrozenRecord and tuple."""
+class TypedContents(dict[Any, Any]):
+    """Typed contents of a map. Keys that are structs or arrays are FrozenRecord and tuple; an element is also found by
+    its key in any form that `encode_entries` takes: a dict, a list, an instance of a struct, bytes. They compare with
+    instances of structs, too."""
+
+    __slots__ = ("_key", "_value")
+
+    def __init__(self, key: Shape, value: Shape, entries: Iterable[tuple[Any, Any]] = ()) -> None:
+        super().__init__(entries)
+        self._key, self._value = key, value
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Mapping) and not isinstance(other, TypedContents):
+            other = {self._known(key): self._shown(value) for key, value in other.items()}
+        return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(self._known(key))
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(self._known(key))
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """As of any dict."""
+        return super().get(self._known(key), default)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TypedContents, (self._key, self._value, list(self.items()))
+
+    def _known(self, key: Any) -> Any:
+        if isinstance(key, str | int | tuple | FrozenRecord):
+            return key
+        try:
+            return frozen(self._key.show(self._key.parse(key, "key")))
+        except LoadError:
+            return frozen(key)
+
+    def _shown(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._shown(one) for one in value]
+        if not hasattr(type(value), "__bytes__") or len(data := bytes(value)) != self._value.size:
+            return value
+        return self._value.show(data)
+
+
+def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str) -> TypedContents:
+    """Typed contents, in the order given."""
     if spec.type == _MESSAGES:
-        return {at: bytes(data) for at, (_, data) in enumerate(entries) if isinstance(data, bytes)}
+        messages = ((at, bytes(data)) for at, (_, data) in enumerate(entries) if isinstance(data, bytes))
+        return TypedContents(Number(4, False, cast("Order", endian)), Raw(0), messages)
     key = shape_of(btf, spec.key_type, spec.key_size, endian)
     value = shape_of(btf, spec.value_type, spec.value_size, endian)
     if holds_names(spec):
-        return {frozen(key.show(name)): bytes(data).decode() for name, data in entries if isinstance(data, bytes)}
-    return {
-        frozen(key.show(name)): [value.show(one) for one in data] if isinstance(data, list) else value.show(data)
+        named = ((name, bytes(data).decode()) for name, data in entries if isinstance(data, bytes))
+        return TypedContents(key, value, ((frozen(key.show(name)), text) for name, text in named))
+    return TypedContents(key, value, (
+        (frozen(key.show(name)), [value.show(one) for one in data] if isinstance(data, list) else value.show(data))
         for name, data in entries
-    }
+    ))  # fmt: skip
 
 
 def encode_entries(spec: MapSpec, btf: Btf | None, contents: Contents, endian: str) -> Entries:
@@ -72,13 +125,11 @@ def encode_entries(spec: MapSpec, btf: Btf | None, contents: Contents, endian: s
     if spec.type == _MESSAGES:
         messages = contents.values() if isinstance(contents, Mapping) else contents
         return [(b"", message_of(spec.name, one)) for one in messages]
-    if not isinstance(contents, Mapping):
-        raise UsageError(f"a list gives messages, and map {spec.name} is of type {spec.type}: give a mapping")
     key = shape_of(btf, spec.key_type, spec.key_size, endian)
     value = shape_of(btf, spec.value_type, spec.value_size, endian)
     row = BY_NAME.get(spec.type)
     entries: Entries = []
-    for name, one in contents.items():
+    for name, one in _pairs(spec.name, contents):
         where = f"map {spec.name}[{to_json(name)!r}]"
         if holds_names(spec):
             if not isinstance(one, str):
@@ -100,6 +151,14 @@ def message_of(name: str, one: Any) -> bytes:
     if not isinstance(one, bytes | bytearray | memoryview) and not hasattr(one, "__bytes__"):
         raise UsageError(f"map {name}: a message is bytes or a struct, not {type(one).__name__}")
     return bytes(one)
+
+
+def _pairs(name: str, contents: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(contents, Mapping):
+        return contents.items()
+    if isinstance(contents, list | tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in contents):
+        return contents
+    raise LoadError(f"map {name}: its contents are {{key: value}} or pairs of them, not {type(contents).__name__}")
 
 
 def holds_names(spec: MapSpec) -> bool:
@@ -155,33 +214,41 @@ class _Shapes:
 
     def __init__(self, btf: Btf, order: Order) -> None:
         self._btf, self._order = btf, order
-        self._known: dict[int, Shape] = {}
+        self._known: dict[tuple[int, Order], Shape] = {}
         self._building: set[int] = set()
 
     def build(self, kind: int, depth: int) -> Shape:
         """LoadError for a type that has no size."""
-        number = self._btf.strip(kind)
-        if number in self._known:
-            return self._known[number]
+        number, order = self._btf.strip(kind), self._stored(kind)
+        if (number, order) in self._known:
+            return self._known[number, order]
         size = self._btf.size_of(number)
         if depth > MAX_NESTING or number in self._building:
             return Raw(size)
         self._building.add(number)
-        shape = self._build(self._btf[number], size, depth + 1)
+        shape = self._build(self._btf[number], size, depth + 1, order)
         self._building.discard(number)
         if shape.size != size or shape.cost > MOST_VALUES + VALUES_PER_BYTE * size:
             shape = Raw(size)
-        self._known[number] = shape
+        self._known[number, order] = shape
         return shape
 
-    def _build(self, one: Type, size: int, depth: int) -> Shape:
+    def _stored(self, kind: int) -> Order:
+        """The order of a number's bytes, which the name of its type may tell."""
+        while isinstance(one := self._btf[kind], Typedef):
+            if one.name in _ORDERS:
+                return _ORDERS[one.name]
+            kind = one.type
+        return self._order
+
+    def _build(self, one: Type, size: int, depth: int, order: Order) -> Shape:
         match one:
             case Int(bits=bits) if size > MAX_NUMBER or bits != size * 8 or one.bit_offset:
                 return Raw(size)
             case Int(is_bool=True):
                 return Truth(size, self._order)
             case Int(is_signed=is_signed) | Enum(is_signed=is_signed) | Enum64(is_signed=is_signed):
-                return Number(size, is_signed, self._order) if 0 < size <= MAX_NUMBER else Raw(size)
+                return Number(size, is_signed, order) if 0 < size <= MAX_NUMBER else Raw(size)
             case Ptr():
                 return Number(POINTER_SIZE, False, self._order)
             case Float() if size in (4, 8):

@@ -19,6 +19,7 @@ import contextlib
 import operator
 import struct
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat, starmap
@@ -28,7 +29,7 @@ from bpfvm.core.bits import mask, signed
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.values.contents import shape_of
-from bpfvm.obj.values.shapes import BitField, Number, Raw, Real, Record, Row, Shape, Text, Truth
+from bpfvm.obj.values.shapes import BitField, Number, Order, Raw, Real, Record, Row, Shape, Text, Truth
 from bpfvm.obj.values.tuples import RecordTuple, record_class
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Codec:
     def __init__(self, shape: Shape, hashable: bool = False, name: str = "Record") -> None:
         """name: of the named tuple's class, where the type is a struct."""
         self.shape, self.size, self.hashable = shape, shape.size, hashable
-        self._plan = _Plan(hashable)
+        self._plan = _Plan(hashable, _mark(_order_of(shape)))
         expression = self._plan.add(shape, 0, name)
         self._strides: dict[int, struct.Struct] = {}
         self._build, self._make = self._plan.compiled(expression)
@@ -172,16 +173,17 @@ class Part:
 class _Plan:
     """What is read of one type, and the text of the function that makes the value of it.
 
-    code: of a type that is one number. flat: the class of a struct of numbers. native: `code` in this machine's order.
-    tail: bytes behind the last item.
+    order: of the numbers that are items; one of the other order is made of its bytes. code: of a type that is one
+    number. flat: the class of a struct of numbers. native: `code` in this machine's order. tail: bytes behind the last
+    item.
     """
 
     hashable: bool
+    order: str
     leaves: list[_Leaf] = field(default_factory=list)
     names: dict[str, Any] = field(
         default_factory=lambda: {"new": tuple.__new__, "truths": _TRUTHS, "signed": signed, "bool_of": _bool_of}
     )
-    order: str = "<"
     code: str | None = None
     flat: type[tuple[Any, ...]] | None = None
     tail: int = 0
@@ -201,11 +203,9 @@ class _Plan:
     def add(self, shape: Shape, offset: int, name: str) -> str:
         """Read the shape at `offset`: the expression of its value."""
         match shape:
-            case Number(size=1 | 2 | 4 | 8 as size):
-                self._ordered(shape.order)
+            case Number(size=1 | 2 | 4 | 8 as size) if size == 1 or _mark(shape.order) == self.order:
                 return self.leaf(offset, size, _NUMBERS[size].lower() if shape.is_signed else _NUMBERS[size])
-            case Real(size=size):
-                self._ordered(shape.order)
+            case Real(size=size) if _mark(shape.order) == self.order:
                 return self.leaf(offset, size, _REALS[size])
             case Truth(size=1):
                 return f"truths[{self.leaf(offset, 1, 'B')}]"
@@ -245,9 +245,6 @@ class _Plan:
         self.leaves.append(_Leaf(offset, size, code, name))
         return name
 
-    def _ordered(self, order: str) -> None:
-        self.order = ">" if order == "big" else "<"
-
     def _constant(self, value: Any, prefix: str = "c") -> str:
         name = f"{prefix}{sum(one.startswith(prefix) for one in self.names)}"
         self.names[name] = value
@@ -279,9 +276,7 @@ class _Plan:
             return
         start, end = only.offset, max(one.end for one in cluster)
         bits = [one.shape for one in cluster if isinstance(one.shape, BitField)]
-        number = len(bits) == len(cluster) and end - start in _NUMBERS
-        if bits:
-            self._ordered(bits[0].order)
+        number = len(bits) == len(cluster) and end - start in _NUMBERS and _mark(bits[0].order) == self.order
         item = self.leaf(base + start, end - start, _NUMBERS[end - start] if number else f"{end - start}s")
         for one in cluster:
             if isinstance(one.shape, BitField):
@@ -290,6 +285,19 @@ class _Plan:
             else:
                 inner = Codec(one.shape, self.hashable, one.name)
                 shown[one.name] = f"{self._constant(inner.decode)}({item}, {one.offset - start})"
+
+
+def _order_of(shape: Shape) -> Order:
+    """In which most of its numbers stand, outside of arrays."""
+
+    def orders(one: Shape | BitField) -> Iterator[Order]:
+        if isinstance(one, Number | Real | BitField):
+            yield one.order
+        elif isinstance(one, Record):
+            for part in parts(one):
+                yield from orders(part.shape)
+
+    return max(Counter(orders(shape)).items(), key=lambda one: one[1], default=("little", 0))[0]
 
 
 def _bool_of(number: int) -> bool | int:

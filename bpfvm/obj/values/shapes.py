@@ -42,14 +42,16 @@ class Shape(Protocol):
 
 
 def raw(value: Any, size: int, where: str) -> bytes | None:
-    """The bytes that `value` gives as such or as hex text, which any shape takes; None where it is neither."""
+    """The bytes that any shape takes: as such, as hex text, or of an instance of @struct. None for all else."""
     if isinstance(value, str):
         try:
             value = bytes.fromhex(value)
         except ValueError:
             raise LoadError(f"{where}: {value[:40]!r} is not hex text of {size} bytes") from None
     if not isinstance(value, bytes | bytearray | memoryview):
-        return None
+        if not hasattr(type(value), "__bytes__"):
+            return None
+        value = bytes(value)
     if len(value) != size:
         raise LoadError(f"{where}: {len(value)} bytes, and it has {size}")
     return bytes(value)

@@ -22,7 +22,7 @@ from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Callee, Number, Reference, Static, Value, View, constant
 from bpfvm.core.span import Span as TextSpan
 from bpfvm.lang.packets.calls import CALLS
-from bpfvm.lang.packets.headers import DATA, FARTHEST, HEADERS, META, NAMED, ROOTS, Layer, Part
+from bpfvm.lang.packets.headers import DATA, FARTHEST, HEADERS, META, NAMED, ROOTS, Header, Layer, Part
 from bpfvm.lang.types.arrays import array_of
 from bpfvm.lang.types.interval import Interval, add, of_bits
 from bpfvm.lang.types.layout import Layout, size_of
@@ -85,10 +85,24 @@ def test(f: Translation, view: View, node: ast.Attribute) -> Branches | None:
 
 
 def _no_such(f: Translation, view: View, node: ast.Attribute) -> Bad:
-    near = difflib.get_close_matches(node.attr, view.header.offered, 1)
-    hint = (f"did you mean `{near[0]}`? " if near else "") + f"`{_name(view)}` offers {view.header.names}"
+    near = [f"{f.quoted(node.value)}.{way}" for way in _behind_others(view.header, node.attr)]
+    near = near or difflib.get_close_matches(node.attr, view.header.offered, 1)
+    meant = " or ".join(f"`{one}`" for one in near)
+    hint = (f"did you mean {meant}? " if near else "") + f"`{_name(view)}` offers {view.header.names}"
     text = f"`{f.quoted(node.value)}` has no layer or field `{node.attr}`"
     return f.error("E037", text, f.last_name(node), help=hint)
+
+
+def _behind_others(header: Header, name: str) -> list[str]:
+    """Where a header or field of this name stands behind one that `header` offers, or the one behind that: the two
+    nearest."""
+    ways = {"": header}
+    for _ in range(2):
+        ways = {f"{way}{one}.": HEADERS[layer.header] for way, at in ways.items() for one, layer in at.layers.items()}
+        found = [way + name for way, at in ways.items() if name in at.layers or at.field(name) is not None]
+        if found:
+            return found[:2]
+    return []
 
 
 def _name(view: View) -> str:

@@ -139,7 +139,7 @@ def test_bad_usage(two: Path, arguments: list[str], words: str, capsys: Captured
         (b"from bpfvm import Hsah", "bpfvm has no 'Hsah' in this version; did you mean Hash?"),
         (b"from bpfvm import LruHash", "bpfvm has no 'LruHash' in this version; write Hash(\u2026, lru=True)"),
         (b"from bpfvm import *\n@bpf.kprob('x')\ndef f(): pass", "bpf has no 'kprob' in this version"),
-        (b"from bpfvm import *\nhits = Array(u64, 0)", "max_entries must be from 1"),
+        (b"from bpfvm import *\nhits = Array(u64, 0)", "hostile.py:2: Array: max_entries must be from 1"),
         (b"from bpfvm import *\nlen(pkt)", "len(pkt) has a meaning only while a program runs"),
     ],
 )

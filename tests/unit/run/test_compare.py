@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from bpfvm.core.machine import Fault, Location
+from bpfvm.isa.asm import assemble
+from bpfvm.obj.model import ProgramSpec
 from bpfvm.run.compare import differences, report
 from bpfvm.run.outcome import Outcome
 
@@ -86,3 +88,18 @@ def test_machines_may_have_different_numbers_of_cpus() -> None:
     for wrong in ([7, 0, 1], [6, 0, 0], [], [0, 7]):
         few, many = ({"hits": {1: values}} for values in ([7], wrong))
         assert len(differences("interp", replace(BASE, maps=few), "kernel", replace(BASE, maps=many))) == 1
+
+
+def test_why_the_kernel_alone_may_differ() -> None:
+    outcomes = {"interp": BASE, "portable": BASE, "kernel": replace(BASE, value=7, action=None)}
+    program = ProgramSpec("p", "xdp", "xdp", tuple(assemble("call 5\ncall 1\nr0 = 7\nexit")))
+    told = report("p()", outcomes, program=program)
+    assert told is not None
+    assert told.endswith('to compare the others: check(…, helpers={"ktime_get_ns": lambda: 0})')
+    for others, ran in (
+        ({**outcomes, "portable": outcomes["kernel"]}, program),
+        (outcomes, replace(program, insns=tuple(assemble("r0 = 7\nexit")))),
+    ):
+        without = report("p()", others, program=ran)
+        assert without is not None
+        assert "helpers" not in without

@@ -151,6 +151,13 @@ def test_frames_by_hand() -> None:
     assert tagged[12:22].hex() == "88a860018100000586dd"
     assert frames.ethernet(b"x", type=0x0806)[12:] == b"\x08\x06x"
     assert frames.icmp(b"abc")[:4].hex() == "0800339d"
+    assert frames.ipv4(src="10.0.0.1", dst="10.0.0.2") == frames.ipv4() == frames.ipv4(src=0x0A000001)
+    assert frames.ipv6(src="2001:db8::1") == frames.ipv6()
+    assert frames.ethernet(src="02:00:00:00:00:01", dst=frames.TO_MAC) == frames.ethernet()
+    with pytest.raises(ValueError, match=r"10\.0\.0"):
+        frames.ipv4(src="10.0.0")
+    with pytest.raises(ValueError, match="'02:00' is no address of Ethernet"):
+        frames.ethernet(dst="02:00")
 
 
 @pytest.mark.parametrize("call", [lambda: made.values("u32"), lambda: made.arguments(lookup)])

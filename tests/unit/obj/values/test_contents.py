@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import struct
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,27 @@ def test_any_bytes_are_shown_and_come_back_but_for_padding_and_text(data: bytes,
     assert to_json(found.show(again)) == shown
     assert again[:24] == data[:24]
     assert again[32:46] == data[32:46]
+
+
+def test_an_element_is_found_by_its_key_in_any_form() -> None:
+    btf = Btf((
+        types.Int("int", 4, 32), types.Typedef("be32", 1),
+        types.Struct("end", 8, (types.Member("address", 2, 0), types.Member("port", 1, 32))),
+    ))  # fmt: skip
+    one = MapSpec("m", "hash", 8, 4, 1, key_type=3, value_type=1)
+    data = struct.pack(">I", 0x0A000001) + struct.pack("<I", 53)
+    contents = decode_entries(one, btf, [(data, b"\7\0\0\0")], "little")
+    assert contents == {FrozenRecord({"address": 0x0A000001, "port": 53}): 7}
+    for key in ({"address": 0x0A000001, "port": 53}, data, bytearray(data), next(iter(contents))):
+        assert contents[key] == 7
+        assert key in contents
+        assert contents.get(key) == 7
+    assert {"address": 1, "port": 53} not in contents
+    assert contents.get({"address": 1}) is None
+    with pytest.raises(KeyError):
+        contents[{"other": 1}]
+    assert pickle.loads(pickle.dumps(contents))[data] == 7
+    assert encode_entries(one, btf, [(data, 7)], "little") == encode_entries(one, btf, contents, "little")
+    for wrong in ([1, 2], 7, "text"):
+        with pytest.raises(LoadError, match=r"map m: its contents are \{key: value\} or pairs of them, not "):
+            encode_entries(one, btf, wrong, "little")

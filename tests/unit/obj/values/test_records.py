@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bpfvm.core.errors import UsageError
 from bpfvm.obj.btf.table import Btf
-from bpfvm.obj.btf.types import Array, Enum, Float, Int, Member, Ptr, Struct, Type, Union
+from bpfvm.obj.btf.types import Array, Enum, Float, Int, Member, Ptr, Struct, Type, Typedef, Union
 from bpfvm.obj.values.contents import shape_of
 from bpfvm.obj.values.records import codec, codec_of
 from bpfvm.obj.values.shapes import Raw, Shape
@@ -40,6 +40,10 @@ STRUCTS: tuple[Type, ...] = (
     Array(16, U32, 2), Array(BOOL, U32, 3), Struct("", 8, (Member("", 16, 0),)),  # 23, 24, 25
     Struct("tail", 16, (Member("a", U32, 0), Member("b", U32, 32), Member("c", U32, 64))),  # 26
     Struct("pair", 8, (Member("a", U32, 0), Member("b", U32, 32))),  # 27
+    Typedef("be32", U32), Typedef("le16", U16), Typedef("be64", 28), Typedef("__be32", U32),  # 28, 29, 30, 31
+    Struct("end", 16, (Member("address", 28, 0), Member("port", 29, 32), Member("low", U16, 48, 3),
+                       Member("octet", U8, 64), Member("count", U32, 96))),  # 32
+    Array(28, U32, 2),  # 33
 )  # fmt: skip
 BTF = Btf((*TYPES, *STRUCTS))
 ORDERS = ("little", "big")
@@ -78,6 +82,14 @@ def test_codecs_agree_with_shapes(number: int, order: str, shape: Shape) -> None
                 assert shape.show(made.encode(value)) == shape.show(one)
                 compared += 1
     assert compared == 300
+
+
+def test_numbers_of_a_fixed_order() -> None:
+    for order in ("little", "big"):
+        data = struct.pack(">I", 0x0A000001) + struct.pack("<H", 53) + bytes(2) + b"\7" + bytes(3)
+        value = codec_of(BTF, 32, 16, order).decode(data + (1).to_bytes(4, "little" if order == "little" else "big"))
+        assert (value.address, value.port, value.octet, value.count) == (0x0A000001, 53, 7, 1)
+        assert codec_of(BTF, 33, 8, order).decode(struct.pack(">II", 1, 2)) == [1, 2]
 
 
 @given(st.binary(min_size=40, max_size=40))

@@ -8,6 +8,7 @@ should have it (kernel_tests/needs.py). Tests of kernel_tests/admin.py are skipp
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -24,6 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts so what runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     needs.register(config)
 
 

@@ -4,6 +4,7 @@ ship with bpfvm, property tests are repeatable."""
 from __future__ import annotations
 
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -23,6 +24,8 @@ if os.environ.get("BPFVM_KERNEL") == "off":
 
 
 def pytest_configure() -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts so what runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if GUARD_MISSING is None:
         offline.show_trapped_calls()  # again: while this file was imported pytest kept standard error to itself
 

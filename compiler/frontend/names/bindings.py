@@ -259,6 +259,8 @@ def _offers(owner: Value, name: str) -> str:
     near = difflib.get_close_matches(name, [one for one in dir(int) if one[0] != "_"], 1)
     if isinstance(owner, Number) and near:
         return f"did you mean `{near[0]}`?"
+    if isinstance(owner, Number) and owner.described == "u64":
+        return f"is it an address? UserPtr[char](…).str(64), KernelPtr[T](…).{name}"
     if isinstance(owner, MapValue):
         return f"a map offers {owner.name}[i] and {owner.name}.max_entries"
     return "attributes are those of modules, enums, packet headers and the context"

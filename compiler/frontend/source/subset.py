@@ -43,7 +43,7 @@ _ROWS: tuple[Refused, ...] = (
     Refused("TypeAlias", NEVER, "`type` inside a function", "define it outside of the function"),
     Refused("Yield", NEVER, "`yield`", "return one value: a BPF program runs to its end"),
     Refused("YieldFrom", NEVER, "`yield from`", "return one value: a BPF program runs to its end"),
-    Refused("List", NEVER, "a list", "a tuple: (a, b), or a map: Array(u64, 16)"),
+    Refused("List", NEVER, "a list", "a tuple: (a, b), an array on the stack: u64[2](a, b), or a map: Array(u64, 16)"),
     Refused("Set", NEVER, "a set", "a tuple: x in (1, 2), or a map"),
     Refused("Dict", NEVER, "a dict", "use a map: Array(u64, 16)"),
     Refused(

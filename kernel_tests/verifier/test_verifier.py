@@ -31,6 +31,7 @@ MODELLED = (6, 18)
 ROOT = Path(__file__).parents[2]
 CASES = load_verdicts(ROOT / "tests" / "verifier")
 PROGRAMS, ALL_PROGRAMS = 1500, 50_000
+LOOPS, ALL_LOOPS, LONGEST = 80, 5000, 4000
 MUTANTS, ALL_MUTANTS = 1000, 20_000
 MUTANT_BUDGET = 20_000
 # What the kernel says of a number where a descriptor should stand: which are open here, no model knows
@@ -96,6 +97,32 @@ def test_random_programs_walk_through_equal_states(maps: Maps, size: Callable[[i
     print(f"{count} programs, {accepted} accepted: {lines} lines of log equal, but for {len(wrong)} programs")
     assert not wrong, "\n".join(wrong[:5])
     assert accepted >= count // 2
+
+
+def test_random_loops(maps: Maps, size: Callable[[int, int], int]) -> None:
+    """Loops that may_goto ends, one in another or behind it: verdicts and walked instructions, of those that are no
+    longer than LONGEST; of every tenth the whole log."""
+    wrong, counts = [], Counter[str]()
+    for seed in range(size(LOOPS, ALL_LOOPS)):
+        case = VerdictCase(f"loop {seed}", "xdp", encode(assemble(program(seed, True))), {}, Location("random", seed))
+        said = ask(case, maps, WORDS)
+        if said.processed > LONGEST:
+            counts["longer"] += 1
+            continue
+        verdict = judged(case, level=0 if seed % 10 else 2)
+        counts[verdict.verdict] += 1
+        if (said.errno == 0) != (verdict.verdict == "accept") or said.processed != verdict.processed:
+            wrong.append(f"seed {seed}: kernel {said.errno} {said.processed}, model {verdict}")
+        elif not seed % 10:
+            counts["logs"] += 1
+            theirs, ours = states(ask(case, maps, EVERYTHING).log), states(verdict.log)
+            if theirs != ours:
+                wrong.append(f"seed {seed}: {first_difference(theirs, ours)}")
+    print(f"{dict(counts)}, {len(wrong)} differ")
+    assert not wrong, "\n".join(wrong[:5])
+    assert counts["accept"] >= size(LOOPS, ALL_LOOPS) // 2
+    assert counts["reject"] >= size(LOOPS, ALL_LOOPS) // 10
+    assert counts["logs"] >= size(LOOPS, ALL_LOOPS) // 20
 
 
 def first_difference(theirs: list[str], ours: list[str]) -> str:

@@ -177,7 +177,7 @@ def bound(code: bytes, numbers: Mapping[int, int]) -> bytes:
     return bytes(out)
 
 
-_NOISE = re.compile(r"\(\d+(?:,\d+)*\) (?:frame|live) |SCC |verification time|stack depth|processed \d|Live regs|func#")
+_NOISE = re.compile(r"\(\d+(?:,\d+)*\) (?:frame|live) |verification time|stack depth|processed \d|Live regs|func#")
 _ADDRESS = re.compile(r"(\(18\) r\d+ = )(?:func )?\S+( ll)?")
 
 

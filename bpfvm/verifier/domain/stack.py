@@ -270,13 +270,12 @@ def scrub(walk: Walk, at: int, size: int) -> None:
 
 
 def give_id(walk: Walk, at: int) -> Reg:
-    """A scalar that is copied gets an id, so that what is learnt of one copy holds for all."""
+    """A scalar that is copied gets an id, so that what is learnt of one copy holds for all. What was added to another one
+    is no longer linked with it; of a number that is known there is nothing to learn."""
     reg = walk.state.regs[at]
-    if reg.kind != SCALAR or not reg.m:
-        return reg
-    if reg.id and not reg.added:
+    if reg.kind != SCALAR or not (reg.added or (reg.m and not reg.id)):
         return reg
     reg = reg.copy()
-    reg.id, reg.added, reg.off = walk.new_id(), 0, 0
+    reg.id, reg.added, reg.off = walk.new_id() if reg.m else 0, 0, 0
     walk.set(at, reg)
     return reg

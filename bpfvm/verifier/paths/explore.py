@@ -17,7 +17,8 @@ from bpfvm.verifier.paths.walk import EVERY, LIMIT, Walk
 from bpfvm.verifier.report.log import frame_text
 from bpfvm.verifier.steps import access, subprogram
 from bpfvm.verifier.steps.alu import alu
-from bpfvm.verifier.steps.branch import jump
+from bpfvm.verifier.steps.branch import jump, push
+from bpfvm.verifier.steps.callbacks import widen_other
 from bpfvm.verifier.steps.calls import call_helper
 from bpfvm.verifier.steps.packet_load import check_packet_load, load_packet
 
@@ -147,7 +148,11 @@ def _goto(walk: Walk, one: Insn) -> int | None:
 
 
 def _may_goto(walk: Walk, one: Insn) -> int | None:
-    walk.undecided("may_goto")
+    """The way out is walked first; the next turn waits, with what changed in this one widened."""
+    other = push(walk, walk.at + 1)
+    other.may_goto += 1
+    widen_other(walk, other)
+    return walk.at + 1 + (one.jump or 0)
 
 
 def _exit(walk: Walk, one: Insn) -> int | None:

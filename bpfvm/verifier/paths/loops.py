@@ -41,6 +41,7 @@ def enter(walk: Walk, state: State) -> None:
     loop = walk.loops.setdefault(key, Loop())
     if loop.first is None:
         loop.first = state
+        _log(walk, "enter", key)
 
 
 def is_open(walk: Walk, state: State) -> bool:
@@ -56,13 +57,14 @@ def add_edge(walk: Walk, old: State) -> None:
     """The path is covered by `old`, which is in a loop that is still open."""
     key = _key(walk, old)
     if key is not None:
-        walk.loops.setdefault(key, Loop()).edges.append((walk.state.copy(), walk.at, old))
+        walk.loops.setdefault(key, Loop()).edges.insert(0, (walk.state.copy(), walk.at, old))
         walk.edges += 1
+        _log(walk, "backedge", key)
 
 
 def leave(walk: Walk, state: State) -> None:
     """All paths through the state are walked: where it entered a loop, the loop is over."""
-    from bpfvm.verifier.paths.precision import precise_places, propagate
+    from bpfvm.verifier.paths.precision import propagate
 
     if not walk.marks.scc[state.at] and len(state.frames) == 1:
         return
@@ -70,26 +72,33 @@ def leave(walk: Walk, state: State) -> None:
     loop = walk.loops.get(key) if key is not None else None
     if loop is None or loop.first is not state:
         return
-    before = -1
+    _log(walk, "exit", key)
+    before, now = -1, _marked(loop)
     for _ in range(_ROUNDS):
         for edge, at, old in loop.edges:
             propagate(walk, old, edge, at)
-        now = sum(len(precise_places(old)) for _, _, old in loop.edges) + sum(
-            _marked(edge) for edge, _, _ in loop.edges
-        )
+        before, now = now, _marked(loop)
         if now == before:
             break
-        before = now
     walk.edges -= len(loop.edges)
     loop.first, loop.edges = None, []
 
 
-def _marked(state: State) -> int:
-    """How many scalars matter in the states on the way to this one."""
+def _marked(loop: Loop) -> int:
+    """How many scalars matter in the states on the ways to the edges, and in those that cover them."""
     from bpfvm.verifier.paths.precision import precise_places
 
-    count, one = 0, state.parent
-    while one is not None:
-        count += len(precise_places(one))
-        one = one.parent
+    count = 0
+    for edge, _, old in loop.edges:
+        count += len(precise_places(old))
+        one = edge.parent
+        while one is not None:
+            count += len(precise_places(one))
+            one = one.parent
     return count
+
+
+def _log(walk: Walk, what: str, key: tuple[int, ...] | None) -> None:
+    """In the form of the kernel's log: the calls on the way, and the loop's number."""
+    if walk.log.level & 2 and key is not None:
+        walk.log.add(f"SCC {what} ({','.join(str(one) for one in (*key[:-2], key[-1]))})")

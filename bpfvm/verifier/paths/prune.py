@@ -99,9 +99,15 @@ def _compare(walk: Walk, old: State, must: bool, keep: bool) -> tuple[bool, bool
             if equal(walk, old, walk.state, WITHIN) and goes_on:
                 return _hit(walk, old, loop=True), keep
         elif (
+            walk.marks.may_goto[walk.at]
+            and old.may_goto != walk.state.may_goto
+            and equal(walk, old, walk.state, WITHIN)
+        ):
+            return _hit(walk, old, loop=True), keep
+        elif (
             _may_loop(old, walk.state)
             and equal(walk, old, walk.state, EXACT)
-            and old.unrolled == walk.state.unrolled
+            and (old.unrolled, old.may_goto) == (walk.state.unrolled, walk.state.may_goto)
             and not (depths_differ(old, walk.state))
         ):
             _refuse_loop(walk, old)
@@ -221,6 +227,8 @@ def _unlike(walk: Walk, old: Frame, new: Frame, at: int, ids: Ids, how: str) -> 
             continue
         if not _reg_covers(mine, theirs, ids, how):
             return number
+    if how != USUAL and old.depth > new.depth:
+        return -1  # bytes that the old one had touched, if only by a load (6.18.44, measured)
     for place in sorted(set(old.stack) | set(new.stack) if how != USUAL else old.stack):
         if 8 * place >= old.depth:
             break  # below what the old state's function had touched (6.18.44, measured)

@@ -31,7 +31,7 @@ class Marks:
     """What is known of each instruction before the walk, by slot.
 
     prune: states are compared here. jump: how one came here is worth remembering. force: a state is always kept.
-    next: an iterator goes on here.
+    next: an iterator goes on here. may_goto: a loop of any number of turns may end here.
     successors: slots; a call goes on behind itself. scc: a number above 0 for each loop.
     """
 
@@ -40,6 +40,7 @@ class Marks:
     force: list[bool]
     calls_callback: list[bool]
     next: list[bool]
+    may_goto: list[bool]
     successors: list[tuple[int, ...]]
     scc: list[int] = field(default_factory=list)
     live: list[int] = field(default_factory=list)
@@ -125,14 +126,11 @@ def check_abnormal(code: Code) -> None:
                 raise Rejected("tail_call is not allowed in subprogs without BTF")
 
 
-def _flags(size: int) -> tuple[list[bool], list[bool], list[bool], list[bool], list[bool]]:
-    return [False] * size, [False] * size, [False] * size, [False] * size, [False] * size
-
-
 def mark(code: Code) -> Marks:
     """Where states are compared, and which instructions follow which. Rejected for what cannot be reached."""
     size = len(code)
-    marks = Marks(*_flags(size), successors=[()] * size)
+    prune, jump, force, calls_callback, goes_on, may_goto = ([False] * size for _ in range(6))
+    marks = Marks(prune, jump, force, calls_callback, goes_on, may_goto, [()] * size)
     for slot, one in code.each():
         marks.successors[slot] = _successors(code, slot, one)
         _mark_one(marks, code, slot, one)
@@ -157,7 +155,8 @@ def _mark_one(marks: Marks, code: Code, slot: int, one: Insn) -> None:
         marks.prune[following[0]] = marks.jump[following[0]] = True
     elif kind in (Kind.JUMP, Kind.MAY_GOTO):
         marks.prune[slot] = marks.prune[following[1]] = marks.jump[following[1]] = True
-        marks.force[slot] |= kind is Kind.MAY_GOTO
+        marks.may_goto[slot] = kind is Kind.MAY_GOTO
+        marks.force[slot] |= marks.may_goto[slot]
     elif kind is Kind.CALL or name == "lddw_func":
         if following[0] < len(code):
             marks.prune[following[0]] = marks.jump[following[0]] = True

@@ -98,7 +98,21 @@ class Writer:
             self.lines.append(self.waiting.pop(self.chance.randrange(len(self.waiting))))
 
 
-def program(seed: int) -> str:
+    def turns(self, depth: int = 0) -> None:
+        """A loop that may_goto ends, now and then with another one inside."""
+        self.labels += 1
+        again, out = f"again{self.labels}", f"out{self.labels}"
+        self.lines += [f"{again}:", f"may_goto {out}"]
+        for _ in range(self.chance.randrange(1, 8)):
+            self.one()
+        if not depth and self.chance.random() < 0.3:
+            self.turns(1)
+        if self.chance.random() < 0.3:
+            self.lines.append(f"if r{self.register()} {self.chance.choice(JUMPS)} {self.constant()} goto {out}")
+        self.lines += [f"goto {again}", f"{out}:"]
+
+
+def program(seed: int, loops: bool = False) -> str:
     """The text of the program that the seed stands for; of type xdp."""
     writer = Writer(random.Random(seed))
     chance = writer.chance
@@ -108,6 +122,9 @@ def program(seed: int) -> str:
     ]  # fmt: skip
     for _ in range(chance.randrange(4, 30)):
         writer.one()
+    if loops:
+        for _ in range(chance.choice((1, 1, 2))):
+            writer.turns()
     if chance.random() < 0.3:
         writer.lines += ["r5 = r10", f"r5 += r{writer.register()}", "r5 = 0"]
     elif chance.random() < 0.5:

@@ -47,8 +47,8 @@ def case_of(number: int) -> tuple[str, Case]:
 
 
 def _straight(number: int) -> Case:
-    """Numbers, jumps and the stack, on a context of 32 bytes."""
-    insns = tuple(assemble(program(number).replace("r3 = *(u64 *)(r10 -8)", "r3 = *(u64 *)(r6 +0)")))
+    """Numbers, jumps and the stack, on a context of 32 bytes; every fourth with loops."""
+    insns = tuple(assemble(program(number, number % 4 == 1).replace("r3 = *(u64 *)(r10 -8)", "r3 = *(u64 *)(r6 +0)")))
     chance = random.Random(number)
     words = [[chance.choice((0, 1, 7, 1 << 31, (1 << 32) - 1, chance.getrandbits(32))) for _ in range(8)]
              for _ in range(_INPUTS + 1)]  # fmt: skip

@@ -336,7 +336,7 @@ class _Function:
 
     def _atomic(self, regs: list[Kind], insn: Insn) -> list[str]:
         bits, base = insn.op.bits, regs[insn.dst]
-        size, address = bits // 8, self._address(insn.dst, insn.off)
+        size = bits // 8
         word = self._word(base, insn.dst, insn.off, size) if self._is_sure(base, insn.off, size, write=True) else ""
         lines = [] if word else [f"a = AT({self._object(base, insn.dst, insn.off)}, {size})"]
         view, shift = VIEWS[size]

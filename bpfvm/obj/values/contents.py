@@ -158,7 +158,7 @@ def _pairs(name: str, contents: Any) -> Iterable[tuple[Any, Any]]:
         return contents.items()
     if isinstance(contents, list | tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in contents):
         return contents
-    raise LoadError(f"map {name}: its contents are {{key: value}} or pairs of them, not {type(contents).__name__}")
+    raise UsageError(f"map {name}: its contents are {{key: value}} or pairs of them, not {type(contents).__name__}")
 
 
 def holds_names(spec: MapSpec) -> bool:

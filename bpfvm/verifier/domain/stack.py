@@ -270,8 +270,8 @@ def scrub(walk: Walk, at: int, size: int) -> None:
 
 
 def give_id(walk: Walk, at: int) -> Reg:
-    """A scalar that is copied gets an id, so that what is learnt of one copy holds for all. What was added to another one
-    is no longer linked with it; of a number that is known there is nothing to learn."""
+    """A scalar that is copied gets an id, so that what is learnt of one copy holds for all. What is another one with
+    something added is no longer linked with that; of a number that is known there is nothing to learn."""
     reg = walk.state.regs[at]
     if reg.kind != SCALAR or not (reg.added or (reg.m and not reg.id)):
         return reg

@@ -97,7 +97,6 @@ class Writer:
         while self.waiting and self.chance.random() < 0.25:
             self.lines.append(self.waiting.pop(self.chance.randrange(len(self.waiting))))
 
-
     def turns(self, depth: int = 0) -> None:
         """A loop that may_goto ends, now and then with another one inside."""
         self.labels += 1

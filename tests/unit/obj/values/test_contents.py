@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bpfvm.core.errors import LoadError
+from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.obj.btf import types
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import MapSpec
@@ -207,6 +207,7 @@ def test_an_element_is_found_by_its_key_in_any_form() -> None:
         contents[{"other": 1}]
     assert pickle.loads(pickle.dumps(contents))[data] == 7
     assert encode_entries(one, btf, [(data, 7)], "little") == encode_entries(one, btf, contents, "little")
+    wrong: Any
     for wrong in ([1, 2], 7, "text"):
-        with pytest.raises(LoadError, match=r"map m: its contents are \{key: value\} or pairs of them, not "):
+        with pytest.raises(UsageError, match=r"map m: its contents are \{key: value\} or pairs of them, not "):
             encode_entries(one, btf, wrong, "little")

@@ -294,9 +294,9 @@ class Program:
         `.verdict` is "accept", "reject" or "undecided", `.message` the kernel's words or why nothing is decided,
         `.insn` the slot that is blamed. budget: instructions to walk before giving up. level: of `.log`, 1 or 2.
         """
-        from bpfvm.verifier.program.object import verify
+        from bpfvm.run.judgement import judged
 
-        return verify(self.object, self.name, kernel=kernel, budget=budget, level=level)
+        return judged(self.object, self.name, kernel=kernel, budget=budget, level=level)[0]
 
     def input(
         self, given: tuple[Any, ...], ctx: Numbers | None = None, regs: Numbers | None = None,

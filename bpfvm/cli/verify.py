@@ -74,11 +74,11 @@ def command(
 def _judge(
     spec: ObjectSpec, name: str, kernel: str, budget: int, level: int, progress: Callable[[int, int], None]
 ) -> dict[str, Any]:
-    from bpfvm.verifier.program.object import verify
+    from bpfvm.run.judgement import judged
     from bpfvm.verifier.report.explain import explain
 
     program = spec.programs[name]
-    verdict = verify(spec, name, kernel=kernel, budget=budget, level=level, progress=progress)
+    verdict, spec = judged(spec, name, kernel=kernel, budget=budget, level=level, progress=progress)
     source = program.source_of(verdict.insn) if verdict.insn is not None else None
     explained = explain(spec, name, verdict, progress)
     lines = Counter[str]()

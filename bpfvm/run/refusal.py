@@ -17,14 +17,14 @@ def explained(spec: ObjectSpec, program: str, refused: VerifierReject) -> Verifi
 
 def _explanation(spec: ObjectSpec, program: str, refused: VerifierReject) -> str | None:
     from bpfvm.kernel.programs.rejection import read_log
-    from bpfvm.verifier.program.object import verify
+    from bpfvm.run.judgement import judged
     from bpfvm.verifier.report.explain import explain
 
     reading = read_log(refused.log)
     if not reading.reasons or not str(refused).startswith("; ".join(reading.reasons)):
         return None  # the line says something else, and better: what a relocation did not find
     try:
-        verdict = verify(spec, program, budget=BUDGET)
+        verdict, spec = judged(spec, program, budget=BUDGET)
         message = verdict.message.partition("; cur state:")[0]
         if verdict.verdict != "reject" or message != "; ".join(reading.reasons) or verdict.insn != reading.slot:
             return None

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from bpfvm.emulator.maps import MapStore
 
 Answer: TypeAlias = "Callable[..., Any]"
-AGAIN = 1 << 64  # between the keys of one address that is owned more than once
 
 _Decoder: TypeAlias = "Callable[[Caller, list[Value]], object]"
 
@@ -71,6 +70,8 @@ class Table:
 
     def lookup(self, key: bytes) -> bytes | None:
         """The value, None where there is none."""
+        if self._store.spec.type in ("sockmap", "sockhash"):
+            raise Stop("helper", f"map {self.name}: its values are sockets, which a function in Python does not see")
         address = self._store.lookup(key)
         return bytes(self._store.element(address).region.data) if address else None
 
@@ -113,7 +114,7 @@ def _acquiring(bound: Helper, what: str) -> Helper:
     def helper(caller: Caller, args: list[Value]) -> Operand:
         found = bound(caller, args)
         if found:
-            own(caller, found, what)
+            caller.system.own(found if isinstance(found, int) else found.address, what)
         return found
 
     return helper
@@ -121,30 +122,12 @@ def _acquiring(bound: Helper, what: str) -> Helper:
 
 def _releasing(bound: Helper) -> Helper:
     def helper(caller: Caller, args: list[Value]) -> Operand:
-        if args[0] is not None:
-            disown(caller, args[0])
+        given = args[0]
+        if given is not None:
+            caller.system.disown(given if isinstance(given, int) else given.address)
         return bound(caller, args)
 
     return helper
-
-
-def own(caller: Caller, found: Operand, what: str) -> None:
-    """The program has to give `found` back, as often as it got it."""
-    key = found if isinstance(found, int) else found.address
-    while key in caller.system.owned:
-        key += AGAIN
-    caller.system.owned[key] = what
-
-
-def disown(caller: Caller, given: Operand) -> bool:
-    """The program gives it back; False for what it does not own."""
-    key = given if isinstance(given, int) else given.address
-    if key not in caller.system.owned:
-        return False
-    while key + AGAIN in caller.system.owned:
-        key += AGAIN
-    del caller.system.owned[key]
-    return True
 
 
 def kernel_function(extern: ExternSpec, spec: ObjectSpec, function: Answer) -> Helper:

@@ -25,9 +25,11 @@ from bpfvm.emulator.memory import Arena, MapRegion, Pointer, Region
 from bpfvm.emulator.state import Part, State
 from bpfvm.emulator.timers import Timers
 from bpfvm.obj.model import MapSpec, ObjectSpec
+from bpfvm.tables.ctx.sockets import SOCK
 
 MAP_OBJECT = 64  # bytes that a map itself takes in the arena: an address of its own
 CLOCK_STEP = 1  # ns that one reading of the clock takes
+AGAIN = 1 << 64  # between the keys of one address that is owned more than once
 MAX_CPUS = 256
 
 
@@ -92,6 +94,7 @@ class System:
         self.sections: list[tuple[str, int]] = []  # that the program began, outermost first, and the slot of each call
         self.retval = 0  # what get_retval tells
         self.objects: dict[bytes, Region] = {}  # read-only memory that users' functions gave
+        self.sockets: dict[int, Region] = {}  # struct bpf_sock of those in maps, by their numbers
         self.answers = dict(answers or {})  # users' functions by name, for helpers and kernel functions
         self.kfuncs = kfuncs  # kernel functions that there are besides
         self.timers = Timers(self)
@@ -158,6 +161,27 @@ class System:
             one.begin()
         self.lock, self.dynptrs, self.retval = None, {}, 0
         self.iterators, self.sections = {}, []
+
+    def own(self, address: int, what: str) -> None:
+        """The program has to give back what stands at an address, as often as it got it."""
+        while address in self.owned:
+            address += AGAIN
+        self.owned[address] = what
+
+    def disown(self, address: int) -> bool:
+        """The program gives it back; False for what it does not own."""
+        if address not in self.owned:
+            return False
+        while address + AGAIN in self.owned:
+            address += AGAIN
+        del self.owned[address]
+        return True
+
+    def socket(self, number: int) -> Region:
+        """struct bpf_sock of a socket that user space, or a sock_ops program, named by a number: zeros."""
+        if number not in self.sockets:
+            self.sockets[number] = self.arena.allocate(f"socket {number}", SOCK.size, "object", writable=False)
+        return self.sockets[number]
 
     def finish(self) -> str | None:
         """End a run: records are taken out of their maps. What the program still owns, in words, None for nothing."""

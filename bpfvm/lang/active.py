@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from bpfvm.core.errors import UsageError
 
+CONTEXT = "__bpf_context__"  # the attribute by which the context object of CPython is known
+
 
 class Machine(Protocol):
     """What declarations ask of the machine that runs them: as a compiled program does, by helpers and by memory.

@@ -107,6 +107,9 @@ class Function(Interpreter):
             self.helper("ringbuf_discard", address, 0)
         for address in list(self._dynptrs):
             self.helper("ringbuf_discard_dynptr", address, 0)
+        sockets = {one.base for one in self.system.sockets.values()}
+        for address in [one & M64 for one in self.system.owned if one & M64 in sockets]:
+            self.helper("sk_release", address)
 
     # Part of bpfvm.lang.active.Machine
 

@@ -167,5 +167,19 @@ MAP_TYPES: tuple[MapType, ...] = (
     MapType("arena", 33, "6.9", _NONE, _NONE, "segv_on_fault no_user_conv", "mmap", "mmapable"),
 )  # fmt: skip
 
+# Programs that may change maps of sockets (measured on 6.18): type, or type:attach type
+_CHANGERS = frozenset({"tracing:trace_iter", "socket_filter", "sched_cls", "sched_act", "xdp", "sk_reuseport",
+                       "flow_dissector", "sk_lookup"})  # fmt: skip
+SOCKET_CHANGERS: Mapping[str, frozenset[str]] = {
+    "map_update_elem": _CHANGERS,
+    "map_delete_elem": _CHANGERS | {"sock_ops"},
+}
+
+
+def may_change_sockets(helper: str, program_type: str, attach_type: str | None) -> bool:
+    """Whether the kernel lets programs call a helper of SOCKET_CHANGERS on a sockmap or a sockhash."""
+    return not {program_type, f"{program_type}:{attach_type}"}.isdisjoint(SOCKET_CHANGERS[helper])
+
+
 BY_NAME: Mapping[str, MapType] = {name: row for row in MAP_TYPES for name in (row.name, *row.aliases)}
 BY_NUMBER: Mapping[int, MapType] = {row.number: row for row in MAP_TYPES}

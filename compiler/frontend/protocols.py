@@ -13,7 +13,7 @@ from typing import Any
 
 from bpfvm.compiler.frontend import absent
 from bpfvm.compiler.frontend.helpers import dynptrs
-from bpfvm.compiler.frontend.maps import elements, methods
+from bpfvm.compiler.frontend.maps import methods, subscripts
 from bpfvm.compiler.frontend.memory.items import Span
 from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.packets import views
@@ -62,11 +62,11 @@ PROTOCOLS: Mapping[type, Protocol] = {
     ContextArray: Protocol(item=context.item, set_item=context.set_item, update=context.update, length=context.length),
     MapValue: Protocol(
         attribute=methods.attribute,
-        item=elements.item,
-        set_item=elements.set_item,
-        update=elements.update,
-        delete=elements.delete,
-        contains=elements.contains,
+        item=subscripts.item,
+        set_item=subscripts.set_item,
+        update=subscripts.update,
+        delete=subscripts.delete,
+        contains=subscripts.contains,
         length=methods.length,
     ),
     Nullable: Protocol(

@@ -76,7 +76,7 @@ class Translation:
         self._stores = 0  # into memory, or by what is called
         self.spared: set[ast.AST] = set()  # what only gives its low bits, which ints="checked" does not test
         self.steps = self.wasted = 0  # expressions and names at joins; those of them that were taken back
-        self.records: dict[Register, Held] = {}  # of rings, by their address, those of dynptrs and of their memory
+        self.records: dict[Register, Held] = {}  # of rings, sockets of maps, dynptrs and their memory, by address
         self.presence: dict[Register, Register] = {}  # by a record's address, a number that is not 0 where there is one
         self.absent: dict[int, ast.AST] = {}  # by origin, where a value that may be None comes from
         self.discarded: ast.expr | None = None  # the expression of a statement, whose value nobody reads

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bpfvm.core.bits import M32
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.emulator.contexts.access import rules
-from bpfvm.emulator.contexts.context import Buffer, Context
+from bpfvm.emulator.contexts.context import COOKIE, Buffer, Context
 from bpfvm.emulator.contexts.frame import Frame
 from bpfvm.emulator.memory import Arena, Region
 from bpfvm.tables.ctx import STRUCTURES
@@ -64,6 +65,7 @@ class ContextBuilder:
         self._takes_frame = kind.layer is not None or kind.name == "sk_skb"
         self._frags = of_section(section).frags
         self._objects = self._make_objects(arena)
+        self._has_socket = layout is not None and layout.field("sk") is not None
         self._sock, self._keys = (self._objects.get(168), self._objects.get(144)) if self._is_skb else (None, None)
         self._context = Context(self._region, self._access, self._frame, self._objects)
         self._template = self._make_template()
@@ -73,6 +75,7 @@ class ContextBuilder:
         if self._access is None:
             return self._buffer(given)
         frame, data = self._frame, self._region.data
+        self._context.socket = COOKIE
         if frame is None:
             if given.packet is not None:
                 raise UsageError(f"a {self.kind.name} program sees no packet, and the input has one")
@@ -140,6 +143,9 @@ class ContextBuilder:
         for name, value in fields.items():
             if name == "data_meta" and self.kind.name == "xdp":
                 continue
+            if name == "sk" and self._has_socket:
+                self._name_socket(value)
+                continue
             place = shown.get(name)
             if place is None or (name == "len" and self._is_skb):
                 known = ", ".join(one for one in shown if one != "len")
@@ -150,6 +156,12 @@ class ContextBuilder:
             if not 0 <= value < 1 << bits:
                 raise UsageError(f"{layout}.{name} = {value} does not fit its {bits} bits")
             self._region.data[at : at + size] = value.to_bytes(size, "little")
+
+    def _name_socket(self, number: int) -> None:
+        """`sk` of the fields: which socket the context is about."""
+        if not 0 < number < 1 << 32:
+            raise UsageError(f"sk = {number}: a socket is a number from 1 to {M32}")
+        self._context.socket = number
 
     def _buffer(self, given: Input) -> Context:
         if given.fields:

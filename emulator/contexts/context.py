@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NO_QUEUE = 0xFFFF  # a queue mapping of this and above, which means none, is not stored (measured on 6.18)
 
 NOT_SUMMED = -1
+COOKIE = 1  # of the context's socket, where the input names none
 
 # Places from which legacy packet loads count the network and the MAC header (SKF_NET_OFF, SKF_LL_OFF of linux/filter.h)
 _FROM_NETWORK, _FROM_MAC = -0x10_0000, -0x20_0000
@@ -45,15 +46,16 @@ class Context:
     """What r1 points to. access: None for a plain buffer. frame: None where the type has no packet.
 
     pointers: offset of a field -> the object that it points to, beside the packet. buffer: of types with an skb.
+    socket: the number, and the cookie, of the socket that it is about.
     """
 
-    __slots__ = ("_home", "access", "frame", "pointers", "region", "skb")
+    __slots__ = ("_home", "access", "frame", "pointers", "region", "skb", "socket")
 
     def __init__(
         self, region: Region, access: Access | None, frame: Frame | None, pointers: Mapping[int, Region | None]
     ) -> None:
         self.region, self.access, self.frame, self.pointers = region, access, frame, pointers
-        self.skb = Buffer()
+        self.skb, self.socket = Buffer(), COOKIE
 
     @property
     def packet(self) -> Region | None:

@@ -154,9 +154,10 @@ def sk_assign(caller: Caller, context: Context, sock: Operand, flags: int) -> in
     """0 or -EINVAL for unknown flags. A null socket takes the choice back."""
     if flags & ~(3 if _type(caller) == "sk_lookup" else 0):
         return -errno.EINVAL
-    caller.system.redirect = f"socket {sock.region.name}" if isinstance(sock, Pointer) else None
     if isinstance(sock, int) and sock:
-        caller.system.redirect = f"socket {caller.pointer(sock, 'argument 2 of bpf_sk_assign#124').region.name}"
+        sock = caller.pointer(sock, "argument 2 of bpf_sk_assign#124")
+    name = sock.region.name if isinstance(sock, Pointer) else ""
+    caller.system.redirect = (name if name.startswith("socket") else f"socket {name}") if name else None
     return 0
 
 

@@ -11,19 +11,17 @@ import zlib
 from collections.abc import Mapping
 
 from bpfvm.core.bits import M32
-from bpfvm.emulator.answers import disown
 from bpfvm.emulator.arguments import Function
-from bpfvm.emulator.caller import Caller, Operand, Stop
+from bpfvm.emulator.caller import Caller, Operand
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.contexts.frame import Frame
 from bpfvm.emulator.helpers.skb import frame_of
 from bpfvm.emulator.helpers.skb_room import HEADERS, NET_IP, NET_IPV6, NET_TAGS
 from bpfvm.emulator.memory import Pointer
 from bpfvm.tables.ctx.ethernet import ETH, VLAN
-from bpfvm.tables.helpers import BY_NAME
 
 ROOT_CGROUP = 1
-COOKIE = 1  # of the one socket, and of the one network namespace
+NETNS_COOKIE = 1  # of the one network namespace
 REALTIME, MONOTONIC, TAI = range(3)  # enum of skb_set_tstamp
 DEEPEST = 8  # tags, VLAN_MAX_DEPTH
 CE = 3  # both bits of ECN: congestion experienced (RFC 3168)
@@ -48,12 +46,12 @@ def skb_ancestor_cgroup_id(caller: Caller, context: Context, level: int) -> int:
 
 def get_socket_cookie(caller: Caller, context: Context) -> int:
     """A number that is the socket's own."""
-    return COOKIE
+    return context.socket
 
 
 def get_netns_cookie(caller: Caller, context: Context | None) -> int:
     """A number that is the network namespace's own."""
-    return COOKIE
+    return NETNS_COOKIE
 
 
 def skb_get_xfrm_state(caller: Caller, context: Context, index: int, to: Pointer, size: int, flags: int) -> int:
@@ -149,13 +147,6 @@ def not_such_a_socket(caller: Caller, socket: Operand) -> int:
     return 0
 
 
-def sk_release(caller: Caller, socket: Operand) -> int:
-    """0. Stop for what the program did not get of a look-up, which users' functions are."""
-    if not disown(caller, socket):
-        raise Stop("helper", f"argument 1 of {BY_NAME['sk_release'].called} is no socket that the program looked up")
-    return 0
-
-
 HELPERS: Mapping[str, Function] = {
     "get_cgroup_classid": none,
     "skb_cgroup_classid": none,
@@ -170,7 +161,6 @@ HELPERS: Mapping[str, Function] = {
     "skb_ecn_set_ce": skb_ecn_set_ce,
     "get_hash_recalc": get_hash_recalc,
     "sk_fullsock": sk_fullsock,
-    "sk_release": sk_release,
     "tcp_sock": not_a_tcp_socket,
     "get_listener_sock": not_a_tcp_socket,
     **{f"skc_to_{kind}_sock": not_such_a_socket for kind in _KINDS},

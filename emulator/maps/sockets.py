@@ -4,38 +4,62 @@
     sockhash                        elements of a table (table.py), whose values are such numbers
 
 The machine has no sockets: any number but 0 that user space stores stands for one, and is its cookie, which user space
-reads back where values have 8 bytes (-ENOSPC where they have 4). Errno are the kernel's, measured on 6.18. Programs
-choose a socket by its place; what is read of one, or stored by a program, is not there.
+reads back where values have 8 bytes (-ENOSPC where they have 4). Errno are the kernel's, measured on 6.18. A socket
+that a program looks up is struct bpf_sock with zeros, the same for the same number, and must be released; sock_ops
+programs store that of their context.
 """
 
 from __future__ import annotations
 
 import errno
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bpfvm.emulator.access import resolve
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.maps.array import next_index
 from bpfvm.emulator.maps.slab import Slab
 from bpfvm.emulator.maps.store import EXIST, NOEXIST, Answer, Store
 from bpfvm.emulator.maps.table import Table
+from bpfvm.emulator.memory import Pointer
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
     from bpfvm.emulator.system import System
 
 
-class SocketMap(Store):
+class SocketMap(Store, ABC):
     """What all have in common."""
 
+    @abstractmethod
+    def socket(self, key: bytes) -> int:
+        """The number of the socket under a key, 0 for none."""
+
+    @abstractmethod
+    def keep(self, key: bytes, number: int, flags: int) -> int:
+        """Store a socket: 0 or a negative errno."""
+
     def lookup(self, key: bytes) -> int:
-        raise self._unknown("map_lookup_elem")
+        """The address of a socket, which the program owns from then on; 0 for none."""
+        number = self.socket(key)
+        if not number:
+            return 0
+        found = self.system.socket(number).base
+        self.system.own(found, f"a socket of {self.spec.type} {self.spec.name}, never released")
+        return found
+
+    def element(self, address: int) -> Pointer:
+        return resolve(self.system.arena, address)
 
     def update(self, key: bytes, value: bytes, flags: int) -> int:
-        raise self._unknown("map_update_elem")
+        helper = "bpf_sock_hash_update" if self.spec.type == "sockhash" else "bpf_sock_map_update"
+        raise Stop("helper", f"map {self.spec.name}: bpf_map_update_elem of a socket is not emulated; sock_ops "
+                   f"programs store theirs by {helper}")  # fmt: skip
 
-    def _unknown(self, helper: str) -> Stop:
-        return Stop("helper", f"map {self.spec.name}: {helper} deals in sockets, and the machine has none")
+    def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:
+        number = self.number_of(value)
+        return number if number < 0 else self.keep(key, number, flags)
 
     def cookie(self, number: int) -> Answer:
         """What user space reads of a socket."""
@@ -73,10 +97,7 @@ class SocketArray(SocketMap):
 class SockMap(SocketArray):
     """A sockmap."""
 
-    def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:
-        number = self.number_of(value)
-        if number < 0:
-            return number
+    def keep(self, key: bytes, number: int, flags: int) -> int:
         index = int.from_bytes(key, "little")
         if flags > EXIST:
             return -errno.EINVAL
@@ -109,8 +130,10 @@ class ReuseportSockArray(SocketArray):
         if index >= self.spec.max_entries:
             return -errno.E2BIG
         number = self.number_of(value)
-        if number < 0:
-            return number
+        return number if number < 0 else self.keep(key, number, flags)
+
+    def keep(self, key: bytes, number: int, flags: int) -> int:
+        index = int.from_bytes(key, "little")
         if self.numbers[index] and flags == NOEXIST:
             return -errno.EEXIST
         if not self.numbers[index] and flags == EXIST:
@@ -148,10 +171,7 @@ class SockHash(SocketMap):
     def reload(self) -> None:
         self._table.reload()
 
-    def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:
-        number = self.number_of(value)
-        if number < 0:
-            return number
+    def keep(self, key: bytes, number: int, flags: int) -> int:
         if flags > EXIST:
             return -errno.EINVAL
         address = self._table.values.get(key, 0)

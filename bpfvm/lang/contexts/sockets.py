@@ -1,6 +1,6 @@
 """What the socket pointers of contexts point to: struct bpf_sock of include/uapi/linux/bpf.h, as far as it is numbers.
 
-Of a socket of any kind (`skb.sk`) the kernel shows less than of a full one: `WHOLE` and `COMMON` say which fields.
+Of a socket of any kind (`skb.sk`) the kernel shows less than of a full one.
 Ports and addresses stand there as in the kernel: `dst_port` and addresses in the order of the network.
 """
 
@@ -50,9 +50,10 @@ class sock_common:
     rx_queue_mapping: u32
 
 
+WHOLE: Any = bpf_sock  # as a Layout
 # By the kind of pointer in tables.ctx: what it points to, and whether it may be null.
 POINTERS: Mapping[str, tuple[Any, bool]] = {
-    "sock": (bpf_sock, False),
-    "sock_or_null": (bpf_sock, True),
+    "sock": (WHOLE, False),
+    "sock_or_null": (WHOLE, True),
     "sock_common_or_null": (sock_common, True),
 }

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from bpfvm.core.bits import M64
-from bpfvm.lang.active import Machine, machine
+from bpfvm.lang.active import CONTEXT, Machine, machine
 from bpfvm.lang.helpers.kernel_functions import names, row_of
 from bpfvm.lang.maps import Map
 from bpfvm.lang.maps.base import Memory, loaded
@@ -31,7 +31,6 @@ from bpfvm.tables.kfuncs import Kfunc as KernelRow
 
 DYNPTR = "__bpf_dynptr__"  # the attribute by which dynptrs of CPython are known: where they lie
 DYNPTRS = ("dynptr_data", "dynptr_from_mem", "ringbuf_reserve_dynptr")  # which give memory, or a dynptr
-CONTEXT = "__bpf_context__"  # the attribute by which the context object of CPython is known
 
 # What C calls the numbers of results. A `long` is what errors are told in: an exact number here, as an `int` is.
 _RESULTS: Mapping[str, tuple[Storage, bool]] = {

@@ -73,6 +73,13 @@ class View:
         """Drop such a record."""
         self._end("discard")
 
+    def release(self) -> None:
+        """Give back a socket that was looked up in a map of sockets."""
+        end = getattr(self._bpf[0], "release", None)
+        if end is None:
+            raise TypeError(f"{type(self).__name__}: only a socket that was looked up in a map has release()")
+        end()
+
     def _end(self, how: str) -> None:
         end = getattr(self._bpf[0], "end", None)
         if end is None:

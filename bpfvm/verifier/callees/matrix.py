@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bpfvm.tables.maps import SOCKET_CHANGERS, may_change_sockets
+
 _PERF = "perf_event_read perf_event_output skb_output perf_event_read_value xdp_output"
 _RING = (
     "ringbuf_output ringbuf_reserve ringbuf_query ringbuf_reserve_dynptr ringbuf_submit_dynptr ringbuf_discard_dynptr"
@@ -40,10 +42,6 @@ HELPERS_OF: Mapping[str, frozenset[str]] = {
     for name in names.split()
 }  # fmt: skip
 
-# Programs that may change sockmaps; others are refused the two helpers that do.
-_SOCKMAP_WRITERS = frozenset({"tracing", "socket_filter", "sched_cls", "sched_act", "xdp", "sk_reuseport",
-                              "flow_dissector", "sk_lookup"})  # fmt: skip
-
 _MAPS_OF: Mapping[str, frozenset[str]] = {
     name: frozenset(maps.split())
     for names, maps in (
@@ -70,12 +68,12 @@ _MAPS_OF: Mapping[str, frozenset[str]] = {
 }
 
 
-def fits(map_type: str, helper: str, program_type: str) -> bool:
+def fits(map_type: str, helper: str, program_type: str, attach_type: str | None) -> bool:
     """Whether programs of the type may give such a map to the helper."""
     helpers = HELPERS_OF.get(map_type)
     if helpers is not None and helper not in helpers:
         return False
-    if map_type in ("sockmap", "sockhash") and helper in ("map_update_elem", "map_delete_elem"):
-        return program_type in _SOCKMAP_WRITERS
+    if map_type in ("sockmap", "sockhash") and helper in SOCKET_CHANGERS:
+        return may_change_sockets(helper, program_type, attach_type)
     maps = _MAPS_OF.get(helper)
     return maps is None or map_type in maps

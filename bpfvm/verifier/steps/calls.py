@@ -60,7 +60,7 @@ def call_helper(walk: Walk, one: Insn) -> int | None:
         walk.touched_regs.add(number)
     walk.clobber(range(6))
     _result(walk, call)
-    if call.map is not None and not fits(call.map.spec.type, row.name, walk.setting.row.name):
+    if call.map is not None and not fits(call.map.spec.type, row.name, walk.setting.row.name, walk.setting.attach_type):
         from bpfvm.tables.maps import BY_NAME
 
         if call.map.spec.type in ("sockmap", "sockhash") and row.name in ("map_update_elem", "map_delete_elem"):

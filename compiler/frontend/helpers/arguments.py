@@ -30,6 +30,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.compiler.ir.types import Ptr
+from bpfvm.lang.contexts.sockets import sock_common
 from bpfvm.lang.helpers.callables import (
     DYNPTRS,
     MEMORY,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 # Beginnings of the names of helpers that leave maps as they are
 _QUIET = ("map_lookup", "ktime_", "get_", "probe_read", "trace_", "ringbuf_", "perf_event_output", "skb_load_bytes")
 _SIZES = (Arg.SIZE, Arg.SIZE_OR_ZERO, Arg.CONST_SIZE)
+_SOCKETS = (Arg.SOCK, Arg.SOCK_OR_NULL, Arg.SOCK_COMMON, Arg.SOCKET_OR_NULL)
 _RECORDS = "d = bpf.dynptr(v.data), or d = evs.reserve_dynptr(size): d.read(to), d.write(data), d.submit()"
 _DYNPTRS = (Arg.DYNPTR, Arg.DYNPTR_GIVEN)
 
@@ -260,6 +262,8 @@ class _Words:
                 return f.builder.ctx()
             case Arg.MAP if isinstance(value, MapValue):
                 return self._map(value)
+            case _ if kind in _SOCKETS and isinstance(value, Reference) and value.space == "socket":
+                return self._socket(kind, value, node, name)
             case Arg.TEXT if (found := access.constant_bytes(value)) is not None and not isinstance(value, Reference):
                 base, offset = f.constants(text(found), 1)
                 return f.behind(base, f.number(offset)) if offset else base
@@ -295,6 +299,14 @@ class _Words:
             )
             return None
         return f.register(number)
+
+    def _socket(self, kind: Arg, value: Reference, node: ast.expr, name: str) -> Register | None:
+        """A socket; where only a full one does, that."""
+        if kind is Arg.SOCKET_OR_NULL and value.type is sock_common:
+            what = f"`{self.f.quoted(node)}` may be a socket of any kind; `{name}` of {self.row.called} is {kind.value}"
+            self.f.error("E020", what, node, help="name a full socket, such as one of a map of sockets")
+            return None
+        return self.f.pointer(value)
 
     def _object(self, kind: Arg, value: Pointer, node: ast.expr, name: str) -> Register | None:
         """The address of an object of the kernel's: any for a number, one that the verifier knows for the rest."""

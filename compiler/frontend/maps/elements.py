@@ -16,7 +16,7 @@ from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import Bad, MapValue, Number, Reference, Value, constant
 from bpfvm.compiler.ir.types import Ptr
-from bpfvm.lang.maps import NOEXIST, Array, Bloom, Hashed, Keyed, LpmTrie, Nested, ObjectStorage, ProgArray
+from bpfvm.lang.maps import NOEXIST, Array, Hashed, Keyed, LpmTrie, Nested, ObjectStorage
 from bpfvm.lang.types.interval import Interval
 from bpfvm.lang.types.layout import Element, Layout, size_of
 from bpfvm.lang.types.scalars import Storage
@@ -60,12 +60,6 @@ class Asked:
 
 def item(f: Translation, owner: MapValue, index: Value, node: ast.Subscript) -> Value:
     """`m[k]`."""
-    if node is f.discarded:
-        f.warn("W131", f"what `{f.quoted(node)}` looks up is not used", node, help="leave it out, or bind it to a name")
-    if isinstance(owner.declared, ProgArray):
-        from bpfvm.compiler.frontend.maps import mapped  # which declares maps as this does
-
-        return mapped.slot(f, owner, index, node)
     one = asked(f, owner, index, node, node.slice)
     if one is not None and isinstance(one.declared, Nested):
         return MapValue(f"{owner.name}[...]", one.declared.inner, there(f, one))
@@ -212,10 +206,6 @@ def delete(f: Translation, owner: MapValue, index: Value, target: ast.Subscript)
 
 def contains(f: Translation, owner: MapValue, left: Operand, node: ast.expr) -> Branches:
     """`k in m`."""
-    from bpfvm.compiler.frontend.maps import queues  # which stores values as maps do
-
-    if isinstance(owner.declared, Bloom):
-        return queues.contains(f, owner, left, node)
     one = asked(f, owner, left[0], node, left[1])
     return is_there(f, one) if one is not None else compare.unknown(f)
 

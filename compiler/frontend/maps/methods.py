@@ -110,7 +110,7 @@ METHODS: Mapping[str, tuple[Method, ...]] = {
     "call": (Method(ProgArray, ("ctx", "index"), 2, mapped.call),),
     "current": (Method(CgroupArray, ("index",), 1, mapped.current),),
     "drain": (Method(UserRing, ("body", "context"), 1, rings.drain),),
-    "get": (Method(Keyed, ("key", "default"), 1, keyed.get),),
+    "get": (Method(Keyed, ("key", "default"), 1, keyed.get), Method(Sockets, ("key",), 1, sockets.get)),
     "id": (Method(StackTrace, ("user", "skip"), 0, mapped.stack_id),),
     "items": (Method(Keyed, (), 0, _entries(keyed=True)),),
     "output": (Method(Events, ("data",), 1, rings.output),),

@@ -210,13 +210,3 @@ def gone(f: Translation, node: ast.expr) -> Bad:
         why="its memory is the reader's from then on",
         help="submit it last, once on every way",
     )
-
-
-def check(f: Translation, value: Value, node: ast.expr) -> Value:
-    """The value of a name; E036 for a record that is no longer the program's."""
-    at = value.at if isinstance(value, Nullable) else value
-    if isinstance(at, Reference) and at.space in ("ring", "mem"):
-        one = f.records.get(at.base)
-        if one is not None and not held.is_held(f, one) and not isinstance(value, Nullable):
-            return gone(f, node)
-    return value

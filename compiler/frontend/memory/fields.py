@@ -39,12 +39,13 @@ def attribute(f: Translation, owner: Reference, node: ast.Attribute) -> Value:
             return Static(found.__func__)
         case classmethod():
             return Static(types.MethodType(found.__func__, kind))
-    if owner.space == "ring" and found is None:
-        from bpfvm.compiler.frontend.maps import rings  # which makes structs, as calls of fields do
+    if owner.space in ("ring", "socket") and found is None:
+        from bpfvm.compiler.frontend.maps import rings, sockets  # which make structs, as calls of fields do
 
-        record = rings.method(f, owner, node)
-        if record is not None:
-            return record
+        method = rings.method if owner.space == "ring" else sockets.method
+        end = method(f, owner, node)
+        if end is not None:
+            return end
     if node.attr in BUILTIN and BUILTIN[node.attr][0](kind):
         return Bound(owner, node.attr)
     if found is None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import bpfvm
+from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.names.scope import LONG, Unfit, Unknown
 from bpfvm.compiler.frontend.numbers import bits
 from bpfvm.compiler.frontend.translation import Translation
@@ -78,10 +79,11 @@ def read(f: Translation, node: ast.Name) -> Value:
                 help=f"bind it again: {node.id} = pkt...",
             )
     found = f.state.seen(bound)
-    if isinstance(found, Reference) and found.space in ("ring", "mem"):
-        from bpfvm.compiler.frontend.maps import rings  # which asks for names
+    if isinstance(found, Reference) and found.base in f.records and not held.is_held(f, f.records[found.base]):
+        from bpfvm.compiler.frontend.maps import rings, sockets  # which ask for names
 
-        return rings.check(f, found, node)
+        gone = sockets.gone if found.space == "socket" else rings.gone
+        return gone(f, node)
     return found
 
 

@@ -87,7 +87,7 @@ def is_there(f: Translation, value: Nullable) -> Branches:
     """Branch on whether there is a value in memory: the very test that the kernel's verifier wants."""
     there, none = f.split("ne", f.presence.get(value.at.base, value.at.base), f.number(0))
     there.state.facts[value.origin], none.state.facts[value.origin] = _ONE, _ZERO
-    record = f.records.get(value.at.base) if value.at.space == "ring" else None
+    record = f.records.get(value.at.base) if value.at.space in ("ring", "socket") else None
     none.state.held = tuple(one for one in none.state.held if one is not record)
     return [there], [none]
 

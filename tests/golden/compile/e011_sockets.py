@@ -18,7 +18,7 @@ events = Ring(Event)
 def program(ctx):  # hook: xdp
     socks.redirect(1)  #~ E011 `socks.redirect` is for sk_skb and sk_msg programs
     named.select(1)  #~ E011 `named.select` is for sk_reuseport programs
-    socks[1] = 5  #~ E022 `socks` is SockMap, which has no items
+    socks[1] = 5  #~ E022 `socks` takes the context of a sock_ops program
     tables.get(1)[2] = 3  #~ E030 `tables.get(1)` may be None here
     tables.get(1, 5)  #~ E022 is a map or None: there is no other default
     table = tables.get(2)

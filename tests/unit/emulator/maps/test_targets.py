@@ -89,10 +89,19 @@ def test_programs_see_targets_and_cannot_write_them() -> None:
         assert (pointer.region.size, pointer.region.writable) == (4, False)
 
 
-def test_sockets_are_chosen_and_never_read() -> None:
-    for kind in ("sockmap", "sockhash"):
-        with pytest.raises(Stop, match="the machine has none"):
-            made(kind)[1].lookup(word(0))
+@pytest.mark.parametrize("kind", ["sockmap", "sockhash"])
+def test_a_socket_that_is_looked_up_is_owned(kind: str) -> None:
+    system, store = made(kind)
+    assert store.lookup(word(0)) == 0
+    assert store.sys_update(word(0), word(7)) == 0
+    first, second = store.lookup(word(0)), store.lookup(word(0))
+    pointer = store.element(first)
+    assert first == second != 0
+    assert (pointer.offset, pointer.region.name, pointer.region.writable) == (0, "socket 7", False)
+    assert list(system.owned.values()) == [f"a socket of {kind} m, never released"] * 2
+    assert [system.disown(first) for _ in range(3)] == [True, True, False]
+    with pytest.raises(Stop, match="programs store theirs by bpf_sock_"):
+        store.update(word(0), word(7), 0)
 
 
 def test_a_cpu_map_has_entries() -> None:

@@ -159,11 +159,9 @@ def test_a_closed_program_may_be_closed_again_and_knows_its_maps() -> None:
     loaded.close()
 
 
-@pytest.mark.parametrize("name", ["interp", "portable", "native"])
+@pytest.mark.parametrize("name", EMULATORS)
 def test_memory_before_a_packet_that_has_none(name: str) -> None:
     """It has no bytes, and where only addresses are known, the packet begins at its own."""
-    if name == "native":
-        pytest.importorskip("llvmlite", reason="engine native needs llvmlite")
     code = tuple(assemble("r1 = *(u32 *)(r1 + 140)\n r0 = *(u8 *)(r1 + 3)\n exit"))
     with Emulator(name).load(ObjectSpec({"p": ProgramSpec("p", "tc", "sched_cls", code)}, {}), "p", {}) as loaded:
         result = loaded.run(Input(packet=bytes(range(64))))
@@ -175,12 +173,11 @@ def test_memory_before_a_packet_that_has_none(name: str) -> None:
 
 def test_a_stack_stands_where_it_does_also_for_a_run_by_the_reference_tier() -> None:
     """Compiled code takes no number in r6 at the start, so that the reference tier runs it, on the same stacks."""
-    pytest.importorskip("llvmlite", reason="engine native needs llvmlite")
     code = tuple(assemble("*(u64 *)(r1 +0) = r10\n *(u64 *)(r1 +8) = r6\n r0 = 0\n exit"))
     spec, found = ObjectSpec({"p": ProgramSpec("p", "syscall", "syscall", code)}, {}), []
-    for name in ("interp", "portable", "native"):
+    for name in EMULATORS:
         with Emulator(name).load(spec, "p", {}) as loaded:
             found.append(loaded.run(Input(ctx=bytes(16), registers={6: 5})).ctx)
     assert found[0] is not None
     assert found[0][8] == 5
-    assert found == [found[0]] * 3
+    assert found == [found[0]] * len(EMULATORS)

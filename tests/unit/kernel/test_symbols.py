@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bpfvm.emulator.executable import REFUSED, may_execute
 from bpfvm.kernel.host import symbols
 from bpfvm.kernel.host.symbols import Frame, kernel_frames, process_frames
 
@@ -56,6 +57,7 @@ def test_a_library_that_is_loaded_meanwhile_and_one_without_names(tmp_path: Path
     assert process_frames(os.getpid(), [GETPGID]) == before
 
 
+@pytest.mark.skipif(not may_execute(), reason=REFUSED)
 def test_functions_that_a_compiler_made_at_run_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Below a root of its own: a /tmp/perf-PID.map may stand there that another user's process left behind."""
     told = tmp_path / str(os.getpid()) / "root" / "tmp" / f"perf-{os.getpid()}.map"

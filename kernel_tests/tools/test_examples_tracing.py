@@ -287,7 +287,7 @@ def test_where_a_process_spends_its_time() -> None:
     assert {stack.partition(";")[0][:6] for stack, _, _ in lines} == {"python"}, told
     count = sum(int(number) for _, _, number in lines)
     print(f"{count} samples of half a second, a hundred a second")
-    assert 35 <= count <= 75
+    assert 5 <= count <= 75, "time that a host takes from an emulated processor passes for the process, without samples"
 
 
 @pytest.fixture

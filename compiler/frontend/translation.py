@@ -88,6 +88,7 @@ class Translation:
         self.fault_blocks: dict[FaultKey, Block] = {}
         self._state: State | None = State()
         self.copies = 0  # bodies around this point that are written out more than once
+        self.depth = 0  # of loops that helpers make around this point
         self.loops: list[Loop] = []  # around this point, the innermost last
         self.bases: set[int] = set()  # origins of the numbers at their heads
         self.patience = 1 << 10  # for turns of loops that are followed one by one

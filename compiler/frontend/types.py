@@ -268,11 +268,13 @@ class Pointer:
 @dataclass(frozen=True, slots=True)
 class Dynptr:
     """A dynptr at `base`: on the stack, or of what a helper passes. reserved: of a record, which is submitted or
-    discarded. object: a Reference's `objects`, of its memory."""
+    discarded. object: a Reference's `objects`, of its memory. depth: of loops that helpers make around what a helper
+    passes, the last of which may name it: no verifier knows it on the stack."""
 
     base: Register
     reserved: bool
     object: int
+    depth: int | None = None
 
     described = "a dynptr"
 

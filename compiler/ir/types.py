@@ -12,7 +12,7 @@ from typing import TypeAlias
 from bpfvm.core.machine import Location
 from bpfvm.lang.types.interval import Interval
 
-SPACES = ("ctx", "packet", "packet_end", "map", "map_value", "socket", "stack", "ring", "mem")
+SPACES = ("ctx", "packet", "packet_end", "map", "map_value", "socket", "stack", "ring", "mem", "dynptr")
 
 
 @dataclass(frozen=True, slots=True)

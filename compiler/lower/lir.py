@@ -124,6 +124,7 @@ class LirFunction:
     frame: list[StackObject] = field(default_factory=list)
     is_subprogram: bool = False
     params: int = 0  # arguments in r1 and on, of a subprogram
+    pinned: set[Reg] = field(default_factory=set)  # that never go to the stack: no verifier knows them there
     stands_for: dict[Reg, Reg] = field(default_factory=dict)  # short-lived register -> the one whose value it holds
 
     def order(self) -> list[LirBlock]:

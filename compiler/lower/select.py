@@ -71,6 +71,8 @@ class _Selector:
             self.emit("mov64_x", self.context, R1)
         for register, param in enumerate(entry.params, R1):
             self.emit("mov64_x", self.register(param), register)
+            if param.type == Ptr("dynptr"):
+                self.out.pinned.add(self.register(param))
 
     def make_blocks(self) -> list[Block]:
         """A LIR block for each block that is reached. Fault exits that note nothing are all the same, hence one."""

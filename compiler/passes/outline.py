@@ -50,7 +50,7 @@ _TAKES = ("spin_lock", "ringbuf_reserve", *(one.begin for one in _SECTIONS))
 _GIVES = ("spin_unlock", "ringbuf_submit", "ringbuf_discard", *(one.end for one in _SECTIONS))
 _TYPES: dict[str, Type] = {
     "number": Word(of_bits(32, signed=False)), "map": Ptr("map"), "key": Ptr("map_value"), "value": Ptr("map_value"),
-    "object": Word(U64), "dynptr": Ptr("stack"),
+    "object": Word(U64), "dynptr": Ptr("dynptr"),
 }  # fmt: skip
 
 

@@ -28,8 +28,8 @@ def allocate(function: LirFunction) -> None:
     short = _relieve(function)
     for _ in range(ROUNDS):
         graph, partners, weight = _interference(function)
-        merged = coalesce(graph, partners, weight, short)
-        colours, failed = _colour(graph, partners, weight, short)
+        merged = coalesce(graph, partners, weight, short | function.pinned)
+        colours, failed = _colour(graph, partners, weight, short, function.pinned)
         for kept, members in merged.items():
             if kept in colours:
                 colours |= dict.fromkeys(members, colours[kept])
@@ -49,7 +49,7 @@ def _relieve(function: LirFunction) -> set[Reg]:
     for block in function.blocks:
         for _, live in backwards(block, out[block]):
             if len(live) > _HOPELESS:
-                left = sorted(live - remade - crowd)
+                left = sorted(live - remade - crowd - function.pinned)
                 crowd.update(left[_HOPELESS:])
     return spill(function, [[register] for register in sorted(crowd)]) if crowd else set()
 
@@ -92,12 +92,13 @@ def _interference(function: LirFunction) -> tuple[Graph, dict[Reg, Counter[Reg]]
 
 
 def _colour(
-    graph: Graph, partners: dict[Reg, Counter[Reg]], weight: Counter[Reg], short: set[Reg]
+    graph: Graph, partners: dict[Reg, Counter[Reg]], weight: Counter[Reg], short: set[Reg], pinned: set[Reg]
 ) -> tuple[dict[Reg, Reg], list[Reg]]:
-    """A machine register for each virtual one, and those for which there was none."""
+    """A machine register for each virtual one, first for those that are pinned; and those for which there was none."""
     colours: dict[Reg, Reg] = {register: register for register in range(VIRTUAL)}
     failed = []
-    for register in _selection_order(graph, weight, short):
+    order = _selection_order(graph, weight, short)
+    for register in sorted(order, key=lambda one: one not in pinned) if pinned else order:
         taken = {colours[other] for other in graph[register] if other in colours}
         free = [colour for colour in ALLOCATABLE if colour not in taken]
         if not free:

@@ -17,11 +17,18 @@ class Job:
     size: u16 = 0
 
 
+@struct
+class Place:
+    data: u8[16]
+
+
+places = Array(Place, 1, name="drained_places")
 jobs = UserRing(Job, 4096, name="drained_jobs", contents=[Job(id=n, size=n * 7) for n in range(40)])
 short = UserRing(Job, 4096, name="drained_short", contents=[Job(id=1), Job(id=2), b"abc", Job(id=3), b""])
 numbers = UserRing(u64, 4096, name="drained_numbers", contents=[1, 1 << 63, b"12345678tail", 5])
 _GIVEN = [b"", b"a", b"message", b"x" * 100, bytes(3000), b"z"]
 messages = UserRing(None, 4096, name="drained_messages", contents=_GIVEN)
+words = UserRing(None, 4096, name="drained_words", contents=[bytes(range(n, n + 40)) for n in range(20)])
 done = Array(u64, 4, name="drained_done")
 
 
@@ -81,3 +88,54 @@ def drained_messages_(n: u8) -> u64:
 
     got = bpf.helper.user_ringbuf_drain(messages, body, None, n)
     return total * 100 + u64(got)
+
+
+@case((1, 2), (3, 4), (5, 6))
+def drained_under_pressure(n: u8, m: u8) -> u64:
+    """More at once than there are registers: what a helper passes stays in one."""
+    a, b, c, d = u64(n), u64(m), u64(n * m), u64(7)
+
+    def body(message: Any) -> int:
+        nonlocal a, b, c, d
+        one = u64[1]()
+        message.read(one)
+        first = one[0] * 3
+        message.read(one, 8)
+        second = one[0] * 5 + first
+        message.read(one, 16)
+        third = one[0] * 7 + second
+        message.write(b"zz", 1)
+        part = message.data(u8[8], n)
+        for i in range(4):
+            message.read(one, i)
+            a += one[0] * first
+            b ^= second + one[0]
+            c += third * one[0]
+            d -= first * third + i
+            if part is not None:
+                d += part[i]
+        return b & 7 == n
+
+    got = words.drain(body)
+    return a + b * 3 + c * 5 + d * 7 + u64(got)
+
+
+@case((1,), (2,))
+def drained_into_a_dynptr(n: u8) -> u64:
+    """A dynptr of memory around a loop that a helper makes."""
+    part = places[0].data
+    d = bpf.dynptr(part)
+    there = d.data(u8[4], n)
+    at = 0
+
+    def body(index: int) -> int:
+        nonlocal at
+        at += d.write(u8[1](index + n), index)
+        if there is not None:
+            there[3] += 1
+        return 0
+
+    bpf.helper.loop(20, body)
+    back = u64[2]()
+    d.read(back)
+    return back[0] * 3 + back[1] + u64(at)

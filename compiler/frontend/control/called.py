@@ -19,7 +19,7 @@ from bpfvm.tables.helpers.callbacks import CALLBACKS
 
 _TYPES: dict[str, Type] = {
     "number": Word(of_bits(32, signed=False)), "map": Ptr("map"), "key": Ptr("map_value"), "value": Ptr("map_value"),
-    "object": Word(U64), "dynptr": Ptr("stack"),
+    "object": Word(U64), "dynptr": Ptr("dynptr"),
 }  # fmt: skip
 
 
@@ -36,7 +36,9 @@ def loop(
         made.append(again)
         onward, over = f.split("ne", again, f.number(0))
         f.resume(onward)
+        f.depth += 1
         body(again)
+        f.depth -= 1
         return [over]
 
     exits = loops.run(f, Body(node, turn, names, turns, called=True))

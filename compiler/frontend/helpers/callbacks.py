@@ -166,7 +166,7 @@ def _value(f: Translation, again: Register, place: int, owner: Value, node: ast.
         return Number(INT, Interval(0, most), called.given(f, again, place))
     assert isinstance(owner, MapValue), "the others are of maps"
     if kind == "dynptr":
-        return Dynptr(called.given(f, again, place), reserved=False, object=len(f.target.slots))
+        return Dynptr(called.given(f, again, place), reserved=False, object=len(f.target.slots), depth=f.depth)
     if kind == "map":
         return owner if owner.register is None else replace(owner, register=called.given(f, again, place))
     if kind == "key":

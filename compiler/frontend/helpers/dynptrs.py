@@ -152,8 +152,13 @@ def _ended(f: Translation, node: ast.Call, given: Arguments, *, owner: Dynptr, n
 
 
 def is_ours(f: Translation, owner: Dynptr, node: ast.expr) -> bool:
-    """Whether its record was not given back before. E036 where it was."""
+    """Whether it can be used here. E036 where its record was given back before, E063 for a message too far outside."""
     name = node.func if isinstance(node, ast.Call) else node
+    if owner.depth is not None and owner.depth < f.depth:
+        f.error("E063", f"`{f.quoted(name)}` is of a message, inside of another loop that a helper makes", name,
+                why="the kernel's verifier follows such a dynptr in registers alone",
+                help="read what is needed before that loop: message.read(buffer)")  # fmt: skip
+        return False
     if not owner.reserved or held.is_held(f, f.records[owner.base]):
         return True
     f.error("E036", f"the record of `{f.quoted(name)}` was submitted or discarded before", node,

@@ -38,4 +38,11 @@ def program(ctx):
         kept = message.data(u8[4])
         return message.data(u8[4])[0]  #~ E030 may be None here
 
-    return messages.drain(body)
+    messages.drain(body)
+
+    def inside(message):
+        message.data(u8[4])
+        buffer = u8[4]()
+        return bpf.helper.loop(3, lambda index: message.read(buffer))  #~ E063 is of a message, inside of another loop
+
+    return messages.drain(inside)

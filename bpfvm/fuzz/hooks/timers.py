@@ -17,7 +17,7 @@ from bpfvm.lang.types.interval import BOOL
 from bpfvm.lang.types.scalars import s32, u64
 from bpfvm.tables.helpers import allowed
 
-_TIMED = 0.12  # of the modules have timers
+_TIMED = 0.16  # of the modules have timers
 _LATE = 3_600_000_000_000  # nanoseconds until one fires: an hour
 _MAPS = ("Array(Timed, 2)", "Hash(u32, Timed, 64)", "Hash(u32, Timed, 1024, lru=True)")
 _BODIES = (
@@ -62,7 +62,7 @@ class Timers:
         """Statements."""
         if not self.maps:
             return ()
-        found = [Row("timer start", 14, self.start), Row("timer stop", 7, self.stop)]
+        found = [Row("timer start", 16, self.start), Row("timer stop", 9, self.stop)]
         return (*found, Row("timer lost", 4, self.lose)) if self._is_hash else tuple(found)
 
     def _key(self, w: Writer) -> str:
@@ -83,18 +83,20 @@ class Timers:
             w.held[name] = Ref(name, self.value)
         after = str(_LATE) if w.chance(0.5) else f"{_LATE} + ({number(w, 0).text} & {w.pick((255, 65535))})"
         w.line(f"{name}.timer.start(tick, {'after=' if w.chance(0.6) else ''}{after})")
-        return True
+        return not w.chance(0.4) or self.stop(w)
 
     def stop(self, w: Writer) -> bool:
         """`r.timer.cancel()`, whether it was started or not."""
         known = self._known(w)
         text = w.pick(known).text if known else f"timed[{self._key(w)}]"
-        if w.chance(0.5):
+        if w.chance(0.2):
             w.line(f"{text}.timer.cancel()")
             return True
         name = w.fresh()
         w.line(f"{name} = u8({text}.timer.cancel())")
         w.bind(name, PLAIN[0])
+        if known and w.chance(0.7):
+            w.line(f"{text}.f0 = u64({text}.f0 * 2 + {name})")
         return True
 
     def canceled(self, w: Writer, depth: int) -> Term | None:

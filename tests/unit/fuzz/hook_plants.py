@@ -8,6 +8,7 @@ _VIEWS, _WINDOW, _FETCH = (f"compiler.frontend.packets.{one}" for one in ("views
 _ELEMENTS, _KEYED, _QUEUES, _RINGS, _LOOKUPS, _FETCHES = (
     f"compiler.frontend.maps.{one}" for one in ("elements", "keyed", "queues", "rings", "lookups", "fetches")
 )
+_DYNPTRS = "compiler.frontend.helpers.dynptrs"
 _ACCESS, _PRINTS = "compiler.frontend.memory.access", "compiler.frontend.helpers.prints"
 
 HOOK_PLANTS: tuple[Plant, ...] = (
@@ -206,5 +207,34 @@ HOOK_PLANTS: tuple[Plant, ...] = (
         _RINGS,
         "return _output(f, owner, node, f.pointer(one), size_of(value.type))",
         "return _output(f, owner, node, f.pointer(one), size_of(value.type) - 1)",
+    ),
+    # Dynptrs and timers
+    Plant(
+        "dynptrs are read and written at their start",
+        "dynptr_of_memory",
+        _DYNPTRS,
+        "place, address, size = f.register(offset), memory[0]",
+        "place, address, size = f.number(0), memory[0]",
+    ),
+    Plant(
+        "the memory of a dynptr is that at its start",
+        "dynptr_data_of_memory",
+        _DYNPTRS,
+        'f.builder.helper("dynptr_data", owner.base, offset, size',
+        'f.builder.helper("dynptr_data", owner.base, f.number(0), size',
+    ),
+    Plant(
+        "a dynptr's record is always submitted",
+        "dynptr_of_record",
+        _DYNPTRS,
+        'f.builder.helper(f"ringbuf_{name}_dynptr", owner.base',
+        'f.builder.helper("ringbuf_submit_dynptr", owner.base',
+    ),
+    Plant(
+        "a timer that is canceled was not started",
+        "timer_started_and_canceled",
+        "compiler.frontend.maps.timers",
+        'was, other = f.split("eq", result, f.number(1))',
+        'was, other = f.split("ne", result, f.number(1))',
     ),
 )

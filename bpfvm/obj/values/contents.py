@@ -11,6 +11,7 @@ Python reads there: 0x0a000001 for the be32 10.0.0.1. The kernel's __be32 is a n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
@@ -23,6 +24,7 @@ from bpfvm.obj.values.shapes import BitField, Field, Number, Order, Raw, Real, R
 from bpfvm.tables.maps import BY_NAME
 
 MAX_NESTING = 32  # the kernel's limit for types in one another (MAX_RESOLVE_DEPTH, kernel/bpf/btf.c)
+_HEX = re.compile("([0-9a-fA-F]{2})*")
 _MESSAGES = "user_ringbuf"  # its contents are messages, the oldest first: a list, numbered where they are shown
 MAX_NUMBER = 16  # bytes of the widest integer
 MOST_VALUES, VALUES_PER_BYTE = 1 << 16, 64  # what a shape may show; unions show one byte several times
@@ -148,6 +150,8 @@ def encode_entries(spec: MapSpec, btf: Btf | None, contents: Contents, endian: s
 
 def message_of(name: str, one: Any) -> bytes:
     """The bytes of a message for a ring that programs drain. UsageError for what is none."""
+    if isinstance(one, str) and _HEX.fullmatch(one):  # as JSON has bytes
+        return bytes.fromhex(one)
     if not isinstance(one, bytes | bytearray | memoryview) and not hasattr(one, "__bytes__"):
         raise UsageError(f"map {name}: a message is bytes or a struct, not {type(one).__name__}")
     return bytes(one)

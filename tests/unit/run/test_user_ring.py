@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from bpfvm import Array, UsageError, UserRing, bpf, pkt, session, struct, u16, u32, u64
+from bpfvm.core.machine import Entries
 from bpfvm.lang import userspace
 from bpfvm.lang.faults import MapError
 from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.captures.pcap import write_capture
+from bpfvm.obj.model import MapSpec
+from bpfvm.obj.values.contents import decode_entries, encode_entries, from_json, to_json
 from bpfvm.run.replay import Replay
 from bpfvm.testing.frames import ethernet, ipv4, udp
 
@@ -50,6 +53,16 @@ def test_messages_given_as_contents() -> None:
     for wrong in (5, "text"):
         with pytest.raises(UsageError, match=f"map jobs: a message is bytes or a struct, not {type(wrong).__name__}"):
             drains.emulate(FRAME, maps={"jobs": [wrong]})
+
+
+def test_contents_are_shown_by_number_and_taken_so() -> None:
+    spec = MapSpec("m", "user_ringbuf", 0, 0, 4096)
+    messages: Entries = [(b"", b"abc"), (b"", b""), (b"", b"d")]
+    shown = decode_entries(spec, None, messages, "little")
+    assert shown == {0: b"abc", 1: b"", 2: b"d"}
+    assert encode_entries(spec, None, shown, "little") == messages
+    document = [{"key": to_json(at), "value": to_json(one)} for at, one in shown.items()]
+    assert encode_entries(spec, None, from_json(document), "little") == messages
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -19,7 +19,8 @@ from bpfvm.lang.types.scalars import Storage, u32, u64
 
 _ARRAY, _HASH, _COUNTER, _TRIE, _DIST = "Array", "Hash", "Counter", "LpmTrie", "Histogram"
 _KINDS = (_ARRAY, _ARRAY, _HASH, _HASH, _HASH, _COUNTER, _COUNTER, _TRIE)
-_ATOMIC = ("add", "sub", "or", "and", "xor")
+_BITS = ("or", "and", "xor")
+_ATOMIC = ("add", "sub", *_BITS)
 _PREFIXES = (("ip4prefix", 32, 4), ("ip6prefix", 128, 0))
 FETCHES = tuple(sorted(name for name, one in vars(atomics).items() if isinstance(one, atomics.Fetch)))
 _SPARE = 1024  # entries of a map that throws others out, so that it need not
@@ -65,7 +66,7 @@ class Maps:
         rng, name = self.module.rng, f"map{len(self.maps)}"
         count = rng.choice((1, 2, 4, 8)) if kind == _ARRAY else rng.choice((2, 4, 8, 64))
         if kind == _COUNTER:
-            value = elements.number_item(rng.choice((*PLAIN, *PLAIN[2:4], *PLAIN[6:])))
+            value = elements.number_item(rng.choice((*PLAIN, *PLAIN[2:4], *PLAIN[6:], PLAIN[2], PLAIN[6])))
         else:
             value = elements.some(self.module)
         key = elements.number_item(u32) if kind == _ARRAY else elements.some_key(self.module)
@@ -292,7 +293,7 @@ class Maps:
         if type is bool or w.chance(0.3):
             w.line(f"{text} = {wanted(w, 1, type).text}")
             return True
-        changed(w, text, type, _ATOMIC if w.chance(0.7) else None)
+        changed(w, text, type, w.pick((_ATOMIC, _BITS)) if w.chance(0.7) else None)
         return True
 
     def ref_store(self, w: Writer) -> bool:

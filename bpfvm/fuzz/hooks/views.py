@@ -62,7 +62,7 @@ class Views:
     def tests(self) -> tuple[Row, ...]:
         """Conditions."""
         return (
-            Row("packet test", 22, self.test),
+            Row("packet test", 30, self.test),
             Row("packet bytes", 5, self.compared),
             Row("packet within", 2, self.within),
             Row("packet view", 1, self.truth),

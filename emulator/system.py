@@ -104,6 +104,7 @@ class System:
         self.task: Task | None = None  # that this run is in, None for this process's own
         self.function: int | None = None  # as core.machine.Input has it
         self.cookie = 0
+        self.input = Input()  # the run's
         self._memory: Mapping[int, bytes] = {}  # what `given` is made of
         self._codes: dict[str, Code] = {}
         for name in maps:
@@ -154,7 +155,7 @@ class System:
         self.cpu, self.now = given.cpu, given.clock
         if given.memory is not self._memory:
             self._memory, self.given = given.memory, Blocks(given.memory) if given.memory else None
-        self.task, self.function, self.cookie = given.task, given.function, given.cookie
+        self.task, self.function, self.cookie, self.input = given.task, given.function, given.cookie, given
         self._seed, self._random = given.seed << 64 | given.clock, None  # packets do not draw the same numbers
         self.trace, self.events, self.lost, self.redirect, self.clones = [], {}, {}, None, []
         for one in self.sources:

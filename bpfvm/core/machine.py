@@ -107,6 +107,10 @@ class Input:
     task: Task | None = None
     function: int | None = None
     cookie: int = 0
+    words: int | None = None
+    returned: bool = False
+    tasks: tuple[Task, ...] = ()
+    paths: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ _REASONS: Mapping[str, str] = {
         ("get_current_task get_current_task_btf "
          "get_current_cgroup_id get_current_ancestor_cgroup_id get_ns_current_pid_tgid "
          "copy_from_user_task task_pt_regs get_cgroup_classid", _TASK),
-        ("get_task_stack get_branch_snapshot read_branch_records", _STACK),
-        ("snprintf_btf d_path btf_find_by_name_kind kallsyms_lookup_name sock_from_file", _TYPES),
+        ("get_branch_snapshot read_branch_records", _STACK),
+        ("snprintf_btf btf_find_by_name_kind kallsyms_lookup_name sock_from_file", _TYPES),
         ("fib_lookup check_mtu get_route_realm", _TABLES),
         ("sk_lookup_tcp sk_lookup_udp skc_lookup_tcp sk_release sk_fullsock tcp_sock get_listener_sock "
          "get_socket_cookie get_socket_uid sk_cgroup_id sk_ancestor_cgroup_id setsockopt getsockopt", _SOCKETS),

@@ -41,6 +41,8 @@ from bpfvm.tables.traced import NULLABLE
 _WORD = 8
 _REGISTERS = 6  # arguments that are passed in registers (System V AMD64 psABI 3.2.3)
 _BTF = ("tracing", "lsm")
+_TRAMPOLINES = ("trace_fentry", "trace_fexit", "modify_return")  # whose context is a function's arguments
+_RETURNS = ("trace_fexit", "modify_return")
 BUFFER = 512  # bytes of a context that is given by fields
 
 
@@ -311,28 +313,61 @@ def _of_btf(hook: Hook) -> Iterator[dict[str, Argument]]:
 
 def prototype(hook: Hook, name: str) -> dict[str, Argument]:
     """The arguments that BTF tells of a function or a tracepoint, in order. UsageError where it has none."""
+    types, proto = KERNEL.types, _proto(hook, name)
+    found = {}
+    for at, ((param, kind), word) in enumerate(zip(_params(hook, proto), _words(hook, proto), strict=False)):
+        found[param] = _of_type(hook, param, type_of(types, kind), _WORD * word)
+        if hook.type == "tracing" and (name, at) in NULLABLE:
+            found[param] = replace(found[param], trusted=False, nullable=True)
+    if hook.attach_type in _RETURNS and proto.returns:
+        found[RETURN] = _of_type(hook, RETURN, type_of(types, proto.returns), _WORD * _words(hook, proto)[-1])
+    return found
+
+
+def traced(hook: Hook, name: str) -> tuple[int, bool] | None:
+    """How many words of arguments programs on a function get, and whether what it returns stands behind them. None for
+    places that tell no count, and where BTF has no such function."""
+    if hook.attach_type not in _TRAMPOLINES:
+        return None
+    try:
+        return _words(hook, _proto(hook, name))[-1], hook.attach_type in _RETURNS
+    except UsageError:
+        return None
+
+
+def _proto(hook: Hook, name: str) -> FuncProto:
+    """Of a function or a tracepoint. UsageError where the kernel's types have none."""
     types = KERNEL.types
-    traced = hook.type == "raw_tracepoint" or hook.attach_type == "trace_raw_tp"
     function = f"bpf_lsm_{name}" if hook.type == "lsm" else name
-    numbers = [types.find(Func, one) for one in ((f"__bpf_trace_{name}", f"__traceiter_{name}") if traced else
+    numbers = [types.find(Func, one) for one in ((f"__bpf_trace_{name}", f"__traceiter_{name}") if _is_event(hook) else
                                                  (function,))]  # fmt: skip
     number = next((one for one in numbers if one is not None), None)
     if number is None:
-        what = "tracepoint" if traced else "function"
-        known = types.find(Typedef, f"btf_trace_{name}") if traced else None
+        what = "tracepoint" if _is_event(hook) else "function"
+        known = types.find(Typedef, f"btf_trace_{name}") if _is_event(hook) else None
         text = "names no arguments of it" if known is not None else f"has no {what} {name!r}"
         raise UsageError(f"the kernel's BTF {text}{KERNEL.hint}")
     of_function: Any = types[number]
     proto: Any = types[of_function.type]
     assert isinstance(proto, FuncProto), "a function has a prototype"
-    params = proto.params[1:] if traced else proto.params
-    found = {}
-    for at, (param, kind) in enumerate(params):
-        found[param] = _of_type(hook, param, type_of(types, kind), _WORD * at)
-        if hook.type == "tracing" and (name, at) in NULLABLE:
-            found[param] = replace(found[param], trusted=False, nullable=True)
-    if hook.attach_type in ("trace_fexit", "modify_return") and proto.returns:
-        found[RETURN] = _of_type(hook, RETURN, type_of(types, proto.returns), _WORD * len(params))
+    return proto
+
+
+def _is_event(hook: Hook) -> bool:
+    return hook.type == "raw_tracepoint" or hook.attach_type == "trace_raw_tp"
+
+
+def _params(hook: Hook, proto: FuncProto) -> Sequence[tuple[str, int]]:
+    return proto.params[1:] if _is_event(hook) else proto.params
+
+
+def _words(hook: Hook, proto: FuncProto) -> list[int]:
+    """In which word of the context each argument begins, and where the last ends: a struct as an argument takes as many
+    as it has where the arguments are those of a function."""
+    found = [0]
+    for _, kind in _params(hook, proto):
+        size = KERNEL.types.size_of(kind) if kind and hook.attach_type in _TRAMPOLINES else _WORD
+        found.append(found[-1] + max(-(-size // _WORD), 1))
     return found
 
 
@@ -344,4 +379,4 @@ def _of_type(hook: Hook, name: str, kind: Any, offset: int) -> Argument:
     return Argument(name, kind, offset, word=True, trusted=trusted)
 
 
-__all__ = ["RETURN", "Argument", "Arguments", "Problem", "declared", "fields", "prototype", "words"]
+__all__ = ["RETURN", "Argument", "Arguments", "Problem", "declared", "fields", "prototype", "traced", "words"]

@@ -8,7 +8,7 @@ from typing import Any
 from bpfvm.core import machine
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
-from bpfvm.lang.contexts.arguments import RETURN, Arguments
+from bpfvm.lang.contexts.arguments import RETURN, Arguments, traced
 from bpfvm.lang.functions.signature import Signature
 from bpfvm.lang.traced import stacks
 from bpfvm.lang.traced.contexts import Given, context
@@ -30,8 +30,13 @@ def happening(
     made = context(site, target, declared, given, memory, arch)
     space = _SPACES.get(FAMILIES[site.kind][0])
     function = stacks.address(space, target.rpartition(":")[2].partition("+")[0]) if space is not None else None
-    runs = told(task, memory)
-    return Input(ctx=made.ctx, fields=made.fields, memory=memory.now(more), task=runs, function=function), made.known
+    runs, laid_out = told(task, memory), memory.now(more)
+    words, returned = traced(site.hook, target.rpartition(":")[2]) or (None, False)
+    given_to = Input(
+        ctx=made.ctx, fields=made.fields, memory=laid_out, task=runs, function=function, words=words,
+        returned=returned, tasks=tuple(one.told(True) for one in memory.owners), paths=memory.paths,
+    )  # fmt: skip
+    return given_to, made.known
 
 
 def called(

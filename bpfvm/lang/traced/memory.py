@@ -6,7 +6,7 @@ Addresses are given out in order, so they are the same in each run of a script; 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 SPACES: Final = ("user", "kernel")
@@ -30,17 +30,22 @@ class Heap:
 
 
 class Block:
-    """Bytes at an address. points: by offset, the blocks whose addresses stand there."""
+    """Bytes at an address. points: by offset, the blocks whose addresses stand there. owner: the task whose struct it
+    is, None for none. paths: by offset, what a struct path there leads to."""
 
     def __init__(self, address: int, data: bytes) -> None:
         self.address, self.data = address, bytearray(data)
         self.points: dict[int, Block] = {}
+        self.owner: Any = None
+        self.paths: dict[int, bytes] = {}
 
     def write(self, offset: int, data: bytes) -> None:
         """Store bytes; pointers that stood there are gone."""
         self.data[offset : offset + len(data)] = data
         for at in [one for one in self.points if offset - _WORD < one < offset + len(data)]:
             del self.points[at]
+        for at in [one for one in self.paths if offset - 2 * _WORD < one < offset + len(data)]:
+            del self.paths[at]
 
 
 class Memory:
@@ -76,6 +81,16 @@ class Memory:
             if self._last.get(address, b"") != block.data:
                 self._last[address] = bytes(block.data)
         return {**self._last, **more}
+
+    @property
+    def owners(self) -> list[Any]:
+        """The tasks whose structs are laid out."""
+        return [block.owner for block in self._taken.values() if block.owner is not None]
+
+    @property
+    def paths(self) -> dict[int, bytes]:
+        """What the paths that are laid out lead to, by their addresses."""
+        return {block.address + at: text for block in self._taken.values() for at, text in block.paths.items()}
 
 
 _LASTING = {space: Heap(first) for space, first in _FIRST.items()}

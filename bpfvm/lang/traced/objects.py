@@ -1,8 +1,9 @@
 """Objects of the kernel in memory, as BTF lays them out: `new("task_struct", pid=7, comm="bash", real_parent=other)`.
 
 An object is read and changed by its fields: numbers and bit-fields are numbers, texts are texts; a field that is a
-struct, a union or an array of them takes a mapping or a list and gives a part of the object. A pointer takes another
-object, a text, an address or None, and what it leads to is laid out with the object wherever a program runs on it.
+struct, a union or an array of them takes a mapping or a list and gives a part of the object; a struct path takes a
+text, `new("file", f_path="/etc/passwd")`, and leads there. A pointer takes another object, a text, an address or None,
+and what it leads to is laid out with the object wherever a program runs on it.
 """
 
 from __future__ import annotations
@@ -163,6 +164,9 @@ def _store_struct(block: Block, at: int, kind: KernelStruct, value: Any, what: s
         inner = KernelObject(kind, block, at)
         for name, one in value.items():
             inner[name] = one
+    elif isinstance(value, str) and kind.__name__ == "path":
+        _store_struct(block, at, kind, _entries(value, what), what)
+        block.paths[at] = values.encoded(value, what)
     elif isinstance(value, KernelObject) and value._kind is kind:
         block.write(at, bytes(value))
         inside = value.__bpf_block__.points.items()
@@ -170,6 +174,17 @@ def _store_struct(block: Block, at: int, kind: KernelStruct, value: Any, what: s
                              if value._start <= one < value._start + kind.__size__})  # fmt: skip
     else:
         raise UsageError(f"{what} is a {kind.__name__}: it takes a mapping of its fields, not {value!r:.60}")
+
+
+def _entries(path: str, what: str) -> dict[str, Any]:
+    """The fields of a struct path that leads somewhere on one file system: an entry for each name, up to the root's."""
+    if not path.startswith("/") or (path != "/" and path.endswith("/")) or "//" in path:
+        raise UsageError(f"{what} takes a path from the root, such as /etc/passwd, not {path!r:.60}")
+    root = here = new("dentry", d_name={"name": "/", "len": 1})
+    root["d_parent"] = root
+    for name in path.split("/")[1:] if path != "/" else ():
+        here = new("dentry", d_name={"name": name, "len": len(name.encode())}, d_parent=here)
+    return {"dentry": here, "mnt": new("vfsmount", mnt_root=root)}
 
 
 def _store_array(block: Block, at: int, kind: Any, value: Any, what: str) -> None:

@@ -63,6 +63,7 @@ class Task:
         kinds = id(KERNEL.types)
         if kinds not in self._made:
             made = self._made[kinds] = new("task_struct", pid=self.tid, tgid=self.pid, comm=self.comm)
+            made.__bpf_block__.owner = self
             owner = new("cred", **{name: {"val": self.uid} for name in _USER}, **{name: {"val": self.gid} for name in
                                                                                _GROUP})  # fmt: skip
             above = self.parent.struct if self.parent is not None else made

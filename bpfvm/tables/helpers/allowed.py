@@ -140,6 +140,7 @@ _ROWS: tuple[tuple[str, str], ...] = (
     # Refused on the measured host, by lockdown and for want of CONFIG_BPF_KPROBE_OVERRIDE; known from uapi's text.
     ("trace", "probe_write_user"),
     ("kprobe", "override_return"),
+    ("tracing:trace_fentry tracing:trace_fexit tracing:modify_return", "get_func_arg get_func_arg_cnt get_func_ret"),
 )  # fmt: skip
 
 

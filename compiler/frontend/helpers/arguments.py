@@ -49,6 +49,7 @@ from bpfvm.lang.helpers.callables import (
 from bpfvm.lang.helpers.kernel_functions import struct_of
 from bpfvm.lang.maps import Map
 from bpfvm.lang.types.interval import BOOL, Interval
+from bpfvm.lang.types.kernel import KernelStruct
 from bpfvm.lang.types.layout import Element, Layout, size_of
 from bpfvm.lang.types.scalars import Storage, bool8
 from bpfvm.tables.helpers import Arg, allowed
@@ -312,7 +313,8 @@ class _Words:
         """The address of an object of the kernel's: any for a number, one that the verifier knows for the rest."""
         f, target = self.f, value.kind.__target__
         wanted = struct_of(self.row, self.names.index(name)) if isinstance(self.row, Kfunc) else ""
-        if kind is not Arg.ANY and (not value.trusted or value.path or value.beyond):
+        inside = bool(value.path) and (isinstance(self.row, Kfunc) or not isinstance(target, KernelStruct))
+        if kind is not Arg.ANY and (not value.trusted or inside or value.beyond):
             what = f"`{f.quoted(node)}` is an address of which the kernel's verifier does not know what is there"
             f.error("E020", what, node, why=f"`{name}` of {self.row.called} is {kind.value}",
                     help="take it from current(), or from an argument of a tracepoint by BTF")  # fmt: skip

@@ -26,7 +26,7 @@ from bpfvm import (
     u64,
     uid,
 )
-from bpfvm.vmlinux import task_struct
+from bpfvm.vmlinux import file, task_struct
 
 ROOM = 1 << 16  # places for stacks: two with the same number, of which the kernel tells only -EEXIST, are rare
 SIZE = 4321  # bytes that the test asks for, and nothing else of its process
@@ -52,6 +52,15 @@ class Noted:
 noted = Hash(u32, Noted, 64)
 stacks = StackTrace(ROOM, depth=16)
 inside = Array(u32, 4)
+answers = Hash(u32, s64, 16)
+
+
+@struct
+class Path:
+    text: char[48]
+
+
+paths = Array(Path, 1)
 
 
 def note(key, number, text):
@@ -95,3 +104,34 @@ def entered(count: u64):
 def left(count: u64, ret: s64):
     if pid() == own.pid and count == SIZE:
         note(6, ret, b"")
+
+
+@bpf.fentry("vfs_read")
+def numbered(ctx):
+    value = u64[1]()
+    found = bpf.helper.get_func_arg(ctx, 2, value)
+    if pid() == own.pid and value[0] == SIZE:
+        answers[0], answers[1], answers[2] = found, s64(value[0]), bpf.helper.get_func_arg_cnt(ctx)
+        answers[3] = bpf.helper.get_func_arg(ctx, 4, value)
+        answers[4] = bpf.helper.get_func_ret(ctx, value)
+
+
+@bpf.fexit("vfs_read")
+def resulted(ctx):
+    value = u64[1]()
+    bpf.helper.get_func_arg(ctx, 2, value)
+    if pid() == own.pid and value[0] == SIZE:
+        answers[5] = bpf.helper.get_func_ret(ctx, value)
+        answers[6] = s64(value[0])
+
+
+@bpf.fentry("vfs_fallocate")
+def allocated(file: file, len: s64):
+    if pid() == own.pid and len == SIZE:
+        path = Path()
+        answers[7] = bpf.helper.d_path(file.f_path, path.text)
+        paths[0] = path
+        total = u64(0)  # of what stands behind the zero, too
+        for at in range(48):
+            total = total * 31 + path.text[at]
+        answers[8] = s64(total & 0xFFFF_FFFF)

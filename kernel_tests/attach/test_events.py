@@ -5,18 +5,20 @@ them. What happens to a function of a process, to system calls and to samples is
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bpfvm import Program, bpf
+from bpfvm import Program, bpf, vmlinux
+from bpfvm.core.errors import Unavailable, VerifierReject
 from bpfvm.timeline import Task, Timeline
 from kernel_tests.attach import events_programs as programs
 from kernel_tests.attach.test_tasks import me, plain
 
-MAPS = ("noted", "stacks", "inside")
+MAPS = ("noted", "stacks", "inside", "answers", "paths")
 NAME = Path("/proc/thread-self/comm")
 LEFT = 100  # bytes that there are to be read
 
@@ -42,7 +44,7 @@ def agreed(script: Timeline, kernel: dict[str, Any]) -> None:
             wanted = {one[at] for one in kernel["noted"].values() for at in ("user", "kernel")}
             found, held = ({at: ips for at, ips in some.items() if at in wanted} for some in (found, held))
         assert found == held, f"{name}: scripts {found}, kernel {held}"
-    print(f"{sorted(kernel['noted'])} on {', '.join(offline.engines)} and the kernel")
+    print(f"{sorted(kernel.get('noted', kernel.get('answers', {})))} on {', '.join(offline.engines)} and the kernel")
     assert len(offline.engines) >= 3
 
 
@@ -112,3 +114,31 @@ def test_functions_of_the_kernel() -> None:
     script.at(0, "fentry:vfs_read", count=programs.SIZE, by=by(kernel, 5))
     script.at(1, "fexit:vfs_read", count=programs.SIZE, ret=LEFT, by=by(kernel, 6))
     agreed(script, kernel)
+
+
+@pytest.mark.needs("fentry")
+def test_arguments_of_a_function_by_number() -> None:
+    kernel = _where_it_is_there(lambda: seen_by_the_kernel(read, programs.numbered, programs.resulted))
+    assert kernel["answers"][1] == programs.SIZE
+    script = Timeline(programs.numbered, programs.resulted, task=me({}))
+    agreed(script.at(0, "vfs_read", count=programs.SIZE, ret=LEFT), kernel)
+
+
+@pytest.mark.needs("fentry")
+def test_the_path_of_a_file() -> None:
+    with tempfile.NamedTemporaryFile(prefix="bpfvm", dir="/tmp") as there:
+        kernel = seen_by_the_kernel(lambda: os.posix_fallocate(there.fileno(), 0, programs.SIZE), programs.allocated)
+        assert kernel["paths"][0]["text"] == there.name
+        script = Timeline(programs.allocated, task=me({}))
+        named = vmlinux.new("file", f_path=there.name)
+        agreed(script.at(0, "vfs_fallocate", file=named, len=programs.SIZE), kernel)
+
+
+def _where_it_is_there(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What it gives; skipped where the kernel has no such helpers (before 5.17)."""
+    try:
+        return act()
+    except (Unavailable, VerifierReject) as error:
+        if "get_func_arg" not in str(error):
+            raise
+        pytest.skip(str(error))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.machine import Result
 from bpfvm.lang.userspace import Store
 from bpfvm.lang.userspace.blocks import joined
-from bpfvm.lang.userspace.store import Answer
+from bpfvm.lang.userspace.store import Answer, drained
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class EmulatedRecords:
     """Events that runs gave, until they are read. lost: those that found no room."""
 
     def __init__(self) -> None:
-        self._waiting: list[bytes] = []
+        self._waiting: deque[bytes] = deque()
         self.made = False
         self.lost: int | None = 0
 
@@ -32,8 +33,11 @@ class EmulatedRecords:
 
     def read(self) -> Sequence[bytes]:
         """What is there now."""
-        found, self._waiting = self._waiting, []
-        return found
+        return list(drained(self._waiting))
+
+    def parts(self) -> Iterator[Iterator[bytes]]:
+        """The same, one after the other."""
+        return iter((drained(self._waiting),) if self._waiting else ())
 
     def blocks(self, of: numpy.dtype[Any]) -> Sequence[numpy.ndarray[Any, Any]]:
         """The same as one array."""

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,29 @@ def test_events_come_in_order(events: Any) -> None:
         assert events.lost in (0, None)
         ask(1)
     assert [(one.pid, one.number) for one in events] == [(OWN, 303)], "what nobody read stays, and then it ends"
+
+
+@pytest.mark.parametrize("events", [made, old], ids=["ring", "perf"])
+def test_a_loop_that_is_broken_off_leaves_the_rest(events: Any) -> None:
+    with called.attach():
+        before = calls[1]
+        ask(600)
+        found = [one.number - before for one in islice(events, 7)] + [
+            one.number - before for one in islice(events, 300)
+        ]
+        found += [one.number - before for one in events.read()]
+        assert found == list(range(1, 601))
+
+
+@pytest.mark.parametrize("events", [made, old], ids=["ring", "perf"])
+def test_a_loop_goes_on_with_what_was_there_at_the_end(events: Any) -> None:
+    on = called.attach()
+    before = calls[1]
+    ask(600)
+    going = iter(events)
+    found = [next(going).number - before]
+    on.close()
+    assert [*found, *(one.number - before for one in going)] == list(range(1, 601))
 
 
 @pytest.mark.parametrize("name", ["submits", "samples_it"])

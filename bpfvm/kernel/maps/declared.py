@@ -59,6 +59,10 @@ class KernelRecords:
         """What is there now."""
         return self._reader.read()
 
+    def parts(self) -> Iterator[Iterator[Any]]:
+        """The same, as many at a time as lie in a row."""
+        return self._reader.parts()
+
     def blocks(self, of: numpy.dtype[Any]) -> Sequence[numpy.ndarray[Any, Any]]:
         """The same as arrays, some at a time: more may come as fast as they are taken."""
         if not self.made:

@@ -104,6 +104,16 @@ class Reader:
                 self._failed = error
         return found
 
+    def parts(self) -> Iterator[Iterator[Any]]:
+        """The events that are there as it begins, source after source, as many at a time as lie in a row: what is not
+        taken of them stays. One that is not of the type raises as it is taken."""
+        self._check()
+        self._raise_failed()
+        for source in self._sources:
+            end = source.end
+            while (values := self._at_hand(source, end)) is not None:
+                yield values
+
     def poll(self, timeout: float | None = None) -> list[Any]:
         """As `read`, but wait until there is something: at most `timeout` seconds, else until `close`."""
         limit = _seconds(timeout)
@@ -137,6 +147,14 @@ class Reader:
             for one in self._sources:
                 rest.callback(one.close)
         self._raise_failed()
+
+    def _at_hand(self, source: Source, end: int) -> Iterator[Any] | None:
+        with self._lock:
+            values = None if self._closed else self._values(source, end)
+            if values is not None:
+                self._waiter.found()
+                source.tell()
+            return values
 
     def _extend(self, found: list[Any], source: Source) -> None:
         """By what is there now, and not by what comes meanwhile: that may never end."""

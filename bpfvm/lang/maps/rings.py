@@ -63,12 +63,15 @@ class Events(Map, ABC):
         """The same, many at a time: structured arrays of numpy. UsageError for types that it has no like of, and for
         events of another size."""
         of = dtype_of(self.event)
-        return userspace.events(self, self.called, lambda records: records.blocks(of))
+        return userspace.events(self, self.called, lambda records: [found] if (found := records.blocks(of)) else [])
 
     def read(self) -> list[Any]:
         """The events that are there now; it does not wait."""
         records = self._store_behind().records
-        return list(userspace.taken(records, self._made())) if records is not None else []
+        if records is None:
+            return []
+        found = records.read()
+        return list(found if records.made else map(self._made(), found))
 
     @property
     def lost(self) -> int | None:

@@ -7,8 +7,9 @@ contents stay, to be read. `opened` is all that a machine needs to say: which st
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -19,7 +20,7 @@ from bpfvm.lang.userspace.store import Kept, Records, Space, Store, World, kept
 
 _LOG = logging.getLogger("bpfvm")
 _NANO = 10**9
-Take: TypeAlias = "Callable[[Records], Sequence[Any]]"
+Take: TypeAlias = "Callable[[Records], Iterable[Iterable[Any]]]"
 SLICE = 0.1  # seconds after which a signal, or the end of what is attached, is seen
 
 
@@ -149,12 +150,19 @@ def wait(seconds: float | None = None) -> bool:
 
 def events(declared: Any, called: str, take: Take) -> Iterator[Any]:
     """Events as they come, until Ctrl-C, SIGTERM, or what is attached is closed and all are given out. take: gives
-    those that are there now."""
+    those that are there now, in parts."""
+    return chain.from_iterable(_parts(declared, called, take))
+
+
+def _parts(declared: Any, called: str, take: Take) -> Iterator[Iterable[Any]]:
+    """Parts of a size that is worth while, so that what was looked at is let go of before the next are made."""
     last = False
     with Ending() as ending:
         while True:
-            found = take(_records(declared, called))
-            yield from found
+            found = False
+            for part in take(_records(declared, called)):
+                found = True
+                yield part
             if last and (ending.asked or not found):
                 return
             side = _open.get(declared)
@@ -171,9 +179,11 @@ async def events_async(declared: Any, called: str, take: Take) -> AsyncIterator[
     last = False
     with Ending() as ending:
         while True:
-            found = take(_records(declared, called))
-            for one in found:
-                yield one
+            found = False
+            for part in take(_records(declared, called)):
+                found = True
+                for one in part:
+                    yield one
             if last and (ending.asked or not found):
                 return
             side = _open.get(declared)
@@ -185,10 +195,9 @@ async def events_async(declared: Any, called: str, take: Take) -> AsyncIterator[
                 await asyncio.sleep(0)  # others have their turn, however fast events come
 
 
-def taken(records: Records, make: Callable[[bytes], Any]) -> Sequence[Any]:
-    """The events that are there now. make: makes one of a record's bytes."""
-    found = records.read()
-    return found if records.made else list(map(make, found))
+def taken(records: Records, make: Callable[[bytes], Any]) -> Iterator[Iterable[Any]]:
+    """The events that are there now, in parts. make: makes one of a record's bytes."""
+    return records.parts() if records.made else (map(make, part) for part in records.parts())
 
 
 def _fds(declared: Any, called: str) -> tuple[int, ...]:

@@ -7,9 +7,10 @@ or the last contents of one that was closed.
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from bpfvm.lang.userspace.blocks import joined
 from bpfvm.lang.userspace.printed import Printing
@@ -18,6 +19,7 @@ from bpfvm.obj.model import MapSpec, ObjectSpec
 if TYPE_CHECKING:
     import numpy
 
+T = TypeVar("T")
 Answer: TypeAlias = "bytes | list[bytes] | int"  # a value, one value a CPU, or a negative errno
 
 
@@ -34,6 +36,9 @@ class Records(Protocol):
 
     def read(self) -> Sequence[Any]:
         """What is there now."""
+
+    def parts(self) -> Iterator[Iterable[Any]]:
+        """The same, a part at a time; what is not taken of a part stays."""
 
     def blocks(self, of: numpy.dtype[Any]) -> Sequence[numpy.ndarray[Any, Any]]:
         """What is there now, as arrays of a type of numpy."""
@@ -152,15 +157,23 @@ class Kept:
         return self._inner.get(key)
 
 
+def drained(waiting: deque[T]) -> Iterator[T]:
+    """What waits, taken out one by one."""
+    while waiting:
+        yield waiting.popleft()
+
+
 class _Left:
     """Events that nobody had read when the map was closed."""
 
     def __init__(self, records: Sequence[Any], lost: int | None, made: bool) -> None:
-        self._records, self.lost, self.made = list(records), lost, made
+        self._records, self.lost, self.made = deque(records), lost, made
 
     def read(self) -> Sequence[Any]:
-        found, self._records = self._records, []
-        return found
+        return list(drained(self._records))
+
+    def parts(self) -> Iterator[Iterator[Any]]:
+        return iter((drained(self._records),) if self._records else ())
 
     def blocks(self, of: numpy.dtype[Any]) -> Sequence[numpy.ndarray[Any, Any]]:
         return joined(self.read(), of)
@@ -181,4 +194,4 @@ def kept(store: Store) -> Kept:
     return Kept(store.spec, store.cpus, pairs, left, inner)
 
 
-__all__ = ["Answer", "Kept", "Records", "Space", "Store", "World", "kept"]
+__all__ = ["Answer", "Kept", "Records", "Space", "Store", "World", "drained", "kept"]

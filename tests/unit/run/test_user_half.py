@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,15 @@ def test_events_are_iterated(tmp_path: Path) -> None:
         assert found == [(53, 1, "udp"), (53, 2, "udp"), (80, 3, "udp"), (53, 4, "udp"), (9000, 5, "udp")]
         assert [one.port for one in old.read()] == [53, 53, 80, 53, 9000]
         assert (seen.lost, old.lost, list(seen)) == (0, 0, [])
+
+
+def test_a_loop_that_is_broken_off_leaves_the_rest(tmp_path: Path) -> None:
+    with replay(tmp_path), watch.attach():
+        bpf.wait(4)
+        found = [one.number for one in islice(seen, 2)]
+        assert found + [one.number for one in seen] == [1, 2, 3, 4, 5]
+        assert [one.number for one in islice(old, 2)] == [1, 2]
+    assert [one.number for one in old] == [3, 4, 5], "what is left when it is closed"
 
 
 def test_events_that_nobody_read_stay(tmp_path: Path) -> None:

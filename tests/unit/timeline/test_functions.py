@@ -1,6 +1,6 @@
 """What programs ask of a function that is traced, of another task's stack and of a path: the same on all machines."""
 
-# mypy: disable-error-code="type-arg, no-untyped-def, no-untyped-call, valid-type, arg-type, call-arg, misc"
+# mypy: disable-error-code="index, type-arg, no-untyped-def, no-untyped-call, valid-type, arg-type, call-arg, misc"
 
 from __future__ import annotations
 

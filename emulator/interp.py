@@ -114,7 +114,7 @@ class Interpreter:
         """Part of Caller: a callback runs in a frame of its own."""
         here, saved = self.slot, self.registers[:]
         self._push(END)
-        self.registers[1 : 1 + len(arguments)] = arguments
+        self.registers[1:6] = *arguments, *[0] * (5 - len(arguments))
         value = self._loop(slot)
         self.registers[:] = saved
         self.slot = here

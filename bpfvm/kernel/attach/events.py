@@ -172,7 +172,7 @@ def _by_tracefs(
     file, name = f"{device}_events", f"bpfvm_{os.getpid()}_{next(_MADE)}"
     check_there(device, where)
     at = f"{target}:{offset:#x}" if device == "uprobe" else f"{target}+{offset}" if offset else target
-    guard = Guard("tracefs event", file, f"bpfvm/{name}")
+    guard = Guard(tracefs.remove_event, file, f"bpfvm/{name}")
     opened.callback(guard.undo)
     try:
         tracefs.add_event(file, f"{'r' if returns else 'p'}:bpfvm/{name} {at}")

@@ -6,11 +6,12 @@ standard input, which comes when its parent closes it or dies, and then removes 
 
 from __future__ import annotations
 
+import importlib
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from bpfvm.core.errors import Unavailable
@@ -21,11 +22,12 @@ _PATIENCE = 10.0  # seconds for it to end
 class Guard:
     """A guard that runs, in the caller's network namespace."""
 
-    def __init__(self, task: str, *arguments: str | int) -> None:
-        """task: a name of TASKS."""
+    def __init__(self, task: Callable[..., None], *arguments: str | int) -> None:
+        """task: a function of a module, which removes what the arguments name."""
         root = str(Path(__file__).parents[3])
+        words = json.dumps([task.__module__, task.__name__, *arguments])
         command = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {root!r}); "
-                   "from bpfvm.kernel.attach.guard import main; main()", json.dumps([task, *arguments])]  # fmt: skip
+                   "from bpfvm.kernel.attach.guard import main; main()", words]  # fmt: skip
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -49,35 +51,10 @@ class Guard:
 
 def main() -> None:
     """The guard's own process."""
-    task, *arguments = json.loads(sys.argv[1])
+    module, task, *arguments = json.loads(sys.argv[1])
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.buffer.read()
-    TASKS[task](*arguments)
-
-
-def _no_filter(interface: int, parent: int, name: str) -> None:
-    from bpfvm.kernel.attach.netlink import remove_filter
-
-    remove_filter(interface, parent, name)
-
-
-def _no_event(file: str, name: str) -> None:
-    from bpfvm.kernel.attach.tracefs import remove_event
-
-    remove_event(file, name)
-
-
-def _no_table(number: int) -> None:
-    from bpfvm.kernel.attach.tables import unregister
-
-    unregister(number)
-
-
-TASKS: Mapping[str, Callable[..., None]] = {
-    "tc filter": _no_filter,
-    "tracefs event": _no_event,
-    "table of functions": _no_table,
-}
+    getattr(importlib.import_module(module), task)(*arguments)

@@ -70,7 +70,7 @@ def traffic(place: Place, target: str | int, *, direction: str, priority: int) -
 def _filter(place: Place, interface: int, where: str, parent: int, priority: int) -> Link:
     """A filter stays until somebody removes it: a guard, there before the filter is, does when this process is gone."""
     name = f"bpfvm_{os.getpid()}_{next(_MADE)}"
-    guard = Guard("tc filter", interface, parent, name)
+    guard = Guard(netlink.remove_filter, interface, parent, name)
     try:
         netlink.add_filter(interface, parent, place.program.number, name, priority)
     except OSError as error:

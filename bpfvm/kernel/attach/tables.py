@@ -27,7 +27,7 @@ def register(name: str, table: Table, contents: bytes) -> Link:
     info = MapInfo()
     inform(number, info)
     linked = bool(info.map_flags & FLAGS["link"])
-    guard = None if linked else Guard("table of functions", info.id)
+    guard = None if linked else Guard(unregister, info.id)
     try:
         bpf(MAP_UPDATE_ELEM, MapElement(map_fd=number, key=address(_KEY), value=address(contents)))
         where = f"table {name}"

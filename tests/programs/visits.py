@@ -24,6 +24,7 @@ class Value:
 
 numbers = Hash(u32, u64, 64, name="numbers")
 counted = Hash(u32, u64, 64, name="counted")
+beside = Hash(u32, u64, 64, name="beside")
 signed = Hash(u8, s64, 64, name="signed")
 recent = Hash(u32, u64, 1024, name="recent", lru=True)
 own = Hash(u32, u64, 64, name="own", percpu=True)
@@ -284,3 +285,25 @@ def visit_counted(k: u8, start: u8) -> u64:
         if i > 201:
             break
     return total * 100_000 + last * 300 + seen + sum(i for i, _ in enumerate(counted.values()))
+
+
+@case((3, 0), (5, 2), (9, 200), (1, 8), (1, 5))
+def visit_beside(k: u8, n: u8) -> u64:
+    """`zip` ends with the shorter of both, whatever the order of entries is."""
+    beside[u32(k)] = k
+    total = u64(0)
+    at = turns = 0
+    for (key, value), i in zip(beside.items(), range(10), strict=False):
+        total += (key + value) * 1000 + i
+    for at, _, x in zip(range(1, n, 3), beside.values(), totals.values(), strict=False):
+        turns += 1
+        if x == 7:
+            continue
+        total += u64(at)
+    else:
+        turns += 10
+    for x, _ in zip((4, 5, 6), beside, strict=False):
+        if x == 6:
+            break
+        turns += x
+    return total * 10_000 + u64(turns * 100 + at) + sum(i for _, i in zip(beside, range(n), strict=False))

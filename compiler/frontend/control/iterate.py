@@ -10,7 +10,7 @@ from bpfvm.compiler.frontend import protocols
 from bpfvm.compiler.frontend.control import flow, loops, progressions, visits
 from bpfvm.compiler.frontend.control.loops import Body
 from bpfvm.compiler.frontend.control.turns import Statements, Turns, assigned, finish
-from bpfvm.compiler.frontend.control.visits import Visits
+from bpfvm.compiler.frontend.control.visits import Counted, Visits
 from bpfvm.compiler.frontend.expr import branch, items, value
 from bpfvm.compiler.frontend.maps import elements
 from bpfvm.compiler.frontend.maps.keys import Key
@@ -169,7 +169,7 @@ def _apart(f: Translation, one: Visits, node: ast.expr) -> None:
         f"`{f.quoted(node)}` is gone over by a `for` of its own, in this version",
         node,
         why="the kernel goes through the map, and calls the body for each entry",
-        help=f"for k in {one.map.name}: ...\nfor i, k in enumerate({one.map.name}): ...",
+        help=f"for i, k in enumerate({one.map.name}): ...\nfor k, x in zip({one.map.name}, range(9)): ...",
     )
 
 
@@ -285,8 +285,8 @@ def _enumerate(f: Translation, node: ast.Call) -> Source | None:
         return None
     first = first.as_kinds(INT)
     if isinstance(inner, Visits):
-        if inner.first is None:
-            return replace(inner, first=first)
+        if inner.count is None:
+            return replace(inner, count=Counted(first, lambda number, one: Tuple((number, one))))
         _apart(f, inner, node.args[0])
         return None
     if isinstance(inner, Items):
@@ -305,8 +305,15 @@ def _beside(f: Translation, number: Number, by: int, node: ast.Call) -> Value:
     return arith.binary(f, node, ast.Add(), (number, node), (constant(by), node))
 
 
-def _zip(f: Translation, node: ast.Call) -> Iterable | None:
-    parts = [iterable(f, one) for one in node.args]
+def _zip(f: Translation, node: ast.Call) -> Source | None:
+    every = [source(f, one) for one in node.args]
+    gone_over = [at for at, one in enumerate(every) if isinstance(one, Visits)]
+    for at in gone_over:
+        one = every[at]
+        if isinstance(one, Visits) and (one.count is not None or len(gone_over) > 1 or len(every) == 1):
+            _apart(f, one, node.args[at])
+            return None
+    parts = [one for one in every if not isinstance(one, Visits)]
     strict = value(f, node.keywords[0].value) if len(node.keywords) == 1 and node.keywords[0].arg == "strict" else None
     if node.keywords and not isinstance(strict, Number):
         f.error("E013", "`zip` takes tuples, ranges, and `strict`", node, help="zip(a, b, strict=True)")
@@ -316,9 +323,9 @@ def _zip(f: Translation, node: ast.Call) -> Iterable | None:
         return None
     singles = [listed(one) for one in known]
     rows = [one.values for one in singles if one is not None]
-    if isinstance(strict, Number) and strict.constant != 0 and not _even(f, node, rows, len(parts)):
+    if isinstance(strict, Number) and strict.constant != 0 and not _even(f, node, rows, len(every)):
         return None
-    if len(rows) == len(parts):
+    if len(rows) == len(every):
         return Items(tuple(Tuple(row) for row in zip(*rows, strict=False)))
     sources = [one if isinstance(one, Range) else _table(f, one) for one in known]
     ranges = [one for one in sources if one is not None]
@@ -326,7 +333,24 @@ def _zip(f: Translation, node: ast.Call) -> Iterable | None:
         text = "`zip` of a tuple of other than constants, and of what is not known, is not available in this version"
         f.error("E063", text, node, help="for i, x in enumerate((4, 5, 6)): ...")
         return None
-    return _zipped(f, node, ranges)
+    zipped = _zipped(f, node, ranges)
+    if not gone_over or zipped is None:
+        return zipped
+    return _beside_a_map(every, gone_over[0], zipped)
+
+
+def _beside_a_map(every: Sequence[Source | None], place: int, others: Range) -> Source:
+    """The entries of a map, in one place of a `zip`, beside all else: what stands there for a number."""
+    one = every[place]
+    assert isinstance(one, Visits), "the caller says so"
+    if others.stop.constant == 0:
+        return Items(())
+
+    def item(number: Number, entry: Value) -> Value:
+        row = others.item(number)
+        return Tuple((*row.items[:place], entry, *row.items[place:])) if isinstance(row, Tuple) else BAD
+
+    return replace(one, count=Counted(constant(0), item, others.stop))
 
 
 def _even(f: Translation, node: ast.Call, rows: Sequence[Sequence[Value]], parts: int) -> bool:
@@ -362,7 +386,7 @@ def unpacked(f: Translation, given: Value, node: ast.expr) -> Value | None:
     return None
 
 
-def _zipped(f: Translation, node: ast.Call, ranges: Sequence[Range]) -> Iterable | None:
+def _zipped(f: Translation, node: ast.Call, ranges: Sequence[Range]) -> Range | None:
     """Ranges side by side: a range of places, up to the end of the shortest."""
     least: Value = constant(0)
     for at, one in enumerate(ranges):

@@ -9,11 +9,14 @@ import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bpfvm.compiler.frontend.control import called
+from bpfvm.compiler.frontend.control import called, flow
 from bpfvm.compiler.frontend.control.turns import Statements, Turns, assigned, finish
 from bpfvm.compiler.frontend.helpers import arguments
 from bpfvm.compiler.frontend.maps import elements, entries
 from bpfvm.compiler.frontend.numbers import arith
+from bpfvm.compiler.frontend.numbers.compare import ordered
+from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS
+from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import MapValue, Number, Tuple, Value, constant
 from bpfvm.lang.maps import Hash
@@ -25,12 +28,22 @@ _KEY, _VALUE = 1, 2  # of what it passes
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """A number beside each entry, from `first` on. item: makes of both what the loop's target gets. end: the loop is
+    over where the number comes to it, None for never."""
+
+    first: Number
+    item: Callable[[Number, Value], Value]
+    end: Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Visits:
-    """The entries of a map. keyed: with the keys, None for keys alone. first: of `enumerate`, the first number."""
+    """The entries of a map. keyed: with the keys, None for keys alone. count: of `enumerate` and `zip`."""
 
     map: MapValue
     keyed: bool | None
-    first: Number | None = None
+    count: Counted | None = None
 
     def item(self, f: Translation, again: Register, node: ast.expr) -> Value:
         """What the loop's target gets."""
@@ -65,30 +78,42 @@ def over(
 ) -> None:  # fmt: skip
     """The loop."""
     turns, count = Turns(f, node), f"count of line {node.lineno}, column {node.col_offset}"
-    if visits.first is not None:
-        f.state.names[count] = visits.first
+    ended: list[End] = []  # where what stands beside the map is over
+    if visits.count is not None:
+        f.state.names[count] = visits.count.first
     with f.at(node.iter):
         operand = elements.declare(f, visits.map, node.iter)
 
     def body(again: Register) -> None:
         def translate() -> None:
+            number = _number(f, count, visits.count, ended, node.iter) if visits.count is not None else None
+            if not f.reachable:
+                return
             item = visits.item(f, again, node.iter)
-            bind(item if visits.first is None else Tuple((_counted(f, count, node.iter), item)))
+            bind(item if visits.count is None or number is None else visits.count.item(number, item))
             statements(node.body)
 
+        ended.clear()
         turns.body(f, translate)
 
-    names = (*map(f.frame.own, assigned(node)), *carried, *[count] * (visits.first is not None))
+    names = (*map(f.frame.own, assigned(node)), *carried, *[count] * (visits.count is not None))
     exits, _ = called.loop(f, node, _HELPER, [operand], names, body, visits.map.declared.max_entries)
-    finish(f, turns, exits, node.orelse, statements)
+    finish(f, turns, [*exits, *ended], node.orelse, statements)
     if f.reachable:
         f.state.names.pop(count, None)
 
 
-def _counted(f: Translation, count: str, node: ast.expr) -> Number:
-    """The number of this turn; from here on that of the next one stands under the name."""
+def _number(f: Translation, count: str, of: Counted, ended: list[End], node: ast.expr) -> Number:
+    """The number of this turn; from here on that of the next one stands under the name. ended: gets the ways on which
+    there is no turn any more."""
     number = f.state.names[count]
     assert isinstance(number, Number), "enumerate has asked"
+    if of.end is not None:
+        inside, over = ordered(f, COMPARISONS[ast.Lt], f.state.known(number), f.state.known(of.end))
+        ended += over
+        flow.enter(f, inside)
+        if not f.reachable:
+            return number
     number = f.state.known(number)
     f.state.names[count] = arith.binary(f, node, ast.Add(), (number, node), (constant(1), node))
     return number

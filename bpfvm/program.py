@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
 from bpfvm.lang.functions.callee import Callee, callee
@@ -421,8 +422,8 @@ class Program:
         data = self._bytes(given[0], "a context" if layout is None else "data")
         whole = self._struct if layout is None else None
         if whole is not None and len(data) < size_of(whole):
-            wanted = f"{whole.__name__}, {size_of(whole)} bytes"
-            raise UsageError(f"{self.name} takes {wanted}: bytes({whole.__name__}(...)), not {len(data)} bytes")
+            wanted = f"{whole.__name__}, {octets(size_of(whole))}"
+            raise UsageError(f"{self.name} takes {wanted}: bytes({whole.__name__}(...)), not {octets(len(data))}")
         return Input(ctx=data, fields=fields) if layout is None else Input(packet=data, fields=fields)
 
     def _run(self, name: str, inputs: Input, maps: Maps | None, helpers: Answers | None = None) -> Outcome:
@@ -583,4 +584,4 @@ def _shown(value: Any) -> str:
     if value is None or isinstance(value, str | list | tuple | Pointer) or hasattr(value, "__bpf_block__"):
         return f"{value!r:.60}"
     data = bytes(value)
-    return f"<packet of {len(data)} bytes: {data[:24].hex()}{'…' if len(data) > 24 else ''}>"
+    return f"<packet of {octets(len(data))}: {data[:24].hex()}{'…' if len(data) > 24 else ''}>"

@@ -29,6 +29,7 @@ from bpfvm.compiler.passes.simplify import Fired, simplify
 from bpfvm.compiler.passes.swaps import swaps
 from bpfvm.compiler.passes.threads import threads
 from bpfvm.compiler.regalloc.alloc import allocate
+from bpfvm.core.amounts import octets
 from bpfvm.core.diag import CompileError, Diag, Note
 from bpfvm.core.span import Span
 from bpfvm.lang.faults import RECORD
@@ -157,7 +158,7 @@ def _too_much_stack(function: Function, needed: int) -> Diag:
     slots.sort(key=lambda slot: -slot.size)
     objects = sum(slot.size for slot in slots)
     shown = [
-        f"`{slot.name.replace(':', ': ')}` {slot.size} bytes (line {slot.source.line})"
+        f"`{slot.name.replace(':', ': ')}` {octets(slot.size)} (line {slot.source.line})"
         for slot in slots[:_LARGEST]
         if slot.source
     ]
@@ -165,13 +166,13 @@ def _too_much_stack(function: Function, needed: int) -> Diag:
     many = "so many values are in use at once that the registers do not hold them"
     return Diag(
         "E071",
-        f"`{function.name}` needs {needed} bytes of stack, the limit is {STACK_LIMIT}",
+        f"`{function.name}` needs {octets(needed)} of stack, the limit is {STACK_LIMIT}",
         Span.of_line(place) if place else None,
         why=many if place is function.source else "a BPF program has one stack of 512 bytes for all that it calls",
         help="use results earlier, or split the function into several programs"
         if place is function.source
         else "keep large objects in a map, or make them smaller",
-        notes=(Note(f"the largest objects: {', '.join(shown)}; all together {objects} bytes"),) if shown else (),
+        notes=(Note(f"the largest objects: {', '.join(shown)}; all together {octets(objects)}"),) if shown else (),
     )
 
 

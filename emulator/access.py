@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bpfvm.core.amounts import octets
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.memory import Arena, Pointer, Region
 
@@ -39,13 +40,13 @@ def place(pointer: Pointer, off: int, size: int, write: bool) -> tuple[Region, i
     what = "write" if write else "read"
     plus = f"{region.name}+{at}" if at >= 0 else f"{region.name}{at}"
     if not region.live:
-        raise Stop("access", f"{what} of {size} bytes at {plus}, which {region.ended}")
+        raise Stop("access", f"{what} of {octets(size)} at {plus}, which {region.ended}")
     if at < 0 or at + size > region.size:
-        raise Stop("access", f"{what} of {size} bytes at {plus}, {region.name} is {region.size} bytes")
-    raise Stop("access", f"{what} of {size} bytes at {plus}, which cannot be {'written' if write else 'read'}")
+        raise Stop("access", f"{what} of {octets(size)} at {plus}, {region.name} is {octets(region.size)}")
+    raise Stop("access", f"{what} of {octets(size)} at {plus}, which cannot be {'written' if write else 'read'}")
 
 
 def aligned(region: Region, at: int, size: int) -> None:
     """Stop for an atomic access that is not aligned."""
     if at % size:
-        raise Stop("access", f"atomic access of {size} bytes at {region.name}+{at} is not aligned")
+        raise Stop("access", f"atomic access of {octets(size)} at {region.name}+{at} is not aligned")

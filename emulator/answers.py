@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M64, signed
 from bpfvm.core.errors import BpfvmError, UsageError
 from bpfvm.emulator.arguments import Argument, Helper, arguments, length, pointer_of
@@ -205,7 +206,7 @@ class _Written:
 
     def store(self, caller: Caller, name: str) -> None:
         if len(self.data) != self.size:
-            raise Stop("helper", f"{name}: memory of {self.size} bytes was made {len(self.data)} bytes long")
+            raise Stop("helper", f"{name}: memory of {octets(self.size)} was made {octets(len(self.data))} long")
         caller.write(self.pointer, bytes(self.data), name)
 
 

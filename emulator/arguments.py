@@ -30,6 +30,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M64
 from bpfvm.emulator.access import place
 from bpfvm.emulator.caller import Caller, Operand, Stop, Value
@@ -198,7 +199,7 @@ def _writer(row: Row, kind: Arg, index: int, size: _Size, what: str) -> _Decoder
         memory(pointer.region, what, packets)
         if aligned and pointer.address % length:
             place = f"{pointer.region.name}+{pointer.offset}"
-            raise Stop("helper", f"{what} is at {place}, and must be aligned to {length} bytes")
+            raise Stop("helper", f"{what} is at {place}, and must be aligned to {octets(length)}")
         return pointer
 
     return decode

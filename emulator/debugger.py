@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Fault, Input
 from bpfvm.emulator.caller import Value
@@ -106,7 +107,7 @@ class Debugger:
         """Bytes of the arena. UsageError where there is no object."""
         region = self._loaded.system.arena.find(address)
         if region is None or address < region.base or address + size > region.base + region.size:
-            raise UsageError(f"there are no {size} bytes at {address:#x}")
+            raise UsageError(f"there are no {octets(size)} at {address:#x}")
         return self._loaded.system.arena.read(address, size)
 
     def go_to(self, packet: int) -> Place:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M64, mask, signed
 from bpfvm.emulator.access import aligned, kernel_word, place, resolve
 from bpfvm.emulator.arguments import Helper
@@ -393,7 +394,7 @@ class Interpreter:
         if missing and slot not in self.warnings:
             count = missing.bit_count()
             what = "which were" if count == size else f"of which {count} were"
-            self.warnings[slot] = f"read of {size} bytes at {region.name}+{at}, {what} never written"
+            self.warnings[slot] = f"read of {octets(size)} at {region.name}+{at}, {what} never written"
 
     def pointer(self, value: Value, what: str) -> Pointer:
         """Part of Caller."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M64, signed
 from bpfvm.core.errors import Unavailable
 
@@ -129,7 +130,7 @@ class Arena:
         end = base + max(size, 1)
         if end + GAP > self.size:
             free = max(self.size - GAP - base, 0)
-            raise Unavailable(f"{name} needs {size} bytes, and the emulated memory has {free} of {self.size} left")
+            raise Unavailable(f"{name} needs {octets(size)}, and the emulated memory has {free} of {self.size} left")
         self._next = (end + GAP + PAGE - 1) // PAGE * PAGE
         region = Region(name, base, size, kind, self._view[base : base + size], writable, readable)
         self._bases.append(base)
@@ -173,5 +174,5 @@ def _reserve() -> tuple[mmap.mmap, int]:
             return mmap.mmap(-1, size + 2 * GUARD, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE), size
         except (OSError, ValueError, OverflowError):
             if size <= SMALLEST:
-                raise Unavailable(f"the host refuses even {size} bytes of address space to the emulator") from None
+                raise Unavailable(f"the host refuses even {octets(size)} of address space to the emulator") from None
             size //= 2

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from bpfvm.cli import colour, target
+from bpfvm.core.amounts import octets
 from bpfvm.core.diag import Diag
 from bpfvm.core.errors import UsageError
 from bpfvm.obj.model import ObjectSpec
@@ -62,7 +63,7 @@ def command(
     for name, listing in text.items():
         click.echo(f"{name}:\n{listing}")
     if path is not None:
-        click.echo(f"{path}: {size} bytes, {', '.join(spec.programs)}", err=bool(text or dumped.texts))
+        click.echo(f"{path}: {octets(size)}, {', '.join(spec.programs)}", err=bool(text or dumped.texts))
     return 0
 
 
@@ -107,16 +108,7 @@ def _document(spec: ObjectSpec, path: Path | None, text: dict[str, str], dumped:
             | ({"asm": text[one.name]} if text else {})
             for one in spec.programs.values()
         ],
-        "maps": [
-            {
-                "name": one.name,
-                "type": one.type,
-                "key_size": one.key_size,
-                "value_size": one.value_size,
-                "max_entries": one.max_entries,
-            }
-            for one in spec.maps.values()
-        ],
+        "maps": [one.facts for one in spec.maps.values()],
     }
     if path is not None:
         document["object"] = str(path)

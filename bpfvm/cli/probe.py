@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bpfvm.cli.walking import Walking
+from bpfvm.core.amounts import octets
 
 if TYPE_CHECKING:
     from bpfvm.kernel.probes.measured import Where
@@ -140,6 +141,6 @@ def _contexts(found: _Found, where: Where) -> int:
     for at, size, write in tried(where):
         said = layout.access(at, size, write, where.row.name, where.attach_type) is not None
         if said != ((at, size, write) in taken):
-            found.differs(where, f"a {'store' if write else 'load'} of {size} bytes at {at}", not said)
+            found.differs(where, f"a {'store' if write else 'load'} of {octets(size)} at {at}", not said)
         count += 1
     return count

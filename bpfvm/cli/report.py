@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.machine import Fault, Result
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.values.contents import to_json
@@ -190,7 +191,7 @@ def show(document: Mapping[str, Any], sources: Sequence[str], session: Subject) 
     counted = f"{document['packets']} packets" if "runs" not in document else f"{document['runs']} runs"
     click.echo(
         f"{document['program']} ({document['type']}){' on ' if files else ''}{files}: {counted}, "
-        f"{document['bytes']} bytes, engine {document['engine']}"
+        f"{octets(document['bytes'])}, engine {document['engine']}"
     )
     for action, count in document["actions"].items():
         click.echo(f"  {action:<14} {count:>8}")

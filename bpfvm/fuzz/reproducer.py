@@ -108,11 +108,7 @@ def document(found: Difference) -> str:
         **({"asm": _text(case).splitlines()} if found.code is None else {"code": found.code.hex()}),
         "maps": [
             {
-                "name": one.name,
-                "type": one.type,
-                "key_size": one.key_size,
-                "value_size": one.value_size,
-                "max_entries": one.max_entries,
+                **one.facts,
                 "entries": {
                     key.hex(): value.hex() for key, value in case.maps.get(one.name, []) if isinstance(value, bytes)
                 },

@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32, M64, signed
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import Insn
@@ -26,7 +27,7 @@ _SLOT = {"little": struct.Struct("<BBhi"), "big": struct.Struct(">BBhi")}
 def decode(code: bytes, endian: str = "little") -> list[Insn]:
     """`code`: a whole number of slots. Raises LoadError for what is not an instruction of the table."""
     if len(code) % SLOT:
-        raise LoadError(f"{len(code)} bytes of code are not a whole number of 8-byte instructions")
+        raise LoadError(f"code of {octets(len(code))} is not a whole number of 8-byte instructions")
     insns: list[Insn] = []
     at = 0
     while at < len(code):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.core.errors import one_line as one_line  # for those that read files
 
@@ -33,7 +34,7 @@ class Bytes:
         if offset < 0 or size < 0 or offset + size > len(self.data):
             raise self.error(
                 offset,
-                f"{what} needs {size} bytes, and {max(0, len(self.data) - offset)} are left",
+                f"{what} needs {octets(size)}, and {max(0, len(self.data) - offset)} are left",
             )
         return self.data[offset : offset + size]
 
@@ -71,7 +72,7 @@ class Strings:
     def _read(self, offset: int) -> str:
         end = self._raw.find(b"\0", offset) if 0 <= offset < len(self._raw) else -1
         if end < 0:
-            raise self._table.error(offset, f"no string ends here, and the table has {len(self._raw)} bytes")
+            raise self._table.error(offset, f"no string ends here, and the table has {octets(len(self._raw))}")
         self._taken += end - offset
         if self._taken > MAX_TEXT:
             raise self._table.error(offset, f"more than {MAX_TEXT} bytes of strings")

@@ -48,6 +48,11 @@ class MapSpec:
     entries: tuple[Entry, ...] = ()
     section: str = ".maps"
 
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """Its shape, as documents have it."""
+        return {name: getattr(self, name) for name in ("name", "type", "key_size", "value_size", "max_entries")}
+
 
 @dataclass(frozen=True, slots=True)
 class ExternSpec:

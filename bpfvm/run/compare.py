@@ -6,6 +6,7 @@ import linecache
 from collections.abc import Mapping
 from typing import Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.machine import Fault, Location
 from bpfvm.core.span import visible
 from bpfvm.lang.faults import OVERFLOW
@@ -113,7 +114,7 @@ def _place(fault: Fault | None) -> tuple[object, ...] | None:
 
 def _packets(left: str, a: bytes, right: str, b: bytes) -> str:
     if len(a) != len(b):
-        return f"packet: {left} {len(a)} bytes, {right} {len(b)} bytes"
+        return f"packet: {left} {octets(len(a))}, {right} {octets(len(b))}"
     at = next(i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y)
     return f"packet: from byte {at}: {left} {a[at : at + 8].hex()}, {right} {b[at : at + 8].hex()}"
 

@@ -18,6 +18,7 @@ import linecache
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bpfvm.core.amounts import octets
 from bpfvm.lang.faults import RECORD
 from bpfvm.obj.model import FaultSite, ObjectSpec, ProgramSpec
 from bpfvm.run.listing import Row, labels, printable, rows
@@ -27,7 +28,7 @@ _GAP = 3  # lines without code that are shown between others; where there are mo
 
 def report(program: ProgramSpec, spec: ObjectSpec, checked: ProgramSpec | None = None) -> str:
     """All of it. checked: the same program with records of faults, which knows its checks."""
-    stack = f", {program.stack} bytes of stack" if program.frames or program.stack else ""
+    stack = f", {octets(program.stack)} of stack" if program.frames or program.stack else ""
     lines = [f"{program.name} ({program.type}): {program.slot_count} slots{stack}"]
     lines += [f"subprogram {one.name}: from slot {one.slot}" for one in program.functions]
     lines += _source(rows(program, spec), labels(program))
@@ -37,7 +38,7 @@ def report(program: ProgramSpec, spec: ObjectSpec, checked: ProgramSpec | None =
         lines += [f"   {Path(one.source.file).name}:{one.source.line}  {one.kind}: {one.message}" for one in sites]
     for name, frame in program.frames.items():
         if frame:
-            lines.append(f"stack of {name}: {sum(-(-one.size // 8) * 8 for one in frame)} bytes")
+            lines.append(f"stack of {name}: {octets(sum(-(-one.size // 8) * 8 for one in frame))}")
             lines += [f"   r10{one.offset:<6} {one.size:>3} bytes  {one.name}" for one in frame]
     return "\n".join(map(printable, lines))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M64, mask
 from bpfvm.core.errors import Unavailable
 from bpfvm.emulator.access import resolve
@@ -196,7 +197,7 @@ class Function(Interpreter):
             self._scratch = self.arena.allocate("the stack", _SCRATCH, "stack")
         room = -(-len(data) // 8) * 8
         if room > _SCRATCH:
-            raise Stop("access", f"an object of {len(data)} bytes does not fit the stack")
+            raise Stop("access", f"an object of {octets(len(data))} does not fit the stack")
         if self._used + room > _SCRATCH:
             self._used = 0
         at, self._used = self._used, self._used + room
@@ -269,7 +270,7 @@ class Function(Interpreter):
         """The packet, whose metadata must hold these bytes, and their place from its start on."""
         length, frame = self.meta_length(), self._context().frame
         if frame is None or offset < 0 or offset + size > length:
-            raise PacketError(f"{size}-byte {verb} at metadata+{offset}, it is {length} bytes")
+            raise PacketError(f"{size}-byte {verb} at metadata+{offset}, it is {octets(length)}")
         return frame, offset - length
 
     def _frame(self, verb: str, offset: int, size: int) -> Frame:
@@ -278,5 +279,5 @@ class Function(Interpreter):
         frame = self._context().frame
         length = 0 if frame is None else frame.packet.size if self.direct else frame.size
         if frame is None or offset < 0 or offset + size > min(length, FARTHEST):
-            raise PacketError(f"{size}-byte {verb} at packet+{offset}, packet is {length} bytes")
+            raise PacketError(f"{size}-byte {verb} at packet+{offset}, packet is {octets(length)}")
         return frame

@@ -67,6 +67,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Location
 from bpfvm.isa.asm import assemble
@@ -182,9 +183,9 @@ def _frame(raw: Sections, stem: str) -> tuple[Case, str]:
         budget=raw["budget"].number() if "budget" in raw else None, plain="plain" in raw,
     )  # fmt: skip
     if len(case.mem) > _MOST:
-        raise LoadError(f"{place}: {len(case.mem)} bytes of memory are more than the {_MOST} that a case can have")
+        raise LoadError(f"{place}: {octets(len(case.mem))} of memory are more than the {_MOST} that a case can have")
     if expect.memory is not None and not case.has_packet and len(expect.memory) != len(case.mem):
-        raise LoadError(f"{place}: mem-after has {len(expect.memory)} bytes, and mem has {len(case.mem)}")
+        raise LoadError(f"{place}: mem-after has {octets(len(expect.memory))}, and mem has {len(case.mem)}")
     return case, ends[0]
 
 
@@ -194,7 +195,7 @@ def _code(raw: Sections) -> bytes:
     section = raw["code"]
     code = section.bytes()
     if not code or len(code) % SLOT:
-        raise LoadError(f"{section.place}: {len(code)} bytes of code, and a program is whole slots of {SLOT} bytes")
+        raise LoadError(f"{section.place}: {octets(len(code))} of code, and a program is whole slots of {SLOT} bytes")
     for name in ("rows", "registers"):
         if name in raw:
             raise LoadError(f"{raw[name].place}: {name} change the instructions of asm, and this case has code")

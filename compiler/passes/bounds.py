@@ -9,6 +9,7 @@ from bpfvm.compiler.ir.graph import predecessors
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Ptr, Value, Word
 from bpfvm.compiler.passes.simplify import Fired, unheard
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32
 from bpfvm.lang.types.interval import Interval
 
@@ -42,7 +43,7 @@ def bounds(function: Function, fired: Fired = unheard) -> bool:
         if most > first[1]:
             end = block.terminator
             assert isinstance(end, Branch), "it ends by a test"
-            fired(f"tested with what follows => {most} bytes", end.a)
+            fired(f"tested with what follows => {octets(most)}", end.a)
             end.a = _behind(block, pointer, most, numbers)
         changed = changed or bool(later)
     return changed

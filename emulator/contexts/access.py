@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bpfvm.core.amounts import octets
 from bpfvm.tables.ctx import CONTEXTS, REGISTERS, Context, CtxField, context_of
 from bpfvm.tables.places import covers, expand
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
@@ -33,14 +34,14 @@ class Access:
         """Why an access is not taken, for a fault."""
         known = self.writes if write else self.reads
         what, done = ("write", "written") if write else ("read", "read")
-        text = f"{what} of {size} bytes at context+{at}"
+        text = f"{what} of {octets(size)} at context+{at}"
         inside = [one for one in self.layout.fields if one.offset <= at < one.end]
         if not inside:
             return f"{text}, where {self.layout.name} has no field"
         name = f"{self.layout.name}.{inside[0].name}"
         if not any(one in inside for one in known.values()):
             return f"{text}, which cannot be {done}: {name} in {self.program_type} programs"
-        return f"{text}, which cannot be {done} in parts: {name} is {inside[0].size} bytes at {inside[0].offset}"
+        return f"{text}, which cannot be {done} in parts: {name} is {octets(inside[0].size)} at {inside[0].offset}"
 
 
 @functools.cache

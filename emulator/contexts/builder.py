@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input
@@ -169,7 +170,7 @@ class ContextBuilder:
             raise UsageError(f"a {self.kind.name} program's context has no field {wrong!r}: give it as bytes")
         words = given.ctx or b""
         if len(words) > MAX_BUFFER:
-            raise Unavailable(f"a context of {len(words)} bytes is over {MAX_BUFFER}")
+            raise Unavailable(f"a context of {octets(len(words))} is over {MAX_BUFFER}")
         region = Region("context", self._region.base, len(words), "context", self._region.data[: len(words)])
         region.data[:] = words
         context = Context(region, None, None, {})

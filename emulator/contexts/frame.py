@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import Unavailable
 from bpfvm.emulator.memory import Arena, Pointer, Region
 
@@ -40,7 +41,7 @@ class Frame:
         """Begin a run: `meta` zero bytes of metadata, then the packet, of which `linear` bytes are not in frags."""
         head, size = self.head, len(packet)
         if size > LARGEST:
-            raise Unavailable(f"a packet of {size} bytes is over the emulator's {LARGEST}")
+            raise Unavailable(f"a packet of {octets(size)} is over the emulator's {LARGEST}")
         if self._lowest < head:
             self._room[self._lowest : head] = bytes(head - self._lowest)
         end = head + size

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Mapping
 from typing import TypeVar
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32
 from bpfvm.emulator.arguments import Function
 from bpfvm.emulator.caller import Caller, Operand, Stop
@@ -46,7 +47,7 @@ def ringbuf_reserve(caller: Caller, store: MapStore, size: int, flags: int) -> O
     if not address:
         return 0
     caller.system.owned[address] = (
-        f"a record of {size} bytes of ring buffer {store.spec.name}, never submitted or discarded"
+        f"a record of {octets(size)} of ring buffer {store.spec.name}, never submitted or discarded"
     )
     return Pointer(ring.record(address), 0)
 

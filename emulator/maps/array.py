@@ -11,9 +11,10 @@ import errno
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Entries
-from bpfvm.emulator.maps.store import EXIST, LOCK, NOEXIST, Answer, Store
+from bpfvm.emulator.maps.store import EXIST, LOCK, NOEXIST, Plain
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.obj.model import MapSpec
 
@@ -50,7 +51,7 @@ class Indexes:
         return self._system.arena.allocate(f"{self._name} key", 4, "map key", writable=False)
 
 
-class ArrayMap(Store):
+class ArrayMap(Plain):
     """One array. Values stay at their addresses for good."""
 
     def __init__(self, system: System, spec: MapSpec) -> None:
@@ -61,7 +62,7 @@ class ArrayMap(Store):
         if spec.initial is not None:
             if len(spec.initial) != spec.value_size:
                 raise LoadError(
-                    f"map {spec.name}: initial contents of {len(spec.initial)} bytes for a value of {spec.value_size}"
+                    f"map {spec.name}: initial contents of {octets(len(spec.initial))} for a value of {spec.value_size}"
                 )
             self.values.data[: spec.value_size] = spec.initial
 
@@ -80,7 +81,7 @@ class ArrayMap(Store):
                 f"map {spec.name}: its value is addressed directly, which takes 1 entry, not {spec.max_entries}"
             )
         if not 0 <= offset < spec.value_size:
-            raise LoadError(f"map {spec.name}: offset {offset} is outside of its value of {spec.value_size} bytes")
+            raise LoadError(f"map {spec.name}: offset {offset} is outside of its value of {octets(spec.value_size)}")
         return self.element(self.values.base).moved(offset)
 
     def walk(self) -> Iterator[tuple[int, int]]:
@@ -106,17 +107,6 @@ class ArrayMap(Store):
         return 0
 
     def delete(self, key: bytes) -> int:
-        return -errno.EINVAL
-
-    def user_lookup(self, key: bytes) -> Answer:
-        address = self.lookup(key)
-        return self.shown(address) if address else -errno.ENOENT
-
-    def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:
-        assert isinstance(value, bytes), "checked by fill, and one value is all that user space can give"
-        return self.update(key, value, flags)
-
-    def user_delete(self, key: bytes) -> int:
         return -errno.EINVAL
 
     def user_next(self, key: bytes | None) -> bytes | int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import BY_NAME, FLAGS, MapType, flag_bits
@@ -47,7 +48,7 @@ def _check_sizes(spec: MapSpec, row: MapType) -> None:
     size = spec.value_size + (spec.key_size if room == _TABLE else 0)
     if room is not None and size > room:
         whole = "keys and values together" if room == _TABLE else "values"
-        raise LoadError(f"map {spec.name}: {_kind(row)} has {whole} of at most {room} bytes, not {size}")
+        raise LoadError(f"map {spec.name}: {_kind(row)} has {whole} of at most {octets(room)}, not {size}")
     if row.per_cpu and spec.value_size > PER_CPU:
         raise LoadError(f"map {spec.name}: {_kind(row)} has values of at most {PER_CPU} bytes, not {spec.value_size}")
 
@@ -87,7 +88,7 @@ def _range(sizes: range | tuple[int, ...]) -> str:
         return f"{' or '.join(map(str, sizes))} bytes"
     if sizes.step > 1:
         return f"{sizes.start} bytes or more, a multiple of {sizes.step}"
-    return f"at least {sizes.start}" if sizes.stop >= 1 << 32 else f"{sizes.start} to {sizes.stop - 1} bytes"
+    return f"at least {sizes.start}" if sizes.stop >= 1 << 32 else f"{sizes.start} to {octets(sizes.stop - 1)}"
 
 
 def _flags(bits: int) -> str:

@@ -11,6 +11,7 @@ import errno
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.emulator.access import resolve
 from bpfvm.emulator.maps.array import next_index
@@ -184,6 +185,6 @@ class HashOfMaps(OfMaps, Hashed):
 
 def _shape(spec: MapSpec) -> str:
     return (
-        f"a map of type {spec.type} with keys of {spec.key_size} and values of {spec.value_size} bytes, "
+        f"a map of type {spec.type} with keys of {spec.key_size} and values of {octets(spec.value_size)}, "
         f"{spec.max_entries} entries, flags {spec.flags:#x}"
     )

@@ -11,6 +11,7 @@ import errno
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Entries
 from bpfvm.emulator.caller import Stop
@@ -228,13 +229,13 @@ class Store:
     def _check_entry(self, key: bytes, value: bytes | list[bytes]) -> None:
         name, spec = self.spec.name, self.spec
         if len(key) != spec.key_size:
-            raise LoadError(f"map {name}: a key must be {spec.key_size} bytes, not {len(key)}")
+            raise LoadError(f"map {name}: a key must be {octets(spec.key_size)}, not {len(key)}")
         self.check_value(value)
 
     def check_value(self, value: bytes | list[bytes]) -> None:
         """LoadError for what is no value of the declared size."""
         if not isinstance(value, bytes) or len(value) != self.spec.value_size:
-            raise LoadError(f"map {self.spec.name}: a value must be {self.spec.value_size} bytes")
+            raise LoadError(f"map {self.spec.name}: a value must be {octets(self.spec.value_size)}")
 
     # values in memory
 
@@ -270,6 +271,21 @@ class Store:
                 self.view[address + one.offset : address + one.offset + one.size] = bytes(one.size)
 
 
+class Plain(Store):
+    """A map of one value a key, which user space reads and changes as programs do."""
+
+    def user_lookup(self, key: bytes) -> Answer:
+        address = self.lookup(key)
+        return self.shown(address) if address else -errno.ENOENT
+
+    def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:
+        assert isinstance(value, bytes), "checked by fill, and one value is all that user space can give"
+        return self.update(key, value, flags)
+
+    def user_delete(self, key: bytes) -> int:
+        return self.delete(key)
+
+
 class PerCpu(Store):
     """A map with a value for each CPU, `stride` bytes apart; user space sees all of them at once."""
 
@@ -279,7 +295,7 @@ class PerCpu(Store):
         if not isinstance(value, list) or len(value) != cpus:
             raise LoadError(f"map {self.spec.name}: a value must be a list of {cpus}, one a CPU")
         if any(len(one) != size for one in value):
-            raise LoadError(f"map {self.spec.name}: each CPU's value must be {size} bytes")
+            raise LoadError(f"map {self.spec.name}: each CPU's value must be {octets(size)}")
 
     def shown(self, address: int) -> bytes | list[bytes]:
         """The values of all CPUs, of which `address` is the first."""

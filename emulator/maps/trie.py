@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bpfvm.emulator.maps.slab import Slab
-from bpfvm.emulator.maps.store import EXIST, NOEXIST, Answer, Store, padded
+from bpfvm.emulator.maps.store import EXIST, NOEXIST, Plain, padded
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Place:
     parent: int
 
 
-class TrieMap(Store):
+class TrieMap(Plain):
     """One trie."""
 
     def __init__(self, system: System, spec: MapSpec) -> None:
@@ -137,17 +137,6 @@ class TrieMap(Store):
         return 0
 
     # user space
-
-    def user_lookup(self, key: bytes) -> Answer:
-        address = self.lookup(key)
-        return self.shown(address) if address else -errno.ENOENT
-
-    def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:
-        assert isinstance(value, bytes), "checked by fill, and one value is all that user space can give"
-        return self.update(key, value, flags)
-
-    def user_delete(self, key: bytes) -> int:
-        return self.delete(key)
 
     def user_next(self, key: bytes | None) -> bytes | int:
         """In post-order: both sides of a node, that of the bit 0 first, come before it."""

@@ -14,6 +14,7 @@ import errno
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Entries
 from bpfvm.emulator.maps.ringbuf import BUSY, DISCARD, HEADER, LENGTH, POSITIONS, ring_size, whole
@@ -91,8 +92,8 @@ class UserRing(Store):
             if self.send(message):
                 free = self.size - (self._positions[_PRODUCER] - self._positions[_CONSUMER])
                 raise LoadError(
-                    f"map {self.spec.name}: a message of {len(message)} bytes takes {whole(len(message))}, and {free} "
-                    f"of {self.size} are free"
+                    f"map {self.spec.name}: a message of {octets(len(message))} takes {whole(len(message))}, "
+                    f"and {free} of {self.size} are free"
                 )
 
     def send(self, message: bytes) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError, Unavailable
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _image(path: str, elf: ELFFile) -> Image:
 
 def _segment(path: str, one: Any) -> Segment:
     if one["p_filesz"] > one["p_memsz"] or one["p_memsz"] > MOST or one["p_vaddr"] >= 1 << 47:
-        raise LoadError(f"{path}: a segment of {one['p_memsz']} bytes at {one['p_vaddr']:#x} cannot be mapped")
+        raise LoadError(f"{path}: a segment of {octets(one['p_memsz'])} at {one['p_vaddr']:#x} cannot be mapped")
     data = one.data()
     if len(data) != one["p_filesz"]:
         raise LoadError(f"{path}: the file ends inside a segment")

@@ -16,7 +16,7 @@ from bpfvm.obj.captures.capture import Capture
 from bpfvm.run.session import Session
 
 if TYPE_CHECKING:
-    from bpfvm.cli.run import Options
+    from bpfvm.cli.runs import Options
 
 TIERS = ("portable", "native")
 

@@ -29,7 +29,7 @@ from bpfvm.run.backend import AUTO
 from bpfvm.run.coverage import Counts
 
 if TYPE_CHECKING:
-    from bpfvm.cli.run import Options
+    from bpfvm.cli.runs import Options
 
 Maps = dict[str, dict[Any, Any]]
 
@@ -109,7 +109,7 @@ def _results(tasks: Sequence[Task], address: str | None, jobs: int) -> Iterator[
 
 def run_one(task: Task) -> Part:
     """One capture, in whatever process this is."""
-    from bpfvm.cli.run import Run
+    from bpfvm.cli.runs import Run
     from bpfvm.run.backend import engine
     from bpfvm.run.session import Session
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bpfvm.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from bpfvm.cli.run import Options
+    from bpfvm.cli.runs import Options
 
 
 def engine_of(options: Options) -> str:

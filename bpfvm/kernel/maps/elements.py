@@ -9,6 +9,7 @@ import ctypes
 import errno
 from collections.abc import Mapping
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
 from bpfvm.core.machine import Entries
 from bpfvm.kernel.host.sizes import BYTE_ORDER, object_id, possible_cpus
@@ -135,10 +136,12 @@ class Elements:
         if not 0 < len(items) <= self._cpus:
             raise UsageError(f"map {spec.name}: {len(items)} values, and this kernel has {self._cpus} possible CPUs")
         if len(key) != spec.key_size:
-            raise UsageError(f"map {spec.name}: a key of {len(key)} bytes, and this map's have {spec.key_size}")
+            raise UsageError(f"map {spec.name}: a key of {octets(len(key))}, and this map's have {spec.key_size}")
         for one in items:
             if self._row.holds not in _NAMED and len(one) != spec.value_size:
-                raise UsageError(f"map {spec.name}: a value of {len(one)} bytes, and this map's have {spec.value_size}")
+                raise UsageError(
+                    f"map {spec.name}: a value of {octets(len(one))}, and this map's have {spec.value_size}"
+                )
         if "array" in spec.type and _index(key) >= spec.max_entries:
             raise UsageError(f"map {spec.name}: index {_index(key)}, and the last is {spec.max_entries - 1}")
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable
 from bpfvm.core.machine import Entries
@@ -159,7 +160,9 @@ def entries_of(spec: MapSpec, row: MapType) -> int:
 
 def _check_declaration(spec: MapSpec, row: MapType) -> None:
     if row.key_size is not None and spec.key_size != row.key_size:
-        raise LoadError(f"map {spec.name}: keys of {spec.key_size} bytes, and those of {spec.type} have {row.key_size}")
+        raise LoadError(
+            f"map {spec.name}: keys of {octets(spec.key_size)}, and those of {spec.type} have {row.key_size}"
+        )
     for what, number, least in (
         ("value_size", spec.value_size, 0 if row.value_size == 0 else 1),
         ("max_entries", spec.max_entries, 1 if row.entries == "any" and spec.type != "perf_event_array" else 0),
@@ -171,7 +174,7 @@ def _check_declaration(spec: MapSpec, row: MapType) -> None:
         raise LoadError(f"map {spec.name}: a map of maps has to say what the maps in it look like")
     if spec.initial is not None and len(spec.initial) != spec.value_size:
         raise LoadError(
-            f"map {spec.name}: initial contents of {len(spec.initial)} bytes, and a value has {spec.value_size}"
+            f"map {spec.name}: initial contents of {octets(len(spec.initial))}, and a value has {spec.value_size}"
         )
 
 

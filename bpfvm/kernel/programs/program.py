@@ -11,6 +11,7 @@ import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import BpfvmError, LoadError, Unavailable, UsageError
 from bpfvm.isa.codec import SLOT, encode
@@ -168,7 +169,7 @@ def _counted(program: str, slot: int, one: Insn, known: tuple[str, ...]) -> str:
 def _license(text: str) -> bytes:
     words = text.encode()
     if len(words) >= _LICENSE_BYTES or b"\0" in words:
-        raise LoadError(f"the license has {len(words)} bytes, and the kernel takes {_LICENSE_BYTES - 1} and no zero")
+        raise LoadError(f"the license has {octets(len(words))}, and the kernel takes {_LICENSE_BYTES - 1} and no zero")
     return words
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import Unavailable
 from bpfvm.isa.insn import insn
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
@@ -43,5 +44,7 @@ def as_xdp(spec: ObjectSpec, program: str) -> ObjectSpec:
 def padded(context: bytes) -> bytes:
     """A context as the map's value. Unavailable for one that does not fit."""
     if len(context) > SIZE:
-        raise Unavailable(f"this kernel has no syscall programs, and a context of {len(context)} bytes is over {SIZE}")
+        raise Unavailable(
+            f"this kernel has no syscall programs, and a context of {octets(len(context))} is over {SIZE}"
+        )
     return context.ljust(SIZE, b"\0")

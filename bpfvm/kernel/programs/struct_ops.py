@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError, Unavailable
 from bpfvm.kernel.host import privilege
 from bpfvm.kernel.host.modules import Modules
@@ -134,7 +135,7 @@ def value(spec: ObjectSpec, name: str, there: Layout, programs: Mapping[str, int
             out[to : to + size] = data
         elif any(data):
             raise LoadError(
-                f"table {name}: member {one.name} of {size} bytes is not zero, and this kernel's struct "
+                f"table {name}: member {one.name} of {octets(size)} is not zero, and this kernel's struct "
                 f"{there.struct.name} has {'it in another form' if target is not None else 'no such member'}"
             )
     return bytes(out)

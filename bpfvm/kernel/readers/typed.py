@@ -9,6 +9,7 @@ from itertools import starmap
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
 from bpfvm.kernel.host.sizes import BYTE_ORDER
 from bpfvm.kernel.readers.event import Event, event_class
@@ -123,8 +124,8 @@ class Decoder:
 
     def _misfit(self, size: int, count: int) -> UsageError:
         of = self._codec.size if self._codec is not None else self._declared.size if self._declared is not None else 0
-        told = f"an event of {size} bytes" if count == 1 else f"{count} events of {size} bytes"
-        want = f"{of} bytes" if self._wanted == of else f"{of} bytes, {self._wanted} with perf's padding"
+        told = f"an event of {octets(size)}" if count == 1 else f"{count} events of {octets(size)}"
+        want = octets(of) if self._wanted == of else f"{octets(of)}, {self._wanted} with perf's padding"
         return UsageError(f"map {self._name}: {told}, and the type has {want}; for events of several kinds give "
                           f"type= a function of their bytes")  # fmt: skip
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entries
 from bpfvm.kernel.readers.memory import PAGE, READ, WRITE, KernelSide, fence, shared
@@ -96,12 +97,12 @@ class UserRing:
         """Room for a message of `size` bytes, all zero. UsageError where there is none."""
         self._check()
         if not 0 <= size <= LENGTH:
-            raise UsageError(f"map {self.name}: a message of {size} bytes; it has 0 to {LENGTH}")
+            raise UsageError(f"map {self.name}: a message of {octets(size)}; it has 0 to {LENGTH}")
         whole, end = stride(size), self._producer[0]
         free = self.size - (end - self._consumer[0])
         if whole > free:
             raise UsageError(
-                f"map {self.name}: a message of {size} bytes takes {whole}, and {free} of {self.size} are free; run "
+                f"map {self.name}: a message of {octets(size)} takes {whole}, and {free} of {self.size} are free; run "
                 f"the program that drains it, or make the map larger"
             )
         fence()

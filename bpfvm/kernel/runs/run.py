@@ -17,6 +17,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
 from bpfvm.core.machine import Entries, Input, Result
@@ -247,7 +248,7 @@ def _live_attributes(given: Input, batch: int) -> tuple[TestRun, tuple[bytes, by
 def _live_error(number: int, place: Mapping[str, int], size: int) -> BpfvmError:
     if number == errno.EINVAL:
         return Unavailable(
-            f"this kernel sends no live frames (since 5.18), or not of {size} bytes, or by no such interface: "
+            f"this kernel sends no live frames (since 5.18), or not of {octets(size)}, or by no such interface: "
             f"{', '.join(f'{name} = {value}' for name, value in place.items())} (EINVAL)"
         )
     return _xdp_error(number, Input(fields=place), size)
@@ -264,9 +265,9 @@ def _check_frame(size: int, frags: bool) -> None:
         return
     shown = _shown_bytes(size)
     if shown is None:
-        raise Unavailable(f"BPF_PROG_TEST_RUN takes no frame of {size} bytes on this kernel")
+        raise Unavailable(f"BPF_PROG_TEST_RUN takes no frame of {octets(size)} on this kernel")
     if shown < size and not frags:
-        raise Unavailable(f"BPF_PROG_TEST_RUN shows a program {shown} bytes of a frame, and this one has {size}")
+        raise Unavailable(f"BPF_PROG_TEST_RUN shows a program {octets(shown)} of a frame, and this one has {size}")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -321,7 +322,7 @@ def _xdp_error(number: int, given: Input, size_out: int) -> BpfvmError:
     if number == errno.EINVAL and given.fields:
         return Unavailable(f"{place}: the interface has no such receive queue, or none that XDP can use (EINVAL)")
     if number == errno.ENOSPC:
-        return Unavailable(f"the packet has {size_out} bytes after the run, more than was made room for (ENOSPC)")
+        return Unavailable(f"the packet has {octets(size_out)} after the run, more than was made room for (ENOSPC)")
     return Unavailable(f"BPF_PROG_TEST_RUN of this xdp program: {error_text(number)} ({error_name(number)})")
 
 
@@ -347,7 +348,7 @@ def _run_syscall(call: Call, given: Input, program: ProgramSpec, layer: str | No
 
 def _syscall_error(number: int, size: int) -> BpfvmError:
     if number == errno.EINVAL:
-        return Unavailable(f"the program uses more of its context than the {size} bytes given (EINVAL)")
+        return Unavailable(f"the program uses more of its context than the {octets(size)} given (EINVAL)")
     return Unavailable(f"BPF_PROG_TEST_RUN of this syscall program: {error_text(number)} ({error_name(number)})")
 
 

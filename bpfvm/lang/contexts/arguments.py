@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError, Unavailable, UsageError
 from bpfvm.lang.contexts import usdt
 from bpfvm.lang.contexts.formats import EventField, of_event
@@ -206,7 +207,7 @@ def _of_probe(callee: Callee, hook: Hook) -> Arguments:
     params, problems = [], []
     for name, kind, one in zip(names, kinds, operands, strict=False):
         if isinstance(kind, PointerType) and one.type.size != _WORD:
-            problems.append(Problem(name, f"parameter {name}: the probe has {one.type.size} bytes of it"))
+            problems.append(Problem(name, f"parameter {name}: the probe has {octets(one.type.size)} of it"))
         whole = kind if isinstance(kind, PointerType) else one.type
         params.append(Argument(name, whole, 0, operand=one))
     return Arguments(tuple(params), tuple(problems))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, cast
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entry
 from bpfvm.lang import userspace
@@ -164,5 +165,5 @@ def key_bytes(owner: Map, key: Any) -> bytes:
             raise OverflowError(f"the key {int(key)} of {owner.called} does not fit {kind.__name__}")
         return kind.pack(key)
     if is_bytes(kind) and len(bytes(key, "utf-8") if isinstance(key, str) else bytes(key)) > size_of(kind):
-        raise OverflowError(f"a key of {owner.called} has {size_of(kind)} bytes")
+        raise OverflowError(f"a key of {owner.called} has {octets(size_of(kind))}")
     return contents(kind, key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from bpfvm.core.amounts import octets
 from bpfvm.lang.active import layer, machine
 from bpfvm.lang.faults import PacketError
 from bpfvm.lang.packets.calls import CALLS, result
@@ -102,7 +103,7 @@ class View:
         first = 0 if index.start is None else _counted(index.start)
         kind = array_of(u8, _length(index, first))
         if isinstance(value, bytes) and len(value) != kind.sizeof:
-            raise ValueError(f"a slice of {kind.sizeof} bytes takes as many, and got {len(value)}")
+            raise ValueError(f"a slice of {octets(kind.sizeof)} takes as many, and got {len(value)}")
         self._bytes[self._base + first : self._base + first + kind.sizeof] = contents(kind, value)
 
     def at(self, kind: Any, offset: int = 0) -> Any:

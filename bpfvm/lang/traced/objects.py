@@ -12,6 +12,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import signed
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.traced import values
@@ -155,7 +156,7 @@ def _store(block: Block, at: int, kind: Any, value: Any, what: str) -> None:
         case _:
             data = bytes(value) if isinstance(value, bytes | bytearray | View) else b""
             if len(data) != size_of(kind):
-                raise UsageError(f"{what} is stored from {size_of(kind)} bytes, not from {value!r:.60}")
+                raise UsageError(f"{what} is stored from {octets(size_of(kind))}, not from {value!r:.60}")
             block.write(at, data)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.types.layout import MOST_BYTES, Element, Layout, View, align_of, image_of, size_of, view
 from bpfvm.lang.types.memory import load, store
@@ -42,7 +43,7 @@ def array_of(element: Element, length: int) -> Any:
         raise UsageError(f"{element.__name__}[{length!r}]: the length of an array is a number from 1 on")
     if size_of(element) * length > MOST_BYTES:
         raise UsageError(
-            f"{element.__name__}[{length}] has {size_of(element) * length} bytes, the limit is {MOST_BYTES}"
+            f"{element.__name__}[{length}] has {octets(size_of(element) * length)}, the limit is {MOST_BYTES}"
         )
     if (element, length) not in _made:
         names = {

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform, overload
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.types.layout import (
     MOST_BYTES,
@@ -29,6 +30,7 @@ from bpfvm.lang.types.layout import (
     View,
     align_of,
     image_of,
+    leaves,
     size_of,
     stored_as,
     view,
@@ -132,8 +134,6 @@ class StructView(View):
 
 def runs(kind: Any) -> Iterator[tuple[int, int]]:
     """First byte and size of each part of a value without padding."""
-    from bpfvm.lang.types.layout import leaves
-
     start = end = 0
     for at, storage in leaves(kind):
         if at > end:
@@ -174,7 +174,7 @@ def _struct(cls: type, packed: bool, around: Mapping[str, Any]) -> Any:
         members, size, align = _placed(cls.__name__, _annotations(cls, {**around, cls.__name__: own}), packed)
         defaults = defaults_of(cls, members)
     if not 0 < size <= MOST_BYTES:
-        raise UsageError(f"struct {cls.__name__} has {size} bytes; a struct has 1 to {MOST_BYTES}")
+        raise UsageError(f"struct {cls.__name__} has {octets(size)}; a struct has 1 to {MOST_BYTES}")
     made = _made(cls, {one.name: one for one in members}, defaults, (size, align))
     resolve(own, made)
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.types.arrays import ArrayType
 from bpfvm.lang.types.layout import size_of
@@ -45,7 +46,9 @@ def joined(records: Iterable[Any], of: numpy.dtype[Any]) -> list[numpy.ndarray[A
     parts = [bytes(one) for one in records]
     wrong = next((len(one) for one in parts if not 0 <= len(one) - of.itemsize < 8), None)
     if wrong is not None:
-        raise UsageError(f"an event of {wrong} bytes, and the type has {of.itemsize}: iterate over events of two kinds")
+        raise UsageError(
+            f"an event of {octets(wrong)}, and the type has {of.itemsize}: iterate over events of two kinds"
+        )
     whole = b"".join(one[: of.itemsize] for one in parts)
     return [numpy.frombuffer(whole, of)] if parts else []
 

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32, signed
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.table import Btf
@@ -250,7 +251,7 @@ def split(section: Bytes) -> tuple[Bytes, Bytes]:
     if magic != MAGIC:
         raise section.error(0, f"magic {magic:#06x}, and BTF in this byte order begins with {MAGIC:#06x}")
     if version != VERSION or header < HEADER:
-        raise section.error(2, f"version {version} with a header of {header} bytes; version {VERSION} has {HEADER}")
+        raise section.error(2, f"version {version} with a header of {octets(header)}; version {VERSION} has {HEADER}")
     strings = section.part(header + string_at, string_size, f"{section.name} strings")
     return section.part(header + type_at, type_size, f"{section.name} types"), strings
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.codec import MAGIC, VERSION
 from bpfvm.obj.cursor import Bytes, Strings, StringTable
@@ -130,7 +131,7 @@ def _blocks(part: Bytes, strings: Strings, least: int, layout: str) -> dict[str,
         return found
     size = part.u32(0, "the record size")
     if size < least or size % 4:
-        raise part.error(0, f"records of {size} bytes; they have {least} or more, a multiple of 4")
+        raise part.error(0, f"records of {octets(size)}; they have {least} or more, a multiple of 4")
     layout += f"{size - least}x"
     at = 4
     while at < len(part):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.codec import MAGIC
 from bpfvm.obj.cursor import Bytes, Strings, one_line
@@ -56,7 +57,7 @@ class _File:
     def part(self, offset: int, size: int, what: str, endian: str) -> Bytes:
         if size > MAX_SIZE or offset + size > self.size:
             there = f"the file has {self.size}, of which at most {MAX_SIZE} are read at once"
-            raise LoadError(f"{self.name}: {what} needs {size} bytes at {offset:#x}, and {there}")
+            raise LoadError(f"{self.name}: {what} needs {octets(size)} at {offset:#x}, and {there}")
         self.file.seek(offset)
         return Bytes(self.file.read(size), f"{self.name}: {what}", endian)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 
 ETHERNET, RAW, COOKED, IPV4, IPV6, COOKED2 = 1, 101, 113, 228, 229, 276
@@ -137,14 +138,14 @@ class _Cooked:
 
 def _cooked(packet: memoryview) -> _Cooked | str:
     if len(packet) < _COOKED.size:
-        return f"it ends in its cooked header, which has {_COOKED.size} bytes"
+        return f"it ends in its cooked header, which has {octets(_COOKED.size)}"
     to, hardware, size, address, protocol = _COOKED.unpack_from(packet)
     return _Cooked(protocol, hardware, to == _BROADCAST, _sender(address, size), packet[_COOKED.size :])
 
 
 def _cooked2(packet: memoryview) -> _Cooked | str:
     if len(packet) < _COOKED2.size:
-        return f"it ends in its cooked header, which has {_COOKED2.size} bytes"
+        return f"it ends in its cooked header, which has {octets(_COOKED2.size)}"
     protocol, _, _, hardware, to, size, address = _COOKED2.unpack_from(packet)
     return _Cooked(protocol, hardware, to == _BROADCAST, _sender(address, size), packet[_COOKED2.size :])
 
@@ -163,7 +164,7 @@ def _ethernet_of_cooked(header: Callable[[memoryview], _Cooked | str], packet: m
     if kind in _UNTYPED:
         kind = length - (len(packet) - len(found.payload))  # 802.3: the length of what follows
         if not 0 <= kind < _LEAST_TYPE:
-            return f"an 802.3 frame of {kind} bytes does not exist"
+            return f"an 802.3 frame of {octets(kind)} does not exist"
     elif kind < _LEAST_TYPE:
         return f"protocol {kind:#06x} of its cooked header is no EtherType"
     to = b"\xff" * 6 if found.broadcast else bytes(6)

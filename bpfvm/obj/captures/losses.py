@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bpfvm.core.amounts import octets
+
 TOLD = 20  # places that are told in words
 
 
@@ -34,5 +36,5 @@ class Losses:
     def lines(self) -> list[str]:
         """All of it in words; [] when nothing was lost."""
         more = self.places - len(self.told)
-        total = f"{self.places} places are damaged, {self.bytes} bytes in all were not read"
+        total = f"{self.places} places are damaged, {octets(self.bytes)} in all were not read"
         return [*self.told, total] if more else list(self.told)

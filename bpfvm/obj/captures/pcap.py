@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.captures.links import ETHERNET
 from bpfvm.obj.captures.losses import Losses
@@ -91,7 +92,7 @@ class Pcap:
         self._pages, self._lost = pages, lost
         view = pages.view
         if len(view) < _HEADER:
-            raise LoadError(f"{name}: not a capture: {len(view)} bytes, and a pcap header has {_HEADER}")
+            raise LoadError(f"{name}: not a capture: {octets(len(view))}, and a pcap header has {_HEADER}")
         order = _order(bytes(view[:4]))
         self.endian = "little" if order == "<" else "big"
         variant = VARIANTS[struct.unpack_from(order + "I", view)[0]]
@@ -144,11 +145,11 @@ class Pcap:
         view, size = self._pages.view, self._record.size
         captured = self._lengths(at)[0]
         found = next(self._places(at + 1, seconds), len(view))
-        reason = f"packet {number} claims {captured} bytes, more than the {MAX_PACKET} that a packet can have"
+        reason = f"packet {number} claims {octets(captured)}, more than the {MAX_PACKET} that a packet can have"
         if captured <= MAX_PACKET:
             reason = f"packet {number} is cut off: {len(view) - at - size} of its {captured} bytes are in the file"
             if found < len(view):
-                reason = f"packet {number} claims {captured} bytes, more than are left"
+                reason = f"packet {number} claims {octets(captured)}, more than are left"
         self._lost.add(at, found - at, reason)
         return found
 
@@ -228,7 +229,7 @@ def encode_capture(
     yield struct.pack(order + "I" + _FIELDS, NANO if nanoseconds else MICRO, 2, 4, 0, 0, MAX_PACKET, link)
     for number, (stamp, data, *original) in enumerate(packets, 1):
         if len(data) > MAX_PACKET:
-            raise LoadError(f"packet {number} has {len(data)} bytes; a capture takes {MAX_PACKET}")
+            raise LoadError(f"packet {number} has {octets(len(data))}; a capture takes {MAX_PACKET}")
         seconds, rest = divmod(stamp, SECOND)
         length = original[0] if original else len(data)
         try:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.captures.losses import Losses
 from bpfvm.obj.captures.pages import Pages
@@ -159,7 +160,7 @@ class Pcapng:
     def _after(self, at: int, length: int) -> int:
         """Where the first block is behind the section header at `at`, which claims `length` bytes and has not."""
         stop, believed = self._end(at, length, _SECTION)
-        claim = f"the section header at offset {at} claims {length} bytes; {len(self._pages) - at} are left"
+        claim = f"the section header at offset {at} claims {octets(length)}; {len(self._pages) - at} are left"
         if not believed and stop == len(self._pages):
             raise LoadError(claim)
         if not believed and stop > at + _SECTION:
@@ -190,9 +191,9 @@ class Pcapng:
 
     def _lose(self, at: int, stop: int, kind: int, length: int) -> None:
         left = len(self._pages) - at
-        reason = f"the block of type {kind:#x} claims {length} bytes, and {left} are left"
+        reason = f"the block of type {kind:#x} claims {octets(length)}, and {left} are left"
         if length <= left:
-            reason = f"the block of type {kind:#x} claims {length} bytes, which is not repeated behind them"
+            reason = f"the block of type {kind:#x} claims {octets(length)}, which is not repeated behind them"
         self._lost.add(at, stop - at, reason)
 
     def _places(self, start: int, end: int) -> Iterator[int]:
@@ -208,7 +209,7 @@ class Pcapng:
 
     def _enhanced(self, at: int, length: int) -> Packet | None:
         if length < LEAST_ENHANCED:
-            self._lost.add(at, length, f"an enhanced packet block of {length} bytes, which has {LEAST_ENHANCED}")
+            self._lost.add(at, length, f"an enhanced packet block of {octets(length)}, which has {LEAST_ENHANCED}")
             return None
         number, high, low, captured, original = self._fields.unpack_from(self._pages.view, at + 8)
         return self._packet(at, length, 28, number, high << 32 | low, captured, original)
@@ -217,7 +218,7 @@ class Pcapng:
         """A block that is seldom: an interface, or a packet in another form."""
         view, least = self._pages.view, _RARER[kind]
         if length < least:
-            self._lost.add(at, length, f"a block of type {kind} of {length} bytes, which has {least}")
+            self._lost.add(at, length, f"a block of type {kind} of {octets(length)}, which has {least}")
             return None
         if kind == INTERFACE:
             self._interface(at, length)
@@ -241,9 +242,9 @@ class Pcapng:
             return stamp, self._pages.view[start : start + captured], original
         reason = f"the packet is of interface {number}, and the section has {len(self._interfaces)} before it"
         if captured > MAX_PACKET:
-            reason = f"the packet claims {captured} bytes, more than the {MAX_PACKET} that one can have"
+            reason = f"the packet claims {octets(captured)}, more than the {MAX_PACKET} that one can have"
         elif captured > length - head - 4:
-            reason = f"the packet claims {captured} bytes, and its block has room for {length - head - 4}"
+            reason = f"the packet claims {octets(captured)}, and its block has room for {length - head - 4}"
         self._lost.add(at, length, reason)
         return None
 
@@ -268,7 +269,7 @@ class Pcapng:
                 return
             if at + 4 + size > end:
                 left = end - at - 4
-                self._lost.add(at, end - at, f"option {code} claims {size} bytes, and its block has {left} left")
+                self._lost.add(at, end - at, f"option {code} claims {octets(size)}, and its block has {left} left")
                 return
             yield code, bytes(self._pages.view[at + 4 : at + 4 + size])
             at += 4 + (size + 3 & ~3)

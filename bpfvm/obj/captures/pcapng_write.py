@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import BinaryIO
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.obj.captures.capture import STANDARD_INPUT
 from bpfvm.obj.captures.links import output_link
@@ -74,7 +75,7 @@ class Writer:
         """
         self._number += 1
         if len(data) > MAX_PACKET or not 0 <= stamp < 1 << 64:
-            raise LoadError(f"{self._name}: packet {self._number} of {len(data)} bytes at {stamp} ns does not fit")
+            raise LoadError(f"{self._name}: packet {self._number} of {octets(len(data))} at {stamp} ns does not fit")
         link = output_link(layer)
         if link not in self._interfaces:
             self._interfaces[link] = len(self._interfaces)

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import Insn
@@ -104,7 +105,7 @@ def _contents(spec: ObjectSpec, externs: Mapping[str, ExternSpec], btf: Btf, ker
         elif not one.weak:
             raise LoadError(f"extern {key}: the kernel's configuration does not set it, and it is not declared __weak")
         if len(data) != one.size or one.offset + one.size > len(out):
-            raise LoadError(f"extern {key}: {len(data)} bytes for {one.size} at {one.offset:#x} of {len(out)}")
+            raise LoadError(f"extern {key}: {octets(len(data))} for {one.size} at {one.offset:#x} of {len(out)}")
         out[one.offset : one.offset + one.size] = data
     return bytes(out)
 

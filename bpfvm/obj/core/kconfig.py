@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import signed
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.table import Btf
@@ -75,7 +76,7 @@ def encode(btf: Btf, one: ExternSpec, text: str, endian: str) -> bytes:
     bits = kind.size * 8
     cut = signed(number, bits) if kind.is_signed else number & ((1 << bits) - 1)
     if kind.size < 8 and cut != signed(number, 64) and cut != number:
-        raise LoadError(f"{one.name}={text} does not fit in the {kind.size} bytes of {btf.name_of(one.type)}")
+        raise LoadError(f"{one.name}={text} does not fit in the {octets(kind.size)} of {btf.name_of(one.type)}")
     if kind.is_bool and number > 1:
         raise LoadError(f"{one.name}={text}: the extern is a bool, and the value is neither 0 nor 1")
     return (number & ((1 << bits) - 1)).to_bytes(kind.size, _order(endian))

@@ -17,6 +17,7 @@ import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32, M64, signed
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import Insn, insn, slots
@@ -158,7 +159,7 @@ class Resolver:
             return ""
         if isinstance(mine, Int) and isinstance(theirs, Int) and not (mine.is_signed or theirs.is_signed):
             return ""
-        sizes = [f"{one.size} bytes" if one.size else "a bit-field" for one in (old, new)]
+        sizes = [octets(one.size) if one.size else "a bit-field" for one in (old, new)]
         return f"{about}, {sizes[0]} in the object and {sizes[1]} in the target: no unsigned integer in both"
 
 
@@ -220,16 +221,16 @@ def _with_imm(one: Insn, answer: Answer, new: Value) -> Insn:
 def _with_offset(one: Insn, answer: Answer, new: Value) -> Insn:
     _check(answer, one.off, answer.old.number)
     if new.number > (1 << 15) - 1:
-        raise LoadError(f"{answer.about} is {new.number} bytes from the start, and the offset takes 32767 at most")
+        raise LoadError(f"{answer.about} is {octets(new.number)} from the start, and the offset takes 32767 at most")
     if answer.reason:
         return _poison(one, answer)
     one = replace(one, off=new.number)
     if new.size == answer.old.size:
         return one
     if one.op.bits != answer.old.size * 8:
-        raise LoadError(f"it takes {one.op.bits // 8} bytes of {answer.about}, which has {answer.old.size}")
+        raise LoadError(f"it takes {octets(one.op.bits // 8)} of {answer.about}, which has {answer.old.size}")
     code = one.op.code & ~0x18 | SIZES.get(new.size * 8, 0x18)
     rows = [op for op in BY_CODE.get(code, ()) if op.bits == new.size * 8 and op.imm_is == one.op.imm_is]
     if not rows:
-        raise LoadError(f"{answer.about} has {new.size} bytes in the target, and no {one.op.name} takes as many")
+        raise LoadError(f"{answer.about} has {octets(new.size)} in the target, and no {one.op.name} takes as many")
     return replace(one, op=rows[0])

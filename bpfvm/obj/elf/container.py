@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.cursor import Bytes, Strings, StringTable
 
@@ -227,7 +228,7 @@ def _check_plain(section: Section) -> None:
 
 def _endian(data: bytes) -> str:
     if len(data) < HEADER_SIZE or data[:4] != b"\x7fELF":
-        raise LoadError(f"not an ELF file: it begins with {data[:4]!r} and has {len(data)} bytes")
+        raise LoadError(f"not an ELF file: it begins with {data[:4]!r} and has {octets(len(data))}")
     if data[4] != 2:
         raise LoadError(f"ELF header: class {data[4]} is not 64-bit (2)")
     if data[5] not in (1, 2):
@@ -258,7 +259,7 @@ def _section_rows(file: Bytes) -> tuple[list[tuple[int, ...]], int]:
     if not start:
         raise file.error(40, "the file has no section headers")
     if entry != SECTION_SIZE:
-        raise file.error(58, f"section headers of {entry} bytes, and they have {SECTION_SIZE}")
+        raise file.error(58, f"section headers of {octets(entry)}, and they have {SECTION_SIZE}")
     if not count or names_at == EXTENDED_INDEX:
         first = file.unpack("IIQQQQIIQQ", start, "section header 0")
         count = count or first[5]

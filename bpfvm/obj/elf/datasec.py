@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import EXTERN, STATIC, DataSec, SecVar, Var
@@ -60,7 +61,7 @@ def placed(btf: Btf | None, section: str, size: int) -> list[Placed]:
             continue
         if one.offset + one.size > size:
             raise LoadError(
-                f"section {section} has {size} bytes, and BTF puts {one.size} bytes of {var.name} at {one.offset}"
+                f"section {section} has {octets(size)}, and BTF puts {octets(one.size)} of {var.name} at {one.offset}"
             )
         places.append(Placed(var.name, one.offset, one.size, var.linkage == STATIC))
     return places

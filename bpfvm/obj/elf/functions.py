@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.codec import SLOT
 from bpfvm.obj.elf.container import FUNC, LOCAL, NOTYPE, Section, Symbol
@@ -54,7 +55,7 @@ def bounds(section: Section, symbols: Sequence[Symbol]) -> list[Bounds]:
     What lies between them must be padding, which is all zeros.
     """
     if section.size % SLOT:
-        raise LoadError(f"section {section.name}: {section.size} bytes of code are not whole 8-byte instructions")
+        raise LoadError(f"section {section.name}: code of {octets(section.size)} is not whole 8-byte instructions")
     at = _by_start(section, symbols)
     if not at:
         return [Bounds(0, section.size // SLOT, (Name(section.name, is_text(section.name), True),))]
@@ -87,7 +88,7 @@ def _by_start(section: Section, symbols: Sequence[Symbol]) -> Mapping[int, list[
         if start % SLOT or start >= section.size:
             raise LoadError(
                 f"section {section.name}: function {named[0].name} begins at {start:#x}, wanted the start of an "
-                f"instruction in {section.size} bytes"
+                f"instruction in {octets(section.size)}"
             )
     return found
 
@@ -97,7 +98,7 @@ def _end(section: Section, named: Sequence[Symbol], start: int, following: int) 
     sizes = sorted({one.size for one in named if one.size})
     first = named[0].name
     if len(sizes) > 1:
-        raise LoadError(f"section {section.name}: function {first} at {start:#x} has {sizes[0]} and {sizes[1]} bytes")
+        raise LoadError(f"section {section.name}: function {first} at {start:#x} has {sizes[0]} and {octets(sizes[1])}")
     if not sizes:
         code = bytes(section.data.cut(start, following - start, "code"))
         used = len(code.rstrip(b"\0"))
@@ -105,8 +106,8 @@ def _end(section: Section, named: Sequence[Symbol], start: int, following: int) 
     if sizes[0] % SLOT or start + sizes[0] > following:
         what = "its section ends" if following == section.size else "the next function begins"
         raise LoadError(
-            f"section {section.name}: function {first} has {sizes[0]} bytes at {start:#x}, wanted whole instructions, "
-            f"and {what} at {following:#x}"
+            f"section {section.name}: function {first} has {octets(sizes[0])} at {start:#x}, wanted whole "
+            f"instructions, and {what} at {following:#x}"
         )
     return start + sizes[0]
 

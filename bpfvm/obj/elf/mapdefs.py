@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.table import POINTER_SIZE, Btf
@@ -164,9 +165,9 @@ def _size(btf: Btf, name: str, role: str, kind: int, given: int) -> int:
         return given
     size = btf.size_of(kind)
     if size > M32:
-        raise LoadError(f"map {name}: a {role} of {size} bytes is more than the kernel can be told ({M32})")
+        raise LoadError(f"map {name}: a {role} of {octets(size)} is more than the kernel can be told ({M32})")
     if given not in (0, size):
-        raise LoadError(f"map {name}: {role}_size is {given}, and {btf.name_of(kind)} has {size} bytes")
+        raise LoadError(f"map {name}: {role}_size is {given}, and {btf.name_of(kind)} has {octets(size)}")
     return size
 
 

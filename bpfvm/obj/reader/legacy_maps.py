@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import Struct
@@ -84,7 +85,8 @@ def _places(section: Section, symbols: Mapping[int, Symbol]) -> Iterable[tuple[i
         size = symbol.size if 0 < symbol.size <= gap else gap
         if not _LEAST <= size <= _MOST:
             raise LoadError(
-                f"section {section.name}: map {symbol.name} at {start:#x} has {size} bytes, wanted {_LEAST} to {_MOST}"
+                f"section {section.name}: map {symbol.name} at {start:#x} has {octets(size)}, wanted "
+                f"{_LEAST} to {_MOST}"
             )
         yield start, symbol.name, size
 

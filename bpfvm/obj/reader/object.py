@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf import codec as btf_codec
 from bpfvm.obj.btf import ext as btf_ext
@@ -171,7 +172,7 @@ def _version(file: elf.Elf) -> int:
     if section is None:
         return 0
     if section.size != 4:
-        raise LoadError(f"section {VERSION}: {section.size} bytes, wanted 4: a kernel version as one number")
+        raise LoadError(f"section {VERSION}: {octets(section.size)}, wanted 4: a kernel version as one number")
     return section.data.u32(0, "the version")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.codec import SLOT
 from bpfvm.obj.btf.table import Btf
@@ -49,7 +50,9 @@ def _of_section(file: elf.Elf, section: elf.Section, btf: Btf | None) -> Iterato
         if not isinstance(kind, Struct) or not kind.name:
             raise LoadError(f"{where} is no struct that has a name, and the kernel knows tables by the names of theirs")
         if place.offset + kind.size > section.size:
-            raise LoadError(f"{where} has {kind.size} bytes at {place.offset}, and the section ends at {section.size}")
+            raise LoadError(
+                f"{where} has {octets(kind.size)} at {place.offset}, and the section ends at {section.size}"
+            )
         contents = bytes(section.data.data[place.offset : place.offset + kind.size]).ljust(kind.size, b"\0")
         yield TableSpec(variable.name, number, contents, section=section.name, offset=place.offset)
 

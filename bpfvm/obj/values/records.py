@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import mask, signed
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.obj.btf.table import Btf
@@ -131,8 +132,8 @@ class Codec:
         return known
 
     def _short(self, data: Buffer, wanted: int, offset: int) -> UsageError:
-        return UsageError(f"data of {memoryview(data).nbytes} bytes, and {wanted} from byte {offset} on were to be "
-                          f"read as values of {self.size} bytes")  # fmt: skip
+        return UsageError(f"data of {octets(memoryview(data).nbytes)}, and {wanted} from byte {offset} on were to be "
+                          f"read as values of {octets(self.size)}")  # fmt: skip
 
 
 def codec(shape: Shape, hashable: bool = False) -> Codec:
@@ -385,13 +386,13 @@ def described(shape: Shape) -> str:
     """What a value of the shape is, in a few words."""
     match shape:
         case Number():
-            return f"a{' signed' if shape.is_signed else 'n unsigned'} integer of {shape.size} bytes"
+            return f"a{' signed' if shape.is_signed else 'n unsigned'} integer of {octets(shape.size)}"
         case Truth():
             return "a bool"
         case Real():
-            return f"a float of {shape.size} bytes"
+            return f"a float of {octets(shape.size)}"
         case Text():
-            return f"text of at most {shape.size} bytes"
+            return f"text of at most {octets(shape.size)}"
         case Row():
             return f"a list of {shape.count} elements"
         case Record():

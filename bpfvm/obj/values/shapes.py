@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import mask, signed
 from bpfvm.core.errors import LoadError
 
@@ -47,13 +48,13 @@ def raw(value: Any, size: int, where: str) -> bytes | None:
         try:
             value = bytes.fromhex(value)
         except ValueError:
-            raise LoadError(f"{where}: {value[:40]!r} is not hex text of {size} bytes") from None
+            raise LoadError(f"{where}: {value[:40]!r} is not hex text of {octets(size)}") from None
     if not isinstance(value, bytes | bytearray | memoryview):
         if not hasattr(type(value), "__bytes__"):
             return None
         value = bytes(value)
     if len(value) != size:
-        raise LoadError(f"{where}: {len(value)} bytes, and it has {size}")
+        raise LoadError(f"{where}: {octets(len(value))}, and it has {size}")
     return bytes(value)
 
 
@@ -77,7 +78,7 @@ class Raw:
     def parse(self, value: Any, where: str) -> bytes:
         found = raw(value, self.size, where)
         if found is None:
-            raise misfit(value, f"hex text of {self.size} bytes", where)
+            raise misfit(value, f"hex text of {octets(self.size)}", where)
         return found
 
 
@@ -154,7 +155,7 @@ class Real:
         try:
             return struct.pack(self._form, value)
         except (OverflowError, struct.error):  # the second for integers too large for any float
-            raise misfit(value, f"within a float of {self.size} bytes", where) from None
+            raise misfit(value, f"within a float of {octets(self.size)}", where) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class Text:
             except UnicodeEncodeError:
                 raise misfit(value, "text that UTF-8 can hold", where) from None
             if b"\0" in text or len(text) > self.size:
-                raise misfit(value, f"text of at most {self.size} bytes without NUL", where)
+                raise misfit(value, f"text of at most {octets(self.size)} without NUL", where)
             return text.ljust(self.size, b"\0")
         if isinstance(value, bytes):
             return Raw(self.size).parse(value, where)

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import DataSec, Var
@@ -472,7 +473,7 @@ def _parsed(parse: Any, text: str, where: str) -> Any:
 
 def _packed(length: Any, address: bytes, size: int, order: Literal["little", "big"], where: str) -> bytes:
     if len(address) != size:
-        raise UsageError(f"{where}: an address of {len(address)} bytes, and this map's have {size}")
+        raise UsageError(f"{where}: an address of {octets(len(address))}, and this map's have {size}")
     if not isinstance(length, int) or not 0 <= length <= size * 8:
         raise UsageError(f"{where}: a prefix of {length!r} bits, and it has 0 to {size * 8}")
     return length.to_bytes(4, order) + address

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn, slots
@@ -80,7 +81,7 @@ def _check_kconfig(spec: ObjectSpec, btf: Btf | None) -> None:
     size = max((one.offset + one.size for one in externs.values()), default=0)
     found = next((one for one in spec.maps.values() if one.section == datasec.KCONFIG), None)
     if (found.value_size if found is not None else 0) != size:
-        has = f"{found.value_size} bytes" if found is not None else "missing"
+        has = octets(found.value_size) if found is not None else "missing"
         raise LoadError(f"map {datasec.KCONFIG} is {has}, and the values that the object asks for take {size}")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import EXTERN, Const, DataSec, Func, FuncProto, SecVar, Var
@@ -50,7 +51,7 @@ def _place(btf: Btf, one: ExternSpec, known: SecVar | None) -> SecVar:
         return SecVar(btf.add(Func(one.name, one.type, EXTERN)), 0, 0)
     if one.kind == "kconfig" and btf.size_of(one.type) != one.size:
         size = btf.size_of(one.type)
-        raise LoadError(f"extern {one.name}: size is {one.size}, and {btf.name_of(one.type)} has {size} bytes")
+        raise LoadError(f"extern {one.name}: size is {one.size}, and {btf.name_of(one.type)} has {octets(size)}")
     kind = one.type or btf.add_const(0)
     return SecVar(btf.add(Var(one.name, kind, EXTERN)), 0, btf.size_of(kind) if one.type else 0)
 

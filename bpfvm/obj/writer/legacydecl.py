@@ -11,6 +11,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.elf import datasec
@@ -142,7 +143,7 @@ def _places(maps: Sequence[MapSpec], section: str, btf: Btf | None, ids: _Ids) -
     for one in maps:
         _, size = given.get(one.name, (0, 0))
         if not needed[one.name] <= size <= LONGEST or (size != needed[one.name] and size not in (SHORT, LONG)):
-            raise LoadError(f"map {one.name}: its definition needs {needed[one.name]} bytes, and BTF gives it {size}")
+            raise LoadError(f"map {one.name}: its definition needs {octets(needed[one.name])}, and BTF gives it {size}")
     _check_apart(section, {one.name: given[one.name] for one in maps})
     return {one.name: given[one.name] for one in maps}
 

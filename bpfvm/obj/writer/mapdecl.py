@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32, M64
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.table import POINTER_SIZE, Btf
@@ -122,7 +123,7 @@ def _members(btf: Btf, one: MapSpec) -> list[tuple[str, int]]:
             continue
         if btf.size_of(kind) != size:
             raise LoadError(
-                f"map {one.name}: {role}_size is {size}, and {btf.name_of(kind)} has {btf.size_of(kind)} bytes"
+                f"map {one.name}: {role}_size is {size}, and {btf.name_of(kind)} has {octets(btf.size_of(kind))}"
             )
         members.append((role, btf.add_ptr(kind)))
     number = btf.add_int("int", 4, is_signed=True)
@@ -175,7 +176,7 @@ def layout(btf: Btf) -> dict[str, Place]:
         assert isinstance(var, Var)
         values = values_offset(btf, var)
         if (values or one.size) > MAX_DEFINITION:
-            raise LoadError(f"map {var.name}: a definition of {one.size} bytes has no meaning")
+            raise LoadError(f"map {var.name}: a definition of {octets(one.size)} has no meaning")
         offset = one.offset if section is not None and section.size else at
         places[var.name] = Place(offset, one.size, values or 0, var.linkage == STATIC)
         at += one.size

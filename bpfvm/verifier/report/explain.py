@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bpfvm.core.amounts import octets
 from bpfvm.isa.insn import Insn
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.tables.ctx import CONTEXTS
@@ -99,7 +100,7 @@ def _fields(program: ProgramSpec, message: str, one: Insn | None) -> str:
     near = [field for field in layout.fields if field.offset < off + size and off < field.end]
     if not near:
         return f" struct {row.context} has no field at {off}: it ends at {layout.size}."
-    names = dict.fromkeys(f"{field.name}, {field.size} bytes at {field.offset}" for field in near)
+    names = dict.fromkeys(f"{field.name}, {octets(field.size)} at {field.offset}" for field in near)
     return f" Of struct {row.context} there are: {'; '.join(names)}."
 
 

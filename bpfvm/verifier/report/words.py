@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32, M64, S64_MAX, S64_MIN
 from bpfvm.verifier.domain.regs import (
     AT_END,
@@ -49,9 +50,9 @@ def held(reg: Reg) -> str:
     words = f"a pointer to {what}"
     if reg.map is not None and reg.kind in (MAP, VALUE, KEY):
         words += f" of {reg.map.spec.name or 'a map without a name'}" if reg.kind != MAP else f" ({reg.map.spec.name})"
-        words += f", {reg.map.spec.value_size} bytes" if reg.kind == VALUE else ""
+        words += f", {octets(reg.map.spec.value_size)}" if reg.kind == VALUE else ""
     elif reg.kind == MEM:
-        words = f"a pointer to {reg.size} bytes of {'a record' if reg.prefix == 'ringbuf_' else 'memory'}"
+        words = f"a pointer to {octets(reg.size)} of {'a record' if reg.prefix == 'ringbuf_' else 'memory'}"
     if reg.off or reg.v or reg.m:
         words += f", {_place(reg)} from its start"
     if reg.kind in (PACKET, META):

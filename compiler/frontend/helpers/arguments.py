@@ -30,6 +30,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.compiler.ir.types import Ptr
+from bpfvm.core.amounts import octets
 from bpfvm.lang.contexts.sockets import sock_common
 from bpfvm.lang.helpers.callables import (
     DYNPTRS,
@@ -293,7 +294,7 @@ class _Words:
         if kind is not Arg.ANY and self.size is not None and not number.range.within(Interval(0, self.size)):
             f.error(
                 "E021",
-                f"`{f.quoted(node)}` {f.lies(number.range)}, and the memory before it has {self.size} bytes",
+                f"`{f.quoted(node)}` {f.lies(number.range)}, and the memory before it has {octets(self.size)}",
                 node,
                 why=f"{self.row.called} uses so many bytes of it",
                 help="leave it out: it is then the memory's size",
@@ -347,7 +348,7 @@ class _Words:
         self.size = size_of(value.type)
         least = size_of(wanted) if isinstance(wanted, Layout | Storage) else wanted
         if least is not None and self.size < least:
-            what = f"`{f.quoted(node)}` has {self.size} bytes, and {self.row.called} uses {least}"
+            what = f"`{f.quoted(node)}` has {octets(self.size)}, and {self.row.called} uses {least}"
             f.error("E021", what, node, help=f"u8[{least}]()")
             return None
         return f.pointer(value)

@@ -9,6 +9,7 @@ from bpfvm.compiler.frontend.memory import access, construct
 from bpfvm.compiler.frontend.memory.standing import SPACES, Standing
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, Bad, MapValue, Maybe, Nullable, Number, Reference, Value
+from bpfvm.core.amounts import octets
 from bpfvm.lang.types.arrays import is_bytes
 from bpfvm.lang.types.interval import of_bits
 from bpfvm.lang.types.layout import Layout, size_of
@@ -99,7 +100,7 @@ def _text(f: Translation, owner: MapValue, kind: Layout, data: bytes, node: ast.
     if len(data) > size:
         f.error(
             "E021",
-            f"`{f.quoted(node)}` has {len(data)} bytes, and a key of `{owner.name}` has {size}",
+            f"`{f.quoted(node)}` has {octets(len(data))}, and a key of `{owner.name}` has {size}",
             node,
             why="a key is never cut: another one would be meant",
             help=f"{owner.name}[{data[:size]!r}]",
@@ -122,7 +123,7 @@ def _wrong(f: Translation, owner: MapValue, kind: Storage | Layout, index: Value
         hint = f"{owner.name}[i], with i from {kind.min} to {kind.max}"
     else:
         hint = f'{owner.name}[b"..."]' if is_bytes(kind) else f"{owner.name}[{name}(...)]"
-    f.error("E020", f"key of `{owner.name}` must be `{name}` ({size} bytes), got {got}", node, help=hint)
+    f.error("E020", f"key of `{owner.name}` must be `{name}` ({octets(size)}), got {got}", node, help=hint)
 
 
 def address(f: Translation, owner: MapValue, one: Key, node: ast.AST) -> Register:

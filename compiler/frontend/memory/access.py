@@ -24,6 +24,7 @@ from bpfvm.compiler.frontend.types import (
     Static,
     Value,
 )
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M64, S32_MAX, S32_MIN, signed
 from bpfvm.lang.types.arrays import ArrayType, is_bytes
 from bpfvm.lang.types.interval import BOOL, of_bits
@@ -210,7 +211,7 @@ def wrong(f: Translation, kind: Any, value: Value, node: ast.expr, what: str) ->
         text = f"store an array of the same type: {kind.__name__}(...)"
     else:
         text = f"store a {kind.__name__}" if isinstance(kind, Layout) else "store a number"
-    size = f" ({size_of(kind)} bytes)" if isinstance(kind, Layout) else ""
+    size = f" ({octets(size_of(kind))})" if isinstance(kind, Layout) else ""
     f.error(
         "E020", f"{what} must be `{kind.__name__}`{size}, and `{f.quoted(node)}` is {value.described}", node, help=text
     )

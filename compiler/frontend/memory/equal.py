@@ -12,6 +12,7 @@ from bpfvm.compiler.frontend.numbers import compare
 from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import Reference, Static, Value
+from bpfvm.core.amounts import octets
 from bpfvm.lang.types.arrays import is_bytes
 from bpfvm.lang.types.layout import size_of
 from bpfvm.lang.types.structs import runs
@@ -75,7 +76,7 @@ def _text(f: Translation, a: Reference, data: bytes, node: ast.expr) -> Branches
     """An array of bytes and a constant: texts compare up to the first NUL, others whole."""
     kind, text = a.type, access.is_text(a.type)
     if never_equal(a, data):
-        why = f"{kind.__name__} never holds the text {data!r:.40}" if text else f"it has {len(data)} bytes"
+        why = f"{kind.__name__} never holds the text {data!r:.40}" if text else f"it has {octets(len(data))}"
         f.warn("W130", f"`{f.quoted(node)}` compares {kind.__name__} with what it is never equal to", node, why=why)
         return compare.decided(f, False)
     return begins(f, a, data + b"\0" if text and len(data) < kind.sizeof else data)

@@ -15,6 +15,7 @@ from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.pointers import probe
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Callee, Number, Pointer, Reference, Static, Value
+from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M64, signed
 from bpfvm.core.errors import BpfvmError
 from bpfvm.lang.helpers.current import TYPED, Current, helper_for
@@ -220,7 +221,7 @@ def equal(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, right
     while text is not None and size <= len(text) and size < MOST_TEXT:
         size *= 2
     what = f.operand(pointer[1])
-    part = f"{what}.str({size}) {symbol} {f.quoted(other[1])}  # reads at most {size} bytes"
+    part = f"{what}.str({size}) {symbol} {f.quoted(other[1])}  # reads at most {octets(size)}"
     if text is not None and is_bytes(pointer[0].kind.__target__) and not access.is_text(pointer[0].kind.__target__):
         part = f"{what}[0:{len(text)}] {symbol} {f.quoted(other[1])}"
     f.error(

@@ -102,7 +102,7 @@ def test_json(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
         (code("mov %r10, 1\nexit"), "", 2, "instruction 0 (mov64_k) writes to r10, the frame pointer"),
         (code("mov %r0, 0"), "", 2, "instruction 0 is the last one"),
         ("9d" + "00" * 7, "", 2, "instruction 0: unknown opcode 0x9d: this jump has no register form"),
-        ("95 00", "", 2, "2 bytes of code are not a whole number of 8-byte instructions"),
+        ("95 00", "", 2, "code of 2 bytes is not a whole number of 8-byte instructions"),
         ("18" + "00" * 7, "", 2, "instruction 0: the second half of this 64-bit load is missing"),
         ("95 0", "", 2, "the program on standard input is '950', which is not bytes in hex"),
         (b"\xff\xfe", "", 2, "which is not bytes in hex"),

@@ -28,9 +28,9 @@ def run(text: str, type: str = "syscall", given: Input | None = None, backend: E
 
 FAULTS = [
     ("r0 = *(u32 *)(r1 +14)\n exit", 0, "access", "read of 4 bytes at context+14, context is 16 bytes"),
-    ("r0 = *(u8 *)(r1 -1)\n exit", 0, "access", "read of 1 bytes at context-1, context is 16 bytes"),
+    ("r0 = *(u8 *)(r1 -1)\n exit", 0, "access", "read of 1 byte at context-1, context is 16 bytes"),
     ("r0 = *(u64 *)(r10 +0)\n exit", 0, "access", "read of 8 bytes at stack of frame 0+512"),
-    ("*(u8 *)(r10 -513) = 1\n exit", 0, "access", "write of 1 bytes at stack of frame 0-1"),
+    ("*(u8 *)(r10 -513) = 1\n exit", 0, "access", "write of 1 byte at stack of frame 0-1"),
     ("r2 = 0\n r0 = *(u8 *)(r2 +0)\n exit", 1, "access", "address 0x0, which is the null pointer"),
     ("r2 = -1\n r0 = *(u8 *)(r2 +0)\n exit", 1, "access", "address 0xffffffffffffffff, which is no object"),
     ("r1 = map[m]\n r0 = *(u64 *)(r1 +0)\n exit", 2, "access", "at map m+0, which cannot be read"),

@@ -41,7 +41,7 @@ def test_any_bytes_decode_or_are_refused(code: bytes, endian: str) -> None:
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("95", "1 bytes of code are not a whole number of 8-byte instructions"),
+        ("95", "code of 1 byte is not a whole number of 8-byte instructions"),
         ("ff 00 00 00 00 00 00 00", "instruction 0: unknown opcode 0xff: arithmetic has no such operation"),
         (
             "95 00 00 00 00 00 00 00 9d 03 00 00 00 00 00 00",

@@ -239,7 +239,7 @@ CODE = "-- code\n95 00 00 00 00 00 00 00\n"
         ("-- case a\nr0 = 1\n", "FILE:1: met text where `-- case` wants a section behind it"),
         ("-- case a\n-- result\n1\n", "FILE:1: case 'some: a' has neither section asm nor code, and must have one"),
         (ASM + CODE + "-- result\n1\n", "FILE:1: case 'some' has both sections asm and code, and must have one"),
-        ("-- code\n95\n-- result\n1\n", "FILE:1: 1 bytes of code, and a program is whole slots of 8 bytes"),
+        ("-- code\n95\n-- result\n1\n", "FILE:1: 1 byte of code, and a program is whole slots of 8 bytes"),
         (CODE + "-- rows r0\n1 -> 1\n", "FILE:3: rows change the instructions of asm, and this case has code"),
         (
             CODE + "-- registers ra\n-- result\n1\n",
@@ -309,7 +309,7 @@ CODE = "-- code\n95 00 00 00 00 00 00 00\n"
             ASM + "-- type\nx\n-- result\n1\n",
             f"FILE:4: there is no program type 'x'; types are {', '.join(PROGRAM_TYPES)}",
         ),
-        (ASM + "-- mem-after\n00\n-- result\n1\n", "FILE:1: mem-after has 1 bytes, and mem has 0"),
+        (ASM + "-- mem-after\n00\n-- result\n1\n", "FILE:1: mem-after has 1 byte, and mem has 0"),
         (
             ASM + f"-- mem\n{'00' * 0x7FF1}\n-- result\n1\n",
             "FILE:1: 32753 bytes of memory are more than the 32752 that a case can have",

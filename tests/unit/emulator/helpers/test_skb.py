@@ -49,7 +49,7 @@ def test_a_pointer_from_before_is_dead(move: str) -> None:
         assert (result.fault, result.r0) == (None, FRAME[20])
         return
     assert result.fault is not None
-    assert result.fault.message == f"read of 1 bytes at packet+20, which was moved by bpf_{name}"
+    assert result.fault.message == f"read of 1 byte at packet+20, which was moved by bpf_{name}"
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -28,7 +28,7 @@ def test_a_pointer_from_before_is_dead(end: str) -> None:
     text = f"r6 = r1\nr7 = *(u32 *)(r1 +0)\nr2 = -4\ncall {ADJUST[end]}\nr0 = *(u8 *)(r7 +20)\nexit"
     fault = run(text).fault
     assert fault is not None
-    assert fault.message == f"read of 1 bytes at packet+20, which was moved by bpf_xdp_adjust_{end}"
+    assert fault.message == f"read of 1 byte at packet+20, which was moved by bpf_xdp_adjust_{end}"
 
 
 @pytest.mark.parametrize("name", ENGINES)

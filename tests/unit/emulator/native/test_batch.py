@@ -14,6 +14,7 @@ import pytest
 from benchmarks._flows import SOURCE, counted, found, on_cpu
 from bpfvm.cli import run as run_command
 from bpfvm.cli import status
+from bpfvm.cli.runs import Run
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.native import batch
 from bpfvm.emulator.native.engine import missing
@@ -115,7 +116,7 @@ def test_it_was_the_loop_that_ran(
     def alone(*_: object) -> None:
         raise AssertionError("a packet was run alone")
 
-    monkeypatch.setattr(run_command.Run, "_one", alone)
+    monkeypatch.setattr(Run, "_one", alone)
     file = capture(tmp_path / "a.pcap", packets(500))
     assert document(capsys, flows, "--packet", file, "--engine", "native")[1]["packets"] == 500
 
@@ -178,7 +179,7 @@ def test_pcapng(flows: str, resolution: int, tmp_path: Path, capsys: Captured, m
     def alone(*_: object) -> None:
         raise AssertionError("a packet was run alone")
 
-    monkeypatch.setattr(run_command.Run, "_one", alone)
+    monkeypatch.setattr(Run, "_one", alone)
     assert document(capsys, flows, "--packet", str(file), "--engine", "native")[1]["packets"] == 1500
 
 
@@ -210,7 +211,7 @@ def test_standard_input_takes_the_loop(
     def alone(*_: object) -> None:
         raise AssertionError("a packet was run alone")
 
-    monkeypatch.setattr(run_command.Run, "_one", alone)
+    monkeypatch.setattr(Run, "_one", alone)
     if piped:
         read, write = os.pipe()
         threading.Thread(target=lambda: os.fdopen(write, "wb").write(file.read_bytes())).start()

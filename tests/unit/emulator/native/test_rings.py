@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks._flows import SOURCE
-from bpfvm.cli import run as run_command
+from bpfvm.cli.runs import Run
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
 from bpfvm.emulator.caller import Operand
@@ -122,7 +122,7 @@ def test_records_of_a_capture(
     target = captures.program(tmp_path / "rings.o", text, MAPS)
     words = (target, "--packet", captures.capture(tmp_path / "a.pcap", packets(3000)))
     portable = told(capsys, *words, "--engine", "portable")
-    monkeypatch.setattr(run_command.Run, "_one", alone)
+    monkeypatch.setattr(Run, "_one", alone)
     native = told(capsys, *words, "--engine", "native")
     assert native == portable
     counts = {name: len(records) for name, records in native[1]["events"].items()}

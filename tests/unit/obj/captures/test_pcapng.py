@@ -262,7 +262,7 @@ def test_a_capture_that_is_read_is_not_written(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="directory"):
         Writer(tmp_path)
-    with Writer(tmp_path / "out") as writer, pytest.raises(LoadError, match="packet 1 of 1 bytes at -1 ns"):
+    with Writer(tmp_path / "out") as writer, pytest.raises(LoadError, match="packet 1 of 1 byte at -1 ns"):
         writer.packet(-1, b"x", "eth")
     with Writer(tmp_path / "out") as writer, pytest.raises(LoadError, match="length 4294967296 on the wire"):
         writer.packet(1, b"x", "eth", length=1 << 32)

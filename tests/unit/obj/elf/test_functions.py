@@ -85,7 +85,7 @@ def test_functions_of_a_section(code: bytes, symbols: Sequence[elf.Symbol], want
         (BODY, [symbol("a", 0, 1), symbol("b", 0, 2)], "function a at 0x0 has 8 and 16 bytes"),
         (BODY, [symbol("a", 0, 1)], "8 bytes of code at 0x8 are in no function"),
         (BODY * 2, [symbol("a", 2, 2)], "16 bytes of code at 0x0 are in no function"),
-        (BODY[:-1], [], "15 bytes of code are not whole 8-byte instructions"),
+        (BODY[:-1], [], "code of 15 bytes is not whole 8-byte instructions"),
     ],
 )  # fmt: skip
 def test_symbols_that_are_wrong(code: bytes, symbols: Sequence[elf.Symbol], reason: str) -> None:

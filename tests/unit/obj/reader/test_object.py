@@ -97,7 +97,7 @@ def test_programs_of_unknown_sections_are_of_no_type() -> None:
         (b"GPL", b"\1\0\0\0", ("GPL", 1)),
         (b"GPL\0v2\0", None, ("GPL", 0)),
         (b"G\xff", None, "section license: b'G\\xff' is not UTF-8"),
-        (b"GPL", b"\1", "section version: 1 bytes, wanted 4: a kernel version as one number"),
+        (b"GPL", b"\1", "section version: 1 byte, wanted 4: a kernel version as one number"),
     ],
 )
 def test_license_and_version(license: bytes, version: bytes | None, wanted: tuple[str, int] | str) -> None:
@@ -179,7 +179,7 @@ def test_lines_between_instructions_are_named() -> None:
         ((16, b"\2"), "file type 2 is not a relocatable object (1)"),
         ((18, b"\x3e\0"), "machine 62 is not BPF (247)"),
         ((40, b"\xff" * 7), "needs 256 bytes, and 0 are left"),
-        ((58, b"\1"), "section headers of 1 bytes, and they have 64"),
+        ((58, b"\1"), "section headers of 1 byte, and they have 64"),
         ((60, b"\xff\xff"), "a table of 65535 (section headers) needs"),
         ((62, b"\x00\xff"), "section 65280 holds the names, and there are 4 sections"),
     ],

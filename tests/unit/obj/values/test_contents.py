@@ -133,7 +133,7 @@ def test_bool_and_float() -> None:
         ({"shape": [[1, 2], [3, "x"]]}, r"shape\[1\]\[1\]: 'x' is not hex text of 2 bytes"),
         ({"word": 1, "octets": [2, 0, 0, 0]}, "another member of one union say different bytes"),
         ([1], "is not an object with packets, bytes"),
-        ("00", "1 bytes, and it has 48"),
+        ("00", "1 byte, and it has 48"),
         (None, "None is not an object"),
     ],
 )

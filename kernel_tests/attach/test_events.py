@@ -7,13 +7,16 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bpfvm import Program, bpf, vmlinux
-from bpfvm.core.errors import Unavailable, VerifierReject
+from bpfvm.core.errors import LoadError, Unavailable, VerifierReject
+from bpfvm.kernel.objects.install import install
+from bpfvm.program import compile_object
 from bpfvm.timeline import Task, Timeline
 from kernel_tests.attach import events_programs as programs
 from kernel_tests.attach.test_tasks import me, plain
@@ -94,6 +97,15 @@ def test_a_tracepoint_by_btf(named: str) -> None:
     task = called(named, by(kernel, 2))
     script = Timeline(programs.renamed_by_btf, task=task)
     agreed(script.at(0, "task_rename", task=task, comm="another name"), kernel)
+
+
+@pytest.mark.needs("tp_btf")
+def test_arguments_that_this_kernel_has_not_are_told() -> None:
+    spec = compile_object([programs.renamed_by_btf]).spec
+    one = replace(spec.programs["renamed_by_btf"], section="tp_btf/inet_sock_set_state")
+    here = r"this kernel has tracepoint inet_sock_set_state\(struct sock \*sk, int oldstate, int newstate\)"
+    with pytest.raises(LoadError, match=rf"{here}, and the program takes argument 1 for `struct task_struct \*task`"):
+        install(replace(spec, programs={one.name: one}))
 
 
 @pytest.mark.needs("kprobe_pmu")

@@ -9,7 +9,7 @@ import errno
 import select
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -63,11 +63,9 @@ class KernelRecords:
         """The same, as many at a time as lie in a row."""
         return self._reader.parts()
 
-    def blocks(self, of: numpy.dtype[Any]) -> Sequence[numpy.ndarray[Any, Any]]:
-        """The same as arrays, some at a time: more may come as fast as they are taken."""
-        if not self.made:
-            return joined(self.read(), of)
-        return list(islice(self._reader.blocks(), _BLOCKS))
+    def blocks(self, of: numpy.dtype[Any]) -> Iterable[numpy.ndarray[Any, Any]]:
+        """The same as arrays, each made when it is asked for; not all: more may come as fast as they are taken."""
+        return islice(self._reader.blocks(), _BLOCKS) if self.made else joined(self.read(), of)
 
     def fileno(self) -> int:
         """Ready where there is something."""

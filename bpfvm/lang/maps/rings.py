@@ -63,7 +63,7 @@ class Events(Map, ABC):
         """The same, many at a time: structured arrays of numpy. UsageError for types that it has no like of, and for
         events of another size."""
         of = dtype_of(self.event)
-        return userspace.events(self, self.called, lambda records: [found] if (found := records.blocks(of)) else [])
+        return userspace.events(self, self.called, lambda records: ([one] for one in records.blocks(of)))
 
     def read(self) -> list[Any]:
         """The events that are there now; it does not wait."""

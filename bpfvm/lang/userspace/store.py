@@ -40,7 +40,7 @@ class Records(Protocol):
     def parts(self) -> Iterator[Iterable[Any]]:
         """The same, a part at a time; what is not taken of a part stays."""
 
-    def blocks(self, of: numpy.dtype[Any]) -> Sequence[numpy.ndarray[Any, Any]]:
+    def blocks(self, of: numpy.dtype[Any]) -> Iterable[numpy.ndarray[Any, Any]]:
         """What is there now, as arrays of a type of numpy."""
 
     def fileno(self) -> int:

@@ -2,7 +2,8 @@
 
 The first rows are `xdp_count.o` over packets of 64 bytes, thread CPU time, the least of several rounds; one packet in
 SAMPLE is run by the reference tier, too, in the row of the sample, which is the whole command. The last ones store a
-packet's source in a map, take it out again of a hash map, and write a record: by compiled code, by calls of Python.
+packet's source in a map, take it out again of a hash map, and write a record, at once or in place: by compiled code, by
+calls of Python.
 """
 
 from __future__ import annotations
@@ -32,17 +33,27 @@ SAMPLE, SAMPLED = 10_000, 3.0  # one packet in so many; as long as the command w
 COVERED = 2.5  # at most: a counter for each block, that no processor keeps in a register
 STORE, FEW = SOURCE + "*(u64 *)(r10 -16) = 1\n", "r3 = *(u8 *)(r6 +29)\n*(u32 *)(r10 -4) = r3\n"
 RECORD = "r1 = map[flows]\nr2 = r10\nr2 += -16\nr3 = 16\nr4 = 0\ncall 130\n"
+RESERVED = """r1 = map[flows]
+r2 = 16
+r3 = 0
+call 131
+if r0 == 0 goto out
+r1 = *(u32 *)(r6 +26)
+*(u64 *)(r0 +0) = r1
+*(u64 *)(r0 +8) = 1
+r1 = r0
+r2 = 0
+call 132
+"""
 END = "r0 = 2\nout: exit\n"
 CHANGES = {  # of maps of 1000 entries, and of a ring of a MiB
     "store and delete": ("hash", STORE + stored(0) + deleted() + END),
     "LRU, keys that are there": ("lru_hash", STORE + FEW + stored(0) + END),
     "LRU, keys that are new": ("lru_hash", STORE + stored(0) + END),
-    "a record of 16 bytes": (
-        "ringbuf",
-        STORE + "r1 = map[flows]\nr2 = r10\nr2 += -16\nr3 = 16\nr4 = 0\ncall 130\n" + END,
-    ),
+    "a record of 16 bytes": ("ringbuf", STORE + RECORD + END),
+    "one that is reserved": ("ringbuf", SOURCE + RESERVED + END),
 }
-BY_CALL = ("map_update_elem", "map_delete_elem", "ringbuf_output")
+BY_CALL = ("map_update_elem", "map_delete_elem", "ringbuf_output", "ringbuf_reserve", "ringbuf_submit")
 
 
 def least(session: Session, path: Path, rounds: int = ROUNDS) -> float:

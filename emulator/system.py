@@ -193,7 +193,7 @@ class System:
             if lost:
                 self.lost[one.spec.name] = self.lost.get(one.spec.name, 0) + lost
         owned, self.owned = self.owned, {}
-        return ", ".join(owned.values()) if owned else None
+        return ", ".join(words for _, words in sorted(owned.items())) if owned else None
 
     @property
     def random(self) -> random.Random:

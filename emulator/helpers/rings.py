@@ -6,7 +6,6 @@ import errno
 from collections.abc import Mapping
 from typing import TypeVar
 
-from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M32
 from bpfvm.emulator.arguments import Function
 from bpfvm.emulator.caller import Caller, Operand, Stop
@@ -46,9 +45,7 @@ def ringbuf_reserve(caller: Caller, store: MapStore, size: int, flags: int) -> O
     address = 0 if flags else ring.reserve(size)
     if not address:
         return 0
-    caller.system.owned[address] = (
-        f"a record of {octets(size)} of ring buffer {store.spec.name}, never submitted or discarded"
-    )
+    caller.system.owned[address] = ring.owes(address)
     return Pointer(ring.record(address), 0)
 
 

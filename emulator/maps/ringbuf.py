@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.emulator.maps.store import Store
 from bpfvm.emulator.memory import PAGE, Pointer, Region
@@ -92,6 +93,16 @@ class RingBuffer(Store):
         size = self._word(address) & LENGTH
         region = self._records[address] = self._region(address, size)
         return region
+
+    @property
+    def reserved(self) -> dict[int, Region]:
+        """By address, the records that are."""
+        return self._records
+
+    def owes(self, address: int) -> str:
+        """A reserved record that a program has to give back, in words."""
+        size = octets(self._word(address) & LENGTH)
+        return f"a record of {size} of ring buffer {self.spec.name}, never submitted or discarded"
 
     def commit(self, address: int, discard: bool) -> None:
         """Give the reserved record to the reader, or drop it."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.emulator.maps import MapStore
-from bpfvm.emulator.maps.ringbuf import RingBuffer
+from bpfvm.emulator.maps.ringbuf import DISCARD, LARGEST, RingBuffer
 from bpfvm.emulator.native import changes, maps, memory
 from bpfvm.emulator.portable.kinds import State
 from bpfvm.emulator.system import CLOCK_STEP
@@ -90,6 +90,36 @@ def _ringbuf_output(f: Function, state: State) -> bool:
     return True
 
 
+def _ringbuf_reserve(f: Function, state: State) -> bool:
+    """In a ring that is known, of so many bytes; where all that is reserved on this machine are such records."""
+    ring, size, flags = (state.regs[register] for register in (1, 2, 3))
+    store = f.unit.system.maps.get(ring.name) if ring.tag == "map" else None
+    if not isinstance(store, RingBuffer) or f.unit.threads or f.unit.dynptrs:
+        return False
+    if size.tag != "num" or not size.off or size.off > LARGEST or flags.tag != "num" or flags.off != 0:
+        return False
+    number = f.unit.rings.setdefault(ring.name, len(f.unit.rings))
+    f.ask(f"call i64 @reserve{number}(ptr %base, ptr %st, i64 {size.off})", changes.ASK)
+    return True
+
+
+def _ringbuf_submit(f: Function, state: State, flag: int = 0) -> bool:
+    """Of a record that surely is one, by its first byte. flag: of its header."""
+    record = state.regs[1]
+    if record.tag != "record" or record.off != 0 or f.unit.threads or f.unit.dynptrs:
+        return False
+    if state.regs[2].tag in ("none", "maybe") or record.name not in f.unit.system.maps:
+        return False
+    number = f.unit.rings.setdefault(record.name, len(f.unit.rings))
+    f.line(f"call void @commit{number}(ptr %base, ptr %st, i64 {f.read(1)}, i32 {flag})")
+    f.write(0, "0")
+    return True
+
+
+def _ringbuf_discard(f: Function, state: State) -> bool:
+    return _ringbuf_submit(f, state, DISCARD)
+
+
 def _ktime_get_ns(f: Function, state: State) -> bool:
     now = f.get("now")
     f.write(0, now)
@@ -107,6 +137,9 @@ EMITTERS: Mapping[str, Emitter] = {
     "map_update_elem": _map_update_elem,
     "map_delete_elem": _map_delete_elem,
     "ringbuf_output": _ringbuf_output,
+    "ringbuf_reserve": _ringbuf_reserve,
+    "ringbuf_submit": _ringbuf_submit,
+    "ringbuf_discard": _ringbuf_discard,
     "ktime_get_ns": _ktime_get_ns,
     "ktime_get_boot_ns": _ktime_get_ns,
     "ktime_get_tai_ns": _ktime_get_ns,

@@ -25,8 +25,8 @@ from bpfvm.emulator.native.memory import PAGE_BITS
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, STOPPED, TOO_DEEP, State
 from bpfvm.emulator.native.translate import Module, Unit, translate, unit_of
 from bpfvm.emulator.native.walk import LINE, TRAPPED, Walk, walk
+from bpfvm.emulator.portable.kinds import CALLING
 from bpfvm.emulator.portable.runtime import Runtime as Portable
-from bpfvm.emulator.portable.translate import CALLING
 from bpfvm.emulator.system import System
 from bpfvm.isa.cfg import control_flow
 from bpfvm.lang.faults import RECORD
@@ -152,6 +152,7 @@ class Runtime(Portable):
                 self.over()
             return result
         finally:
+            self._settle()
             self.system.now = state.now
             self.slot = state.slot
             self.executed = state.executed + self.budget - state.left
@@ -186,8 +187,23 @@ class Runtime(Portable):
             if found:
                 self._records.setdefault(ring.spec.name, []).extend(found)
 
+    def _settle(self) -> None:
+        """Tell Python of the records that compiled code reserved and gave back."""
+        if not self.state.changed:
+            return
+        self.state.changed = 0
+        owned = self.system.owned
+        for _, ring in self.rings:
+            ring.reload()
+            for address in [one for one in owned if ring.base < one <= ring.base + ring.size]:
+                if address not in ring.reserved:
+                    del owned[address]
+            for address in ring.reserved:
+                owned.setdefault(address, ring.owes(address))
+
     def finish(self) -> tuple[dict[str, list[bytes]], str | None]:
         """End the last run over a capture: all records that were not given yet, and what it still owns."""
+        self._settle()
         self.take_records()
         owned = self.system.finish()
         found, self._records = self._records, {}
@@ -274,7 +290,7 @@ class Runtime(Portable):
                 filled.raw = data
             self._filled_by = seed
         state = self.state
-        state.trap = state.placed = state.executed = state.pending = state.owing = 0
+        state.trap = state.placed = state.executed = state.pending = state.owing = state.changed = 0
         for number, ring in self.rings:
             self._seen[number] = ring.consumer
         state.patience, state.left = MAY_GOTO, self.budget
@@ -334,6 +350,7 @@ class Runtime(Portable):
         def guarded(_: int, *words: int) -> int:
             system.now, system.cpu = state.now, state.cpu
             try:
+                self._settle()
                 if self._walking:
                     self._adopt()
                 return call(*words) & M64
@@ -370,7 +387,7 @@ class Runtime(Portable):
         if writes:
             self.take_records()
         result = self.help(number, *given)
-        if writes:
+        if number in RINGS:
             self.state.owing = len(self.system.owned)
         if self._covered is not None and number in CALLING and self.code is not None:
             self._covered.step(self.code.program.name, self._last, here + 1)
@@ -418,7 +435,7 @@ class Runtime(Portable):
         """The object at an address; one that is alone on its pages is written to the table."""
         pointer = resolve(self.system.arena, address)
         region = pointer.region
-        if region.live and region.readable and region.kind not in ("map value", "context"):
+        if region.live and region.readable and region.kind not in ("map value", "context", "record"):
             page, end = address >> PAGE_BITS, region.base + region.size
             self._table[4 * page : 4 * page + 3] = [region.base, end, end if region.writable else 0]
             self._filled.append(page)

@@ -25,7 +25,8 @@ _WORDS = (
     "base",  # the arena's address in the host
     "locks",  # host address of the maps' locks, a line of the cache each, for threads
     "rings",  # host address of a word for each map: how far Python has taken a ring's records, see rings.py
-    "owing",  # how much a program owns that it must give back, as Python knows it after a call of a helper
+    "owing",  # how much a program owns that it must give back
+    "changed",  # 1 where code reserved or gave back records of which Python has not been told
     "record",  # guest address at which a compiled program notes its faults, of each thread its own
     "pages",  # host address of the table of pages, see runtime.py
     *(f"top{depth}" for depth in range(DEPTH)),  # the ends of the frames' stacks, as guest addresses

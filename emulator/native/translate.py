@@ -15,7 +15,7 @@ from bpfvm.emulator.native.coverage import Counters
 from bpfvm.emulator.native.function import Function
 from bpfvm.emulator.native.lru import LruChanger
 from bpfvm.emulator.native.maps import Finder
-from bpfvm.emulator.native.rings import Output
+from bpfvm.emulator.native.rings import Records
 from bpfvm.emulator.native.stack import poisoned
 from bpfvm.emulator.native.state import INDEX
 from bpfvm.emulator.native.words import DECLARATIONS
@@ -29,7 +29,7 @@ from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.ctx import Context
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
-SPIN_LOCK = HELPERS["spin_lock"].id
+SPIN_LOCK, RESERVE_DYNPTR = HELPERS["spin_lock"].id, HELPERS["ringbuf_reserve_dynptr"].id
 
 _TRAP = f"""
 define internal void @trap(ptr %st, i64 %slot, i64 %n) noinline cold {{
@@ -98,6 +98,12 @@ class Unit:
         """Loops and dominators."""
         return structure(self.graph)
 
+    @cached_property
+    def dynptrs(self) -> bool:
+        """Whether records of rings may be reserved as dynptrs, too, on this machine."""
+        every = (one for program in self.system.spec.programs.values() for one in program.insns)
+        return any(one.op.name == "call" and one.imm == RESERVE_DYNPTR for one in every)
+
     def insns_of(self, part: Part) -> Sequence[Insn]:
         """The instructions of a function."""
         blocks = self.graph.blocks
@@ -142,7 +148,7 @@ def unit_of(
     """
     fields = {one.offset: one.pointer for one in layout.fields if one.pointer} if layout else {}
     at, graph = slots(program.insns), control_flow(program.insns)
-    known = analysed(graph, program.insns, at, fields, given)
+    known = analysed(graph, program.insns, at, fields, given, system.answers)
     if known is None:
         return None
     analysis, facts = known
@@ -179,7 +185,7 @@ def translate(unit: Unit) -> Module:
     for name, number in unit.rings.items():
         ring = unit.system.maps[name]
         assert isinstance(ring, RingBuffer), "asked before"
-        text += Output(ring, number, unit.arena, list(unit.system.maps).index(name)).write()
+        text += Records(ring, number, unit.arena, list(unit.system.maps).index(name)).write()
     if unit.threads:
         text += LOCKING
     return Module("\n".join(text), tuple(entries))

@@ -9,6 +9,7 @@ know it calls a number, and accesses through a number are looked up when they ha
     ctx       into the context, `off` from its start
     packet    into or around the packet; accesses are held to its bounds when they happen
     value     into a value of map `name`, `off` from its start; "value?" where it may be null
+    record    into a record of `size` bytes that was reserved in ring `name` and not given back; "record?" likewise
     map       the map `name` itself
 """
 
@@ -23,8 +24,11 @@ from bpfvm.isa.cfg import Cfg
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind as Does
 from bpfvm.tables.helpers import BY_NAME as HELPERS
+from bpfvm.tables.helpers.row import Arg
 
-LOOKUP = HELPERS["map_lookup_elem"].id
+LOOKUP, RESERVE = HELPERS["map_lookup_elem"].id, HELPERS["ringbuf_reserve"].id
+COMMITS = (HELPERS["ringbuf_submit"].id, HELPERS["ringbuf_discard"].id)
+CALLING = frozenset(row.id for row in HELPERS.values() if Arg.FUNC in row.args)  # those that call functions back
 NEAR = M32 + 0x1_0000  # an address, and what the lengths of headers add to it
 TOPS = (0xFF, 0xFFFF, M32, NEAR, M64)  # what a number's bound is rounded up to where paths meet, so that loops settle
 ADDRESS = M32  # the largest address of the arena
@@ -39,10 +43,11 @@ class Kind:
     top: int = M64
     off: int | None = None
     name: str = ""
+    size: int = 0
 
     @property
     def is_pointer(self) -> bool:
-        return self.tag in ("stack", "ctx", "packet", "value", "value?", "map")
+        return self.tag in ("stack", "ctx", "packet", "value", "value?", "record", "record?", "map")
 
 
 NONE, MAYBE, NUMBER = Kind("none"), Kind("maybe"), Kind("num")
@@ -85,6 +90,9 @@ class Facts:
 Fields: TypeAlias = Mapping[int, str]  # offset of a context field -> what it points to, for those that do
 
 
+_NULLABLE = ({"value", "value?"}, {"record", "record?"})
+
+
 def join(a: Kind, b: Kind) -> Kind:
     """What holds on both of two paths."""
     if a == b:
@@ -92,22 +100,25 @@ def join(a: Kind, b: Kind) -> Kind:
     if "none" in (a.tag, b.tag) or "maybe" in (a.tag, b.tag):
         return MAYBE
     top = next(one for one in TOPS if max(a.top, b.top) <= one)
-    if a.name == b.name and (a.tag == b.tag or {a.tag, b.tag} == {"value", "value?"}):
-        tag = a.tag if a.tag == b.tag else "value?"
-        return Kind(tag, top, a.off if a.off == b.off else None, a.name)
+    if (a.name, a.size) == (b.name, b.size) and (a.tag == b.tag or {a.tag, b.tag} in _NULLABLE):
+        tag = a.tag if a.tag == b.tag else max(a.tag, b.tag)  # the one with a question mark
+        return Kind(tag, top, a.off if a.off == b.off else None, a.name, a.size)
     return Kind("num", top)
 
 
 class Analysis:
     """The analysis of one program. fields: of its context. track: whether stack slots are followed.
 
-    given: registers of r1 to r5 that hold numbers at the start; without any, r1 is the context.
+    given: registers of r1 to r5 that hold numbers at the start; without any, r1 is the context. answered: names of
+    helpers for which users' functions stand, whose results may be anything.
     """
 
     def __init__(
-        self, graph: Cfg, insns: Sequence[Insn], at: Sequence[int], fields: Fields, given: Iterable[int], track: bool
-    ) -> None:
+        self, graph: Cfg, insns: Sequence[Insn], at: Sequence[int], fields: Fields, given: Iterable[int], track: bool,
+        answered: Iterable[str] = (),
+    ) -> None:  # fmt: skip
         self.given = tuple(given)
+        self._answered = {HELPERS[name].id for name in answered if name in HELPERS}
         self.graph, self.insns, self.at, self.fields = graph, insns, at, fields
         self.track, self.escaped = track, False
         self._read = {0, *(call.function for call in graph.calls if call.taken)}  # functions whose results are read
@@ -174,12 +185,12 @@ class Analysis:
     @staticmethod
     def _refined(state: State, last: Insn, taken: bool) -> State:
         """Past a test for null, a pointer is none or surely one."""
-        stem = last.op.name
-        if stem not in ("jeq64_k", "jne64_k") or last.imm or state.regs[last.dst].tag != "value?":
+        stem, tag = last.op.name, state.regs[last.dst].tag
+        if stem not in ("jeq64_k", "jne64_k") or last.imm or not tag.endswith("?"):
             return state
         after = state.copy()
         is_null = taken == (stem == "jeq64_k")
-        after.regs[last.dst] = number(0) if is_null else replace(state.regs[last.dst], tag="value")
+        after.regs[last.dst] = number(0) if is_null else replace(state.regs[last.dst], tag=tag[:-1])
         return after
 
     def _note(self, block: int, state: State) -> None:
@@ -279,24 +290,43 @@ class Analysis:
         else:
             for register in ARGUMENTS:
                 self._forget(state, regs[register], 0, None)
-            named = regs[1].name if regs[1].tag == "map" else ""
-            result = (
-                Kind("value?", ADDRESS, 0, named) if insn.op.name == "call" and insn.imm == LOOKUP and named else NUMBER
-            )
+            result = self._result(regs, insn.imm) if insn.op.name == "call" else NUMBER
             if any(call.taken for call in self.graph.calls):
                 state.slots.clear()  # a callback may write anywhere in the frame that it is handed
+        if insn.op.name != "call" or insn.imm in CALLING or insn.imm in COMMITS:
+            self._end_records(state)
         regs[:6] = [result, *[NONE] * 5]
+
+    def _result(self, regs: list[Kind], helper: int) -> Kind:
+        """What a helper gives."""
+        if regs[1].tag == "map" and helper not in self._answered:
+            if helper == LOOKUP:
+                return Kind("value?", ADDRESS, 0, regs[1].name)
+            if helper == RESERVE and regs[2].tag == "num" and regs[2].off:
+                return Kind("record?", ADDRESS, 0, regs[1].name, regs[2].off)
+        return NUMBER
+
+    @staticmethod
+    def _end_records(state: State) -> None:
+        """Any record may have been given back."""
+        state.regs[:] = [_ended(kind) for kind in state.regs]
+        state.slots = {off: _ended(kind) for off, kind in state.slots.items()}
+
+
+def _ended(kind: Kind) -> Kind:
+    return up_to(kind.top) if kind.tag in ("record", "record?") else kind
 
 
 def analysed(
-    graph: Cfg, insns: Sequence[Insn], at: Sequence[int], fields: Fields, given: Iterable[int]
+    graph: Cfg, insns: Sequence[Insn], at: Sequence[int], fields: Fields, given: Iterable[int],
+    answered: Iterable[str] = (),
 ) -> tuple[Analysis, Facts] | None:  # fmt: skip
     """The analysis of a program, and what it found; None where a register may be read that was never written.
 
     Stack slots are followed unless a pointer to them gets away.
     """
     for track in (True, False):
-        analysis = Analysis(graph, insns, at, fields, given, track)
+        analysis = Analysis(graph, insns, at, fields, given, track, answered)
         facts = analysis.run()
         if not analysis.escaped:
             break
@@ -341,7 +371,7 @@ def _moved(a: Kind, b: Kind, sign: int) -> Kind:
     """A pointer plus or minus something."""
     if b.is_pointer and not a.is_pointer and sign > 0:
         a, b = b, a
-    if not a.is_pointer or b.is_pointer or a.tag in ("map", "value?"):
+    if not a.is_pointer or b.is_pointer or a.tag in ("map", "value?", "record?"):
         return NUMBER
     distance = None if b.off is None else signed(b.off, 64)
     if distance is None or a.off is None:

@@ -243,7 +243,7 @@ class Runtime:
         """The object at an address; one that is alone on its pages is remembered."""
         pointer = resolve(self.system.arena, address)
         region = pointer.region
-        if region.live and region.readable and region.kind not in ("map value", "context"):
+        if region.live and region.readable and region.kind not in ("map value", "context", "record"):
             self._pages[address >> 16] = (region.base, region.base + region.size, region.writable)
         return pointer
 

@@ -21,6 +21,8 @@ def is_sure(maps: Mapping[str, MapStore], rules: Access | None, base: Kind, off:
         return at >= -STACK and at + size <= 0
     if base.tag == "ctx":
         return rules is not None and not write and (at, size) in rules.reads and (at, size) not in rules.odd
+    if base.tag == "record":
+        return at >= 0 and at + size <= base.size
     if base.tag != "value" or not plain_values(maps, base.name, write):
         return False
     return at >= 0 and at + size <= maps[base.name].spec.value_size

@@ -25,7 +25,18 @@ from bpfvm.emulator.contexts.access import rules
 from bpfvm.emulator.interp import STACK
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.portable.expressions import VALUES, operand, test, value
-from bpfvm.emulator.portable.kinds import ARGUMENTS, LOOKUP, Analysis, Facts, Fields, Kind, State, analysed, stem_of
+from bpfvm.emulator.portable.kinds import (
+    ARGUMENTS,
+    CALLING,
+    LOOKUP,
+    Analysis,
+    Facts,
+    Fields,
+    Kind,
+    State,
+    analysed,
+    stem_of,
+)
 from bpfvm.emulator.portable.sure import is_sure
 from bpfvm.emulator.system import System
 from bpfvm.isa.cfg import Cfg, control_flow
@@ -34,7 +45,6 @@ from bpfvm.isa.insn import Insn, slots
 from bpfvm.isa.ops import Kind as Does
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.helpers import BY_NAME as HELPERS
-from bpfvm.tables.helpers.row import Arg
 
 NEST = 40  # CPython takes 100 levels of indentation
 VIEWS = {2: ("H", 1), 4: ("I", 2), 8: ("Q", 3)}  # size -> view of the arena in words, and the shift to its index
@@ -47,7 +57,6 @@ strtoul probe_read probe_read_kernel probe_read_user probe_read_str probe_read_k
 spin_unlock
 """
 STILL = frozenset(HELPERS[name].id for name in _STILL.split())  # helpers that never move the packet
-CALLING = frozenset(row.id for row in HELPERS.values() if Arg.FUNC in row.args)  # those that call functions back
 DIRECT_LOOKUPS = ("hash", "lru_hash", "percpu_hash", "lru_percpu_hash", "lpm_trie", "percpu_array")
 
 
@@ -75,7 +84,7 @@ def translate(
         return None
     at = slots(program.insns)
     graph = control_flow(program.insns)
-    known = analysed(graph, program.insns, at, fields, given)
+    known = analysed(graph, program.insns, at, fields, given, system.answers)
     if known is None:
         return None
     analysis, facts = known

@@ -18,6 +18,7 @@ from bpfvm.emulator.memory import Arena, Pointer, Region
 LARGEST = 1 << 17  # bytes of a packet that are taken
 ROOM_BEHIND = 1 << 15
 PAGE = 1 << 12  # bytes of one of the frags
+METADATA = "metadata"  # the name of its region
 
 
 class Frame:
@@ -152,7 +153,7 @@ class Frame:
 
     def _before(self) -> Region:
         size = self.start - self.meta
-        return Region("metadata", self.base + self.meta, size, "packet", self._room[self.meta : self.start])
+        return Region(METADATA, self.base + self.meta, size, "packet", self._room[self.meta : self.start])
 
     def _within(self, offset: int) -> Pointer:
         if self.meta <= offset < self.start:

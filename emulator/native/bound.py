@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from bpfvm.core.bits import mask, signed
 from bpfvm.emulator.native.loops import TAIL_CALL, Counted, counted
-from bpfvm.emulator.portable.kinds import State
-from bpfvm.emulator.portable.translate import CALLING
+from bpfvm.emulator.portable.kinds import CALLING, State
 from bpfvm.isa.ops import Kind as Does
 
 if TYPE_CHECKING:

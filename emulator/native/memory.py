@@ -210,6 +210,9 @@ def _object(f: Function, base: Kind, register: int, off: int) -> tuple[str, str]
     """The place of an access that is looked up: the address of its object, where that is known, and the offset."""
     if base.tag in ("value", "value?", "map") and base.off is not None:
         return _moved(f, register, -base.off), constant(base.off + off, 64)
+    if base.tag == "packet" and not base.name:  # what else is at the address is not the packet
+        start = f.emit("load i64, ptr %packet_start")
+        return start, f.emit(f"sub i64 {_moved(f, register, off)}, {start}")
     return f.read(register), constant(off, 64)
 
 

@@ -14,6 +14,7 @@ from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
+from bpfvm.emulator.contexts.frame import METADATA
 from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, Interpreter, poison
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.maps.ringbuf import RingBuffer
@@ -435,7 +436,8 @@ class Runtime(Portable):
         """The object at an address; one that is alone on its pages is written to the table."""
         pointer = resolve(self.system.arena, address)
         region = pointer.region
-        if region.live and region.readable and region.kind not in ("map value", "context", "record"):
+        shared = region.kind in ("map value", "context", "record") or region.name == METADATA
+        if region.live and region.readable and not shared:
             page, end = address >> PAGE_BITS, region.base + region.size
             self._table[4 * page : 4 * page + 3] = [region.base, end, end if region.writable else 0]
             self._filled.append(page)

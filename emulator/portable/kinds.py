@@ -7,7 +7,8 @@ know it calls a number, and accesses through a number are looked up when they ha
     num       a number, up to `top`; `off` where it is one known number
     stack     into the running function's frame, `off` from r10; None where not known
     ctx       into the context, `off` from its start
-    packet    into or around the packet; accesses are held to its bounds when they happen
+    packet    into or around the packet; accesses are held to its bounds when they happen. `name`: "meta" where it came
+              from the metadata in front of it
     value     into a value of map `name`, `off` from its start; "value?" where it may be null
     record    into a record of `size` bytes that was reserved in ring `name` and not given back; "record?" likewise
     map       the map `name` itself
@@ -245,7 +246,7 @@ class Analysis:
         if base.tag == "ctx" and base.off is not None and size == 4:
             pointer = self.fields.get(base.off + insn.off)
             if pointer is not None:
-                return Kind("packet", ADDRESS)
+                return Kind("packet", ADDRESS, name="meta" if pointer == "packet_meta" else "")
         if base.tag == "stack" and base.off is not None and size == 8:
             return state.slots.get(base.off + insn.off, NUMBER)
         return up_to(mask(insn.op.bits))

@@ -14,6 +14,7 @@ from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
+from bpfvm.emulator.contexts.frame import METADATA
 from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, TAIL_CALLS, Interpreter, poison, stacks_of
 from bpfvm.emulator.memory import Pointer
 from bpfvm.emulator.portable.expressions import sdiv, smod, swapped_bytes
@@ -243,7 +244,8 @@ class Runtime:
         """The object at an address; one that is alone on its pages is remembered."""
         pointer = resolve(self.system.arena, address)
         region = pointer.region
-        if region.live and region.readable and region.kind not in ("map value", "context", "record"):
+        shared = region.kind in ("map value", "context", "record") or region.name == METADATA
+        if region.live and region.readable and not shared:
             self._pages[address >> 16] = (region.base, region.base + region.size, region.writable)
         return pointer
 

@@ -6,7 +6,7 @@
         while True:
             if pc == 0:
                 a = r1 + 12               an access to the packet, held to its bounds
-                r2 = u2(M, a)[0] if p0 <= a <= p1 - 2 else LD(r1, 12, 2)
+                r2 = u2(M, a)[0] if p0 <= a <= p1 - 2 else LD(p0, r1 + 12 - p0, 2)
                 if r2 == 8:
                     n += 3; pc = 1; continue
 
@@ -288,6 +288,8 @@ class _Function:
         """The place of an access that is looked up: the address of its object, where that is known, and the offset."""
         if base.tag in ("value", "value?", "map") and base.off is not None:
             return f"{self._address(register, -base.off)}, {base.off + off}"
+        if base.tag == "packet" and not base.name:  # what else is at the address is not the packet
+            return f"p0, {self._address(register, off)} - p0"
         return f"r{register}, {off}"
 
     def _address(self, register: int, off: int) -> str:
@@ -313,7 +315,7 @@ class _Function:
         elif base.tag == "packet":
             lines.append(f"a = {address}")
             inside = "M[a]" if size == 1 else f"u{size}(M, a)[0]"
-            text = f"{inside} if p0 <= a <= p1 - {size} else LD(r{insn.src}, {insn.off}, {size})"
+            text = f"{inside} if p0 <= a <= p1 - {size} else LD({self._object(base, insn.src, insn.off)}, {size})"
         elif base.tag == "ctx" and self.context_size is None:
             lines.append(f"a = {address}")
             inside = "M[a]" if size == 1 else f"u{size}(M, a)[0]"
@@ -339,7 +341,7 @@ class _Function:
             return [
                 f"a = {address}",
                 f"if p0 <= a <= p1 - {size}: {inside}",
-                f"else: ST(r{insn.dst}, {insn.off}, {size}, {stored})",
+                f"else: ST({self._object(base, insn.dst, insn.off)}, {size}, {stored})",
             ]
         return [f"ST({self._object(base, insn.dst, insn.off)}, {size}, {stored})"]
 

@@ -14,6 +14,7 @@ from bpfvm.isa.asm import assemble
 from bpfvm.isa.ops import OPS, Kind
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.tables.helpers import HELPERS
+from tests.engines import EMULATORS
 
 MAPS = {"m": MapSpec("m", "array", 4, 8, 3)}
 LOOKUP = "r1 = map[m]\n r2 = r10\n r2 += -4\n *(u32 *)(r2 +0) = 1\n call 1\n if r0 == 0 goto out\n"
@@ -121,3 +122,15 @@ def test_every_kind_of_instruction_has_a_handler_and_every_helper_a_function() -
     inline = {Kind.ALU, Kind.JUMP, Kind.LOAD, Kind.STORE}
     assert {op.kind for op in OPS if op.name not in REFUSED} == inline | set(OTHERS)
     assert set(IMPLEMENTED) <= {row.name for row in HELPERS}
+
+
+@pytest.mark.parametrize("engine", EMULATORS)
+@pytest.mark.parametrize("found", [1 << 45, 0x1234])
+def test_what_a_users_function_finds_in_a_map_may_be_no_address(engine: str, found: int) -> None:
+    text = "*(u32 *)(r10 -4) = 0\n r1 = map[m]\n r2 = r10\n r2 += -4\n call 1\n if r0 == 0 goto out\n"
+    code = tuple(assemble(text + "r1 = *(u64 *)(r0 +0)\n out: r0 = 2\n exit"))
+    spec = ObjectSpec({"p": ProgramSpec("p", "xdp", "xdp", code)}, {"m": MapSpec("m", "array", 4, 8, 1)})
+    with Emulator(engine, answers={"map_lookup_elem": lambda table, key: found}).load(spec, "p", {}) as loaded:
+        result = loaded.run(Input(packet=bytes(64)))
+    assert result.fault is not None
+    assert (result.fault.kind, result.fault.insn) == ("access", 7)

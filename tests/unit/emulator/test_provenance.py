@@ -171,6 +171,28 @@ def test_memory_before_a_packet_that_has_none(name: str) -> None:
         assert (result.fault, result.r0) == (None, 3)
 
 
+@pytest.mark.parametrize("engine", EMULATORS)
+@pytest.mark.parametrize(
+    "access", ["*(u16 *)(r2 {at:+}) = 7", "r3 = *(u8 *)(r2 {at:+})", "lock *(u64 *)(r2 {at:+}) += r2"]
+)
+def test_the_packet_begins_behind_its_metadata(engine: str, access: str) -> None:
+    """Which has a pointer of its own."""
+    packet = "packet-8, packet is 64 bytes"
+    for field, at, words in ((8, 0, None), (8, -8, "metadata-8"), (0, 0, None), (0, -8, packet)):
+        meta = "r4 = *(u32 *)(r1 +8)\n r3 = *(u8 *)(r4 +1)\n"
+        by = 4 if field else at - 4
+        moved = f"r2 = *(u32 *)(r1 +{field})\n r2 += {by}\n"
+        text = f"{meta} {moved} {access.format(at=at - by)}\n r0 = 2\n exit"
+        spec = ObjectSpec({"p": ProgramSpec("p", "xdp", "xdp", tuple(assemble(text)))}, {})
+        with Emulator(engine).load(spec, "p", {}) as loaded:
+            found = loaded.run(Input(packet=bytes(64), fields={"data_meta": 16})).fault
+        if words is None:
+            assert found is None
+        else:
+            assert found is not None
+            assert (found.insn, engine != "interp" or words in found.message) == (4, True)
+
+
 def test_a_stack_stands_where_it_does_also_for_a_run_by_the_reference_tier() -> None:
     """Compiled code takes no number in r6 at the start, so that the reference tier runs it, on the same stacks."""
     code = tuple(assemble("*(u64 *)(r1 +0) = r10\n *(u64 *)(r1 +8) = r6\n r0 = 0\n exit"))

@@ -379,7 +379,7 @@ def _moved(a: Kind, b: Kind, sign: int) -> Kind:
         if a.tag == "packet":
             return replace(a, top=M64 if sign < 0 or a.top + b.top > M64 else a.top + b.top)
         return replace(a, off=None, top=M64)
-    top = M64 if sign * distance < 0 else min(a.top + distance, M64)
+    top = M64 if sign * distance < 0 else min(a.top + sign * distance, M64)
     return replace(a, off=a.off + sign * distance, top=top)
 
 

@@ -11,7 +11,7 @@ from bpfvm.core.bits import M64, mask
 from bpfvm.core.machine import Input, Result
 from bpfvm.emulator import INTERP, PORTABLE, Emulator
 from bpfvm.emulator.portable import expressions, runtime
-from bpfvm.emulator.portable.kinds import NUMBER, Analysis, Kind, State, number, up_to
+from bpfvm.emulator.portable.kinds import ADDRESS, NUMBER, Analysis, Kind, State, number, up_to
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.cfg import control_flow
 from bpfvm.isa.insn import Insn, insn
@@ -56,6 +56,18 @@ def test_every_operation_is_the_tables(op: Op) -> None:
             assert want <= after.top, f"{op.name} {a:#x}, {b:#x}: {want:#x} is over {after.top:#x}"
             compared += 1
     assert compared >= 200
+
+
+@pytest.mark.parametrize("name", ["add64", "sub64"])
+@pytest.mark.parametrize("tag", ["stack", "ctx", "packet", "value", "value?", "record", "record?", "map"])
+def test_no_pointer_is_over_its_bound(tag: str, name: str) -> None:
+    """Which addresses are not masked by: compiled code would leave the emulated memory."""
+    moves = [(insn(f"{name}_x", 1, 2), right, b) for b in EDGES for right in known(b)]
+    moves += [(insn(f"{name}_k", 1, imm=imm), NUMBER, imm & M64) for imm in IMMEDIATES]
+    for (one, right, b), address, off in itertools.product(moves, (0, 1 << 20, ADDRESS), (0, 8, None)):
+        after = _after(one, Kind(tag, ADDRESS, off), right)
+        moved = (address + b if name == "add64" else address - b) & M64
+        assert moved <= after.top, f"{address:#x} {name} {b:#x}: {moved:#x} is over {after.top:#x}"
 
 
 def _after(one: Insn, left: Kind, right: Kind) -> Kind:

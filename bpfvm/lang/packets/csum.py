@@ -11,8 +11,8 @@ _WORD = 0xFFFF
 def csum_fold(total: int) -> int:
     """The checksum of bytes whose 16-bit words add up to `total`, which is less than 2**32."""
     total = (total & _WORD) + (total >> 16)
-    total = (total & _WORD) + (total >> 16)
-    return total ^ _WORD
+    # The second carry cannot carry again; a mask behind it is what shows that 16 bits hold the sum.
+    return (total + (total >> 16) & _WORD) ^ _WORD
 
 
 def csum_replace(csum: int, old: int, new: int) -> int:

@@ -53,6 +53,20 @@ def test_a_header_with_options_is_the_sum_of_its_words(data: bytes, length: int)
         assert runs.run(frame).value == whole(words)
 
 
+def test_a_checksum_fits_its_field() -> None:
+    """A store of one was warned of (W115)."""
+
+    @bpf.xdp
+    def translated(ctx: Any) -> int:
+        ip = pkt.ip
+        ip.csum = csum_replace32(ip.csum, ip.dst, 0x7F000001)
+        ip.udp.csum = csum_replace(ip.udp.csum, ip.udp.dport, 53)
+        pkt.ip.csum = ip_csum(pkt.ip)
+        return csum_fold(ip.src)
+
+    assert not list(translated.compiled.warnings)
+
+
 def test_loops_of_sums_are_no_work_for_a_verifier() -> None:
     """Six sums in a loop were 35,311 instructions when the sum's loop began at the header's first word."""
 

@@ -151,6 +151,8 @@ def _inside(f: Function, base: Kind, register: int, off: int, size: int, address
     if base.tag == "ctx":
         return NEVER if f.unit.context_size is not None or write else _between(f, address, size, *BOUNDS[2:])
     if base.tag == "packet":
+        if base.name:  # metadata, which ends before the packet
+            return SURE if f.unit.safe else NEVER
         return SURE if f.unit.safe else _between(f, address, size, *BOUNDS[:2])
     if f.unit.safe:
         return _beside_context(f, base, address, size, write)
@@ -210,8 +212,10 @@ def _object(f: Function, base: Kind, register: int, off: int) -> tuple[str, str]
     """The place of an access that is looked up: the address of its object, where that is known, and the offset."""
     if base.tag in ("value", "value?", "map") and base.off is not None:
         return _moved(f, register, -base.off), constant(base.off + off, 64)
-    if base.tag == "packet" and not base.name:  # what else is at the address is not the packet
+    if base.tag == "packet":  # what else is at the address is not the packet, or the metadata that ends before it
         start = f.emit("load i64, ptr %packet_start")
+        if base.name:
+            start = f.emit(f"add i64 {start}, -1")
         return start, f.emit(f"sub i64 {_moved(f, register, off)}, {start}")
     return f.read(register), constant(off, 64)
 

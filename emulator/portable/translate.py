@@ -288,8 +288,9 @@ class _Function:
         """The place of an access that is looked up: the address of its object, where that is known, and the offset."""
         if base.tag in ("value", "value?", "map") and base.off is not None:
             return f"{self._address(register, -base.off)}, {base.off + off}"
-        if base.tag == "packet" and not base.name:  # what else is at the address is not the packet
-            return f"p0, {self._address(register, off)} - p0"
+        if base.tag == "packet":  # what else is at the address is not the packet, or the metadata that ends before it
+            start = "p0 - 1" if base.name else "p0"
+            return f"{start}, {self._address(register, off)} - ({start})"
         return f"r{register}, {off}"
 
     def _address(self, register: int, off: int) -> str:
@@ -312,7 +313,7 @@ class _Function:
         lines = []
         if self._is_sure(base, insn.off, size, write=False):
             text = self._word(base, insn.src, insn.off, size) or f"u{size}(M, {address})[0]"
-        elif base.tag == "packet":
+        elif base.tag == "packet" and not base.name:
             lines.append(f"a = {address}")
             inside = "M[a]" if size == 1 else f"u{size}(M, a)[0]"
             text = f"{inside} if p0 <= a <= p1 - {size} else LD({self._object(base, insn.src, insn.off)}, {size})"
@@ -336,7 +337,7 @@ class _Function:
         if self._is_sure(base, insn.off, size, write=True):
             word = self._word(base, insn.dst, insn.off, size)
             return [f"{word} = {stored}" if word else f"w{size}(M, {address}, {stored})"]
-        if base.tag == "packet":
+        if base.tag == "packet" and not base.name:
             inside = f"M[a] = {stored}" if size == 1 else f"w{size}(M, a, {stored})"
             return [
                 f"a = {address}",

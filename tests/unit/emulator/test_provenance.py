@@ -178,7 +178,13 @@ def test_memory_before_a_packet_that_has_none(name: str) -> None:
 def test_the_packet_begins_behind_its_metadata(engine: str, access: str) -> None:
     """Which has a pointer of its own."""
     packet = "packet-8, packet is 64 bytes"
-    for field, at, words in ((8, 0, None), (8, -8, "metadata-8"), (0, 0, None), (0, -8, packet)):
+    for field, at, words in (
+        (8, 0, None),
+        (8, -8, "metadata-8"),
+        (8, 16, "metadata+16"),
+        (0, 0, None),
+        (0, -8, packet),
+    ):
         meta = "r4 = *(u32 *)(r1 +8)\n r3 = *(u8 *)(r4 +1)\n"
         by = 4 if field else at - 4
         moved = f"r2 = *(u32 *)(r1 +{field})\n r2 += {by}\n"

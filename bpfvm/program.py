@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpfvm.core.amounts import octets
@@ -305,6 +306,8 @@ class Program:
     ) -> Input:  # fmt: skip
         """The machine's input for one packet, for the arguments of a function of scalars, for a context, or for an
         event that the program traces."""
+        if not isinstance(ctx, Mapping | None):
+            raise UsageError(f"{self.name}: ctx={ctx!r:.80}: the context's fields are given as {{name: number}}")
         more = by_address(self.name, memory) if memory else {}
         plain = self.type.layer is not None or all(isinstance(one, int | Pointer) for one in given)
         if args is not None or ret is not None or task is not None or not plain:
@@ -401,9 +404,9 @@ class Program:
 
     def _bytes(self, given: Any, what: str) -> bytes:
         try:
-            if not isinstance(given, int):
+            if not isinstance(given, int | PurePath):  # bytes() of a path are its name
                 return bytes(given)
-        except TypeError:
+        except (TypeError, ValueError):  # ValueError: a list with a number above 255
             pass
         raise UsageError(f"{self.name} takes {what}, something that bytes() accepts, not {given!r}")
 
@@ -475,6 +478,8 @@ def session(
     """
     from bpfvm.run.running import Running
 
+    if not isinstance(program, Program):
+        raise UsageError(f"a session is of a program, of a decorated function or an object, not of {program!r:.80}")
     return Running(program.session(engine, maps, helpers, cpus), program.input, seed)
 
 

@@ -238,9 +238,9 @@ def show_map(name: str, spec: MapSpec, entries: list[dict[str, Any]]) -> None:
     by_index = spec.type in ("array", "percpu_array")
     shown = [entry for entry in entries if _matters(entry["value"])] if by_index else entries
     hidden = len(entries) - len(shown)
-    click.echo(
-        f"{name} ({spec.type}, {spec.max_entries} entries{f'; {hidden} that are 0 not shown' if hidden else ''})"
-    )
+    size = f"{spec.max_entries} entr{'y' if spec.max_entries == 1 else 'ies'}"
+    verb = "is" if hidden == 1 else "are"
+    click.echo(f"{name} ({spec.type}, {size}{f'; {hidden} that {verb} 0 not shown' if hidden else ''})")
     for entry in shown:
         click.echo(f"  {_text(entry['key']):>14} {_text(entry['value']):>8}")
 

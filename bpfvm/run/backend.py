@@ -130,6 +130,8 @@ def configured(
     """The same engine with helpers of the user's, so many CPUs, registers of another architecture."""
     from bpfvm.emulator import Emulator
 
+    if not isinstance(helpers, Mapping):
+        raise UsageError(f"helpers={helpers!r:.80}: functions for helpers are given as {{name: function}}")
     if not isinstance(backend, Emulator):
         if helpers:
             raise Unavailable(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
 from bpfvm.obj.values.typed_map import TypedMap
 from bpfvm.run.outcome import Outcome
@@ -55,6 +56,10 @@ class Running:
 
         Raises Unavailable, UsageError.
         """
+        for name, number in (("seed", self.seed), ("clock", self.clock), ("cpu", self.cpu)):
+            if not hasattr(type(number), "__index__"):
+                unit = " of nanoseconds" if name == "clock" else ""
+                raise UsageError(f"{self.name}: {name} is {number!r}, and must be a whole number{unit}")
         made = self._input(given, ctx, regs, memory, args, ret, task)
         made = replace(made, seed=self.seed, clock=self.clock, cpu=self.cpu)
         self.last = self._session.outcome(made)

@@ -183,9 +183,8 @@ class Session:
         system, kernel_map = getattr(self._loaded, "system", None), getattr(self._loaded, "map", None)
         if system is not None:
             if name not in system.maps:
-                raise UsageError(
-                    f"the program does not use a map {name!r}; its maps are {', '.join(system.maps) or 'none'}"
-                )
+                used = ", ".join(self.spec.visible_maps(self.program.name)) or "none"
+                raise UsageError(f"the program does not use a map {name!r}; its maps are {used}")
             return MapView(system, name, self.spec.btf, self.spec.endian)
         if kernel_map is None:
             raise Unavailable(f"engine {self.engine} shows maps as a whole: use maps()")
@@ -205,9 +204,12 @@ class Session:
 
 
 def _given_maps(spec: ObjectSpec, maps: Mapping[str, Contents]) -> dict[str, Entries]:
+    if not isinstance(maps, Mapping):
+        raise UsageError(f"maps={maps!r:.80}: the contents of maps are given as {{name: contents}}")
     given = {}
     for name, contents in maps.items():
         if name not in spec.maps:
-            raise UsageError(f"there is no map {name!r}; the maps are {', '.join(spec.maps) or 'none'}")
+            shown = [one.name for one in spec.maps.values() if not one.hidden]
+            raise UsageError(f"there is no map {name!r}; the maps are {', '.join(shown) or 'none'}")
         given[name] = encode_entries(spec.maps[name], spec.btf, contents, spec.endian)
     return given

@@ -154,6 +154,8 @@ class ContextBuilder:
             at, size = place
             row = self._access.layout.field(name.partition("[")[0])
             bits = row.bits if row is not None and row.size == size else 8 * size
+            if not isinstance(value, int):
+                raise UsageError(f"{layout}.{name} is a number, not {value!r}")
             if not 0 <= value < 1 << bits:
                 raise UsageError(f"{layout}.{name} = {value} does not fit its {bits} bits")
             self._region.data[at : at + size] = value.to_bytes(size, "little")

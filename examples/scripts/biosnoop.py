@@ -8,7 +8,7 @@ TIME(s)      COMM           PID    DISK      T SECTOR     BYTES   LAT(ms)
 $ bpfvm trace --timeline examples/scripts/biosnoop.py --object examples/c/biosnoop.o
 events: took=1500000 sector=2048 bytes=8192 kind=0 pid=7 comm=cat disk=sda
 events: took=5900000 sector=4096 bytes=512 kind=1 pid=30 comm=kworker/u4:1 disk=sda
-.rodata (array, 1 entries; 2 that are 0 not shown)
+.rodata (array, 1 entry; 2 that are 0 not shown)
 issued (hash, 10240 entries)
 events: 0 events were lost
 """

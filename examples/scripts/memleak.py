@@ -21,7 +21,7 @@ $ bpfvm trace --timeline examples/scripts/memleak.py examples/memleak.py 2 2
         main
 
 $ bpfvm trace --timeline examples/scripts/memleak.py --object examples/c/memleak.o
-.rodata (array, 1 entries; 1 that are 0 not shown)
+.rodata (array, 1 entry; 1 that is 0 not shown)
 sizes (hash, 10240 entries)
 allocations (hash, 1000000 entries)
             8192 {"size": 50, "stack": 6361}

@@ -12,7 +12,7 @@ $ bpfvm trace --timeline examples/scripts/offcputime.py examples/offcputime.py -
 bash;main;read+0x1c;do_nanosleep+0x6e;schedule+0x2a 6000
 
 $ bpfvm trace --timeline examples/scripts/offcputime.py --object examples/c/offcputime.o
-.rodata (array, 1 entries; 1 that are 0 not shown)
+.rodata (array, 1 entry; 1 that is 0 not shown)
 start (hash, 10240 entries)
                0  7000000
 counts (hash, 10240 entries)

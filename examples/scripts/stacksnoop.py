@@ -22,7 +22,7 @@ TIME(s)            FUNCTION
 $ bpfvm trace --timeline examples/scripts/stacksnoop.py --object examples/c/stacksnoop.o
 events: pid=7 cpu=0 stack=5238 comm=sync
 events: pid=9 cpu=1 stack=-14 comm=dd
-.rodata (array, 1 entries; 1 that are 0 not shown)
+.rodata (array, 1 entry; 1 that is 0 not shown)
 events: 0 events were lost
 """
 

@@ -14,7 +14,7 @@ $ bpfvm trace --timeline examples/scripts/strlen_count.py --object examples/c/st
 events: pid=7 text=PATH=/bin
 events: pid=9 text=
 events: pid=7 text=ls
-.rodata (array, 1 entries; 1 that are 0 not shown)
+.rodata (array, 1 entry; 1 that is 0 not shown)
 events: 0 events were lost
 """
 

@@ -9,7 +9,7 @@ $ bpfvm trace --timeline examples/scripts/task_switch.py examples/task_switch.py
 task_switch[7 -> 9] = 1
 
 $ bpfvm trace --timeline examples/scripts/task_switch.py --object examples/c/task_switch.o
-.rodata (array, 1 entries; 1 that are 0 not shown)
+.rodata (array, 1 entry; 1 that is 0 not shown)
 counts (hash, 10240 entries)
   {"prev": 7, "next": 9}        1
   {"prev": 0, "next": 7}        2

@@ -24,7 +24,7 @@ events: took=10000000 tx=2048 rx=0 pid=44 saddr=0 daddr=0 lport=40001 dport=443 
 events: took=149000000 tx=1025 rx=20480 pid=44 saddr=2130706433 daddr=2130706434 lport=40000 dport=80 comm=curl
 events: took=150000000 tx=20480 rx=1025 pid=50 saddr=2130706434 daddr=2130706433 lport=80 dport=40000 comm=nginx
 sessions (hash, 10240 entries)
-.rodata (array, 1 entries; 1 that are 0 not shown)
+.rodata (array, 1 entry; 1 that is 0 not shown)
 events: 0 events were lost
 """
 

@@ -72,13 +72,55 @@ def test_functions_of_scalars() -> None:
     assert type(scaled.cpython(1, 1).value) is int
 
 
+def any_(given: object) -> Any:
+    """Input of another type than the signature says."""
+    return given
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
         (lambda: lengths.emulate(), UsageError, "lengths takes one packet, got 0 arguments"),
         (lambda: lengths.emulate(5), UsageError, "takes a packet, something that bytes() accepts, not 5"),
         (lambda: lengths.emulate("text"), UsageError, "something that bytes() accepts, not 'text'"),
-        (lambda: lengths.emulate(FRAME, maps={"other": {}}), UsageError, "there is no map 'other'"),
+        (lambda: lengths.emulate([300]), UsageError, "something that bytes() accepts, not [300]"),
+        (lambda: lengths.emulate(Path("a.pcap")), UsageError, "something that bytes() accepts, not "),
+        (
+            lambda: lengths.emulate(FRAME, maps={"other": {}}),
+            UsageError,
+            "there is no map 'other'; the maps are seen_lengths",
+        ),
+        (
+            lambda: lengths.check(FRAME, maps={"other": {}}),
+            UsageError,
+            "there is no map 'other'; the maps are seen_lengths",
+        ),
+        (
+            lambda: lengths.emulate(FRAME, maps=any_([1])),
+            UsageError,
+            "maps=[1]: the contents of maps are given as {name: ",
+        ),
+        (
+            lambda: lengths.emulate(FRAME, ctx=any_([1])),
+            UsageError,
+            "ctx=[1]: the context's fields are given as {name: ",
+        ),
+        (
+            lambda: lengths.emulate(FRAME, ctx=any_({"ingress_ifindex": "lo"})),
+            UsageError,
+            "xdp_md.ingress_ifindex is a number, not 'lo'",
+        ),
+        (
+            lambda: lengths.emulate(FRAME, helpers=any_([1])),
+            UsageError,
+            "helpers=[1]: functions for helpers are given as",
+        ),
+        (
+            lambda: bpfvm.session(any_("prog.o")),
+            UsageError,
+            "a session is of a program, of a decorated function or an ",
+        ),
+        (lambda: bpfvm.session(lengths).map("other"), UsageError, "a map 'other'; its maps are seen_lengths"),
         (lambda: lengths.emulate(FRAME, engine="fast"), UsageError, "there is no engine 'fast'"),
         (lambda: scaled.emulate(1), UsageError, "scaled takes (a: u32, b: u64), got 1 arguments"),
         (lambda: scaled.emulate(1, 2.5), UsageError, "b takes an integer, not 2.5"),
@@ -91,6 +133,14 @@ def test_functions_of_scalars() -> None:
 def test_refusals_say_what_to_do(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         call()
+
+
+@pytest.mark.parametrize(("name", "given"), [("clock", "1s"), ("clock", 2.5), ("seed", None), ("cpu", "0")])
+def test_what_a_session_is_set_to_is_a_number(name: str, given: Any) -> None:
+    with bpfvm.session(lengths) as runs:
+        setattr(runs, name, given)
+        with pytest.raises(UsageError, match=re.escape(f"lengths: {name} is {given!r}, and must be a whole number")):
+            runs.run(FRAME)
 
 
 def test_the_kernel_says_why_it_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

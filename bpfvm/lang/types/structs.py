@@ -107,8 +107,11 @@ class StructView(View):
 
     __slots__ = ()
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, *given: Any, **fields: Any) -> None:
         kind: Any = type(self)
+        if given:
+            names = ", ".join(f"{name}=..." for name in kind.__members__)
+            raise TypeError(f"{kind.__name__} takes its fields by name: {kind.__name__}({names})")
         object.__setattr__(self, "_bpf", (bytearray(kind.__image__), 0, False))
         for name, value in fields.items():
             if name not in kind.__members__:
@@ -119,6 +122,9 @@ class StructView(View):
         if type(other) is not type(self):
             if isinstance(other, type(self)):  # an event, which compares itself
                 return NotImplemented
+            if isinstance(other, Mapping):  # as an outcome's maps show structs
+                names = type(self).__members__  # type: ignore[attr-defined]
+                return other.keys() == names.keys() and all(_alike(getattr(self, one), other[one]) for one in names)
             raise TypeError(f"{type(self).__name__} is compared with {type(other).__name__}")
         mine, theirs = bytes(self), bytes(other)
         return all(mine[at : at + size] == theirs[at : at + size] for at, size in runs(type(self)))
@@ -130,6 +136,13 @@ class StructView(View):
     def __repr__(self) -> str:
         kind: Any = type(self)
         return f"{kind.__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in kind.__members__)})"
+
+
+def _alike(field: Any, shown: Any) -> bool:
+    """Whether a field holds what an outcome's maps show of it: a list, in keys a tuple, of an array."""
+    if isinstance(shown, list | tuple) and hasattr(field, "__iter__"):
+        return len(field) == len(shown) and all(map(_alike, field, shown))
+    return bool(field == shown)
 
 
 def runs(kind: Any) -> Iterator[tuple[int, int]]:

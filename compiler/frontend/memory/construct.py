@@ -72,8 +72,11 @@ def _struct(
 ) -> Value:  # fmt: skip
     name = kind.__name__
     if values:
+        fields = ", ".join(
+            f"{one}={ast.unparse(given)}" for one, given in zip(kind.__members__, node.args, strict=False)
+        )
         return f.error("E013", f"`{name}` takes its fields by name", values[0][1], why="CPython would raise TypeError",
-                       help=f"{name}({next(iter(kind.__members__))}=...)")  # fmt: skip
+                       help=f"{name}({fields})")  # fmt: skip
     return struct(f, node, kind, named, new(f, kind, node))
 
 

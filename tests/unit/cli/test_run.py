@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from bpfvm.cli import status
+from bpfvm.cli.report import show_map
 from bpfvm.obj.captures.pcap import write_capture
+from bpfvm.obj.model import MapSpec
 from examples.traffic import frames
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -140,3 +142,11 @@ def test_a_machine_fault_is_status_1(capture: str, tmp_path: Path, capsys: Captu
     assert document["faults"][0]["message"] == "access: read of 4 bytes at packet+4000, packet is 60 bytes"
     assert document["faults"][0]["insn"] == 1
     assert document["actions"] == {}
+
+
+def test_one_entry_is_one(capsys: Captured) -> None:
+    show_map("total", MapSpec("total", "array", 4, 8, 1), [{"key": 0, "value": 0}])
+    show_map("pairs", MapSpec("pairs", "array", 4, 8, 2), [{"key": 0, "value": 0}, {"key": 1, "value": 5}])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "total (array, 1 entry; 1 that is 0 not shown)"
+    assert lines[1] == "pairs (array, 2 entries; 1 that is 0 not shown)"

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpfvm import UsageError, be16, be32, bits, char, s8, s16, s32, s64, struct, u8, u16, u32, u64
+from bpfvm.obj.values.contents import frozen
 
 C_TYPES = {u8: ctypes.c_uint8, u16: ctypes.c_uint16, u32: ctypes.c_uint32, u64: ctypes.c_uint64,
            s8: ctypes.c_int8, s16: ctypes.c_int16, s32: ctypes.c_int32, s64: ctypes.c_int64}  # fmt: skip
@@ -250,3 +251,20 @@ def test_what_is_no_struct_says_so(make: Any, message: str) -> None:
     with pytest.raises(UsageError) as raised:
         make()
     assert message in str(raised.value)
+
+
+def test_a_struct_is_what_maps_show_of_it() -> None:
+    """In tests: outcome.maps["events"][key] == Event(...), Event(...) in list(outcome.maps["by_event"])."""
+    event = Event(ts=7, port=80, comm="sh")
+    shown = {"ts": 7, "port": 80, "comm": "sh", "addr": [127, 0, 0, 1], "flags": 3, "kind": 2, "short": 0, "ok": False,
+             "inner": {"a": 0, "b": 5}, "rows": [[0, 0]] * 3}  # fmt: skip
+    assert shown == event
+    assert event == frozen(shown)
+    for other in ({**shown, "port": 81}, {**shown, "addr": [127, 0, 0]}, {**shown, "more": 0}, {"ts": 7}):
+        assert event != other
+
+
+def test_fields_are_given_by_name() -> None:
+    made: Any = Inner
+    with pytest.raises(TypeError, match=r"Inner takes its fields by name: Inner\(a=\.\.\., b=\.\.\.\)"):
+        made(1, 2)

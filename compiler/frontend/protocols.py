@@ -19,7 +19,17 @@ from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.packets import views
 from bpfvm.compiler.frontend.pointers import context, reads
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import ContextArray, ContextValue, Dynptr, MapValue, Nullable, Pointer, Value, View
+from bpfvm.compiler.frontend.types import (
+    ContextArray,
+    ContextValue,
+    Dynptr,
+    MapValue,
+    Maybe,
+    Nullable,
+    Pointer,
+    Value,
+    View,
+)
 
 Bind = Callable[[Value], None]
 Statements = Callable[[Sequence[ast.stmt]], None]
@@ -110,4 +120,6 @@ PROTOCOLS: Mapping[type, Protocol] = {
 
 def of(value: Value) -> Protocol:
     """The row of a value's class; one without a column where it has none."""
+    if isinstance(value, Maybe) and value.pointer is not None:
+        return PROTOCOLS[Nullable]
     return PROTOCOLS.get(type(value), _NONE)

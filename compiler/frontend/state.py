@@ -94,7 +94,7 @@ class State:
             return value
         there = self.known(value.there)
         if there.constant is not None:
-            return self.known(value.number) if there.constant else NOTHING
+            return value.found(self.known(value.number)) if there.constant else NOTHING
         return value
 
     def learn(self, number: Number, range: Interval) -> None:

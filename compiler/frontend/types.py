@@ -99,14 +99,22 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class Maybe:
-    """A number or None. there: a bool, whether it is a number. number: which, where it is one."""
+    """A number or None, or a pointer or None. there: a bool, whether it is one. number: which, where it is one.
+
+    pointer: of a pointer, all but its `number`.
+    """
 
     there: Number
     number: Number
+    pointer: Pointer | None = None
+
+    def found(self, number: Number) -> Number | Pointer:
+        """What it is where it is not None. number: `number` with what is known of it."""
+        return number if self.pointer is None else replace(self.pointer, number=number)
 
     @property
     def described(self) -> str:
-        return f"{self.number.described} or None"
+        return f"{self.found(self.number).described} or None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -495,6 +503,8 @@ def part(one: Binding, nothing: Number) -> tuple[Number, Number]:
     """Whether there is a number, and which; `nothing` for None."""
     if isinstance(one, Maybe):
         return one.there, one.number
+    if isinstance(one, Pointer):
+        return constant(1, BOOLEAN), one.number
     return (constant(1, BOOLEAN), one) if isinstance(one, Number) else (constant(0, BOOLEAN), nothing)
 
 

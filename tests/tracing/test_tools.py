@@ -7,7 +7,7 @@ import pytest
 from bpfvm import bpf, vmlinux
 from bpfvm.timeline import Task, Timeline
 from tests.shipped_examples import example
-from tests.tracing import parents
+from tests.tracing import openings, parents
 
 INIT = Task(1, "systemd")
 IDLE = Task(0, "swapper/0")
@@ -176,3 +176,10 @@ def test_what_is_not_asked_for_is_not_there(monkeypatch: pytest.MonkeyPatch) -> 
     assert everything == ("beer write:1", "beer write:0", "bread write:1", "beers write:1")
     assert stored == ("beer write:1", "bread write:1", "beers write:1")
     assert one == ("beer write:1",)
+
+
+def test_texts_are_kept_by_their_addresses_until_the_call_returns() -> None:
+    script = Timeline(openings, task=BASH)
+    script.at(0, "openat", filename="/etc/passwd", ret=3, took="1us")
+    script.at(5, "syscall_exit:openat", ret=-2, by=Task(9, "cat"))  # it began before the tool did
+    assert [(one.ret, str(one.path)) for one in script.check().events["opened"]] == [(3, "/etc/passwd")]

@@ -152,7 +152,7 @@ def _filled(one: Any, made: Mapping[int, Number | Reference | Nullable]) -> Any:
         case Tuple():
             return Tuple(tuple(_filled(item, made) for item in one.items))
         case Maybe():
-            return Maybe(_filled(one.there, made), _filled(one.number, made))
+            return replace(one, there=_filled(one.there, made), number=_filled(one.number, made))
         case View(moved=_Phi()):
             return replace(one, moved=_filled(one.moved, made))
         case Pointer(number=_Phi()):
@@ -207,7 +207,7 @@ def _meet(column: Sequence[Binding]) -> Any:
     tuples = [one for one in column if isinstance(one, Tuple)]
     if len(tuples) == len(column) and len({len(one.items) for one in tuples}) == 1:
         return _meet_tuples(tuples)
-    if all(isinstance(one, Number | Nothing | Maybe) for one in column):
+    if _is_optional(column):
         return _meet_optional(column)
     return next((one for one in column if isinstance(one, Conflict)), None) or _conflict(column)
 
@@ -255,13 +255,27 @@ def _meet_tuples(tuples: Sequence[Tuple]) -> Any:
     return wrong if wrong is not None else Tuple(tuple(items))
 
 
+def _is_optional(column: Sequence[Binding]) -> bool:
+    """Whether they are numbers on some ways and None on others, or pointers to one place and None."""
+    there = _there(column)
+    pointers = [one for one in there if isinstance(one, Pointer)]
+    if pointers:
+        return len(pointers) == len(there) and len({(one.place, one.trusted) for one in pointers}) == 1
+    return all(isinstance(one, Number) for one in there)
+
+
+def _there(column: Sequence[Binding]) -> list[Binding]:
+    """What there is on the ways on which it is not None."""
+    return [one.found(one.number) if isinstance(one, Maybe) else one for one in column if not isinstance(one, Nothing)]
+
+
 def _meet_optional(column: Sequence[Binding]) -> Any:
-    """Numbers on some ways, None on others."""
-    numbers = [one.number if isinstance(one, Maybe) else one for one in column if isinstance(one, Number | Maybe)]
-    nothing = placeholder(numbers)
+    """Numbers or pointers on some ways, None on others."""
+    found = _there(column)
+    nothing = placeholder([part(one, constant(0))[1] for one in found])
     parts = [part(one, nothing) for one in column]
     there, number = (_meet_numbers(column) for column in zip(*parts, strict=True))
-    return Maybe(there, number)
+    return Maybe(there, number, next((one for one in found if isinstance(one, Pointer)), None))
 
 
 def _conflict(column: Sequence[Binding]) -> Conflict:

@@ -83,7 +83,7 @@ def open(f: Translation, guesses: Mapping[str, Guess]) -> Heads:
         elif isinstance(binding, Pointer) and isinstance(before, Pointer) and binding != before:
             carried.append(Carried(name, None))
             names[name] = replace(binding, number=Number(INT, U64, f.builder.param(block, Word(U64))))
-        elif isinstance(binding, Maybe):
+        elif isinstance(binding, Maybe) and binding.pointer is None:
             names[name] = _optional_head(f, block, carried, name, (binding, guess))
         else:
             names[name] = binding

@@ -370,9 +370,9 @@ def _number(
 def _is_optional(*bindings: Binding) -> bool:
     """Whether they are numbers on some turns, and None on others."""
     numbers = sum(isinstance(one, Number) for one in bindings)
-    return all(isinstance(one, Number | Nothing | Maybe) for one in bindings) and (
-        any(isinstance(one, Maybe) for one in bindings) or 0 < numbers < len(bindings)
-    )
+    return all(
+        isinstance(one, Number | Nothing) or (isinstance(one, Maybe) and not one.pointer) for one in bindings
+    ) and (any(isinstance(one, Maybe) for one in bindings) or 0 < numbers < len(bindings))
 
 
 def _optional(before: Binding, after: Binding, guess: Guess, round: int) -> Guess:

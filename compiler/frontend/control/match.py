@@ -98,7 +98,7 @@ def _value(f: Translation, pattern: ast.MatchValue, subject: Value, node: ast.ex
     wanted = value(f, pattern.value)
     if isinstance(wanted, Bad):
         return compare.unknown(f)
-    if isinstance(subject, Reference | Pointer):
+    if isinstance(subject, Reference | Pointer) or (isinstance(subject, Maybe) and subject.pointer is not None):
         whole = ast.copy_location(ast.Compare(node, [ast.Eq()], [pattern.value]), pattern)
         return compare.compare(f, whole, ast.Eq(), (subject, node), (wanted, pattern.value))
     if isinstance(subject, Maybe) and isinstance(wanted, Number):

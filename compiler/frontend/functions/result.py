@@ -79,7 +79,7 @@ def leave(f: Translation, node: ast.AST, given: Value | None, place: ast.expr | 
             f.ret(f.number(0))
         case None | Nothing():
             _nothing(f, node)
-        case Maybe():
+        case Maybe(pointer=None):
             assert place is not None, "a value has a node"
             there, none = compare.truth(f, f.state.known(given.there), place)
             flow.enter(f, there)

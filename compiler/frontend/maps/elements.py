@@ -19,6 +19,7 @@ from bpfvm.compiler.ir.types import Ptr
 from bpfvm.lang.maps import NOEXIST, Array, Hashed, Keyed, LpmTrie, Nested, ObjectStorage
 from bpfvm.lang.types.interval import Interval
 from bpfvm.lang.types.layout import Element, Layout, size_of
+from bpfvm.lang.types.pointers import PointerType
 from bpfvm.lang.types.scalars import Storage
 from bpfvm.tables.helpers import allowed
 from bpfvm.tables.maps import BY_NAME
@@ -415,7 +416,7 @@ def put(f: Translation, one: Asked, value: Value, source: ast.AST, flags: int = 
 
 def _is_plain(kind: Storage) -> bool:
     """Whether a word's low bytes are the number as it is stored."""
-    return not kind.is_big and kind.range.hi > 1
+    return not kind.is_big and kind.range.hi > 1 and not isinstance(kind, PointerType)
 
 
 def placed(
@@ -427,6 +428,10 @@ def placed(
     assert isinstance(node, ast.expr), "a value comes from an expression"
     if isinstance(value, Bad):
         return None
+    if isinstance(kind, PointerType):
+        at = Reference(kind, "stack", f.stack(f"value for {owner.name}", kind.size, node))  # type: ignore[arg-type]
+        place.write(f, Place(at, kind, "the element"), value, source)
+        return at.base
     if isinstance(kind, Storage):
         if not isinstance(value, Number):
             access.wrong(f, kind, value, node, "the element")

@@ -17,6 +17,7 @@ from bpfvm.compiler.frontend.types import (
     INT,
     MODULAR,
     Bad,
+    Maybe,
     Nullable,
     Number,
     Pointer,
@@ -202,7 +203,7 @@ def assign(f: Translation, to: Reference, value: Value, node: ast.expr, what: st
 
 def wrong(f: Translation, kind: Any, value: Value, node: ast.expr, what: str) -> None:
     """E020: a value of another type than the place takes."""
-    if isinstance(value, Nullable):
+    if isinstance(value, Maybe | Nullable):
         f.may_be_none(node, value)
         return
     if is_bytes(kind):

@@ -22,7 +22,7 @@ def check(f: Translation, annotation: ast.expr, value: Value, node: ast.expr, na
     if known and isinstance(value, Reference):
         _reference(f, hint, value, node, f"{name}: {f.quoted(annotation)}")
         return
-    if not known or not isinstance(value, Number | Maybe | Nothing):
+    if not known or not isinstance(value, Number | Maybe | Nothing) or (isinstance(value, Maybe) and value.pointer):
         return
     claim = f"{name}: {f.quoted(annotation)}"
     whole, optional = _without_none(hint)

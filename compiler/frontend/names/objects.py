@@ -90,7 +90,7 @@ def is_instance(f: Translation, node: ast.Call, values: Values, nodes: Nodes) ->
         text = f"`isinstance` takes a type or a tuple of them, and `{f.quoted(nodes[1])}` is {values[1].described}"
         return f.error("E022", text, nodes[1], help=f"isinstance({f.quoted(nodes[0])}, u64)")
     if isinstance(values[0], Maybe) and not isinstance_of(type(None), wanted):
-        inner = is_instance(f, node, [values[0].number, values[1]], nodes)
+        inner = is_instance(f, node, [values[0].found(values[0].number), values[1]], nodes)
         known = inner.constant if isinstance(inner, Number) else None
         return inner if known is None else values[0].there if known else constant(0, BOOLEAN)
     classes = classes_of(values[0])

@@ -101,10 +101,13 @@ def _of_nullable(f: Translation, value: Nullable, node: ast.expr) -> Branches:
 
 
 def _some(f: Translation, value: Maybe, node: ast.expr) -> Branches:
-    """A number that is not 0, where there is one."""
+    """A number that is not 0, or a pointer that is not null, where there is one."""
     there, none = truth(f, f.state.known(value.there), node)
     number = value.number
     flow.enter(f, there)
+    if value.pointer is not None:
+        holds, null = truth(f, value.found(number), node)
+        return holds, [*none, *null]
     if 0 in f.state.known(number).range:
         f.warn(
             "W111",
@@ -139,7 +142,7 @@ def compare(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, rig
     if isinstance(op, ast.Is | ast.IsNot):
         return _identity(f, isinstance(op, ast.Is), left, right)
     for value, place in (left, right):
-        if isinstance(value, Nullable):
+        if isinstance(value, Nullable) or (isinstance(value, Maybe) and value.pointer is not None):
             f.may_be_none(place, value)
             return unknown(f)
     if isinstance(a, Pointer) or isinstance(b, Pointer):

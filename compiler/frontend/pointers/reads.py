@@ -14,7 +14,19 @@ from bpfvm.compiler.frontend.numbers import compare
 from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.pointers import probe
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, INT, Bad, Callee, Number, Pointer, Reference, Static, Value
+from bpfvm.compiler.frontend.types import (
+    BAD,
+    INT,
+    Bad,
+    Callee,
+    Maybe,
+    Nullable,
+    Number,
+    Pointer,
+    Reference,
+    Static,
+    Value,
+)
 from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M64, signed
 from bpfvm.core.errors import BpfvmError
@@ -290,6 +302,9 @@ def store(f: Translation, to: Reference, kind: PointerType, value: Value, node: 
     """Store a pointer into a field or an element."""
     if isinstance(value, Pointer) and value.kind.__space__ == kind.__space__:
         access.put_word(f, to, probe.address(f, value), kind.size)
+        return
+    if isinstance(value, Maybe | Nullable):
+        f.may_be_none(node, value)
         return
     f.error(
         "E020",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bpfvm import bpf, vmlinux
+from bpfvm import UsageError, bpf, vmlinux
 from bpfvm.timeline import Task, Timeline
 from tests.shipped_examples import example
 from tests.tracing import openings, parents
@@ -183,3 +183,12 @@ def test_texts_are_kept_by_their_addresses_until_the_call_returns() -> None:
     script.at(0, "openat", filename="/etc/passwd", ret=3, took="1us")
     script.at(5, "syscall_exit:openat", ret=-2, by=Task(9, "cat"))  # it began before the tool did
     assert [(one.ret, str(one.path)) for one in script.check().events["opened"]] == [(3, "/etc/passwd")]
+
+
+def test_system_calls_by_the_names_of_their_tracepoints() -> None:
+    script = Timeline(openings)
+    script.at(0, "syscalls:sys_enter_openat", filename="/etc/passwd")
+    script.at(5, "tracepoint:syscalls:sys_exit_openat", ret=-2)
+    assert [(one.ret, str(one.path)) for one in script.run().events["opened"]] == [(-2, "/etc/passwd")]
+    with pytest.raises(UsageError, match="no program is attached to 'syscalls:sys_enter_open'"):
+        script.at(6, "syscalls:sys_enter_open", filename="/etc/passwd")

@@ -10,6 +10,7 @@ import click
 
 from bpfvm.cli.report import show_map
 from bpfvm.lang.types.layout import View
+from bpfvm.lang.types.pointers import Pointer
 from bpfvm.lang.types.structs import StructType
 from bpfvm.lang.userspace.values import Chars
 from bpfvm.obj.model import MapSpec
@@ -60,6 +61,8 @@ def plain_of(value: Any) -> Any:
             return {name: plain_of(getattr(value, name)) for name in kind.__members__}
     if isinstance(value, Chars):
         return str(value)
+    if isinstance(value, Pointer):
+        return value.addr
     if isinstance(value, list | tuple) and not hasattr(value, "_asdict"):
         return [plain_of(one) for one in value]
     if hasattr(value, "_asdict"):

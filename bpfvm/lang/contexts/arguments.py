@@ -122,6 +122,17 @@ def declared(callee: Callee, hook: Hook) -> Arguments | None:
     return _by_name(callee, hook, alone, _of_fields) if hook.type == "tracepoint" else None
 
 
+def misnamed(hook: Hook, name: str) -> Problem | None:
+    """Why a lone parameter is the context, and no argument of what the program is for. None where that has none."""
+    if hook.type not in (*_BTF, "raw_tracepoint"):
+        return None
+    try:
+        known = next(_of_btf(hook), None)
+    except (Unavailable, UsageError) as error:
+        return Problem(name, str(error))
+    return None if known is None else _unknown(name, known)
+
+
 def words(hook: Hook, found: Arguments) -> dict[int, tuple[str, Any]]:
     """Name and type of what a program takes each word of its context for, or each register of a function's: what
     another kernel may have otherwise. By the word's number, or the argument's."""
@@ -347,11 +358,20 @@ def _proto(hook: Hook, name: str) -> FuncProto:
         what = "tracepoint" if _is_event(hook) else "function"
         known = types.find(Typedef, f"btf_trace_{name}") if _is_event(hook) else None
         text = "names no arguments of it" if known is not None else f"has no {what} {name!r}"
-        raise UsageError(f"the kernel's BTF {text}{KERNEL.hint}")
+        raise UsageError(
+            f"the kernel's BTF {text}{KERNEL.hint}{_near(name) if _is_event(hook) and known is None else ''}"
+        )
     of_function: Any = types[number]
     proto: Any = types[of_function.type]
     assert isinstance(proto, FuncProto), "a function has a prototype"
     return proto
+
+
+def _near(name: str) -> str:
+    """Tracepoints whose names are like one that there is not."""
+    start = "btf_trace_"
+    near = difflib.get_close_matches(name, [one.removeprefix(start) for one in KERNEL.types.beginning(start)], 3)
+    return f"; did you mean {', '.join(near)}?" if near else ""
 
 
 def _is_event(hook: Hook) -> bool:

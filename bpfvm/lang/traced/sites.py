@@ -43,7 +43,12 @@ class Site:
         return [f"{self.kind}:{one}" for one in self.targets]
 
     def target(self, event: str) -> str | None:
-        """The target that an event means: "sched_switch", "tp_btf:sched_switch". None where it means another."""
+        """The target that an event means: "sched_switch", "tp_btf:sched_switch", of system calls also the tracepoint,
+        "syscalls:sys_enter_openat". None where it means another."""
+        start = next((f"syscalls:{start}" for start, kind in _SYSCALLS if kind == self.kind), "")
+        event = event.removeprefix("tracepoint:") if start in event else event
+        if start and event.startswith(start):
+            event = event.removeprefix(start)
         kind, colon, rest = event.partition(":")
         wanted = rest if colon and kind in FAMILIES else event
         if wanted is rest and kind != self.kind:

@@ -25,6 +25,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.compiler.ir.types import Ptr
+from bpfvm.lang.contexts.arguments import misnamed
 from bpfvm.lang.contexts.sockets import POINTERS
 from bpfvm.lang.types.interval import Interval, of_bits
 from bpfvm.tables.ctx import CONTEXTS, Context, CtxField
@@ -111,7 +112,11 @@ def _structure(f: Translation, node: ast.Attribute) -> Context | None:
     if name is not None:
         return CONTEXTS[name]
     text = f"the context of a {f.hook.type} program has no fields, so no `{node.attr}`"
-    f.error("E037", text, f.last_name(node), help="annotate it with a struct that lies there: def f(ctx: Args):")
+    why = misnamed(f.hook, node.value.id) if isinstance(node.value, ast.Name) else None
+    if why is None:
+        f.error("E037", text, f.last_name(node), help="annotate it with a struct that lies there: def f(ctx: Args):")
+    else:
+        f.error("E037", text, f.last_name(node), why=f"`{why.name}` is the context: {why.text}", help=why.help)
     return None
 
 

@@ -200,6 +200,33 @@ def test_an_object_on_a_script(engine: str, tmp_path: Path) -> None:
         assert text in said
 
 
+POINTERS = """
+from bpfvm import Hash, Ring, UserPtr, bpf, char, struct, u32
+
+@struct
+class Opened:
+    where: UserPtr[char]
+
+names = Hash(u32, UserPtr[char])
+opened = Ring(Opened, 4096)
+
+@bpf.syscall("openat")
+def openat(filename: UserPtr[char]):
+    names[1] = filename
+    opened.submit(Opened(where=filename))
+"""
+
+
+def test_pointers_are_numbers(tmp_path: Path) -> None:
+    (tmp_path / "tracer.py").write_text(POINTERS)
+    (tmp_path / "script.py").write_text("def script(timeline):\n    timeline.at(0, 'openat', filename=0x1000)\n")
+    told, said, code = trace("--json", "--timeline", str(tmp_path / "script.py"), str(tmp_path / "tracer.py"))
+    assert (said, code) == ("", 0)
+    event, last = [json.loads(line) for line in told.splitlines()]
+    assert event == {"map": "opened", "event": {"where": 0x1000}}
+    assert last["maps"] == {"names": [{"key": 1, "value": 0x1000}]}
+
+
 def test_an_object_that_no_script_is_for(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
     _, said, code = trace("--timeline", str(tmp_path / "script.py"), "--object", "tests/objects/xdp_count.o")

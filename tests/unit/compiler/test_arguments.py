@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bpfvm import Program, UsageError, bpf
+from bpfvm import Program, UsageError, bpf, vmlinux
 from bpfvm.core.diag import CompileError
 from bpfvm.lang.contexts import usdt
 from bpfvm.lang.contexts.formats import of_syscall, of_text
@@ -143,6 +143,27 @@ def _fails(program: Program) -> list[str]:
 def test_what_has_no_meaning(decorate: Any, function: Any, words: str) -> None:
     found = _fails(decorate(function))
     assert any(words in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    ("target", "function", "why", "help"),
+    [
+        ("sched_swich", lambda prev: prev.pid, "the kernel's BTF has no tracepoint 'sched_swich'", ""),
+        ("sched_switch", lambda prv: prv.pid, "there is no argument or field 'prv'", "did you mean prev?"),
+    ],
+)
+def test_what_a_lone_parameter_was_meant_to_be(target: str, function: Any, why: str, help: str) -> None:
+    name = function.__code__.co_varnames[0]
+    with kernel_btf.in_use():
+        (found,) = bpf.tp_btf(target)(function).diagnose()
+    assert (found.code, found.help) == ("E037", help)
+    assert found.why.startswith(f"`{name}` is the context: {why}")
+
+
+def test_tracepoints_of_like_names_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vmlinux._kernel, "path", vmlinux.SHIPPED)
+    (found,) = bpf.tp_btf("sched_swich")(lambda prev, next: 0).diagnose()
+    assert "; did you mean sched_switch" in found.message
 
 
 def test_seven_arguments() -> None:

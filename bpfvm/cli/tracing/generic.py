@@ -166,7 +166,10 @@ def event_type(spec: ObjectSpec, name: str, types: Mapping[str, str]) -> Callabl
             shape = shape_of(btf, number, size, spec.endian)
             return lambda data: to_json(shape.show(data[:size])) if len(data) - size in range(8) else data.hex()
         if asked:
-            raise UsageError(f"--event: the object's BTF has no struct {asked!r}")
+            raise UsageError(
+                f"--event: the object's BTF has no struct {asked!r}; clang notes those that a global names: "
+                f"const struct {asked.removeprefix('struct ')} *unused __attribute__((unused));"
+            )
     return bytes.hex
 
 

@@ -16,6 +16,7 @@ from bpfvm.obj.captures.capture import open_capture
 from bpfvm.run.replay import Replay
 
 if TYPE_CHECKING:
+    from bpfvm.timeline import Timeline
     from bpfvm.timeline.scripted import Scripted
 
 _AFTER = 10.0  # seconds behind the last packet after which a tool that sleeps is ended
@@ -47,7 +48,15 @@ def scripted(path: str, engine: str) -> Iterator[None]:
         raise LoadError(f"{failed_at(file, error)}: {type(error).__name__}: {error}") from None
     if not callable(script):
         raise LoadError(f"{path}: a script defines script(timeline), which adds events to the timeline")
-    space = Scripted(script, engine)
+
+    def told(timeline: Timeline) -> None:
+        try:
+            script(timeline)
+        except Exception as error:
+            text = str(error) if isinstance(error, BpfvmError) else f"{type(error).__name__}: {error}"
+            raise LoadError(f"{failed_at(file, error)}: {text}") from None
+
+    space = Scripted(told, engine)
     with userspace.instead(space), _time_of(space):
         yield
 

@@ -17,6 +17,7 @@ from typing import Any
 from bpfvm.cli.target import failed_at
 from bpfvm.core.errors import BpfvmError, LoadError, UsageError
 from bpfvm.lang import userspace
+from bpfvm.program import Program
 
 
 def run(path: str, arguments: Sequence[str], verbose: bool) -> int:
@@ -31,8 +32,10 @@ def run(path: str, arguments: Sequence[str], verbose: bool) -> int:
     sys.path.insert(0, str(file.resolve().parent))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # who reads a pipe sees lines as they come
+    begun: list[None] = []
     try:
-        runpy.run_path(str(file.resolve()), run_name="__main__")
+        with userspace.told(lambda: begun.append(None)):
+            made = runpy.run_path(str(file.resolve()), run_name="__main__")
     except UsageError as error:  # of a declaration, which does not know its line
         raise UsageError(f"{failed_at(file, error)}: {error}") from None
     except (BpfvmError, BrokenPipeError):
@@ -45,6 +48,12 @@ def run(path: str, arguments: Sequence[str], verbose: bool) -> int:
         if verbose:
             traceback.print_exc()
         raise BpfvmError(f"{failed_at(file, error)}: {type(error).__name__}: {error}") from None
+    names = [name for name, one in made.items() if isinstance(one, Program)]
+    if names and not begun:
+        sys.stderr.write(
+            f"bpfvm: {path} attached none of its programs: write `with bpf.attach({', '.join(names)}):` and what is "
+            'done with their maps under `if __name__ == "__main__":`, or use --json\n'
+        )
     return 0
 
 

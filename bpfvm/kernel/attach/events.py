@@ -53,7 +53,8 @@ def sample(place: Place, event: str, *, pid: int | None, cpu: int | None, period
     if name not in SAMPLED:
         raise UsageError(f"{place.name}: there is no event {event!r}; events are {', '.join(SAMPLED)}")
     if bool(period) == bool(frequency):
-        raise UsageError(f"{place.name}: say how often: period=1_000_000 (events) or frequency=99 (a second), not both")
+        both = ", not both" if period else ""
+        raise UsageError(f"{place.name}: say how often: period=1_000_000 (events) or frequency=99 (a second){both}")
     kind, config = SAMPLED[name]
     cpus = [cpu] if cpu is not None else [-1] if pid is not None else _cpus()
     with ExitStack() as opened:

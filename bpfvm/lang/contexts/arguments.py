@@ -44,6 +44,9 @@ _REGISTERS = 6  # arguments that are passed in registers (System V AMD64 psABI 3
 _BTF = ("tracing", "lsm")
 _TRAMPOLINES = ("trace_fentry", "trace_fexit", "modify_return")  # whose context is a function's arguments
 _RETURNS = ("trace_fexit", "modify_return")
+_OF_ALL = ("args", "ctx", "event", "record")  # what a lone parameter is called that stands for all fields of an event
+_TYPO = 0.8  # how like a field's name one is that was meant to be it
+
 BUFFER = 512  # bytes of a context that is given by fields
 
 
@@ -239,6 +242,8 @@ def _by_name(callee: Callee, hook: Hook, alone: str | None, places: Any) -> Argu
         )
         return None if alone is not None else Arguments(problems=(Problem("", text),))
     if alone is not None and alone not in known[0]:
+        if hook.type == "tracepoint" and alone not in _OF_ALL and difflib.get_close_matches(alone, known[0], 1, _TYPO):
+            return Arguments(problems=(_unknown(alone, known[0]),))
         return _whole(hook, alone, known) if hook.type == "tracepoint" else None
     problems: list[Problem] = []
     params: list[Argument] = []

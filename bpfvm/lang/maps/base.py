@@ -56,7 +56,12 @@ class Map:
     @property
     def called(self) -> str:
         """Its name in messages."""
-        return self.name or "?"
+        return self.name or f"{type(self).__name__}({', '.join(self._kinds)})"
+
+    @property
+    def _kinds(self) -> list[str]:
+        kinds = (self.key, self.value, getattr(self, "event", None))
+        return [one.__name__ for one in kinds if one is not None]
 
     def no_room(self, name: str) -> str:
         """What a MapError says of a store that finds no room."""
@@ -72,8 +77,7 @@ class Map:
         return ()
 
     def __repr__(self) -> str:
-        kinds = [one.__name__ for one in (self.key, self.value) if one is not None]
-        return f"{type(self).__name__}({', '.join([*kinds, str(self.max_entries)])}, name={self.name!r})"
+        return f"{type(self).__name__}({', '.join([*self._kinds, str(self.max_entries)])}, name={self.name!r})"
 
     def __iter__(self) -> Any:
         raise UsageError(f"map {self.called}: {type(self).__name__} is not iterated inside a program")

@@ -27,6 +27,7 @@ from bpfvm.compiler.frontend.types import (
 )
 from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M64, S32_MAX, S32_MIN, signed
+from bpfvm.lang.helpers.callables import Comm, Reading
 from bpfvm.lang.types.arrays import ArrayType, is_bytes
 from bpfvm.lang.types.interval import BOOL, of_bits
 from bpfvm.lang.types.layout import Layout, leaves, size_of
@@ -206,7 +207,9 @@ def wrong(f: Translation, kind: Any, value: Value, node: ast.expr, what: str) ->
     if isinstance(value, Maybe | Nullable):
         f.may_be_none(node, value)
         return
-    if is_bytes(kind):
+    if isinstance(value, Static) and isinstance(value.object, Comm | Reading):
+        text = f"call it: {f.quoted(node)}()"
+    elif is_bytes(kind):
         text = 'store bytes: b"..." or another array of bytes'
     elif isinstance(kind, ArrayType):
         text = f"store an array of the same type: {kind.__name__}(...)"

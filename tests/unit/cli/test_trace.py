@@ -131,7 +131,8 @@ def test_verbose_shows_the_traceback(capture: str, tmp_path: Path) -> None:
     [
         ("", "a script defines script(timeline)"),
         ("1 / 0\n", "script.py:1: ZeroDivisionError"),
-        ("def script(t):\n    t.at(0, 'nothing')\n", "no program is attached to 'nothing'"),
+        ("def script(t):\n    t.at(0, 'nothing')\n", "script.py:2: no program is attached to 'nothing'"),
+        ("def script(t):\n    1 / 0\n", "script.py:2: ZeroDivisionError"),
     ],
 )
 def test_scripts_that_are_wrong(tmp_path: Path, script: str, said: str) -> None:
@@ -198,6 +199,13 @@ def test_an_object_on_a_script(engine: str, tmp_path: Path) -> None:
         _, said, code = trace(*words, *wrong)
         assert code == 2
         assert text in said
+
+
+def test_a_tool_that_attaches_nothing_says_so(capture: str, tmp_path: Path) -> None:
+    (tmp_path / "half.py").write_text(TOOL.partition("if __name__")[0])
+    _, said, code = trace("--packet", capture, str(tmp_path / "half.py"))
+    assert code == 0
+    assert "half.py attached none of its programs: write `with bpf.attach(watch):`" in said
 
 
 POINTERS = """

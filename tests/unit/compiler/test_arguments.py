@@ -136,6 +136,7 @@ def _fails(program: Program) -> list[str]:
         (bpf.tp_btf("sched_swich"), lambda prev, next: 0, "the kernel's BTF has no tracepoint 'sched_swich'"),
         (bpf.syscall("openat"), lambda file, flags: 0, "there is no argument or field 'file'"),
         (bpf.tracepoint("sched:nothing"), lambda a, b: 0, "nothing tells the fields of the tracepoint sched:nothing"),
+        (bpf.tracepoint("sched:sched_switch"), lambda next_pd: 0, "there is no argument or field 'next_pd'"),
         (bpf.usdt(f"{programs.SHOP}:shop:lost"), lambda a, b: 0, "shop has no USDT probe shop:lost"),
         (bpf.usdt(f"{programs.SHOP}:shop:sale"), lambda a, b, c: 0, "parameter c: the probe has 2 arguments"),
     ],

@@ -34,8 +34,8 @@ def test_outside_of_a_run_maps_and_packets_say_so() -> None:
         (lambda: Hash(u32, u8[4], default=0), "a default is a number"),
         (lambda: Array(u64, 0), "max_entries must be from 1"),
         (lambda: Array(u64, 1 << 32), "max_entries must be from 1"),
-        (lambda: len(Array(u64, 4)), "has a meaning only while"),
-        (lambda: iter(Hash(u32, u64)), "has a meaning only while"),
+        (lambda: len(Array(u64, 4)), r"map Array\(u32, u64\) has a meaning only while"),
+        (lambda: iter(Hash(u32, u64)), r"map Hash\(u32, u64\) has a meaning only while"),
         (lambda: iter(Queue(u64, 4)), "not iterated"),
     ],
 )

@@ -16,6 +16,7 @@ from bpfvm.kernel.sys import Fd, switched_off
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.sections import of_section
 
+_NUMBERS = ("pid", "cpu", "period", "frequency", "cookie", "priority")  # options that are
 _MULTI = ("trace_kprobe_multi", "trace_kprobe_session", "trace_uprobe_multi", "trace_uprobe_session")
 
 
@@ -64,18 +65,22 @@ def _syscalls(place: Place, target: str, *, returns: bool | None, cookie: int) -
 
 def _user_probes(place: Place, target: Any, *, pid: int | None, returns: bool | None, cookie: int) -> Link:
     back = place.section.returns if returns is None else returns
-    _check_process(place, pid)
     return _at_places(place, [targets.functions(place.name, one, pid) for one in _each(target)], pid, back, cookie)
 
 
 def _declared_probes(place: Place, target: Any, *, pid: int | None, cookie: int) -> Link:
-    _check_process(place, pid)
     return _at_places(place, [targets.probes(place.name, one, pid) for one in _each(target)], pid, False, cookie)
 
 
-def _check_process(place: Place, pid: int | None) -> None:
+def _check_numbers(program: str, options: Mapping[str, Any]) -> None:
+    """UsageError for what the kernel would take for another number: a text, which is given by its address."""
+    name = next((name for name in _NUMBERS if not isinstance(options.get(name), int | None)), None)
+    if name is not None:
+        kind = type(options[name]).__name__
+        raise UsageError(f"{program}: {name}={options[name]!r}: it is a whole number, not a {kind}")
+    pid = options.get("pid")
     if pid is not None and pid <= 0:
-        raise UsageError(f"{place.name}: pid={pid}: a process has a number above 0; None is for all")
+        raise UsageError(f"{program}: pid={pid}: a process has a number above 0; None is for all")
 
 
 def _at_places(
@@ -150,6 +155,7 @@ def attach(program: ProgramSpec, fd: Fd, target: Any = None, **options: Any) -> 
     if unknown:
         known = ", ".join(kind.options) or "none"
         raise UsageError(f"{program.name}: attaching to a {kind.name} has no option {min(unknown)!r}; it has {known}")
+    _check_numbers(program.name, options)
     found = target if kind.optional else place.wanted(target, kind.target)
     try:
         return kind.make(place, found, **{**kind.options, **options})

@@ -134,7 +134,7 @@ def wait(seconds: float | None = None) -> bool:
     here = space()
     if here is None:
         raise UsageError("bpf.wait() waits while something is attached: put it into `with bpf.attach(...):`")
-    if seconds is not None and not seconds >= 0:
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
         raise UsageError(f"bpf.wait({seconds!r}): it is a number of seconds, 0 or more, or None to wait for Ctrl-C")
     end = None if seconds is None else here.clock() + round(seconds * _NANO)
     with Ending() as ending:

@@ -26,7 +26,7 @@ def refuse(f: Translation, found: Arguments, node: ast.FunctionDef | ast.Lambda,
     for one in found.problems:
         place = next((arg for arg in node.args.args if arg.arg == one.name), None)
         shown: ast.AST | Span = head if place is None else place.annotation or place
-        f.error("E014", one.text, shown, help=one.help or f"def {f.frame.function.__name__}():")
+        f.error("E014", one.text, shown, help=one.help)
 
 
 def bind(f: Translation, found: Arguments, used: frozenset[str], node: ast.AST) -> None:

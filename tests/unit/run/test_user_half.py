@@ -241,6 +241,8 @@ def test_what_cannot_be_is_told(tmp_path: Path) -> None:
     with replay(tmp_path), watch.attach():
         with pytest.raises(UsageError, match=r"bpf.wait\(-1\): it is a number of seconds"):
             bpf.wait(-1)
+        with pytest.raises(UsageError, match=r"bpf.wait\('5'\): it is a number of seconds"):
+            bpf.wait("5")
         with pytest.raises(UsageError, match="a capture is for one program at a time"):
             watch.attach()
     with pytest.raises(UsageError, match="takes programs"):

@@ -107,14 +107,25 @@ def arguments(program: Program) -> SearchStrategy[tuple[Any, ...]]:
 
 
 def map_states(declared: Map, most: int = 8) -> SearchStrategy[dict[Any, Any]]:
-    """Contents of a map before a run, for `maps={name: contents}`: up to `most` keys with their values."""
+    """Contents of a map before a run, for `maps={name: contents}`: up to `most` keys with their values.
+    Those of each CPU are of one CPU; queues and stacks have numbers for keys."""
     st = _st()
+    if not isinstance(declared, Map) or declared.value is None:
+        raise UsageError(f"map_states() takes a declared map that holds values, not {declared!r:.80}")
+    held = values(declared.value)
+    if "percpu" in declared.type:
+        held = held.map(lambda one: [one])
+    if declared.key is None:
+        found: SearchStrategy[dict[Any, Any]] = st.lists(held, max_size=min(most, declared.max_entries)).map(
+            lambda made: dict(enumerate(made))
+        )
+        return found
     keys = values(declared.key)
-    if declared.type == "array":
+    if declared.type in ("array", "percpu_array"):
         last = declared.max_entries - 1
         keys = st.sampled_from(edges(Interval(0, last))) | st.integers(0, last)
     size = min(most, declared.max_entries)
-    found: SearchStrategy[dict[Any, Any]] = st.dictionaries(keys, values(declared.value), max_size=size)
+    found = st.dictionaries(keys, held, max_size=size)
     return found
 
 

@@ -18,8 +18,23 @@ from typing import Any, TypeAlias, cast
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries
 from bpfvm.obj.btf.table import POINTER_SIZE, Btf
-from bpfvm.obj.btf.types import Array, Enum, Enum64, Float, Int, Member, Ptr, Struct, Type, Typedef, Union
+from bpfvm.obj.btf.types import (
+    Array,
+    DataSec,
+    Enum,
+    Enum64,
+    Float,
+    Int,
+    Member,
+    Ptr,
+    Struct,
+    Type,
+    Typedef,
+    Union,
+    Var,
+)  # fmt: skip
 from bpfvm.obj.model import MapSpec
+from bpfvm.obj.values.networks import trie_key
 from bpfvm.obj.values.shapes import BitField, Field, Number, Order, Raw, Real, Record, Row, Shape, Text, Truth
 from bpfvm.tables.maps import BY_NAME
 
@@ -113,6 +128,9 @@ def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str
         return TypedContents(Number(4, False, cast("Order", endian)), Raw(0), messages)
     key = shape_of(btf, spec.key_type, spec.key_size, endian)
     value = shape_of(btf, spec.value_type, spec.value_size, endian)
+    if not spec.key_size:
+        values = ((at, value.show(data)) for at, (_, data) in enumerate(entries) if isinstance(data, bytes))
+        return TypedContents(Number(4, False, cast("Order", endian)), value, values)
     if holds_names(spec):
         named = ((name, bytes(data).decode()) for name, data in entries if isinstance(data, bytes))
         return TypedContents(key, value, ((frozen(key.show(name)), text) for name, text in named))
@@ -123,16 +141,26 @@ def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str
 
 
 def encode_entries(spec: MapSpec, btf: Btf | None, contents: Contents, endian: str) -> Entries:
-    """Bytes of typed contents. LoadError that names map, entry and member for what does not fit."""
+    """Bytes of typed contents: of a data section also values of its variables by name, of a trie also networks.
+    LoadError that names map, entry and member for what does not fit, UsageError for what is no network."""
     if spec.type == _MESSAGES:
         messages = contents.values() if isinstance(contents, Mapping) else contents
         return [(b"", message_of(spec.name, one)) for one in messages]
     key = shape_of(btf, spec.key_type, spec.key_size, endian)
     value = shape_of(btf, spec.value_type, spec.value_size, endian)
+    if not spec.key_size:
+        return [
+            (b"", value.parse(one, f"map {spec.name}[{at}]")) for at, one in enumerate(_queued(spec.name, contents))
+        ]
+    section = section_shape(spec, btf, endian)
+    if section is not None and isinstance(contents, Mapping) and any(map(_is_name, contents)):
+        return [(bytes(spec.key_size), _of_variables(spec, section, contents))]
     row = BY_NAME.get(spec.type)
     entries: Entries = []
     for name, one in _pairs(spec.name, contents):
         where = f"map {spec.name}[{to_json(name)!r}]"
+        if spec.type == "lpm_trie":
+            name = trie_key(name, spec, key, cast("Order", endian))
         if holds_names(spec):
             if not isinstance(one, str):
                 raise LoadError(f"{where}: a {spec.type} holds names, and {one!r} is none")
@@ -146,6 +174,23 @@ def encode_entries(spec: MapSpec, btf: Btf | None, contents: Contents, endian: s
         else:
             entries.append((key.parse(name, f"{where} key"), value.parse(one, where)))
     return entries
+
+
+def _is_name(key: Any) -> bool:
+    """Whether it is a variable's, and not a key in hex."""
+    return isinstance(key, str) and not key[:1].isdigit()
+
+
+def _of_variables(spec: MapSpec, section: Record, contents: Mapping[Any, Any]) -> bytes:
+    """A data section as it is loaded, with these values of variables."""
+    data = bytearray(spec.initial or bytes(spec.value_size))
+    fields = {one.name: one for one in section.members if isinstance(one, Field)}
+    for name, value in contents.items():
+        if name not in fields:
+            raise LoadError(f"map {spec.name} has no variable {name!r}; it has {', '.join(fields)}")
+        one = fields[name]
+        data[one.offset : one.offset + one.shape.size] = one.shape.parse(value, f"map {spec.name}[{name!r}]")
+    return bytes(data)
 
 
 def message_of(name: str, one: Any) -> bytes:
@@ -163,6 +208,15 @@ def _pairs(name: str, contents: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(contents, list | tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in contents):
         return contents
     raise UsageError(f"map {name}: its contents are {{key: value}} or pairs of them, not {type(contents).__name__}")
+
+
+def _queued(name: str, contents: Any) -> Iterable[Any]:
+    """The values of a map without keys."""
+    if isinstance(contents, Mapping):
+        return contents.values()
+    if isinstance(contents, list | tuple):
+        return [one[1] if isinstance(one, tuple) and len(one) == 2 and one[0] == b"" else one for one in contents]
+    raise UsageError(f"map {name}: its contents are a list, in the order in which it is pushed, not {contents!r:.80}")
 
 
 def holds_names(spec: MapSpec) -> bool:
@@ -211,6 +265,21 @@ def shape_of(btf: Btf | None, kind: int, size: int, endian: str) -> Shape:
     except LoadError:
         return Raw(size)  # a type without an end or a size: its bytes are all that is known
     return shape if shape.size == size else Raw(size)
+
+
+def section_shape(spec: MapSpec, btf: Btf | None, endian: str) -> Record | None:
+    """A data section as a struct of its variables; None of other maps, and without BTF."""
+    if btf is None or not spec.value_type or not isinstance(btf[spec.value_type], DataSec):
+        return None
+    fields = []
+    for place in cast("DataSec", btf[spec.value_type]).vars:
+        one = btf[place.type]
+        if isinstance(one, Var) and place.offset + place.size <= spec.value_size:
+            fields.append(Field(one.name, place.offset, shape_of(btf, one.type, place.size, endian)))
+    names = tuple(one.name for one in fields)
+    if not fields or len(set(names)) != len(names):
+        return None
+    return Record(spec.value_size, fields, names, False, sum(one.cost for one in fields))
 
 
 class _Shapes:

@@ -17,20 +17,18 @@ pairs.
 from __future__ import annotations
 
 import errno
-import ipaddress
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
-from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
 from bpfvm.obj.btf.table import Btf
-from bpfvm.obj.btf.types import DataSec, Var
 from bpfvm.obj.model import MapSpec
-from bpfvm.obj.values.contents import message_of, shape_of
+from bpfvm.obj.values.contents import message_of, section_shape
+from bpfvm.obj.values.networks import trie_key
 from bpfvm.obj.values.records import Codec, codec_of
-from bpfvm.obj.values.shapes import Field, Number, Order, Raw, Record, Shape
+from bpfvm.obj.values.shapes import Field, Number, Order, Raw
 from bpfvm.tables.maps import BY_NAME, FLAGS
 
 if TYPE_CHECKING:
@@ -413,7 +411,7 @@ def key_codec(spec: MapSpec, btf: Btf | None, endian: str) -> Codec:
 
 def value_codec(spec: MapSpec, btf: Btf | None, endian: str) -> Codec:
     """Of a map's values; of a data section, a named tuple of its variables."""
-    section = _section_shape(spec, btf, endian)
+    section = section_shape(spec, btf, endian)
     return (
         codec_of(btf, spec.value_type, spec.value_size, endian) if section is None else Codec(section, name="Section")
     )
@@ -421,62 +419,11 @@ def value_codec(spec: MapSpec, btf: Btf | None, endian: str) -> Codec:
 
 def variables(spec: MapSpec, btf: Btf | None, endian: str) -> dict[str, Variable]:
     """The global variables of a data section's map, by name; of other maps none."""
-    section = _section_shape(spec, btf, endian)
+    section = section_shape(spec, btf, endian)
     if section is None:
         return {}
     fields = [one for one in section.members if isinstance(one, Field)]
     return {one.name: Variable(one.name, one.offset, Codec(one.shape, name=one.name)) for one in fields}
-
-
-def _section_shape(spec: MapSpec, btf: Btf | None, endian: str) -> Record | None:
-    if btf is None or not spec.value_type or not isinstance(btf[spec.value_type], DataSec):
-        return None
-    fields = []
-    for place in cast("DataSec", btf[spec.value_type]).vars:
-        one = btf[place.type]
-        if isinstance(one, Var) and place.offset + place.size <= spec.value_size:
-            fields.append(Field(one.name, place.offset, shape_of(btf, one.type, place.size, endian)))
-    names = tuple(one.name for one in fields)
-    if not fields or len(set(names)) != len(names):
-        return None
-    return Record(spec.value_size, fields, names, False, sum(one.cost for one in fields))
-
-
-def trie_key(key: Any, spec: MapSpec, shape: Shape, order: Order) -> Any:
-    """An LPM trie's key as bytes where it was given as a network, text of one, or prefix length and address."""
-    where = f"map {spec.name} key"
-    size = spec.key_size - 4
-    if isinstance(key, tuple) and len(key) == 2 and not hasattr(key, "_fields"):
-        length, address = key
-        if isinstance(address, str):
-            address = _parsed(ipaddress.ip_address, address, where)
-        if isinstance(address, ipaddress.IPv4Address | ipaddress.IPv6Address):
-            return _packed(length, address.packed, size, order, where)
-        if isinstance(address, bytes) and isinstance(shape, Raw):
-            return _packed(length, address, size, order, where)
-        return key
-    if isinstance(key, str) and "/" in key:
-        key = _parsed(ipaddress.ip_network, key, where)
-    if isinstance(key, ipaddress.IPv4Address | ipaddress.IPv6Address):
-        return _packed(key.max_prefixlen, key.packed, size, order, where)
-    if isinstance(key, ipaddress.IPv4Network | ipaddress.IPv6Network):
-        return _packed(key.prefixlen, key.network_address.packed, size, order, where)
-    return key
-
-
-def _parsed(parse: Any, text: str, where: str) -> Any:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise UsageError(f"{where}: {error}") from None
-
-
-def _packed(length: Any, address: bytes, size: int, order: Literal["little", "big"], where: str) -> bytes:
-    if len(address) != size:
-        raise UsageError(f"{where}: an address of {octets(len(address))}, and this map's have {size}")
-    if not isinstance(length, int) or not 0 <= length <= size * 8:
-        raise UsageError(f"{where}: a prefix of {length!r} bits, and it has 0 to {size * 8}")
-    return length.to_bytes(4, order) + address
 
 
 __all__ = ["ENOTSUPP", "Elements", "TypedMap", "Variable", "key_codec", "value_codec", "variables"]

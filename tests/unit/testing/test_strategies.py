@@ -11,13 +11,15 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from bpfvm import Array, UsageError, be16, bpf, char, pkt, s8, s64, struct, u8, u16, u32, u64
+from bpfvm import Array, Queue, Ring, UsageError, be16, bpf, char, pkt, s8, s64, struct, u8, u16, u32, u64
 from bpfvm.lang.types.interval import Interval
 from bpfvm.testing import frames
 from bpfvm.testing import strategies as made
 
 ROOT = Path(__file__).resolve().parents[3]
 table = Array(u16, 300)
+numbers = Queue(u32, 16)
+by_cpu = Array(u32, 300, percpu=True)
 words: Any = u16  # to type checkers an int, which has no items
 
 
@@ -96,6 +98,28 @@ def test_arguments_of_a_program(given: tuple[Any, ...]) -> None:
 def test_programs_end_well_on_any_packet_from_any_state(packet: bytes, before: dict[Any, Any]) -> None:
     assert len(packet) >= 14
     assert lookup.check(packet, maps={"table": before}).maps["table"] == dict.fromkeys(range(300), 0) | before
+
+
+@bpf.xdp
+def holds(ctx: Any) -> int:
+    numbers.push(1)
+    by_cpu[0] = 1
+    return 0
+
+
+@settings(max_examples=30)
+@given(made.map_states(numbers), made.map_states(by_cpu))
+def test_states_of_queues_and_of_maps_with_values_of_each_cpu(queued: dict[Any, Any], counted: dict[Any, Any]) -> None:
+    outcome = holds.check(bytes(14), maps={"numbers": queued, "by_cpu": counted})
+    assert [*outcome.maps["numbers"].values()] == [*queued.values(), 1]
+    assert outcome.maps["by_cpu"] == {key: [0] for key in range(300)} | counted | {0: [1]}
+
+
+def test_states_are_of_declared_maps() -> None:
+    given: Any
+    for given in (holds, None, Ring(Event)):
+        with pytest.raises(UsageError, match="map_states"):
+            made.map_states(given)
 
 
 def kind_of(frame: bytes) -> str:

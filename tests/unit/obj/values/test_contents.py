@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import pickle
 import struct
@@ -211,3 +212,48 @@ def test_an_element_is_found_by_its_key_in_any_form() -> None:
     for wrong in ([1, 2], 7, "text"):
         with pytest.raises(UsageError, match=r"map m: its contents are \{key: value\} or pairs of them, not "):
             encode_entries(one, btf, wrong, "little")
+
+
+def test_networks_are_keys_of_a_trie() -> None:
+    trie = MapSpec("nets", "lpm_trie", 8, 1, 4, flags=1)
+    network = ipaddress.ip_network("10.0.0.0/8")
+    for key in ("10.0.0.0/8", network, (8, "10.0.0.0"), bytes((8, 0, 0, 0, 10, 0, 0, 0))):
+        assert encode_entries(trie, None, {key: b"\1"}, "little") == [(bytes((8, 0, 0, 0, 10, 0, 0, 0)), b"\1")]
+    for wrong in ("10.0.0.1/8", "fd00::/8", (33, "10.0.0.0")):
+        with pytest.raises(UsageError, match="map nets key: "):
+            encode_entries(trie, None, {wrong: b"\1"}, "little")
+
+
+def test_variables_of_a_data_section_are_given_by_name() -> None:
+    btf = Btf((
+        types.Int("int", 4, 32), types.Var("limit", 1, 1), types.Var("rate", 1, 1),
+        types.DataSec(".rodata", 8, (types.SecVar(2, 0, 4), types.SecVar(3, 4, 4))),
+    ))  # fmt: skip
+    given: dict[Any, Any] = {"rate": 5}
+    one = MapSpec(".rodata", "array", 4, 8, 1, value_type=4, initial=bytes((7, 0, 0, 0, 6, 0, 0, 0)))
+    assert encode_entries(one, btf, given, "little") == [(bytes(4), bytes((7, 0, 0, 0, 5, 0, 0, 0)))]
+    assert encode_entries(one, btf, {"00000000": bytes(8)}, "little") == [(bytes(4), bytes(8))]
+    with pytest.raises(LoadError, match=r"map \.rodata has no variable 'rat'; it has limit, rate"):
+        encode_entries(one, btf, {"rat": 5}, "little")
+    with pytest.raises(LoadError, match=r"map \.rodata\['rate'\]: 'x' is not hex text of 4 bytes"):
+        encode_entries(one, btf, {"rate": "x"}, "little")
+
+
+@pytest.mark.parametrize("kind", ["queue", "stack"])
+def test_values_without_keys_are_numbered(kind: str) -> None:
+    """All but the last were lost: they had one key."""
+    one = MapSpec("m", kind, 0, 2, 4)
+    entries = [(b"", b"\1\0"), (b"", b"\2\0")]
+    contents = decode_entries(one, None, entries, "little")  # type: ignore[arg-type]
+    assert contents == {0: b"\1\0", 1: b"\2\0"}
+    given: Any
+    for given in (
+        contents,
+        entries,
+        [b"\1\0", "0200"],
+        from_json([{"key": 5, "value": "0100"}, {"key": 6, "value": "0200"}]),
+    ):
+        assert encode_entries(one, None, given, "little") == entries
+    for given in (7, "text", None):
+        with pytest.raises(UsageError, match="map m: its contents are a list, in the order"):
+            encode_entries(one, None, given, "little")

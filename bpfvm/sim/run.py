@@ -111,6 +111,7 @@ class Loaded(machine.Loaded):
         sites = [site for one in spec.programs.values() for site in one.fault_sites if site.kind == LoopLimit.__name__]
         self._limited = {(site.source.file, site.source.line) for site in sites}
         self._fault: Fault | None = None
+        self._stopped: Location | None = None  # where a machine fault ended the run
         self._handles: dict[int, int] = {}
         backend.enter, backend.handles = self._enter, lambda: self._handles
         backend.kind = backend.entries[program].hook.program_type  # which a tail call does not leave
@@ -122,9 +123,11 @@ class Loaded(machine.Loaded):
     def run(self, given: Input) -> Result:
         """Call the function once. An exception that is no fault of the language is the caller's to see."""
         capture.check(self._entries[self._program].callee.function.__name__, self._captured)
-        self._fault = None
+        self._fault = self._stopped = None
         result = super().run(given)
         fault = result.fault or self._fault
+        if result.fault is not None and self._stopped is not None:
+            fault = replace(result.fault, insn=None, source=self._stopped)
         bits = 32 if self._entries[self._program].signature is None else 64
         return replace(result, r0=result.r0 & mask(bits), r0_bits=bits, fault=fault)
 
@@ -157,7 +160,10 @@ class Loaded(machine.Loaded):
             with running(tier), _implied(entry), limited(self._codes, self._limited):
                 return call()
         except Exception as error:
-            if isinstance(error, Stop) or (not isinstance(error, FAULTS) and type(error).__name__ not in self._raised):
+            if isinstance(error, Stop):
+                self._stopped = self._line(error, entry)
+                raise
+            if not isinstance(error, FAULTS) and type(error).__name__ not in self._raised:
                 raise
             self._fault = self._told(error, entry)
             tier.give_back()
@@ -165,14 +171,19 @@ class Loaded(machine.Loaded):
 
     def _told(self, error: Exception, entry: Entry) -> Fault:
         """The fault that `error` is, at the user's line that raised it, not at a line of this package."""
+        place = self._line(error, entry)
+        if isinstance(error, LoopLimit) and error.line:
+            place = Location(error.file, error.line)
+        return Fault(type(error).__name__, str(error), source=place, machine=False)
+
+    def _line(self, error: Exception, entry: Entry) -> Location:
+        """The last line of the program's own functions on the way to where an exception was raised."""
         place, at = Location(entry.callee.function.__code__.co_filename, 0), error.__traceback__
         while at is not None:
             if at.tb_frame.f_code in self._codes:
                 place = Location(at.tb_frame.f_code.co_filename, at.tb_lineno)
             at = at.tb_next
-        if isinstance(error, LoopLimit) and error.line:
-            place = Location(error.file, error.line)
-        return Fault(type(error).__name__, str(error), source=place, machine=False)
+        return place
 
 
 @contextmanager

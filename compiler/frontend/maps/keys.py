@@ -10,6 +10,7 @@ from bpfvm.compiler.frontend.memory.standing import SPACES, Standing
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, Bad, MapValue, Maybe, Nullable, Number, Reference, Value
 from bpfvm.core.amounts import octets
+from bpfvm.lang.maps.trie import ip4prefix
 from bpfvm.lang.types.arrays import is_bytes
 from bpfvm.lang.types.interval import of_bits
 from bpfvm.lang.types.layout import Layout, size_of
@@ -117,7 +118,9 @@ def _wrong(f: Translation, owner: MapValue, kind: Storage | Layout, index: Value
     got = "a number" if isinstance(index, Number) else index.described
     text = f.quoted(node)
     first = next(iter(getattr(kind, "__members__", {})), "")
-    if first and isinstance(index, Number):
+    if isinstance(index, Number) and owner.declared.type == "lpm_trie" and kind is ip4prefix:
+        hint = f"{owner.name}[{name}(length=32, address={text})]"
+    elif first and isinstance(index, Number):
         hint = f"{owner.name}[{name}({first}={text})]"
     elif isinstance(kind, Storage):
         hint = f"{owner.name}[i], with i from {kind.min} to {kind.max}"

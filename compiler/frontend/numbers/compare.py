@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import ipaddress
 import types
 from typing import TypeAlias
 
@@ -34,6 +35,7 @@ Branches: TypeAlias = tuple[list[End], list[End]]
 Operand: TypeAlias = tuple[Value, ast.expr]
 Known: TypeAlias = tuple[Number, ast.expr]
 
+_ADDRESSES = (ipaddress.IPv4Address, ipaddress.IPv6Address)
 _ZERO, _ONE = Interval(0, 0), Interval(1, 1)
 
 
@@ -166,12 +168,27 @@ def compare(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, rig
                 "E022",
                 f"`{comparison.symbol}` compares numbers, and `{f.quoted(place)}` is {value.described}",
                 place,
-                help="compare its fields" if not isinstance(value, Nothing) else "test it with `is None`",
+                help=_in_place_of(f, value, place),
             )
             return unknown(f)
     assert isinstance(a, Number)
     assert isinstance(b, Number)
     return _values(f, comparison, (f.state.known(a), left[1]), (f.state.known(b), right[1]))
+
+
+def _in_place_of(f: Translation, value: Value, place: ast.expr) -> str:
+    """What to compare in place of an operand that is no number."""
+    if isinstance(value, Nothing):
+        return "test it with `is None`"
+    if not isinstance(value, Static):
+        return "compare its fields"
+    if isinstance(value.object, _ADDRESSES):
+        return f"compare its number: int({f.quoted(place)})"
+    try:
+        ipaddress.ip_address(value.object if isinstance(value.object, str) else "")
+    except ValueError:
+        return "compare with a number"
+    return f"compare its number: int(ipaddress.ip_address({f.quoted(place)}))"
 
 
 def _of_values(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, right: Operand) -> Branches | None:

@@ -257,25 +257,25 @@ def _meet_tuples(tuples: Sequence[Tuple]) -> Any:
 
 def _is_optional(column: Sequence[Binding]) -> bool:
     """Whether they are numbers on some ways and None on others, or pointers to one place and None."""
-    there = _there(column)
-    pointers = [one for one in there if isinstance(one, Pointer)]
+    found = there(column)
+    pointers = [one for one in found if isinstance(one, Pointer)]
     if pointers:
-        return len(pointers) == len(there) and len({(one.place, one.trusted) for one in pointers}) == 1
-    return all(isinstance(one, Number) for one in there)
+        return len(pointers) == len(found) and len({(one.place, one.trusted) for one in pointers}) == 1
+    return all(isinstance(one, Number) for one in found)
 
 
-def _there(column: Sequence[Binding]) -> list[Binding]:
+def there(column: Sequence[Binding]) -> list[Binding]:
     """What there is on the ways on which it is not None."""
     return [one.found(one.number) if isinstance(one, Maybe) else one for one in column if not isinstance(one, Nothing)]
 
 
 def _meet_optional(column: Sequence[Binding]) -> Any:
     """Numbers or pointers on some ways, None on others."""
-    found = _there(column)
+    found = there(column)
     nothing = placeholder([part(one, constant(0))[1] for one in found])
     parts = [part(one, nothing) for one in column]
-    there, number = (_meet_numbers(column) for column in zip(*parts, strict=True))
-    return Maybe(there, number, next((one for one in found if isinstance(one, Pointer)), None))
+    is_there, number = (_meet_numbers(column) for column in zip(*parts, strict=True))
+    return Maybe(is_there, number, next((one for one in found if isinstance(one, Pointer)), None))
 
 
 def _conflict(column: Sequence[Binding]) -> Conflict:

@@ -83,7 +83,7 @@ def open(f: Translation, guesses: Mapping[str, Guess]) -> Heads:
         elif isinstance(binding, Pointer) and isinstance(before, Pointer) and binding != before:
             carried.append(Carried(name, None))
             names[name] = replace(binding, number=Number(INT, U64, f.builder.param(block, Word(U64))))
-        elif isinstance(binding, Maybe) and binding.pointer is None:
+        elif isinstance(binding, Maybe):
             names[name] = _optional_head(f, block, carried, name, (binding, guess))
         else:
             names[name] = binding
@@ -120,7 +120,7 @@ def _optional_head(
     number = _head(f, block, carried, Carried(name, lambda one: part(one, nothing)[1]), (maybe.number, guess))
     if not isinstance(there, Number) or not isinstance(number, Number):
         return number
-    return Maybe(there, number)
+    return Maybe(there, number, maybe.pointer)
 
 
 def _head(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from bpfvm.compiler.frontend.control import flow, heads, tuples
 from bpfvm.compiler.frontend.control.tuples import Tuples
@@ -38,6 +39,7 @@ from bpfvm.compiler.frontend.types import (
     Pointer,
     Reference,
     View,
+    constant,
     kinds_of,
     part,
     placeholder,
@@ -368,31 +370,35 @@ def _number(
 
 
 def _is_optional(*bindings: Binding) -> bool:
-    """Whether they are numbers on some turns, and None on others."""
-    numbers = sum(isinstance(one, Number) for one in bindings)
-    return all(
-        isinstance(one, Number | Nothing) or (isinstance(one, Maybe) and not one.pointer) for one in bindings
-    ) and (any(isinstance(one, Maybe) for one in bindings) or 0 < numbers < len(bindings))
+    """Whether they are numbers on some turns, and None on others; or pointers to one place, and None."""
+    found = flow.there(bindings)
+    pointers = [one for one in found if isinstance(one, Pointer)]
+    alike = len({one.place for one in pointers}) == 1 if pointers else True
+    return (
+        alike
+        and all(isinstance(one, Pointer if pointers else Number) for one in found)
+        and (any(isinstance(one, Maybe) for one in bindings) or 0 < len(found) < len(bindings))
+    )
 
 
 def _optional(before: Binding, after: Binding, guess: Guess, round: int) -> Guess:
-    """A number or None: what there is of it on any turn, by bounds alone."""
+    """A number or None: what there is of it on any turn, by bounds alone. A pointer that no verifier knows, or None."""
     known = guess.binding
-    every = [one.number if isinstance(one, Maybe) else one for one in (before, after, known)]
-    numbers = [one for one in every if isinstance(one, Number)]
+    ways = (before, after, known)
+    found = flow.there(ways)
+    pointer = next((replace(one, trusted=False) for one in found if isinstance(one, Pointer)), None)
+    numbers = [part(one, constant(0))[1] for one in found]
     nothing = placeholder(numbers)
-    parts = [part(one, nothing) for one in (before, after, known)]
-    there = parts[0][0].range.union(parts[1][0].range).union(parts[2][0].range)
+    there = reduce(Interval.union, (part(one, nothing)[0].range for one in ways))
     kinds = kinds_of(numbers)
-    bounds = numbers[0].range
-    for one in numbers[1:]:
-        bounds = bounds.union(one.range)
+    bounds = reduce(Interval.union, (one.range for one in numbers))
     if isinstance(known, Maybe):
         fits = bounds.within(known.number.range) and there.within(known.there.range)
-        if fits and kinds == known.number.kinds:
+        if fits and kinds == known.number.kinds and (known.pointer is None or not known.pointer.trusted):
             return guess
         bounds = _wider(known.number.range, bounds, round)
-    return Guess(Maybe(Number(BOOLEAN, there), Number(kinds, _wrapped(kinds, bounds))), None)
+    number = Number(kinds, _wrapped(kinds, bounds) if pointer is None else U64)
+    return Guess(Maybe(Number(BOOLEAN, there), number, pointer), None)
 
 
 def _wrapped(kinds: Kinds, range: Interval) -> Interval:

@@ -220,11 +220,12 @@ class Store:
         name = errno.errorcode.get(number, "ENOTSUPP" if number == ENOTSUPP else str(number))
         if number == errno.E2BIG and "array" in self.spec.type:
             return f"index {int.from_bytes(key, 'little')} is not below {self.spec.max_entries}"
+        which = f"key {key.hex()} (in hex)" if key else "this value"
         if number in (errno.E2BIG, errno.ENOSPC):
-            return f"there is no room for key {key.hex() or '(none)'}, max_entries is {self.spec.max_entries} ({name})"
+            return f"there is no room for {which}, max_entries is {self.spec.max_entries} ({name})"
         if number == errno.EPERM:
             return f"its flags ({self.spec.flags:#x}) forbid user space to write it ({name})"
-        return f"key {key.hex() or '(none)'} cannot be stored ({name})"
+        return f"{which} cannot be stored ({name})"
 
     def _check_entry(self, key: bytes, value: bytes | list[bytes]) -> None:
         name, spec = self.spec.name, self.spec

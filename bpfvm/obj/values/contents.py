@@ -157,7 +157,7 @@ def encode_entries(spec: MapSpec, btf: Btf | None, contents: Contents, endian: s
         return [(bytes(spec.key_size), _of_variables(spec, section, contents))]
     row = BY_NAME.get(spec.type)
     entries: Entries = []
-    for name, one in _pairs(spec.name, contents):
+    for name, one in _pairs(spec, contents):
         where = f"map {spec.name}[{to_json(name)!r}]"
         if spec.type == "lpm_trie":
             name = trie_key(name, spec, key, cast("Order", endian))
@@ -202,12 +202,16 @@ def message_of(name: str, one: Any) -> bytes:
     return bytes(one)
 
 
-def _pairs(name: str, contents: Any) -> Iterable[tuple[Any, Any]]:
+def _pairs(spec: MapSpec, contents: Any) -> Iterable[tuple[Any, Any]]:
+    by_index = spec.type in ("array", "percpu_array")
     if isinstance(contents, Mapping):
         return contents.items()
     if isinstance(contents, list | tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in contents):
         return contents
-    raise UsageError(f"map {name}: its contents are {{key: value}} or pairs of them, not {type(contents).__name__}")
+    if isinstance(contents, list | tuple) and by_index:
+        return enumerate(contents)
+    wanted = f"{{key: value}} or pairs of them{', or a list by index' if by_index else ''}"
+    raise UsageError(f"map {spec.name}: its contents are {wanted}, not {type(contents).__name__}")
 
 
 def _queued(name: str, contents: Any) -> Iterable[Any]:

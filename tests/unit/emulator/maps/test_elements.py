@@ -208,7 +208,12 @@ def test_declarations_that_the_kernel_refuses(spec: MapSpec, message: str) -> No
 @pytest.mark.parametrize(
     ("spec", "entries", "message"),
     [
-        (MapSpec("m", "hash", 4, 3, 1), [(key(1), b"abc"), (key(2), b"abc")], "no room for key 02000000"),
+        (MapSpec("m", "hash", 4, 3, 1), [(key(1), b"abc"), (key(2), b"abc")], r"no room for key 02000000 \(in hex\), "),
+        (
+            MapSpec("m", "queue", 0, 3, 1),
+            [(b"", b"abc"), (b"", b"abc")],
+            "there is no room for this value, max_entries is 1",
+        ),
         (MapSpec("m", "hash", 4, 3, 1), [(b"abc", b"abc")], "a key must be 4 bytes, not 3"),
         (MapSpec("m", "hash", 4, 3, 1), [(key(1), [b"abc"])], "a value must be 3 bytes"),
         (MapSpec("m", "percpu_hash", 4, 3, 1), [(key(1), b"abc")], "a value must be a list of 2"),

@@ -7,7 +7,7 @@ import json
 import pickle
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -257,3 +257,12 @@ def test_values_without_keys_are_numbered(kind: str) -> None:
     for given in (7, "text", None):
         with pytest.raises(UsageError, match="map m: its contents are a list, in the order"):
             encode_entries(one, None, given, "little")
+
+
+@pytest.mark.parametrize(("kind", "listed"), [("array", [7, 8]), ("percpu_array", [[7], [8]])])
+def test_an_array_is_given_as_a_list(kind: str, listed: list[Any]) -> None:
+    btf = Btf((types.Int("int", 4, 32),))
+    one = MapSpec("m", kind, 4, 4, 2, key_type=1, value_type=1)
+    assert encode_entries(one, btf, listed, "little") == encode_entries(one, btf, dict(enumerate(listed)), "little")
+    with pytest.raises(UsageError, match=r"contents are \{key: value\} or pairs of them, or a list by index, not int"):
+        encode_entries(one, btf, cast("Any", 7), "little")

@@ -21,8 +21,9 @@ from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.cursor import StringTable
 from bpfvm.timeline import Task, Timeline
 from bpfvm.vmlinux import file, task_struct
+from tests.engines import EMULATORS
 
-ENGINES = ("cpython", "interp", "portable", "native")
+ENGINES = ("cpython", *EMULATORS)
 USER, UNKNOWN = 1 << 8, 1 << 20  # of a stack's flags
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from bpfvm import Array, bpf, current, s64, session, struct, u64, vmlinux
 from bpfvm.timeline import Task
+from tests.engines import EMULATORS
 
-ENGINES = ("cpython", "interp", "portable", "native")
+ENGINES = ("cpython", *EMULATORS)
 FRAME = bytes(64)
 
 

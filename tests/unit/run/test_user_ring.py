@@ -48,8 +48,10 @@ def test_messages_given_as_contents() -> None:
     found = drains.check(FRAME, maps={"jobs": [Job(id=1, size=2), Job(id=5), bytes(9)]})
     assert (found.value, found.maps["sums"]) == (3, {0: 6, 1: 2})
     assert found.maps["jobs"] == {}
-    with pytest.raises(UsageError, match=r"map sums: its contents are \{key: value\} or pairs of them, not list"):
-        drains.emulate(FRAME, maps={"sums": [1, 2]})
+    assert drains.check(FRAME, maps={"sums": [1, 2]}).maps["sums"] == {0: 1, 1: 2}
+    words = r"map sums: its contents are \{key: value\} or pairs of them, or a list by index, not str"
+    with pytest.raises(UsageError, match=words):
+        drains.emulate(FRAME, maps={"sums": "12"})
     for wrong in (5, "text"):
         with pytest.raises(UsageError, match=f"map jobs: a message is bytes or a struct, not {type(wrong).__name__}"):
             drains.emulate(FRAME, maps={"jobs": [wrong]})

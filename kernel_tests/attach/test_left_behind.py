@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -43,6 +44,7 @@ PROG_GET_FD_BY_ID = 13
 KINDS = {"program": PROG_GET_NEXT_ID, "map": MAP_GET_NEXT_ID, "types": BTF_GET_NEXT_ID, "link": LINK_GET_NEXT_ID}
 HELD = {"prog_id": "program", "map_id": "map", "btf_id": "types", "link_id": "link"}  # words of /proc/PID/fdinfo
 OTHERS = "/pytest-of-"  # in the paths of what tests mount, also those that run at the same time
+NAMED = re.compile(r"/netns/bpfvm(\d+)")  # by the process that makes it, in kernel_tests
 OWN_BPFFS = ("unshare", "--mount", "sh", "-c", 'mount -t bpf bpf /sys/fs/bpf && exec "$@"', "sh")
 
 
@@ -66,12 +68,19 @@ def state(folder: Path) -> State:
         namespaces=(
             *(os.readlink(one) for one in sorted(Path("/proc/self/ns").iterdir())),
             *sorted(of_threads()),
-            *(str(one) for place in ("/run/netns", "/var/run/netns") for one in sorted(Path(place).glob("*"))),
+            *(str(one) for place in ("/run/netns", "/var/run/netns") for one in sorted(Path(place).glob("*"))
+              if not is_of_others(str(one))),
         ),
-        mounts=tuple(one for one in mounts if str(folder) in one or OTHERS not in one),
+        mounts=tuple(one for one in mounts if str(folder) in one or (OTHERS not in one and not is_of_others(one))),
         pins=tuple(sorted(str(one) for one in folder.rglob("*"))),
         objects={kind: frozenset(ids(command)) for kind, command in KINDS.items()},
-    )
+    )  # fmt: skip
+
+
+def is_of_others(text: str) -> bool:
+    """Whether it names a network namespace of a test that another process runs at the same time."""
+    named = NAMED.search(text)
+    return named is not None and int(named[1]) != os.getpid() and Path("/proc", named[1]).exists()
 
 
 def of_threads() -> set[str]:

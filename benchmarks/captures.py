@@ -114,6 +114,8 @@ def write(path: Path, sizes: list[int]) -> None:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
         for left in range(PACKETS, 0, -len(records)):
             file.write(b"".join(records[:left]))
+        file.flush()
+        os.fsync(file.fileno())  # or it is written while the rounds run
 
 
 @contextlib.contextmanager

@@ -47,6 +47,7 @@ class Session:
         self.engine = backend.name
         self.context: StructType | None = None  # what the context of plain bytes is, where that is known
         self.spec, self.signature = spec, signature
+        self._threads: Threads | None = None  # of the last capture
         self.program: ProgramSpec = spec.programs[program]
         self.type: ProgramType = BY_NAME[self.program.type]
         self._recorded = recorded and bool(self.program.fault_sites) and RECORD in spec.maps_of(program)
@@ -121,7 +122,9 @@ class Session:
             reason = why_not(self.machine)
             if reason is not None:
                 raise Unavailable(f"{self.program.name} cannot run on threads: {reason}")
-            return self._of_threads(Threads(self.machine, base, cpus), capture, plain, first, limit)
+            if self._threads is None or self._threads.of != (base, cpus):  # the arena gives no memory back
+                self._threads = Threads(self.machine, base, cpus)
+            return self._of_threads(self._threads, capture, plain, first, limit)
         from bpfvm.emulator.native import batch
 
         return self._slices(batch.Batch(self.machine, base, cpus, RECORD if self._recorded else None), capture, plain,

@@ -6,7 +6,7 @@ sense. Between slices Python runs, so that Ctrl-C and progress bars work.
 
 from __future__ import annotations
 
-import mmap
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
@@ -16,7 +16,6 @@ from bpfvm.core.machine import Fault, Input, Result
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.machine import Loaded
 from bpfvm.emulator.maps.array import ArrayMap
-from bpfvm.emulator.native.pages import Pages
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.walk import COUNTED, DONE, ODD, TOLD, TRAPPED, Walk
 from bpfvm.isa.ops import Kind
@@ -25,8 +24,8 @@ from bpfvm.obj.captures.pcap import Plain
 from bpfvm.tables.helpers import BY_ID as HELPERS
 from bpfvm.tables.sections import of_section
 
-SLICE = 1 << 16  # packets between two looks at signals
-WINDOW = 1 << 24  # bytes of a file that are mapped at a time: what stays resident of it
+SLICE, LONGEST = 1 << 16, 1 << 20  # packets between two looks at signals: at first, and at most
+SHORT, LONG = 0.005, 0.05  # seconds that it should take
 COUNTS = [f"count{value}" for value in range(COUNTED)]
 # Helpers that see nothing of a run but their arguments and rings; all others want each packet to be a run of Python's
 _PLAIN = """
@@ -98,6 +97,13 @@ def why_not(loaded: Loaded) -> str | None:
     return None if tier.built(loaded.code, ()) is not None else "it may read what was never written"
 
 
+def _sized(now: int, packets: int, seconds: float) -> int:
+    """Packets of the next slice, by what the last one took: Ctrl-C waits for it."""
+    if seconds > LONG:
+        return max(now // 2, 1)
+    return min(2 * now, max(LONGEST, now)) if packets == now and seconds < SHORT else now
+
+
 class Batch:
     """One program over captures. Use as a context manager: it lets go of the pages."""
 
@@ -106,7 +112,7 @@ class Batch:
         assert isinstance(loaded.tier, Runtime), "asked of why_not before"
         self._loaded, self._tier, self._system = loaded, loaded.tier, loaded.system
         self._given = replace(base, packet=b"")
-        self._pages = Pages(self._system.arena, WINDOW)
+        self._pages = self._tier.pages
         self._walk = Walk(budget=loaded.budget, cpus=cpus)
         self._rings = bool(self._tier.rings)
         store = self._system.maps.get(record) if record is not None else None
@@ -132,17 +138,16 @@ class Batch:
         self._walk.unit, self._walk.offset = plain.unit, plain.offset
         self._code = self._tier.walker(self._loaded.code, plain.form)
         self._walk.cpu = (first - 1) % self._walk.cpus
-        self._number, self._sample = first, sample
+        self._number, self._sample, self._slice = first, sample, SLICE
         while True:
-            offset = place // mmap.PAGESIZE * mmap.PAGESIZE
-            end = min(offset + WINDOW, capture.size)
+            offset = place // self._pages.unit * self._pages.unit
+            end = min(offset + self._pages.window, capture.size)
             self._pages.map(capture.number, offset, end - offset)
-            self._pages.fetch(self._pages.base, self._pages.base + end - offset)
             self._offset = offset
             for one in self._slices(place - offset, end - offset, left):
                 one.at += offset
                 place, left = one.at, None if left is None else left - one.packets
-                if one.last and end < capture.size and place // mmap.PAGESIZE * mmap.PAGESIZE > offset:
+                if one.last and end < capture.size and place // self._pages.unit * self._pages.unit > offset:
                     one.last = one.odd = False  # only the end of these pages
                 yield one
                 if one.last or left == 0:
@@ -155,9 +160,11 @@ class Batch:
         while True:
             for name in ("packets", "bytes", "insns", *COUNTS):
                 setattr(walk, name, 0)
-            walk.todo = SLICE if left is None else min(SLICE, left)
+            walk.todo = self._slice if left is None else min(self._slice, left)
             looked = self._sampled(left)
+            begun = time.perf_counter()
             why, fault = self._walked()
+            self._slice = _sized(self._slice, walk.packets, time.perf_counter() - begun)
             events: Records = {}
             if self._rings:
                 events, owned = self._tier.finish()

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import RLock
 
 from bpfvm.core.bits import M64
@@ -19,6 +20,7 @@ from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, Interpreter, poison
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.maps.ringbuf import RingBuffer
 from bpfvm.emulator.memory import Pointer, Region
+from bpfvm.emulator.native import pages
 from bpfvm.emulator.native.bound import bound
 from bpfvm.emulator.native.coverage import Counters, NativeCoverage, exits
 from bpfvm.emulator.native.engine import QUICK, Compiled, Level, level
@@ -174,6 +176,11 @@ class Runtime(Portable):
         assert built is not None, "asked before"
         self._runs, self._walking = built, True
         self._begin(seed)
+
+    @cached_property
+    def pages(self) -> pages.Pages:
+        """Where captures are mapped, one after another: memory of the arena is never given back."""
+        return pages.Pages(self.system.arena, min(pages.WINDOW, self.system.arena.size // 8))
 
     @property
     def rings(self) -> list[tuple[int, RingBuffer]]:

@@ -8,7 +8,6 @@ asks of Python is asked under one lock.
 from __future__ import annotations
 
 import ctypes
-import mmap
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from bpfvm.emulator.contexts import ContextBuilder
 from bpfvm.emulator.machine import Loaded
 from bpfvm.emulator.native.batch import COUNTS, Slice
 from bpfvm.emulator.native.batch import why_not as why_no_loop
-from bpfvm.emulator.native.pages import Pages
 from bpfvm.emulator.native.runtime import WALK, Runtime
 from bpfvm.emulator.native.walk import DONE, ENOUGH, TOLD, TRAPPED, Walk
 from bpfvm.lang.faults import RECORD
@@ -29,7 +27,6 @@ from bpfvm.obj.captures.capture import Capture
 from bpfvm.obj.captures.pcap import Plain
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
-WINDOW = 1 << 26  # bytes of a file that are mapped at a time
 FETCHED = 1 << 20  # bytes that a thread makes ready at a time
 AHEAD = 4 * FETCHED  # so far before they are needed
 LEAST, MOST = 64, 1 << 14  # packets of a piece
@@ -70,13 +67,13 @@ class Lane:
 
 
 class Threads:
-    """One program over captures, as batch.Batch. A context manager."""
+    """One program over captures, as batch.Batch. A context manager, for one capture after another. of: what it got."""
 
     def __init__(self, loaded: Loaded, base: Input, cpus: int) -> None:
         self._loaded, self._system = loaded, loaded.system
-        self._given = replace(base, packet=b"")
-        self._pages = Pages(self._system.arena, WINDOW)
+        self._given, self.of = replace(base, packet=b""), (base, cpus)
         self._lanes = [Lane(loaded, cpu) for cpu in range(cpus)]
+        self._pages = self._lanes[0].tier.pages
         self._ahead = Walk()
         self._turn = threading.Lock()
         self._number = 0
@@ -99,13 +96,13 @@ class Threads:
             walk.unit, walk.offset = plain.unit, plain.offset
         place, self._left, self._number = plain.start, limit, first
         while True:
-            offset = place // mmap.PAGESIZE * mmap.PAGESIZE
-            end = min(offset + WINDOW, capture.size)
+            offset = place // self._pages.unit * self._pages.unit
+            end = min(offset + self._pages.window, capture.size)
             self._pages.map(capture.number, offset, end - offset)
             one = self._run(place - offset, end - offset)
             one.at += offset
             place = one.at
-            if one.last and end < capture.size and place // mmap.PAGESIZE * mmap.PAGESIZE > offset:
+            if one.last and end < capture.size and place // self._pages.unit * self._pages.unit > offset:
                 one.last = one.odd = False  # only the end of these pages
             yield one
             if one.last or self._left == 0:

@@ -19,7 +19,7 @@ from bpfvm.obj.captures.pcap import MAX_PACKET, SECOND
 from bpfvm.obj.captures.pcapng import ENHANCED, LEAST_ENHANCED
 
 COUNTED = 8  # results below are counted in place
-AHEAD = 1 << 13  # bytes by which the file is fetched before it is read
+AHEAD = 1 << 12  # bytes by which the file is fetched before it is read: 130 ns at 30 GB/s
 LINE = 64
 
 _WORDS = (

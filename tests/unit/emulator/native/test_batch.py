@@ -16,7 +16,8 @@ from bpfvm.cli import run as run_command
 from bpfvm.cli import status
 from bpfvm.cli.runs import Run
 from bpfvm.emulator.code import Code
-from bpfvm.emulator.native import batch
+from bpfvm.emulator.memory import SIZE
+from bpfvm.emulator.native import batch, pages
 from bpfvm.emulator.native.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.translate import Module
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[4]
 PROTO = str(ROOT / "examples" / "proto.py")
 COUNTER = str(ROOT / "tests" / "objects" / "xdp_count.o")
 
+CAPTURES = 70
 MAPS = {
     "flows": MapSpec("flows", "hash", 4, 8, 40), "cpus": MapSpec("cpus", "percpu_array", 4, 8, 1),
     "last": MapSpec("last", "array", 4, 8, 1),
@@ -128,10 +130,20 @@ def test_a_limit_over_two_captures(flows: str, limit: str, tmp_path: Path, capsy
     assert found["packets"] == min(int(limit), 1700)
 
 
+@pytest.mark.parametrize("threads", [(), ("--cpus", "2", "--threads")])
+def test_captures_without_end(threads: tuple[str, ...], flows: str, tmp_path: Path, capsys: Captured) -> None:
+    """Each is mapped where the one before it was: there is less emulated memory than so many windows take."""
+    assert CAPTURES * pages.WINDOW > SIZE
+    one = capture(tmp_path / "a.pcap", packets(3, 0))
+    words = ["--packet", one] * CAPTURES
+    assert document(capsys, flows, *words, "--engine", "native", *threads)[1]["packets"] == 3 * CAPTURES
+
+
 def test_windows_and_slices(flows: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records that cross the end of the pages that are mapped, and slices that end anywhere."""
-    monkeypatch.setattr(batch, "WINDOW", 8192)
+    monkeypatch.setattr(pages, "WINDOW", 8192)
     monkeypatch.setattr(batch, "SLICE", 37)
+    monkeypatch.setattr(batch, "LONGEST", 37)
     assert compared(capsys, flows, "--packet", capture(tmp_path / "a.pcap", packets(3000)))["packets"] == 3000
 
 
@@ -169,7 +181,7 @@ def test_a_large_capture_takes_the_loop(tmp_path: Path, capsys: Captured, monkey
 
 @pytest.mark.parametrize("resolution", [6, 9])
 def test_pcapng(flows: str, resolution: int, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "WINDOW", 16384)
+    monkeypatch.setattr(pages, "WINDOW", 16384)
     file = tmp_path / "a.pcapng"
     file.write_bytes(pcapng(packets(1500), resolution))
     found = compared(capsys, flows, "--packet", str(file), "--cpus", "2")

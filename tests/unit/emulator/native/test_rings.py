@@ -119,6 +119,7 @@ def test_records_of_a_capture(
 ) -> None:  # fmt: skip
     """More than a ring holds, in small slices and in one; some runs find no room, some forget what they reserved."""
     monkeypatch.setattr(batch, "SLICE", size)
+    monkeypatch.setattr(batch, "LONGEST", size)
     target = captures.program(tmp_path / "rings.o", text, MAPS)
     words = (target, "--packet", captures.capture(tmp_path / "a.pcap", packets(3000)))
     portable = told(capsys, *words, "--engine", "portable")

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks._flows import SOURCE, counted, deleted, on_cpu, stored
 from bpfvm.cli import status
-from bpfvm.emulator.native import threads
+from bpfvm.emulator.native import pages
 from bpfvm.emulator.native.engine import missing
 from bpfvm.obj.model import MapSpec
 from tests.unit.emulator.native import captures
@@ -89,7 +89,7 @@ def test_a_function_of_python_notes_its_faults(tmp_path: Path, capsys: Captured)
 
 @pytest.mark.parametrize("limit", [1, 777, 4000])
 def test_a_limit(flows: str, limit: int, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "WINDOW", 1 << 16)
+    monkeypatch.setattr(pages, "WINDOW", 1 << 16)
     words = (flows, "--packet", capture(tmp_path / "a.pcap", 3000, 0), "--cpus", "2", "--limit", str(limit))
     one, many = (document(capsys, *words, *more, code=0) for more in ([], ["--threads"]))
     assert many["packets"] == one["packets"] == min(limit, 3000)

@@ -24,7 +24,6 @@ from bpfvm.kernel.probes import link as probes_link
 from bpfvm.kernel.probes import load as probes_load
 from bpfvm.kernel.probes import map as probes_map
 from bpfvm.kernel.probes.answers import YES, Answer, absent, configuration, refused, running, unknown
-from bpfvm.kernel.probes.available import user
 from bpfvm.kernel.sys import switched_off
 from bpfvm.obj.btf.index import BtfIndex
 from bpfvm.obj.btf.types import DeclTag, Func
@@ -38,7 +37,7 @@ _QUIET = ("host", "vmlinux", "module_btf")  # probes that need no bpf(2)
 
 def probe(name: str) -> Answer:
     """Whether this process can use the feature here. UsageError for a name that means nothing; raises nothing else."""
-    return _kept(table.feature(name), "", switched_off(), user(), privilege.effective())
+    return _kept(table.feature(name), "", switched_off(), privilege.user(), privilege.effective())
 
 
 def program(program_type: str, attach_type: str | None = None) -> Answer:
@@ -56,7 +55,7 @@ def helper(program_type: str, name: str, attach_type: str = "") -> Answer:
     type has.
     """
     row = table.feature(f"helper/{program_type}/{name}")
-    return _kept(row, attach_type, switched_off(), user(), privilege.effective())
+    return _kept(row, attach_type, switched_off(), privilege.user(), privilege.effective())
 
 
 def kfunc(name: str) -> Answer:

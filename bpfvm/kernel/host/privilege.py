@@ -6,6 +6,7 @@ comes from something that stands before the verifier: a seccomp profile, an LSM,
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from bpfvm.core.errors import Unavailable
@@ -85,6 +86,11 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def _has(effective: int, name: str) -> bool:
     return bool(effective >> _BITS[name] & 1)
+
+
+def user() -> int:
+    """The effective user's number; -1 on systems that number no users."""
+    return os.geteuid() if hasattr(os, "geteuid") else -1
 
 
 def effective() -> int | None:

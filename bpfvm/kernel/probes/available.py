@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 
 from bpfvm.core.errors import BpfvmError
 from bpfvm.isa.insn import insn
@@ -22,12 +21,7 @@ _SMALLEST = ObjectSpec(
 
 def available() -> str | None:
     """None where a map and an XDP program can be made here, else why not, in one line. Never raises."""
-    return switched_off() or _refusal(user(), privilege.effective())
-
-
-def user() -> int:
-    """The effective user's number; -1 on systems that number no users."""
-    return os.geteuid() if hasattr(os, "geteuid") else -1
+    return switched_off() or _refusal(privilege.user(), privilege.effective())
 
 
 @functools.cache

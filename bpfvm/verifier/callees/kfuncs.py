@@ -8,12 +8,13 @@ from bpfvm.obj.btf.view import essential_name
 from bpfvm.tables.kernel_functions import BY_NAME, KernelFunction
 from bpfvm.verifier.callees.kfunc_arguments import Given, check_arguments
 from bpfvm.verifier.domain import slots
+from bpfvm.verifier.domain.invalidation import forget_packets, release
 from bpfvm.verifier.domain.regs import MEM, OBJECT, RCU, READ_ONLY, UNTRUSTED, Reg, pointer, unknown
 from bpfvm.verifier.domain.state import Ref
 from bpfvm.verifier.paths.walk import Walk, put
 from bpfvm.verifier.steps import callbacks
-from bpfvm.verifier.steps.calls import forget_packets, region_of, release
-from bpfvm.verifier.steps.subprogram import leaked
+from bpfvm.verifier.steps.calls import region_of
+from bpfvm.verifier.steps.subprogram import check_thrown, leaked
 from bpfvm.verifier.structures import graph
 from bpfvm.verifier.structures.objects import local
 from bpfvm.verifier.structures.types import TypeRef
@@ -111,8 +112,6 @@ def _distrust(walk: Walk) -> None:
 def _throw(walk: Walk) -> None:
     """The program ends here, in whatever frame."""
     leaked(walk, "bpf_throw")
-    from bpfvm.verifier.steps.subprogram import check_thrown
-
     check_thrown(walk)
 
 

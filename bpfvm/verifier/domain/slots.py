@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from bpfvm.core.bits import signed
 from bpfvm.tables.helpers import Arg
+from bpfvm.verifier.domain.invalidation import release
 from bpfvm.verifier.domain.regs import DYNPTR, IN_PACKET, MEM, READ_ONLY, STACK, VALUE, Reg, number, pointer, type_name
 from bpfvm.verifier.domain.specials import destroy, forget_slices, special_at
 from bpfvm.verifier.domain.stack import check_bounds
 from bpfvm.verifier.domain.state import EMPTY, IN_DYNPTR, IN_ITERATOR, Frame, Ref, Slot, Special, State
 from bpfvm.verifier.paths.walk import Walk
+from bpfvm.verifier.paths.widening import widen_other
+from bpfvm.verifier.steps.access import may_touch_packet
 from bpfvm.verifier.steps.branch import push
-from bpfvm.verifier.steps.callbacks import widen_other
 
 if TYPE_CHECKING:
     from bpfvm.tables.kernel_functions import Parameter
@@ -107,8 +109,6 @@ def dynptr_of(walk: Walk, at: int, wanted: str = "") -> Special:
 
 def release_dynptr(walk: Walk, at: int, found: Special) -> None:
     """A dynptr that owns a record gives it back, and with it all its clones."""
-    from bpfvm.verifier.steps.calls import release
-
     del at
     for frame in walk.state.frames:
         for place, slot in list(frame.stack.items()):
@@ -142,11 +142,8 @@ def slice_result(walk: Walk, given: Given) -> Reg:
     new.frame = IN_PACKET if given.dynptr.packet else 0
     if given.row.name == "bpf_dynptr_slice":
         new.prefix = READ_ONLY
-    elif given.dynptr.packet:
-        from bpfvm.verifier.steps.access import may_touch_packet
-
-        if not may_touch_packet(walk, write=True):
-            walk.refuse("the prog does not allow writes to packet data")
+    elif given.dynptr.packet and not may_touch_packet(walk, write=True):
+        walk.refuse("the prog does not allow writes to packet data")
     return new
 
 
@@ -176,8 +173,6 @@ def iterator_argument(walk: Walk, given: Given, at: int, parameter: Parameter, r
     _read(walk, *place, slots)
     given.dynptr, given.made = found, [place[0].number, place[1]]
     if given.row.name.endswith("_destroy"):
-        from bpfvm.verifier.steps.calls import release
-
         release(walk, found.ref)
         _clear(walk, *place, slots)
 

@@ -14,11 +14,11 @@ from bpfvm.verifier.errors import Rejected, Undecided
 from bpfvm.verifier.paths import loops
 from bpfvm.verifier.paths.prune import visited
 from bpfvm.verifier.paths.walk import EVERY, LIMIT, Walk
+from bpfvm.verifier.paths.widening import widen_other
 from bpfvm.verifier.report.log import frame_text
 from bpfvm.verifier.steps import access, subprogram
 from bpfvm.verifier.steps.alu import alu
 from bpfvm.verifier.steps.branch import jump, push
-from bpfvm.verifier.steps.callbacks import widen_other
 from bpfvm.verifier.steps.calls import call_helper
 from bpfvm.verifier.steps.packet_load import check_packet_load, load_packet
 

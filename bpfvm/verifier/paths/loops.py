@@ -3,23 +3,11 @@ walked, and is then carried back along every such edge until nothing changes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
 from bpfvm.verifier.domain.state import State
-
-if TYPE_CHECKING:
-    from bpfvm.verifier.paths.walk import Walk
+from bpfvm.verifier.paths.precision import precise_places, propagate
+from bpfvm.verifier.paths.walk import Loop, Walk
 
 _ROUNDS = 64
-
-
-@dataclass(slots=True, eq=False)
-class Loop:
-    """first: the state that entered it. edges: states that were covered by one inside, where, and that one."""
-
-    first: State | None = None
-    edges: list[tuple[State, int, State]] = field(default_factory=list)
 
 
 def _key(walk: Walk, state: State) -> tuple[int, ...] | None:
@@ -64,8 +52,6 @@ def add_edge(walk: Walk, old: State) -> None:
 
 def leave(walk: Walk, state: State) -> None:
     """All paths through the state are walked: where it entered a loop, the loop is over."""
-    from bpfvm.verifier.paths.precision import propagate
-
     if not walk.marks.scc[state.at] and len(state.frames) == 1:
         return
     key = _key(walk, state)
@@ -86,8 +72,6 @@ def leave(walk: Walk, state: State) -> None:
 
 def _marked(loop: Loop) -> int:
     """How many scalars matter in the states on the ways to the edges, and in those that cover them."""
-    from bpfvm.verifier.paths.precision import precise_places
-
     count = 0
     for edge, _, old in loop.edges:
         count += len(precise_places(old))

@@ -6,7 +6,7 @@ Functions of the other modules take it as their first argument; `explore` moves 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 
 from bpfvm.obj.btf.table import Btf
@@ -15,7 +15,6 @@ from bpfvm.tables.progs import ProgramType
 from bpfvm.verifier.domain.regs import NONE, NOT_SET, MapInfo, Reg
 from bpfvm.verifier.domain.state import FP, State, Step
 from bpfvm.verifier.errors import Rejected, Undecided
-from bpfvm.verifier.paths.loops import Loop
 from bpfvm.verifier.paths.stacklive import StackLiveness
 from bpfvm.verifier.program.code import Code, Marks
 from bpfvm.verifier.report.log import Log, frame_text
@@ -73,6 +72,15 @@ class Waiting:
     at: int
     before: int
     log: int
+
+
+@dataclass(slots=True, eq=False)
+class Loop:
+    """One that paths come back to (loops.py). first: the state that entered it. edges: states that were covered by one
+    inside, where, and that one."""
+
+    first: State | None = None
+    edges: list[tuple[State, int, State]] = field(default_factory=list)
 
 
 class Walk:

@@ -10,10 +10,12 @@ from bpfvm.isa.insn import Insn
 from bpfvm.tables.helpers import BY_ID
 from bpfvm.verifier.callees.arguments import check_memory
 from bpfvm.verifier.domain.regs import CTX, DYNPTR, MEM, SCALAR, STACK, Reg, pointer, unknown
+from bpfvm.verifier.domain.slots import dynptr_of
 from bpfvm.verifier.domain.state import Frame, State
 from bpfvm.verifier.errors import Rejected
 from bpfvm.verifier.paths.walk import Walk
 from bpfvm.verifier.program.code import Code
+from bpfvm.verifier.steps.access import check_fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,6 @@ def _mismatch(walk: Walk, at: int, reg: Reg, argument: Argument) -> str | None:
 
 
 def _dynptr(walk: Walk, at: int, reg: Reg) -> str | None:
-    from bpfvm.verifier.domain.slots import dynptr_of
-    from bpfvm.verifier.steps.access import check_fixed
-
     if reg.kind not in (STACK, DYNPTR):
         return f"arg#{at - 1} expected pointer to stack or const struct bpf_dynptr"
     if reg.kind == DYNPTR:

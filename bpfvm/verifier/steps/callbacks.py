@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 
 from bpfvm.obj.btf.types import Struct
 from bpfvm.verifier.domain.regs import DYNPTR, KEY, OBJECT, SCALAR, VALUE, Reg, pointer, unknown
-from bpfvm.verifier.domain.state import SPILL, Frame, Slot, State
+from bpfvm.verifier.domain.state import Frame
 from bpfvm.verifier.paths.precision import mark_precise
-from bpfvm.verifier.paths.prune import same_numbers
 from bpfvm.verifier.paths.walk import Walk
 from bpfvm.verifier.steps.branch import push
-from bpfvm.verifier.steps.subprogram import FRAMES, result_words
+from bpfvm.verifier.steps.subprogram import FRAMES
 from bpfvm.verifier.structures.types import TypeRef
 
 _EACH = frozenset({"array", "percpu_array", "hash", "lru_hash", "percpu_hash", "lru_percpu_hash"})
@@ -97,57 +96,3 @@ def _enter(walk: Walk, start: int, arguments: list[Reg]) -> None:
     caller.turns += 1
     walk.state.frame.turns = 0
     walk.touch_all()
-
-
-def finish(walk: Walk) -> None:
-    """A callback returns: what it returns is in its range."""
-    reg, limits = walk.state.regs[0], walk.state.frame.returns
-    assert limits is not None
-    if reg.kind != SCALAR:
-        walk.refuse("R0 not a scalar value")
-    mark_precise(walk, 0)
-    if reg.smin < limits[0] or reg.smax > limits[1]:
-        walk.refuse(result_words(reg, limits, "At callback return the register R0"))
-
-
-def widen(walk: Walk, at: int) -> None:
-    """Numbers that changed since the call was met before on this path, and that do not matter, may be anything."""
-    widen_state(walk, _met_before(walk, at, walk.state.parent), walk.state)
-
-
-def widen_other(walk: Walk, other: State) -> None:
-    """The same of a state that goes on behind the instruction that is walked, which was met just now, too."""
-    parent = walk.state.parent
-    now = parent is not None and parent.at == walk.at
-    widen_state(walk, _met_before(walk, walk.at, parent.parent if now and parent is not None else parent), other)
-
-
-def widen_state(walk: Walk, old: State | None, state: State) -> None:
-    """Widen what changed since `old`."""
-    if old is None:
-        return
-    for mine, theirs in zip(old.frames, state.frames, strict=True):
-        for number in range(10):
-            theirs.regs[number] = _widened(mine.regs[number], theirs.regs[number])
-        for place, slot in list(theirs.stack.items()):
-            before = mine.stack.get(place)
-            if before is not None and before.types[0] == SPILL and slot.types[0] == SPILL:
-                theirs.stack[place] = Slot(slot.types, _widened(before.reg, slot.reg))
-
-
-def _met_before(walk: Walk, at: int, parent: State | None) -> State | None:
-    state, calls = walk.state, walk.state.calls()
-    ancestors, one = set[int](), parent
-    while one is not None:
-        ancestors.add(id(one))
-        one = one.parent
-    for old in walk.seen.get((at, state.frame.call), []):
-        if old.branches and old.calls() == calls and id(old) in ancestors:
-            return old
-    return None
-
-
-def _widened(old: Reg, new: Reg) -> Reg:
-    if old.kind != SCALAR or new.kind != SCALAR or old.precise or new.precise or same_numbers(old, new):
-        return new
-    return unknown()

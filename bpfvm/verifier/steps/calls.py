@@ -9,15 +9,11 @@ from bpfvm.verifier.callees.arguments import Call, check_arguments
 from bpfvm.verifier.callees.matrix import fits
 from bpfvm.verifier.callees.object_arguments import returned
 from bpfvm.verifier.callees.texts import check_format
+from bpfvm.verifier.domain.invalidation import forget_packets, release
 from bpfvm.verifier.domain.regs import (
     COMMON,
-    END,
-    IN_PACKET,
     MEM,
-    NONE,
-    NOT_SET,
     OBJECT,
-    PACKETS,
     SCALAR,
     SOCK,
     TCP,
@@ -31,7 +27,7 @@ from bpfvm.verifier.domain.scalar import sync
 from bpfvm.verifier.domain.stack import scrub
 from bpfvm.verifier.domain.state import Ref
 from bpfvm.verifier.paths.precision import mark_precise
-from bpfvm.verifier.paths.walk import Walk, put
+from bpfvm.verifier.paths.walk import Walk
 from bpfvm.verifier.steps import callbacks
 from bpfvm.verifier.steps.branch import push
 from bpfvm.verifier.steps.subprogram import back, leaked
@@ -129,15 +125,6 @@ def _release(walk: Walk, call: Call) -> None:
     walk.refuse(f"func {call_name(call.row.id)} reference has not been acquired before")
 
 
-def release(walk: Walk, ref: int) -> None:
-    """A reference is given back: nothing points to what it was any more."""
-    state = walk.state
-    state.refs = tuple(one for one in state.refs if one.id != ref)
-    for frame, is_reg, at, reg in walk.every_reg(state):
-        if reg.ref == ref:
-            put(state, frame, is_reg, at, unknown())
-
-
 def _special(walk: Walk, call: Call) -> None:
     match call.row.name:
         case "tail_call":
@@ -233,11 +220,4 @@ def _number(walk: Walk, call: Call) -> Reg:
     return new
 
 
-def forget_packets(walk: Walk) -> None:
-    """The packet may have moved: pointers into it are numbers now."""
-    for frame, is_reg, at, reg in walk.every_reg(walk.state):
-        if reg.kind in PACKETS or reg.kind == END or (reg.kind == MEM and reg.frame == IN_PACKET):
-            put(walk.state, frame, is_reg, at, unknown())
-
-
-__all__ = ["NONE", "NOT_SET", "call_helper", "forget_packets", "release"]
+__all__ = ["call_helper", "region_of"]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from bpfvm.isa.disasm import target_slot
 from bpfvm.isa.insn import Insn
+from bpfvm.verifier.domain.invalidation import forget_packets
 from bpfvm.verifier.domain.regs import NOT_SET, SCALAR, STACK, Reg, type_name, unknown
 from bpfvm.verifier.domain.state import Frame
 from bpfvm.verifier.paths.precision import mark_precise
 from bpfvm.verifier.paths.walk import Walk
+from bpfvm.verifier.paths.widening import widen
+from bpfvm.verifier.program.functions import call_global, moves_packet
 from bpfvm.verifier.report.log import frame_text
 
 FRAMES = 8
@@ -40,9 +43,6 @@ def enter(walk: Walk, one: Insn) -> int | None:
 
 
 def _call_global(walk: Walk, start: int) -> int:
-    from bpfvm.verifier.program.functions import call_global, moves_packet
-    from bpfvm.verifier.steps.calls import forget_packets
-
     call_global(walk, start)
     if moves_packet(walk.code, start):
         forget_packets(walk)
@@ -112,9 +112,7 @@ def back(walk: Walk, at_end: bool = False) -> int | None:
         walk.refuse("cannot return stack pointer to the caller")
     called_back = frame.callback is not None
     if called_back:
-        from bpfvm.verifier.steps.callbacks import finish
-
-        finish(walk)
+        _check_called_back(walk)
     if at_end:
         walk.stack.leave(state.calls(), walk.at)
     caller = state.frames[-2]
@@ -129,10 +127,19 @@ def back(walk: Walk, at_end: bool = False) -> int | None:
         walk.log.add(frame_text(state, depth - 1))
     state.frames.pop()
     if called_back:
-        from bpfvm.verifier.steps.callbacks import widen
-
         widen(walk, following)
     return following
+
+
+def _check_called_back(walk: Walk) -> None:
+    """A callback returns: what it returns is in its range."""
+    reg, limits = walk.state.regs[0], walk.state.frame.returns
+    assert limits is not None
+    if reg.kind != SCALAR:
+        walk.refuse("R0 not a scalar value")
+    mark_precise(walk, 0)
+    if reg.smin < limits[0] or reg.smax > limits[1]:
+        walk.refuse(result_words(reg, limits, "At callback return the register R0"))
 
 
 def _check_result(walk: Walk, reg: Reg) -> None:

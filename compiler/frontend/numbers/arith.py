@@ -14,8 +14,9 @@ from bpfvm.compiler.frontend.control.heads import drifts
 from bpfvm.compiler.frontend.numbers import checked
 from bpfvm.compiler.frontend.numbers.divide import divide
 from bpfvm.compiler.frontend.numbers.kinds import Mixed, result_kinds, settled, unary_kinds
-from bpfvm.compiler.frontend.numbers.operation import Operation, finished
+from bpfvm.compiler.frontend.numbers.operation import Operation
 from bpfvm.compiler.frontend.numbers.power import power
+from bpfvm.compiler.frontend.numbers.results import finished
 from bpfvm.compiler.frontend.numbers.shift import shift
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Maybe, Nullable, Number, Reference, Value

@@ -6,8 +6,9 @@ modulo the divisor's sign. Where the divisor is positive the unsigned division n
 
 from __future__ import annotations
 
-from bpfvm.compiler.frontend.numbers.operation import Operation, finished
+from bpfvm.compiler.frontend.numbers.operation import Operation
 from bpfvm.compiler.frontend.numbers.ranges import low_bits
+from bpfvm.compiler.frontend.numbers.results import finished
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, Kind, Number, Value
 from bpfvm.core.bits import M64

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bpfvm.compiler.frontend.numbers import checked
-from bpfvm.compiler.frontend.numbers.operation import Operation, finished
+from bpfvm.compiler.frontend.numbers.operation import Operation
+from bpfvm.compiler.frontend.numbers.results import finished
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, Value
 from bpfvm.core.bits import M64

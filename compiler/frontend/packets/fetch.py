@@ -12,7 +12,7 @@ import ast
 from dataclasses import replace
 
 from bpfvm.compiler.frontend.packets import window
-from bpfvm.compiler.frontend.packets.window import never
+from bpfvm.compiler.frontend.packets.window import COPY, never
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, Number, Reference, View
 from bpfvm.compiler.ir.types import Ptr
@@ -26,7 +26,6 @@ from bpfvm.lang.types.structs import Member
 
 _LEGACY = (1, 2, 4)  # bytes that such a load takes
 _SCRATCH, _SIZE = "a number of the packet", 8
-_BYTES = "bytes of the packet"
 
 
 def is_legacy(f: Translation, size: int) -> bool:
@@ -65,7 +64,7 @@ def kept(f: Translation, view: View, at: int, size: int, message: str, place: as
 
 
 def _own(f: Translation, size: int) -> Register:
-    return f.builder.slot(_BYTES, size, source=f.builder.span)
+    return f.builder.slot(COPY, size, source=f.builder.span)
 
 
 def _scratch(f: Translation) -> Register:
@@ -107,12 +106,6 @@ def put_back(f: Translation, one: Reference, node: ast.AST) -> None:
     found = f.builder.helper(f"{_buffer(f)}_store_bytes", f.builder.ctx(), where, one.base, size, *flags)
     f.fault_if("ne", found, f.number(0), "PacketError", "bytes that cannot be stored to", node)
     window.stored(f)
-
-
-def is_copy(f: Translation, bound: object) -> bool:
-    """Whether it is a copy of bytes of the packet."""
-    slots = f.target.slots
-    return isinstance(bound, Reference) and any(slots[one].name.endswith(_BYTES) for one in bound.objects)
 
 
 def _buffer(f: Translation) -> str:

@@ -22,6 +22,7 @@ from bpfvm.lang.types.scalars import u8
 from bpfvm.tables.ctx import CONTEXTS
 
 _PACKET = Ptr("packet")
+COPY = "bytes of the packet"  # how the names of slots end that hold some
 
 
 def reach(f: Translation, view: View, at: int, size: int, message: str, place: ast.AST | TextSpan) -> Reference:
@@ -132,17 +133,21 @@ def moved(f: Translation) -> None:
 
 def stored(f: Translation) -> None:
     """A helper has stored to the packet: addresses in it are not good any more, nor are copies from before."""
-    from bpfvm.compiler.frontend.packets import fetch
-
     f.state.packet = None
     f.state.told = {}
     f.reads.clear()
     f.moves += 1
     for name, bound in f.state.names.items():
         parts = bound.items if isinstance(bound, Tuple) else (bound,)
-        if any(fetch.is_copy(f, one) or (isinstance(one, Reference) and one.space == "packet") for one in parts):
+        if any(is_copy(f, one) or (isinstance(one, Reference) and one.space == "packet") for one in parts):
             assert not isinstance(bound, Unbound | Conflict | Growing | Stale), "those are no places"
             f.state.names[name] = Stale(bound)
+
+
+def is_copy(f: Translation, bound: object) -> bool:
+    """Whether it is a copy of bytes of the packet."""
+    slots = f.target.slots
+    return isinstance(bound, Reference) and any(slots[one].name.endswith(COPY) for one in bound.objects)
 
 
 def is_of_packet(bound: object) -> bool:

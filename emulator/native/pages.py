@@ -18,7 +18,7 @@ from bpfvm.emulator.memory import Arena
 MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 2, 0x10, 0x20, 0x4000  # mmap(2)
 MADV_DONTNEED, MADV_POPULATE_READ = 4, 22  # madvise(2); the second from Linux 5.14 on
 PAGE = mmap.PAGESIZE
-HUGE = 1 << 21  # bytes that one entry of a page table maps, where the file has them in one piece and at such an address
+HUGE = 1 << 21  # bytes that one entry of a page table maps, where the file's are in one piece and at such an address
 WINDOW = 1 << 26  # bytes of a file that are mapped at a time: what stays resident of it
 
 

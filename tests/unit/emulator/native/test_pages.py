@@ -9,7 +9,7 @@ import pytest
 
 from bpfvm.core.errors import Unavailable
 from bpfvm.emulator.memory import Arena
-from bpfvm.emulator.native.pages import PAGE, Pages
+from bpfvm.emulator.native.pages import HUGE, PAGE, Pages
 
 FILE = bytes(range(256)) * (5 * PAGE // 256) + b"end"
 
@@ -63,3 +63,15 @@ def test_another_part_takes_the_place_of_what_was_there(arena: Arena, pages: Pag
 def test_what_the_host_does_not_map_is_an_error(pages: Pages) -> None:
     with pytest.raises(Unavailable, match="does not map the capture"):
         pages.map(-1, 0, PAGE)
+
+
+@pytest.mark.parametrize(("size", "unit"), [(PAGE, PAGE), (4 * HUGE - PAGE, PAGE), (4 * HUGE, HUGE), (9 * HUGE, HUGE)])
+def test_large_pieces_of_a_file_fit(size: int, unit: int, arena: Arena) -> None:
+    """The host's address agrees with the file's offset, whatever else the arena holds, and all of the window is there."""
+    for other in range(1, 4):
+        arena.allocate("other", other * PAGE, "packet")
+        one = Pages(arena, size)
+        assert one.unit == unit
+        assert (arena.host + one.base) % unit == 0
+        assert one.base >= one.region.base
+        assert one.base + size <= one.region.base + one.region.size

@@ -67,7 +67,7 @@ def test_what_the_host_does_not_map_is_an_error(pages: Pages) -> None:
 
 @pytest.mark.parametrize(("size", "unit"), [(PAGE, PAGE), (4 * HUGE - PAGE, PAGE), (4 * HUGE, HUGE), (9 * HUGE, HUGE)])
 def test_large_pieces_of_a_file_fit(size: int, unit: int, arena: Arena) -> None:
-    """The host's address agrees with the file's offset, whatever else the arena holds, and all of the window is there."""
+    """The address in the host agrees with the offset in the file, whatever else the arena holds; all of it is there."""
     for other in range(1, 4):
         arena.allocate("other", other * PAGE, "packet")
         one = Pages(arena, size)

@@ -145,6 +145,7 @@ class Batch:
             self._pages.map(capture.number, offset, end - offset)
             self._offset = offset
             for one in self._slices(place - offset, end - offset, left):
+                capture.check(self._pages.cut)
                 one.at += offset
                 place, left = one.at, None if left is None else left - one.packets
                 if one.last and end < capture.size and place // self._pages.unit * self._pages.unit > offset:

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from functools import cache
 
 from bpfvm.core.errors import Unavailable
+from bpfvm.core.mapping import put_file, put_zeros
 from bpfvm.emulator.memory import Arena
+from bpfvm.obj.shortened import Watched
 
-MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 2, 0x10, 0x20, 0x4000  # mmap(2)
 MADV_DONTNEED, MADV_POPULATE_READ = 4, 22  # madvise(2); the second from Linux 5.14 on
 PAGE = mmap.PAGESIZE
 HUGE = 1 << 21  # bytes that one entry of a page table maps, where the file's are in one piece and at such an address
@@ -30,6 +31,7 @@ class Pages:
 
     def __init__(self, arena: Arena, size: int) -> None:
         self._arena, self.window = arena, size
+        self._watched: Watched | None = None
         self.unit = HUGE if size >= 4 * HUGE else PAGE
         self.region = arena.allocate("capture", size + self.unit, "packet")
         self.region.foreign = True
@@ -40,10 +42,19 @@ class Pages:
         """Put pages of a file there, from a multiple of `unit` on. Changes of a program's stay its own.
 
         Unavailable where the host refuses."""
-        self._map(0, size, MAP_PRIVATE | MAP_FIXED, number, offset)
+        place = self._arena.host + self.base
+        _or_unavailable(put_file(place, size, number, offset))
+        if self._watched is not None:
+            self._watched.close()
+        self._watched = Watched(place, size)
         whole = -(-size // PAGE) * PAGE
         if whole < self.size:
-            self._map(whole, self.size - whole, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE)
+            _or_unavailable(put_zeros(place + whole, self.size - whole))
+
+    @property
+    def cut(self) -> bool:
+        """Whether zeros stand where the file that was mapped last had been cut short."""
+        return self._watched is not None and self._watched.cut
 
     def fetch(self, start: int, end: int) -> None:
         """Make pages ready at once, not by a fault now and then; a host that does not know that has faults."""
@@ -55,13 +66,11 @@ class Pages:
 
     def close(self) -> None:
         """Put memory of the arena's own in place of the file's."""
+        if self._watched is not None:
+            self._watched.close()
+            self._watched = None
         if self._arena.is_open:
-            self._map(0, self.size, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE)
-
-    def _map(self, start: int, size: int, flags: int, number: int = -1, offset: int = 0) -> None:
-        where = self._arena.host + self.base + start
-        if _mmap()(where, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, number, offset) != where:
-            raise Unavailable(f"the host does not map the capture: {os.strerror(ctypes.get_errno())}")
+            _or_unavailable(put_zeros(self._arena.host + self.base, self.size))
 
     def _advise(self, start: int, end: int, advice: int) -> None:
         if start < end:
@@ -76,12 +85,6 @@ def _madvise() -> Callable[..., int]:
     return call
 
 
-@cache
-def _mmap() -> Callable[..., int]:
-    """mmap(2), which Python's own module has no address for."""
-    call = ctypes.CDLL(None, use_errno=True).mmap
-    call.argtypes = (
-        ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long,
-    )  # fmt: skip
-    call.restype = ctypes.c_void_p
-    return call
+def _or_unavailable(error: int) -> None:
+    if error:
+        raise Unavailable(f"the host does not map the capture: {os.strerror(error)}")

@@ -100,6 +100,7 @@ class Threads:
             end = min(offset + self._pages.window, capture.size)
             self._pages.map(capture.number, offset, end - offset)
             one = self._run(place - offset, end - offset)
+            capture.check(self._pages.cut)
             one.at += offset
             place = one.at
             if one.last and end < capture.size and place // self._pages.unit * self._pages.unit > offset:

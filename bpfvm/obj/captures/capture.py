@@ -14,6 +14,7 @@ from io import BufferedReader
 from types import TracebackType
 from typing import BinaryIO, Protocol, TypeAlias, cast
 
+from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.obj.captures import links
 from bpfvm.obj.captures.losses import Losses
@@ -91,7 +92,17 @@ class Capture:
 
     def __iter__(self) -> Iterator[Packet]:
         self.lost.clear()
-        return iter(self._format)
+        yield from self._format
+        self.check()
+
+    def check(self, cut: bool = False) -> None:
+        """LoadError where the file was cut short since it was opened. cut: whether somebody has seen that."""
+        left = os.fstat(self.number).st_size if self.number is not None else self.size
+        if cut or self._pages.cut or left < self.size:
+            raise LoadError(
+                f"{self.name}: somebody cut it short while it was read: it had {octets(self.size)} and has {left};"
+                " copy the file, and run again on the copy"
+            )
 
     @property
     def plain(self) -> Plain | None:

@@ -1,4 +1,4 @@
-"""Captures that somebody cuts short while they are read: one line, on every engine, and no signal that ends the process."""
+"""Captures that somebody cuts short while they are read: one line, on every engine, and no signal that ends it all."""
 
 from __future__ import annotations
 
@@ -69,15 +69,17 @@ def test_the_loop_of_compiled_code(left: int, threads: bool, tmp_path: Path, mon
     monkeypatch.setattr("bpfvm.emulator.native.pages.WINDOW", 1 << 20)
     path, program = written(tmp_path / "a", "pcap"), tmp_path / "p.o"
     program.write_bytes(write_object(PASS))
-    with load(str(program)).programs["p"].session("native", cpus=2, threads=threads) as session:
-        with open_capture(path) as capture:
-            slices = session.batch(capture, Input(packet=b""), 2, 1, None)
-            assert slices is not None
-            next(slices)
-            os.truncate(path, left if left >= 0 else capture.size + left)
-            with pytest.raises(LoadError, match=TOLD):
-                for _ in slices:
-                    pass
+    with (
+        load(str(program)).programs["p"].session("native", cpus=2, threads=threads) as session,
+        open_capture(path) as capture,
+    ):
+        slices = session.batch(capture, Input(packet=b""), 2, 1, None)
+        assert slices is not None
+        next(slices)
+        os.truncate(path, left if left >= 0 else capture.size + left)
+        with pytest.raises(LoadError, match=TOLD):
+            for _ in slices:
+                pass
 
 
 AFTER = """

@@ -38,9 +38,6 @@ class LruHashed(Hashed):
         entries = self.spec.max_entries
         return -(-entries // cpus) * cpus if self.spec.flags & NO_COMMON_LRU else entries
 
-    def _make(self) -> int:
-        return self.slab.allocate() + HEADER
-
     def release(self, element: int) -> None:
         self.clear_element(element)
         self.lists.push(element + HEADER)

@@ -286,12 +286,14 @@ class CommonLru:
 
 
 class PerCpuLru:
-    """BPF_F_NO_COMMON_LRU: an aging for each CPU, with an equal share of the elements."""
+    """BPF_F_NO_COMMON_LRU: an aging for each CPU, with an equal share of the elements. control: guest address of the
+    first one's words."""
 
     def __init__(self, system: System, name: str, entries: int, make: Callable[[], int], drop: Drop) -> None:
         self._system, self._links = system, Links(system.arena.view)
         size = 4 * AGING * system.cpus
         control = system.arena.allocate(f"{name} use", size, "map", writable=False, readable=False)
+        self.control = control.base
         share = entries // system.cpus
         self._agings = [
             Aging(self._links, control.base + 4 * AGING * cpu, FEW, share, make, drop) for cpu in range(system.cpus)

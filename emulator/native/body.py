@@ -77,7 +77,11 @@ class Body:
         return self.emit(f"getelementptr i8, ptr %base, i64 {self.emit(f'and i64 {moved}, {self.arena - 1}')}")
 
     def load32(self, host: str) -> str:
-        return self.emit(f"load i32, ptr {host}, align 1")
+        return self._settled(self.emit(f"load i32, ptr {host}, align 1"), 32)
+
+    def _settled(self, value: str, bits: int) -> str:
+        """Some value, where another thread that stores makes it any."""
+        return value if self.lock is None else self.emit(f"freeze i{bits} {value}")
 
     def words(self, host: str, size: int) -> list[str]:
         """The words of a key, the last one filled up with zeros."""
@@ -88,12 +92,13 @@ class Body:
         return found
 
     def _partial(self, host: str, size: int) -> str:
-        low = self.emit(f"load i{8 if size == 1 else 16}, ptr {host}, align 1")
-        word = self.emit(f"zext i{8 if size == 1 else 16} {low} to i32")
+        bits = 8 if size == 1 else 16
+        low = self._settled(self.emit(f"load i{bits}, ptr {host}, align 1"), bits)
+        word = self.emit(f"zext i{bits} {low} to i32")
         if size < 3:
             return word
         high = self.emit(f"load i8, ptr {self.emit(f'getelementptr i8, ptr {host}, i64 2')}, align 1")
-        wide = self.emit(f"zext i8 {high} to i32")
+        wide = self.emit(f"zext i8 {self._settled(high, 8)} to i32")
         return self.emit(f"or i32 {word}, {self.emit(f'shl i32 {wide}, 16')}")
 
     def link(self, host: str) -> str:
@@ -105,6 +110,13 @@ class Body:
         how = "store" if self.lock is None else "store atomic"
         order = "" if self.lock is None else " release"
         self.line(f"{how} i32 {word}, ptr {self.host(address)}{order}, align 4")
+
+    def mark_of(self, host: str) -> str:
+        """The mark of an element of an LRU map, an i32; threads that look it up store it without the map's lock."""
+        return self.emit(f"load atomic i32, ptr {host} monotonic, align 4")
+
+    def set_mark(self, host: str, mark: int) -> None:
+        self.line(f"store atomic i32 {mark}, ptr {host} monotonic, align 4")
 
     def store32(self, address: str, word: str, off: int = 0) -> None:
         """Store a word at a guest address."""

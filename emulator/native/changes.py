@@ -16,7 +16,6 @@ from bpfvm.emulator.maps import MapStore
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.maps.hash import Hashed, HashMap, PerCpuHashMap
 from bpfvm.emulator.maps.lru_hash import LruHashMap, LruPerCpuHashMap
-from bpfvm.emulator.maps.lru_list import CommonLru
 from bpfvm.emulator.maps.percpu_array import PerCpuArrayMap
 from bpfvm.emulator.maps.slab import ELEMENTS_END, FRESH, LINK, SPARE
 from bpfvm.emulator.maps.store import EXIST, LOCK, NOEXIST, RDONLY_PROG
@@ -30,14 +29,8 @@ LRUS = (LruHashMap, LruPerCpuHashMap)
 ARRAYS = (ArrayMap, PerCpuArrayMap)
 
 
-def is_native(store: MapStore | None, threads: bool = False) -> bool:
-    """Whether changes of a map have functions: one whose values are bytes, and that programs may write.
-
-    threads: whether several at a time change it. Lists of LRU maps are known where all CPUs have them in common
-    (lru.py), and not to threads.
-    """
-    if isinstance(store, LRUS) and (threads or not isinstance(store.lists, CommonLru)):
-        return False
+def is_native(store: MapStore | None) -> bool:
+    """Whether changes of a map have functions: one whose values are bytes, and that programs may write."""
     if not isinstance(store, (*HASHES, *LRUS, *ARRAYS)) or store.fields or store.spec.flags & RDONLY_PROG:
         return False
     return isinstance(store, ARRAYS) or store.spec.key_size <= WIDEST

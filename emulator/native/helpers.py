@@ -65,7 +65,7 @@ def _map_delete_elem(f: Function, state: State) -> bool:
 def _changed(f: Function, state: State, last: int) -> MapStore | None:
     """The map that a call changes, if code can; arguments 2 to `last` are in the stack, and 4 is a number."""
     store = f.unit.system.maps.get(state.regs[1].name) if state.regs[1].tag == "map" else None
-    if store is None or not changes.is_native(store, f.unit.threads):
+    if store is None or not changes.is_native(store):
         return None
     for register, size in ((2, store.spec.key_size), (3, store.spec.value_size))[: last - 1]:
         kind = state.regs[register]

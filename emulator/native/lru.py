@@ -20,8 +20,11 @@ class LruChanger(Lists):
         store = self.store
         assert isinstance(store, LRUS)
         store.table.share()
+        if self.lock is not None:
+            self._chunks(store)
         self._element(store)
         self._unlink(store)
+        self._take(store)
         self._insert(store)
         self.write_lists(store)
         if isinstance(store, LruHashMap):
@@ -38,12 +41,13 @@ class LruChanger(Lists):
 
     def _mark(self, element: str) -> None:
         """Note that an element was used."""
-        self.store32(element, "1", HEADER + USED)
+        self.set_mark(self.host(element, HEADER + USED), 1)
 
     def _taken(self, name: str) -> str:
-        """An element from the lists; to "ask" where Python has to make some. Block `name` begins."""
+        """An element from the lists; to "ask" where Python has to make some for one thread. Block `name` begins."""
         node = self._ask("pop", "0")
-        self.branch(self._equal(node, "0"), "ask", "asked")
+        if self.lock is None:
+            self.branch(self._equal(node, "0"), "ask", "asked")
         self.branch(self._equal(node, "-1"), "full", name)
         return self.emit(f"sub i64 {node}, {HEADER}")
 
@@ -54,11 +58,12 @@ class LruChanger(Lists):
         return self.emit(f"and i64 {both}, 4294967295"), hashed
 
     def _begin_update(self) -> None:
-        self._begin("update", "ptr %key, ptr %value, i64 %flags")
+        self._begin_call("update", "ptr %key, ptr %value, i64 %flags")
         self.branch(self.emit(f"icmp ugt i64 %flags, {EXIST}"), "wrong", "known")
 
     def _end_update(self) -> None:
-        for name, value in (("ask", ASK), ("wrong", -errno.EINVAL), ("full", -errno.ENOMEM)):
+        asked = [("ask", ASK)] if self.lock is None else []
+        for name, value in (*asked, ("wrong", -errno.EINVAL), ("full", -errno.ENOMEM)):
             self.label(name)
             self._end(str(value))
         self.text.append("}")
@@ -120,7 +125,7 @@ class LruChanger(Lists):
         self._end_update()
 
     def _delete(self) -> None:
-        self._begin("delete", "ptr %key")
+        self._begin_call("delete", "ptr %key")
         old, hashed = self._sought()
         self.branch(self.emit(f"icmp eq i64 {old}, 0"), "missing", "present")
         self.line(f"call void @unlink{self.number}(ptr %base, ptr %st, i64 {old}, i32 {hashed})")

@@ -83,11 +83,18 @@ class Finder(Body):
 
     def _found(self, store: Hashed, element: str) -> None:
         value = self.emit(f"add i64 {element}, {store.table.value}")
-        if isinstance(store, LruHashed):  # an element that was used
-            self.line(f"store i32 1, ptr {self.host(self.emit(f'sub i64 {value}, {store.mark}'))}, align 4")
-        if isinstance(store, PerCpu):
-            value = self.emit(f"add i64 {value}, {self.mine(store.stride)}")
-        self.line(f"ret i64 {self.emit(f'and i64 {value}, {self.arena - 1}')}")  # whatever the chain was led to
+        if isinstance(store, LruHashed):
+            mark = self.host(self.emit(f"sub i64 {value}, {store.mark}"))
+            self.branch(self.emit(f"icmp eq i32 {self.mark_of(mark)}, 0"), "unmarked", "marked")
+            self.line(f"ret i64 {self._value(store, value)}")
+            self.label("unmarked")
+            self.set_mark(mark, 1)
+        self.line(f"ret i64 {self._value(store, value)}")
+
+    def _value(self, store: Hashed, first: str) -> str:
+        """The value of the CPU that runs, somewhere in the arena, whatever the chain was led to."""
+        value = self.emit(f"add i64 {first}, {self.mine(store.stride)}") if isinstance(store, PerCpu) else first
+        return self.emit(f"and i64 {value}, {self.arena - 1}")
 
 
 def chain(f: Body, store: Hashed) -> tuple[str, str]:

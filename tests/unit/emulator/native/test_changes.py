@@ -13,10 +13,11 @@ from bpfvm.emulator.native.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.tables.maps import flag_bits
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
-CPUS = 3
+CPUS, OWN, LRUS = 3, flag_bits("no_common_lru"), ("lru_hash", "lru_percpu_hash")
 # Operation, flags, key and value in the context; r0 is what the helper gave, for a look-up the value or -1
 PROGRAM = """
 r6 = r1
@@ -63,7 +64,8 @@ MAPS = [
     MapSpec("m", "lru_hash", 4, 8, 40),
     MapSpec("m", "lru_hash", 7, 3, 900),
     MapSpec("m", "lru_hash", 1, 5, 5),
-    *(MapSpec("m", kind, 4, 8, entries) for kind in ("lru_hash", "lru_percpu_hash") for entries in (1, 2, 16, 200)),
+    *(MapSpec("m", kind, 4, 8, entries) for kind in LRUS for entries in (1, 2, 16, 200)),
+    *(MapSpec("m", kind, 4, 8, entries, OWN) for kind in LRUS for entries in (1, 7, 16, 200)),
     MapSpec("m", "lru_percpu_hash", 4, 8, 40),
     MapSpec("m", "lru_percpu_hash", 9, 12, 300),
     MapSpec("m", "array", 4, 8, 12),

@@ -13,6 +13,7 @@ from bpfvm.cli import status
 from bpfvm.emulator.native import pages
 from bpfvm.emulator.native.engine import missing
 from bpfvm.obj.model import MapSpec
+from bpfvm.tables.helpers import BY_NAME
 from tests.unit.emulator.native import captures
 from tests.unit.emulator.native.captures import Captured
 
@@ -112,8 +113,7 @@ def test_what_excludes_them_is_one_line(
 
 
 def test_a_program_that_asks_python_is_refused(tmp_path: Path, capsys: Captured) -> None:
-    maps = {**MAPS, "gone": MapSpec("gone", "lru_hash", 4, 8, 100)}
-    path = captures.program(tmp_path / "asks.o", FLOWS, maps)
+    path = captures.program(tmp_path / "asks.o", f"call {BY_NAME['jiffies64'].id}\nr0 = 2\nexit\n", {})
     words = ["--packet", capture(tmp_path / "a.pcap", 10, 0), "--threads", "--cpus", "2"]
     assert status(["run", path, *words]) == 1
     assert "count cannot run on threads: it asks Python at each helper" in capsys.readouterr().err

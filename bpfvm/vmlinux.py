@@ -83,7 +83,7 @@ def types() -> BtfIndex:
 
 
 def __getattr__(name: str) -> Any:
-    from bpfvm.lang.types.kernel import of_name
+    from bpfvm.lang.types.described import of_name
 
     if name.startswith("__") and name.endswith("__"):
         raise AttributeError(name)

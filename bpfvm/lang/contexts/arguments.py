@@ -27,7 +27,8 @@ from bpfvm.lang.contexts.usdt import Operand
 from bpfvm.lang.functions.callee import Callee
 from bpfvm.lang.functions.signature import evaluated, scalar_of
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.types.kernel import KernelStruct, type_of
+from bpfvm.lang.types.described import type_of
+from bpfvm.lang.types.kernel import KernelStruct
 from bpfvm.lang.types.kernel_btf import KERNEL
 from bpfvm.lang.types.layout import Layout, size_of, view
 from bpfvm.lang.types.pointers import PointerType, pointer_to

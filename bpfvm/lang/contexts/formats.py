@@ -15,7 +15,8 @@ from typing import Any
 
 from bpfvm.core.errors import Unavailable
 from bpfvm.lang.types.arrays import ArrayType, array_of
-from bpfvm.lang.types.kernel import KernelArray, KernelStruct, Opaque, struct_of
+from bpfvm.lang.types.described import struct_of
+from bpfvm.lang.types.kernel import KernelArray, KernelStruct, Opaque
 from bpfvm.lang.types.kernel_btf import KERNEL
 from bpfvm.lang.types.pointers import pointer_to
 from bpfvm.lang.types.scalars import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64

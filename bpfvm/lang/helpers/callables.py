@@ -10,34 +10,27 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from bpfvm.core.bits import M64
-from bpfvm.lang.active import CONTEXT, Machine, machine
+from bpfvm.lang.active import Machine, machine
+from bpfvm.lang.helpers import dynptrs
 from bpfvm.lang.helpers.kernel_functions import names, row_of
-from bpfvm.lang.maps import Map
-from bpfvm.lang.maps.base import Memory, loaded
+from bpfvm.lang.helpers.words import AnyRow, number, text, word
+from bpfvm.lang.maps.base import Map, Memory, loaded
 from bpfvm.lang.types.arrays import array_of
-from bpfvm.lang.types.kernel import of_name
+from bpfvm.lang.types.described import of_name
 from bpfvm.lang.types.kernel_btf import KERNEL
 from bpfvm.lang.types.layout import View, size_of, view
-from bpfvm.lang.types.pointers import Pointer, pointer_to
-from bpfvm.lang.types.scalars import Storage, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
+from bpfvm.lang.types.pointers import pointer_to
+from bpfvm.lang.types.scalars import Storage, char, u32, u64
 from bpfvm.tables import helpers, kfuncs
 from bpfvm.tables.helpers import Arg, Ret
 from bpfvm.tables.helpers.callbacks import CALLBACKS, places
 from bpfvm.tables.helpers.row import Helper as Row
 from bpfvm.tables.kfuncs import Kfunc as KernelRow
 
-DYNPTR = "__bpf_dynptr__"  # the attribute by which dynptrs of CPython are known: where they lie
 DYNPTRS = ("dynptr_data", "dynptr_from_mem", "ringbuf_reserve_dynptr")  # which give memory, or a dynptr
 
-# What C calls the numbers of results. A `long` is what errors are told in: an exact number here, as an `int` is.
-_RESULTS: Mapping[str, tuple[Storage, bool]] = {
-    "u64": (u64, True), "unsigned long": (u64, True), "s64": (s64, True), "long": (s64, False), "int": (s32, False),
-    "u32": (u32, False), "bool": (bool8, False), "s32": (s32, False), "u16": (u16, False), "u8": (u8, False),
-    "s16": (s16, False), "s8": (s8, False),
-}  # fmt: skip
 _SIZES = (Arg.SIZE, Arg.SIZE_OR_ZERO, Arg.CONST_SIZE)
 MEMORY = frozenset({
     Arg.KEY, Arg.VALUE, Arg.VALUE_OR_NULL, Arg.VALUE_OUT, Arg.MEM, Arg.MEM_OR_NULL, Arg.OUT, Arg.INOUT,
@@ -49,18 +42,6 @@ NULLS = frozenset({
     Arg.VALUE_OR_NULL, Arg.MEM_OR_NULL, Arg.INOUT_OR_NULL, Arg.CTX_OR_NULL, Arg.STACK_OR_NULL, Arg.SOCK_OR_NULL,
     Arg.SOCKET_OR_NULL, Arg.BTF_OR_NULL,
 })  # fmt: skip
-
-AnyRow: TypeAlias = "Row | KernelRow"
-
-
-def result_of(row: AnyRow) -> tuple[Storage, bool] | None:
-    """How r0 is read, and whether it wraps: None for nothing. LookupError, with the type's name, for an address."""
-    name = row.prototype.partition("(")[0].strip()
-    if name == "void":
-        return None
-    if name not in _RESULTS:
-        raise LookupError(name)
-    return _RESULTS[name]
 
 
 def value_given(row: AnyRow) -> bool:
@@ -108,8 +89,6 @@ class Call:
         if self.row.name in CALLBACKS and isinstance(self.row, Row):
             return _called(on, self.row, given)
         if self.row.name in DYNPTRS:
-            from bpfvm.lang.helpers import dynptrs  # which calls helpers as this does
-
             return dynptrs.NAMED[self.row.name](on, *given)
         kinds = self.row.args_in(on.program_type())
         places = filled(self.row, kinds, len(given))
@@ -184,9 +163,7 @@ def _passed(on: Machine, row: Row, owner: Any, words: Sequence[int]) -> Iterator
         elif kind == "value":
             yield view(value_type(owner), Memory(on), one)
         elif kind == "dynptr":
-            from bpfvm.lang.helpers.dynptrs import Dynptr  # which calls helpers as this does
-
-            yield Dynptr(on, one, reserved=False)
+            yield dynptrs.Dynptr(on, one, reserved=False)
         else:
             yield structs[at](one)
 
@@ -207,47 +184,6 @@ def _stored(owner: Map | None, kind: Arg, value: int) -> bytes:
     element: Any = owner.key if kind in _KEYS else owner.value
     packed: bytes = element.pack(value)
     return packed
-
-
-def text(value: bytes | str) -> bytes:
-    """A constant as C's texts lie in memory: with a zero at its end."""
-    data = value.encode() if isinstance(value, str) else value
-    return data if data.endswith(b"\0") else data + b"\0"
-
-
-def word(on: Machine, value: Any) -> int:
-    """What a register holds of a value: a number, the address of memory, of a map, of the context; 0 for None."""
-    if value is None:
-        return 0
-    if isinstance(value, int):
-        return int(value) & M64
-    if isinstance(value, Map):
-        return on.handle(value)
-    if isinstance(value, Pointer):
-        return value._address
-    if isinstance(value, View):
-        memory, at, _ = value._bpf
-        return on.place(bytes(value)) if isinstance(memory, bytearray | bytes) else at
-    if isinstance(value, bytes | str):
-        return on.place(value.encode() if isinstance(value, str) else value)
-    if hasattr(value, DYNPTR):
-        return int(getattr(value, DYNPTR))
-    if getattr(type(value), CONTEXT, False):
-        return on.context_address()
-    raise TypeError(f"a helper takes numbers, maps, memory and the context, not {type(value).__name__}")
-
-
-def number(row: AnyRow, r0: int) -> Any:
-    """The result that r0 stands for; an address as a u64."""
-    try:
-        found = result_of(row)
-    except LookupError:
-        return u64(r0)
-    if found is None:
-        return None
-    kind, wraps = found
-    value = kind(r0)
-    return bool(value) if kind is bool8 else value if wraps else int(value)
 
 
 class Names:

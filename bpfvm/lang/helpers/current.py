@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bpfvm.lang.active import machine
-from bpfvm.lang.types.kernel import of_name
+from bpfvm.lang.types.described import of_name
 from bpfvm.lang.types.kernel_btf import KERNEL
 from bpfvm.lang.types.pointers import pointer_to
 from bpfvm.tables.helpers import allowed

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bpfvm.lang.active import Machine, machine
-from bpfvm.lang.helpers.callables import DYNPTR, number, word
+from bpfvm.lang.helpers.words import DYNPTR, number, word
 from bpfvm.lang.maps.base import Memory
 from bpfvm.lang.types.arrays import array_of
 from bpfvm.lang.types.layout import Layout, View, size_of, view

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from bpfvm.lang.active import machine
-from bpfvm.lang.helpers.callables import word
+from bpfvm.lang.helpers.words import word
 from bpfvm.lang.types.layout import View
 from bpfvm.lang.types.scalars import u32
 from bpfvm.lang.types.structs import struct

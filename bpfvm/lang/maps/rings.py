@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bpfvm.core.errors import UsageError
 from bpfvm.lang import userspace
 from bpfvm.lang.active import Machine, active
+from bpfvm.lang.helpers.dynptrs import reserved
 from bpfvm.lang.maps.base import Map, Memory, element, packed
 from bpfvm.lang.types.layout import Layout, View, image_of, size_of, view
 from bpfvm.lang.types.structs import StructType
@@ -138,8 +139,6 @@ class Ring(Events):
 
     def reserve_dynptr(self, size: int) -> Any:
         """A new record of `size` bytes, of zeros or what stood there before, as a dynptr: d.write(data), d.submit()."""
-        from bpfvm.lang.helpers.dynptrs import reserved  # which knows memory of maps
-
         on = self._machine()
         return reserved(on, self, size)
 

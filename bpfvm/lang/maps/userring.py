@@ -10,10 +10,13 @@ from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entry
 from bpfvm.lang.active import active, machine
 from bpfvm.lang.faults import MapError
+from bpfvm.lang.helpers.dynptrs import Dynptr
+from bpfvm.lang.helpers.words import number
 from bpfvm.lang.maps.base import Map, checked, element, loaded, packed
 from bpfvm.lang.maps.rings import PAGE, ROOM
 from bpfvm.lang.types.layout import View, size_of
 from bpfvm.lang.userspace.machine import UserSide
+from bpfvm.tables.helpers import BY_NAME
 
 _HEADER = 8  # bytes before each message, which are padded to a multiple of it
 
@@ -50,10 +53,6 @@ class UserRing(Map):
     def drain(self, body: Callable[..., Any], *context: Any) -> int:
         """Call `body(record)`, or `body(record, context)`, for each message until it gives what is not 0: how many it
         got, or a negative errno. IndexError for a message that is shorter than a record."""
-        from bpfvm.lang.helpers.callables import number  # which knows maps
-        from bpfvm.lang.helpers.dynptrs import Dynptr
-        from bpfvm.tables.helpers import BY_NAME
-
         if len(context) > 1:
             raise TypeError(f"{self.called}.drain takes a function and one context, not {len(context)}")
         on = machine("a user ring's drain()")

@@ -18,7 +18,8 @@ from bpfvm.core.errors import UsageError
 from bpfvm.lang.traced import values
 from bpfvm.lang.traced.memory import Block, lasting
 from bpfvm.lang.types.arrays import ArrayType, is_bytes
-from bpfvm.lang.types.kernel import Field, KernelArray, KernelStruct, of_name
+from bpfvm.lang.types.described import of_name
+from bpfvm.lang.types.kernel import Field, KernelArray, KernelStruct
 from bpfvm.lang.types.kernel_btf import KERNEL
 from bpfvm.lang.types.layout import View, size_of
 from bpfvm.lang.types.pointers import PointerType

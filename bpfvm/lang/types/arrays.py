@@ -14,7 +14,7 @@ from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.types.layout import MOST_BYTES, Element, Layout, View, align_of, image_of, size_of, view
 from bpfvm.lang.types.memory import load, store
-from bpfvm.lang.types.scalars import Storage, char, s8, u8
+from bpfvm.lang.types.scalars import Indexed, Storage, char, s8, u8
 
 BYTES = (u8, char, s8)  # elements of arrays that take bytes
 
@@ -29,6 +29,13 @@ class ArrayType(Layout):
         """Offset and type of each element."""
         step = size_of(cls.__element__)
         return ((place * step, cls.__element__) for place in range(cls.__length__))
+
+    def __take__(cls, value: Any) -> bytes | None:
+        """An array of bytes takes others and constants: what is too long is cut, what is missing is zeros."""
+        data = value.encode() if isinstance(value, str) else value
+        if not is_bytes(cls) or not (isinstance(data, bytes) or is_bytes(type(data))):
+            return None
+        return bytes(data)[: cls.__size__].ljust(cls.__size__, b"\0")
 
     def __repr__(cls) -> str:
         return cls.__name__
@@ -54,6 +61,9 @@ def array_of(element: Element, length: int) -> Any:
         made.__module__ = element.__module__
         _made[element, length] = made
     return _made[element, length]
+
+
+Indexed.array_of = array_of
 
 
 class ArrayView(View):

@@ -7,17 +7,17 @@ Names keep views, so `b = a` names the same memory; what is stored in memory is 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from bpfvm.core.errors import UsageError
-from bpfvm.lang.types.scalars import Storage, bool8, s32, u32
+from bpfvm.lang.types.scalars import Indexed, Storage, bool8, s32, u32
 
 MOST_BYTES = 1 << 16  # of one type: far more than any memory of a program holds
 
 
-class Layout(type):
+class Layout(Indexed):
     """The class of these types. __size__, __align__: bytes. __image__: a fresh value's bytes."""
 
     __size__: int
@@ -29,11 +29,9 @@ class Layout(type):
         """Bytes of one value."""
         return cls.__size__
 
-    def __getitem__(cls, length: int) -> Any:
-        """The type of an array of `length` of these."""
-        from bpfvm.lang.types.arrays import array_of
-
-        return array_of(cls, length)
+    def __take__(cls, value: Any) -> bytes | None:
+        """The bytes that a place of this type gets of a value of another one; None where it takes no such value."""
+        return None
 
 
 class Own:
@@ -41,6 +39,12 @@ class Own:
 
     def __init__(self, name: str) -> None:
         self.__name__ = name
+        self.waiting: list[Callable[[Layout], None]] = []  # what wants to know the struct when it is made
+
+    def made(self, kind: Layout) -> None:
+        """Tell the struct to what waits for it."""
+        for tell in self.waiting:
+            tell(kind)
 
     def __repr__(self) -> str:
         return self.__name__

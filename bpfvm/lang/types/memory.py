@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bpfvm.lang.types.layout import Element, View, size_of, view
+from bpfvm.lang.types.layout import Element, View, view
 from bpfvm.lang.types.scalars import Storage
 
 
@@ -26,15 +26,10 @@ def contents(kind: Any, value: Any) -> bytes:
 
     Arrays of bytes take others and constants: what is too long is cut, what is missing is zeros.
     """
-    from bpfvm.lang.types.arrays import is_bytes
-    from bpfvm.lang.types.pointers import Pointer
-
     if isinstance(value, View) and isinstance(value, kind):
         return bytes(value)
-    if is_bytes(kind):
-        data = value.encode() if isinstance(value, str) else value
-        if isinstance(data, bytes) or is_bytes(type(data)):
-            return bytes(data)[: size_of(kind)].ljust(size_of(kind), b"\0")
-    if isinstance(value, Pointer) and (found := value._contents(kind)) is not None:
-        return found
-    raise TypeError(f"{kind.__name__} is stored from a {type(value).__name__}")
+    behind = getattr(type(value), "_contents", None)  # of pointers
+    found = kind.__take__(value) if behind is None else behind(value, kind)
+    if found is None:
+        raise TypeError(f"{kind.__name__} is stored from a {type(value).__name__}")
+    return found  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ array itself is a pointer to it, which reads nothing yet.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from bpfvm.core.bits import M64
@@ -17,7 +18,7 @@ from bpfvm.lang.active import Machine, machine
 from bpfvm.lang.faults import ProbeError
 from bpfvm.lang.types.arrays import ArrayType, array_of, is_bytes
 from bpfvm.lang.types.kernel import KernelArray, KernelStruct, Opaque
-from bpfvm.lang.types.layout import Layout, Own, size_of, view
+from bpfvm.lang.types.layout import Layout, Own, size_of, stored_as, view
 from bpfvm.lang.types.scalars import Storage, char
 from bpfvm.lang.types.structs import StructType
 
@@ -212,8 +213,6 @@ def pointer_to(space: str, target: Any) -> Any:
     """The type of pointers to `target`, None for what is not known. UsageError for what no pointer type has."""
     kind = None if target in (None, type(None)) else char if target in (str, bytes) else target
     if kind is not None and not isinstance(kind, Storage | Layout | KernelStruct | KernelArray | Opaque | Own):
-        from bpfvm.lang.types.layout import stored_as
-
         stored = stored_as(kind)
         if not isinstance(stored, Storage | Layout):
             what = _BASES[space].__name__
@@ -226,16 +225,16 @@ def pointer_to(space: str, target: Any) -> Any:
         name = f"{base.__name__}[{getattr(kind, '__name__', None)}]"
         names = {"__slots__": (), "__space__": space, "__target__": kind, "__module__": __name__}
         _made[space, kind] = PointerType(name, (base,), names, bits=POINTER_BITS)
+        if isinstance(kind, Own):
+            kind.waiting.append(partial(_resolved, space, kind))
     return _made[space, kind]
 
 
-def resolve(own: Own, made: Layout) -> None:
-    """Let the pointers that a struct has to itself point to what it is now."""
-    for space in SPACES:
-        one = _made.pop((space, own), None)
-        if one is not None:
-            one.__target__, one.__name__ = made, f"{_BASES[space].__name__}[{made.__name__}]"
-            _made[space, made] = one
+def _resolved(space: str, own: Own, made: Layout) -> None:
+    """Let the pointer that a struct has to itself point to what it is now."""
+    one = _made.pop((space, own))
+    one.__target__, one.__name__ = made, f"{_BASES[space].__name__}[{made.__name__}]"
+    _made[space, made] = one
 
 
 def fields_of(target: Any) -> Mapping[str, Any]:

@@ -9,14 +9,25 @@ wraps. `char` is a byte of a text, `bool8` a byte that is read as a truth value.
 from __future__ import annotations
 
 import struct
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from bpfvm.core.bits import signed, swapped
 from bpfvm.lang.types.interval import BOOL, Interval, of_bits
 from bpfvm.lang.types.operators import BINARY, UNARY
 
 
-class Storage(type):
+class Indexed(type):
+    """The class of types that arrays are of."""
+
+    array_of: ClassVar[Callable[[Any, int], Any]]  # set by arrays.py, which knows these types
+
+    def __getitem__(cls, length: int) -> Any:
+        """The type of an array of `length` of these."""
+        return Indexed.array_of(cls, length)
+
+
+class Storage(Indexed):
     """The class of storage types. bits: width in memory. is_signed, is_big: how the bytes are read."""
 
     bits: int
@@ -71,12 +82,6 @@ class Storage(type):
     @property
     def min(cls) -> int:
         return cls.range.lo
-
-    def __getitem__(cls, length: int) -> Any:
-        """The type of an array of `length` of these."""
-        from bpfvm.lang.types.arrays import array_of
-
-        return array_of(cls, length)
 
     def wrap(cls, number: int) -> int:
         """`number` mod 2**bits, in the type's range; for big-endian types, with its bytes in the opposite order."""

@@ -21,6 +21,7 @@ from typing import Any, TypeVar, dataclass_transform, overload
 
 from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
+from bpfvm.lang.types.convert import ctypes_members, defaults_of, is_ctypes
 from bpfvm.lang.types.layout import (
     MOST_BYTES,
     Bits,
@@ -176,20 +177,18 @@ def struct(cls: type | None = None, *, packed: bool = False) -> Any:
 
 
 def _struct(cls: type, packed: bool, around: Mapping[str, Any]) -> Any:
-    from bpfvm.lang.types.convert import ctypes_members, defaults_of, is_ctypes
-    from bpfvm.lang.types.pointers import resolve
-
     own = Own(cls.__name__)
     if is_ctypes(cls):
-        members, size, align = ctypes_members(cls)
+        placed, size, align = ctypes_members(cls, struct)
+        members = [Member(*one) for one in placed]
         defaults: Mapping[str, Any] = {}
     else:
         members, size, align = _placed(cls.__name__, _annotations(cls, {**around, cls.__name__: own}), packed)
-        defaults = defaults_of(cls, members)
+        defaults = defaults_of(cls, [one.name for one in members])
     if not 0 < size <= MOST_BYTES:
         raise UsageError(f"struct {cls.__name__} has {octets(size)}; a struct has 1 to {MOST_BYTES}")
     made = _made(cls, {one.name: one for one in members}, defaults, (size, align))
-    resolve(own, made)
+    own.made(made)
     return made
 
 

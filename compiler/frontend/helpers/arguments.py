@@ -36,18 +36,16 @@ from bpfvm.lang.helpers.callables import (
     DYNPTRS,
     MEMORY,
     NULLS,
-    AnyRow,
     Call,
     Comm,
     Reading,
     filled,
     parameters,
-    result_of,
-    text,
     value_given,
     value_type,
 )
 from bpfvm.lang.helpers.kernel_functions import struct_of
+from bpfvm.lang.helpers.words import AnyRow, result_of, text
 from bpfvm.lang.maps import Map
 from bpfvm.lang.types.interval import BOOL, Interval
 from bpfvm.lang.types.kernel import KernelStruct

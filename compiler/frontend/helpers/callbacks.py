@@ -35,7 +35,8 @@ from bpfvm.compiler.frontend.types import (
 )
 from bpfvm.core.errors import BpfvmError
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
-from bpfvm.lang.helpers.callables import objects, parameters, result_of, value_type
+from bpfvm.lang.helpers.callables import objects, parameters, value_type
+from bpfvm.lang.helpers.words import result_of
 from bpfvm.lang.maps import UserRing
 from bpfvm.lang.types.arrays import array_of
 from bpfvm.lang.types.interval import U64, Interval

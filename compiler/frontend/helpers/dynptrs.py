@@ -32,8 +32,8 @@ from bpfvm.compiler.frontend.types import (
     constant,
 )
 from bpfvm.compiler.ir.types import Ptr
-from bpfvm.lang.helpers.callables import result_of
 from bpfvm.lang.helpers.dynptrs import SIZE
+from bpfvm.lang.helpers.words import result_of
 from bpfvm.lang.maps import Ring
 from bpfvm.lang.types.arrays import array_of
 from bpfvm.lang.types.layout import Layout, size_of

@@ -6,7 +6,8 @@ from bpfvm.compiler.ir.build import WORD, Builder
 from bpfvm.compiler.ir.function import CoreAccess, Function
 from bpfvm.compiler.ir.ops import IR_OPS
 from bpfvm.compiler.ir.types import Ptr, Value
-from bpfvm.lang.types.kernel import KernelStruct, struct_of
+from bpfvm.lang.types.described import struct_of
+from bpfvm.lang.types.kernel import KernelStruct
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import MapSpec
 

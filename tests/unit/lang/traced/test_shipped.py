@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bpfvm.lang.contexts.formats import of_event
-from bpfvm.lang.types.kernel import of_name, struct_of
+from bpfvm.lang.types.described import of_name, struct_of
 from bpfvm.lang.types.kernel_btf import KERNEL
 from bpfvm.obj.btf.extract import ENUMERATOR, KINDS
 from bpfvm.obj.btf.index import open_index

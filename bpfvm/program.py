@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
 from bpfvm.lang.functions.callee import Callee, callee
@@ -335,7 +336,8 @@ class Program:
         whole = len(params) != 1 or isinstance(params[0].type, Layout)  # a context as bytes
         if site is None or (has_bytes and whole and args is None and ret is None):
             if args is not None or ret is not None:
-                raise UsageError(f"{self.name} is a {self.type.name} program: args and ret are of programs that trace")
+                is_one = f"{self.name} is {an(self.type.name)} program"
+                raise UsageError(f"{is_one}: args and ret are of programs that trace")
             made = self._input(given, {**ctx, **self._registers(regs)})
             return replace(made, task=events.told(task, laid), memory=laid.now(memory))
         made = events.called(site, self.arguments, given, args, ret, regs, memory, task, self.name)
@@ -348,7 +350,7 @@ class Program:
         if not regs:
             return {}
         if self.type.context != "pt_regs":
-            raise UsageError(f"{self.name} is a {self.type.name} program: it sees no registers")
+            raise UsageError(f"{self.name} is {an(self.type.name)} program: it sees no registers")
         layout, found = CONTEXTS["pt_regs"], {}
         for name, value in regs.items():
             known = layout.field(name)
@@ -545,7 +547,7 @@ def _check_fits(spec: ObjectSpec, name: str, declared: Map) -> None:
     found, wanted = ((one.type, one.key_size, one.value_size) for one in (there, mine))
     if found != wanted:
         told = ["{} with keys of {} bytes and values of {}".format(*one) for one in (found, wanted)]
-        raise UsageError(f"map {name} is a {told[0]}, and is declared as a {told[1]}")
+        raise UsageError(f"map {name} is {an(told[0])}, and is declared as {an(told[1])}")
 
 
 def load(path: str) -> Object:

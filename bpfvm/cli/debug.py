@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from bpfvm.cli import FAULTED, target
+from bpfvm.core.articles import an
 from bpfvm.core.errors import BpfvmError, LoadError, UsageError
 from bpfvm.core.machine import Input, Location
 from bpfvm.emulator.caller import Value
@@ -57,7 +58,7 @@ def command(
     """Debug TARGET on the packets of captures."""
     chosen = target.one(target_name, program, arguments)
     if chosen.type.layer is None:
-        raise UsageError(f"{chosen.name} is a {chosen.type.name} program: it takes no packets")
+        raise UsageError(f"{chosen.name} is {an(chosen.type.name)} program: it takes no packets")
     lines = _script(script) if script is not None else None
     with chosen.session("interp") as session:
         prompt = Prompt(chosen, session, _inputs(captures, chosen.type.layer or "eth"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.obj.captures.capture import Capture
@@ -50,7 +51,7 @@ def fields(kind: ProgramType, given: Sequence[str]) -> dict[str, int]:
     for text in given:
         name, _, number = text.partition("=")
         if kind.context is None:
-            raise UsageError(f"--ctx {text}: a {kind.name} program's context has no fields; give bytes by --ctx-file")
+            raise UsageError(f"--ctx {text}: {an(kind.name)} program's context has no fields; give bytes by --ctx-file")
         layout = CONTEXTS[kind.context]
         known = layout.field(name)
         if known is None or known.pointer:

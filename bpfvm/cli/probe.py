@@ -11,6 +11,7 @@ import click
 
 from bpfvm.cli.walking import Walking
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 
 if TYPE_CHECKING:
     from bpfvm.kernel.probes.measured import Where
@@ -141,6 +142,6 @@ def _contexts(found: _Found, where: Where) -> int:
     for at, size, write in tried(where):
         said = layout.access(at, size, write, where.row.name, where.attach_type) is not None
         if said != ((at, size, write) in taken):
-            found.differs(where, f"a {'store' if write else 'load'} of {octets(size)} at {at}", not said)
+            found.differs(where, f"{an('store' if write else 'load')} of {octets(size)} at {at}", not said)
         count += 1
     return count

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import LoadError, Unavailable, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.run.session import Session
@@ -52,4 +53,4 @@ def hits(session: Session, text: str, arguments: str, base: Input) -> Iterator[I
 def check(session: Session) -> None:
     """LoadError for a program that sees no registers."""
     if session.type.context != "pt_regs":
-        raise LoadError(f"{session.program.name} is a {session.type.name} program: it sees no registers")
+        raise LoadError(f"{session.program.name} is {an(session.type.name)} program: it sees no registers")

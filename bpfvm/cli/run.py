@@ -12,6 +12,7 @@ from bpfvm.cli import answers as answers_of
 from bpfvm.cli import inputs, target
 from bpfvm.cli.coverage import covered, engine_of
 from bpfvm.cli.runs import Options, Run
+from bpfvm.core.articles import an
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
 from bpfvm.program import Program
@@ -138,7 +139,7 @@ def _check(chosen: Program, options: Options) -> None:
     if not chosen.type.number:
         section = chosen.object.programs[chosen.name].section
         raise UsageError(f"{chosen.name}: section {section!r} does not tell its program type, so it cannot be run")
-    where = f"{chosen.name} is a {chosen.type.name} program"
+    where = f"{chosen.name} is {an(chosen.type.name)} program"
     others = {"--regs": options.regs, "--regs-from": options.regs_from, "--ctx-file": options.ctx_file}
     given = [name for name, value in others.items() if value is not None]
     if chosen.type.layer is not None:

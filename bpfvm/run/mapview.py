@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import UsageError
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.values.typed_map import TypedMap
@@ -45,7 +46,7 @@ class MapView(TypedMap):
 
         store, spec = self._store_of, self.spec
         if not isinstance(store, ArrayMap | PerCpuArrayMap):
-            raise UsageError(f"map {spec.name}: the values of a {spec.type} map do not lie side by side; use items()")
+            raise UsageError(f"map {spec.name}: the values of {an(spec.type)} map do not lie side by side; use items()")
         cpus = (self.cpus,) if isinstance(store, PerCpuArrayMap) else ()
         strides = (store.stride * sum(cpus or (1,)), store.stride)[: 1 + len(cpus)]
         whole = numpy.frombuffer(store.values.data, dtype=numpy.uint8)

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
 from bpfvm.lang import userspace
@@ -54,7 +55,7 @@ class Replay:
         self._session = session
         until.callback(self._left)
         if session.type.layer is None:
-            raise UsageError(f"{names[0]} is a {session.type.name} program, which takes no packets of a capture")
+            raise UsageError(f"{names[0]} is {an(session.type.name)} program, which takes no packets of a capture")
         system = session.machine.system
         self._stores = {one: EmulatedStore(system, name) for name, one in declared.items() if name in system.maps}
         until.enter_context(userspace.opened(self, {one: partial(_same, made) for one, made in self._stores.items()}))

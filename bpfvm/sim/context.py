@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bpfvm.core.articles import an
 from bpfvm.lang.active import machine
 from bpfvm.lang.contexts.sockets import POINTERS
 from bpfvm.lang.hooks import Hook
@@ -46,7 +47,7 @@ class Context:
         hook = self._hook
         layout = CONTEXTS.get(hook.program_type.context or "")
         if layout is None:
-            raise AttributeError(f"the context of a {hook.type} program has no fields, so no {name!r}")
+            raise AttributeError(f"the context of {an(hook.type)} program has no fields, so no {name!r}")
         one = layout.open(self._inside + name, write, hook.type, hook.attach_type)
         if one is None or one.pointer is not None:
             what, offered = ("write", "writing") if write else ("read", "reading")
@@ -92,5 +93,5 @@ def _read(field: CtxField, index: int) -> int:
 
 def _write(field: CtxField, index: int, value: Any) -> None:
     if not isinstance(value, int):
-        raise TypeError(f"{field.name} of the context holds a number, not a {type(value).__name__}")
+        raise TypeError(f"{field.name} of the context holds a number, not {an(type(value).__name__)}")
     machine(f"ctx.{field.name}").set_field(field.offset + index * field.size, field.size, int(value))

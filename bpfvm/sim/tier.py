@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.bits import M64, mask
 from bpfvm.core.errors import Unavailable
 from bpfvm.emulator.access import resolve
@@ -254,7 +255,7 @@ class Function(Interpreter):
     def meta_length(self) -> int:
         layout = CONTEXTS[self._type.context or ""]
         if layout.open("data_meta", False, self._type.name, None) is None:
-            raise AttributeError(f"a {self._type.name} program sees no metadata before the packet")
+            raise AttributeError(f"{an(self._type.name)} program sees no metadata before the packet")
         frame = self._context().frame
         return frame.start - frame.meta if frame is not None else 0
 

@@ -37,6 +37,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
     constant,
 )
+from bpfvm.core.articles import an
 from bpfvm.lang.helpers.atomics import Fetch
 from bpfvm.lang.helpers.callables import Call, Comm, Reading
 from bpfvm.lang.helpers.current import Current
@@ -260,7 +261,7 @@ def _member(f: Translation, node: ast.Call, callee: Static, given: Arguments) ->
 
 
 def _float(f: Translation, node: ast.Call, given: Arguments) -> Value:
-    text = f"`{f.quoted(node)}` makes a {f.quoted(node.func)}; BPF has no floating point"
+    text = f"`{f.quoted(node)}` makes {an(f.quoted(node.func))}; BPF has no floating point"
     return f.error("E045", text, node, help="use an int, scaled: 1500 for 1.5 thousandths")
 
 

@@ -20,6 +20,7 @@ from bpfvm.compiler.frontend.source.proof import LAMBDA, locate
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.ir.function import Function, Param
 from bpfvm.compiler.ir.graph import order
+from bpfvm.core.articles import an
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.span import Span
@@ -149,7 +150,7 @@ def _context(
     if first is not None and function.__annotations__.get(first.arg, Any) not in (Any, "Any", "typing.Any"):
         f.error(
             "E014",
-            f"the context of a {f.hook.type} program takes {takes}",
+            f"the context of {an(f.hook.type)} program takes {takes}",
             first.annotation or first,
             help=f"def {_name(function)}({first.arg}):",
         )

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any, TypeAlias
 
 from bpfvm.compiler.ir.types import Value as Register
+from bpfvm.core.articles import an
 from bpfvm.core.span import Span
 from bpfvm.lang.maps import Map, timers
 from bpfvm.lang.packets.headers import META, ROOTS, Header
@@ -270,7 +271,7 @@ class Pointer:
 
     @property
     def described(self) -> str:
-        return f"a {self.kind.__name__}"
+        return an(self.kind.__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.core.machine import Input
@@ -79,7 +80,7 @@ class ContextBuilder:
         self._context.socket = COOKIE
         if frame is None:
             if given.packet is not None:
-                raise UsageError(f"a {self.kind.name} program sees no packet, and the input has one")
+                raise UsageError(f"{an(self.kind.name)} program sees no packet, and the input has one")
             data[:] = self._template
         else:
             self._load(frame, given)
@@ -110,7 +111,7 @@ class ContextBuilder:
         packet = given.packet
         if packet is None:
             if self._takes_frame:
-                raise Unavailable(f"a {self.kind.name} program needs a packet")
+                raise Unavailable(f"{an(self.kind.name)} program needs a packet")
             packet = b""
         meta = given.fields.get("data_meta", 0) if given.fields and self._is_xdp else 0
         if meta and (meta % 4 or not 0 < meta <= XDP_META):
@@ -169,7 +170,7 @@ class ContextBuilder:
     def _buffer(self, given: Input) -> Context:
         if given.fields:
             wrong = next(iter(given.fields))
-            raise UsageError(f"a {self.kind.name} program's context has no field {wrong!r}: give it as bytes")
+            raise UsageError(f"{an(self.kind.name)} program's context has no field {wrong!r}: give it as bytes")
         words = given.ctx or b""
         if len(words) > MAX_BUFFER:
             raise Unavailable(f"a context of {octets(len(words))} is over {MAX_BUFFER}")

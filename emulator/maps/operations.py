@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bpfvm.core.articles import an
+
 _ELEMENTS = "map_lookup_elem map_update_elem map_delete_elem"
 _EACH = f"{_ELEMENTS} for_each_map_elem"
 _CPUS = f"{_EACH} map_lookup_percpu_elem"
@@ -61,4 +63,4 @@ def refusal(kind: str, helper: str) -> str:
     if helper in HELPERS[kind]:
         return ""
     can = ", ".join(sorted(HELPERS[kind])) or "none"
-    return f"{helper} does not take a {kind} map, the kernel refuses to load such a call; helpers for one: {can}"
+    return f"{helper} does not take {an(kind)} map, the kernel refuses to load such a call; helpers for one: {can}"

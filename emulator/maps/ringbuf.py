@@ -18,6 +18,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.errors import LoadError
 from bpfvm.emulator.maps.store import Store
 from bpfvm.emulator.memory import PAGE, Pointer, Region
@@ -43,7 +44,7 @@ def whole(size: int) -> int:
 def ring_size(spec: MapSpec) -> int:
     """Bytes of data: what is declared, rounded up to a power of two of whole pages, as loaders do."""
     if not 0 < spec.max_entries < 1 << 32:
-        raise LoadError(f"map {spec.name}: a {spec.type} has max_entries bytes, at least 1, not {spec.max_entries}")
+        raise LoadError(f"map {spec.name}: {an(spec.type)} has max_entries bytes, at least 1, not {spec.max_entries}")
     return max(PAGE, 1 << (spec.max_entries - 1).bit_length())
 
 

@@ -21,6 +21,7 @@ import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import LoadError
 from bpfvm.emulator.maps.array import next_index
 from bpfvm.emulator.maps.store import EXIST, NOEXIST, RDONLY_PROG, Answer, Store
@@ -40,7 +41,7 @@ class Targets(Store):
     def __init__(self, system: System, spec: MapSpec) -> None:
         super().__init__(system, spec)
         if not 0 < spec.max_entries < 1 << 32:
-            raise LoadError(f"map {spec.name}: a {spec.type} has at least 1 entry, not {spec.max_entries}")
+            raise LoadError(f"map {spec.name}: {an(spec.type)} has at least 1 entry, not {spec.max_entries}")
         self.spec = replace(spec, flags=spec.flags | RDONLY_PROG)  # programs never write there
         self.stride = 4 * self.words_each
         self._targets = system.arena.allocate(f"{spec.name} value", self.stride * spec.max_entries, "map value", False)

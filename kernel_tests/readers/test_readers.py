@@ -380,7 +380,7 @@ def test_errors() -> None:
         cases: list[tuple[Callable[[], object], str]] = [
             (lambda: PerfReader(ring.map), "map events is a ringbuf, and this reader reads a perf_event_array"),
             (lambda: RingReader(perf.map), "map events is a perf_event_array, and this reader reads a ringbuf"),
-            (lambda: open_reader(ring._data, None), "map data is a array, and events come in a ringbuf or a perf"),
+            (lambda: open_reader(ring._data, None), "map data is an array, and events come in a ringbuf or a perf"),
             (lambda: PerfReader(perf.map, pages=3), "pages=3 of a perf buffer; they are a power of two"),
             (lambda: PerfReader(perf.map, wakeup=0), "wakeup=0 events; it is 1 or more"),
             (lambda: RingReader(ring.map, timeout=-1), "timeout=-1: it is a number of seconds, 0 or more"),

@@ -210,6 +210,35 @@ def hash_counted(k: u32, x: u32) -> u64:
     return found + starts[k]
 
 
+def doubled(x: int) -> int:
+    return x * 2
+
+
+def dropped(k: int, x: int) -> None:
+    if x & 1:
+        del starts[k]
+
+
+def moved(key: Pair) -> int:
+    key.left += 1
+    return key.left
+
+
+@case((1, 2), (1, 4), (2, 3), (2, 6), (1, 5))
+def hash_through_calls(k: u32, x: u32) -> u64:
+    """A key that was tested is there behind calls that take nothing away, and no longer behind others."""
+    if k not in starts:
+        starts[k] = x
+    starts[k] += doubled(x)
+    key = Pair(left=k, right=2)
+    pairs[key] = x
+    pairs[key] += doubled(k)
+    total = pairs[key] * 1000 + moved(key)
+    total += pairs.get(key, 500)
+    dropped(k, x)
+    return total + starts[k]
+
+
 @case((1, 3), (1, 4), (2, 3), (1, 9), (2, 7))
 def hash_key_that_changes(k: u32, x: u32) -> u64:
     """What a struct as a key has found holds as long as the struct does."""

@@ -21,7 +21,7 @@ class Kind(enum.IntEnum):
 
 
 class Sign(enum.IntEnum):
-    """A field of it is a s32."""
+    """A field of it is an s32."""
 
     LESS = -1
     MORE = 1

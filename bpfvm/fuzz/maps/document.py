@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bpfvm.core.articles import an
 from bpfvm.core.bits import M64
 from bpfvm.core.errors import LoadError
 from bpfvm.fuzz.maps.differ import Difference
@@ -86,7 +87,7 @@ def _read(spec: MapSpec, given: Mapping[str, Any]) -> Operation:
     side, name = str(given["side"]), str(given["name"])
     known = USER if side == "user" else operations(spec) if side == "program" else ()
     if name not in known:
-        raise ValueError(f"there is no operation {name!r} of side {side!r} on a {spec.type} map")
+        raise ValueError(f"there is no operation {name!r} of side {side!r} on {an(spec.type)} map")
     value = given.get("value", "")
     read: Value = [bytes.fromhex(one) for one in value] if isinstance(value, list) else bytes.fromhex(value)
     key = bytes.fromhex(given.get("key", ""))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.kernel.attach import events, functions, interfaces, multi, networks, sockets, targets, tracing
 from bpfvm.kernel.attach.link import Link
@@ -77,7 +78,7 @@ def _check_numbers(program: str, options: Mapping[str, Any]) -> None:
     name = next((name for name in _NUMBERS if not isinstance(options.get(name), int | None)), None)
     if name is not None:
         kind = type(options[name]).__name__
-        raise UsageError(f"{program}: {name}={options[name]!r}: it is a whole number, not a {kind}")
+        raise UsageError(f"{program}: {name}={options[name]!r}: it is a whole number, not {an(kind)}")
     pid = options.get("pid")
     if pid is not None and pid <= 0:
         raise UsageError(f"{program}: pid={pid}: a process has a number above 0; None is for all")
@@ -154,7 +155,7 @@ def attach(program: ProgramSpec, fd: Fd, target: Any = None, **options: Any) -> 
     unknown = options.keys() - kind.options.keys()
     if unknown:
         known = ", ".join(kind.options) or "none"
-        raise UsageError(f"{program.name}: attaching to a {kind.name} has no option {min(unknown)!r}; it has {known}")
+        raise UsageError(f"{program.name}: attaching to {an(kind.name)} has no option {min(unknown)!r}; it has {known}")
     _check_numbers(program.name, options)
     found = target if kind.optional else place.wanted(target, kind.target)
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import UsageError
 from bpfvm.kernel.readers.event import Event
 from bpfvm.kernel.readers.memory import KernelSide
@@ -33,5 +34,5 @@ def open_reader(map: KernelSide, btf: Btf | None, type: Any = None, **options: A
     if map.spec.type == "perf_event_array":
         return PerfReader(map, type, btf=btf, **options)
     hint = "; a UserRing writes to it" if map.spec.type == "user_ringbuf" else ""
-    raise UsageError(f"map {map.spec.name} is a {map.spec.type}, and events come in a ringbuf or a perf_event_array"
+    raise UsageError(f"map {map.spec.name} is {an(map.spec.type)}, and events come in a ringbuf or a perf_event_array"
                      f"{hint}")  # fmt: skip

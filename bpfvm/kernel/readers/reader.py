@@ -23,6 +23,7 @@ from itertools import chain, repeat
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import Unavailable, UsageError
 from bpfvm.kernel.host.sizes import BYTE_ORDER, possible_cpus
 from bpfvm.kernel.readers.memory import KernelSide
@@ -351,7 +352,7 @@ def _taken_out(fd: Fd, key: bytes) -> None:
 
 def _expected(map: KernelSide, kind: str) -> str:
     if map.spec.type != kind:
-        raise UsageError(f"map {map.spec.name} is a {map.spec.type}, and this reader reads a {kind}; open_reader() "
+        raise UsageError(f"map {map.spec.name} is {an(map.spec.type)}, and this reader reads {an(kind)}; open_reader() "
                          f"takes the right one")  # fmt: skip
     return map.spec.name
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entries
 from bpfvm.kernel.readers.memory import PAGE, READ, WRITE, KernelSide, fence, shared
@@ -63,7 +64,7 @@ class UserRing:
     def __init__(self, map: KernelSide) -> None:
         """Raises UsageError for another map, Unavailable where the kernel does not share the memory."""
         if map.spec.type != "user_ringbuf":
-            raise UsageError(f"map {map.spec.name} is a {map.spec.type}, and a UserRing writes to a user_ringbuf")
+            raise UsageError(f"map {map.spec.name} is {an(map.spec.type)}, and a UserRing writes to a user_ringbuf")
         self._open(map.fd, map.spec.name, map.entries)
 
     @classmethod

@@ -12,6 +12,7 @@ import errno
 import struct
 from collections.abc import Callable, Mapping
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
 from bpfvm.core.machine import Input, Result
 from bpfvm.isa.ops import Kind
@@ -106,7 +107,7 @@ def run_flow_dissector(call: Call, given: Input, program: ProgramSpec, layer: st
 def run_sk_lookup(call: Call, given: Input, program: ProgramSpec, layer: str | None) -> Result:
     """Run a socket look-up; addresses and ports are its fields."""
     if given.packet is not None:
-        raise UsageError("a sk_lookup program sees no packet, and the input has one")
+        raise UsageError("an sk_lookup program sees no packet, and the input has one")
     context = bytes(packed(CONTEXTS["bpf_sk_lookup"], given.fields))
     attr = TestRun(ctx_in=address(context), ctx_size_in=len(context))
     _run(call, attr, given, program)
@@ -173,9 +174,9 @@ RUNNERS: Mapping[str, Runner] = {
 
 def _packet(given: Input, program: ProgramSpec) -> bytes:
     if given.packet is None:
-        raise UsageError(f"a {program.type} program runs on a packet, and the input has none")
+        raise UsageError(f"{an(program.type)} program runs on a packet, and the input has none")
     if given.ctx is not None:
-        raise UsageError(f"the context of a {program.type} program is given by its fields, not as bytes")
+        raise UsageError(f"the context of {an(program.type)} program is given by its fields, not as bytes")
     return given.packet
 
 

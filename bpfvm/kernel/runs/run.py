@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import BpfvmError, Unavailable, UsageError
 from bpfvm.core.machine import Entries, Input, Result
@@ -156,7 +157,7 @@ class LoadedProgram:
         Raises Unavailable where the kernel does not do that (before 5.18) or allows no namespace.
         """
         if self._row.name != "xdp":
-            raise UsageError(f"live frames go through xdp, and {self._program.name} is a {self._row.name} program")
+            raise UsageError(f"live frames go through xdp, and {self._program.name} is {an(self._row.name)} program")
         check_times(frames, "xdp")
         attr, kept = _live_attributes(given, batch)
         call = Call(self._fd, frames)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, cast
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Entry
 from bpfvm.lang import userspace
@@ -84,7 +85,7 @@ class Map:
 
     def __len__(self) -> int:
         if active() is None:
-            raise TypeError(f"map {self.called}: a {type(self).__name__} has no len()")
+            raise TypeError(f"map {self.called}: {an(type(self).__name__)} has no len()")
         raise UsageError(f"map {self.called}: len() of a map is its capacity in BPF: use .max_entries")
 
     def __bool__(self) -> bool:
@@ -164,7 +165,7 @@ def key_bytes(owner: Map, key: Any) -> bytes:
     assert kind is not None, "it has keys"
     if isinstance(kind, Storage):
         if not isinstance(key, int):
-            raise TypeError(f"a key of {owner.called} is a {kind.__name__}, not a {type(key).__name__}")
+            raise TypeError(f"a key of {owner.called} is {an(kind.__name__)}, not {an(type(key).__name__)}")
         if int(key) not in kind.either:
             raise OverflowError(f"the key {int(key)} of {owner.called} does not fit {kind.__name__}")
         return kind.pack(key)

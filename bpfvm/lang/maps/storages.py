@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.active import Machine
 from bpfvm.lang.contexts.sockets import bpf_sock, sock_common
@@ -49,7 +50,7 @@ class ObjectStorage(Hashed):
         """The object's address."""
         if isinstance(key, Pointer) and type(key).__space__ == "kernel" and self.is_owner(type(key).__target__):
             return key._address.to_bytes(_WORD, "little")
-        raise TypeError(f"a key of {self.called} is {self.example}, not a {type(key).__name__}")
+        raise TypeError(f"a key of {self.called} is {self.example}, not {an(type(key).__name__)}")
 
     def _get(self, on: Machine, key: bytes, value: int, flags: int) -> int:
         return on.helper(f"{self.helpers}_get", self._handle(on), int.from_bytes(key, "little"), value, flags)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import LoadError, Unavailable, UsageError
 from bpfvm.lang.contexts import arguments, usdt
 from bpfvm.lang.contexts.arguments import RETURN, Argument, Arguments
@@ -157,7 +158,7 @@ def _passed(site: Site, name: str, own: Sequence[Argument], layout: Context) -> 
 
 def _register(layout: Context, role: str) -> int:
     found = layout.field(role)
-    assert found is not None, f"{layout.name} has a {role}"
+    assert found is not None, f"{layout.name} has {an(role)}"
     return found.offset
 
 
@@ -214,7 +215,7 @@ def _bytes(one: Argument, value: Any, space: str, memory: Memory, what: str) -> 
         return values.elements(value, kind.__element__, kind.__length__, what)
     if isinstance(kind, Layout) and isinstance(value, bytes | bytearray) and len(value) == size_of(kind):
         return bytes(value)
-    raise UsageError(f"{what} is a {getattr(kind, '__name__', kind)}, and is not given by {value!r:.60}")
+    raise UsageError(f"{what} is {an(getattr(kind, '__name__', kind))}, and is not given by {value!r:.60}")
 
 
 def _pointer(value: Any, target: Any, space: str, memory: Memory, what: str) -> bytes:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.bits import signed
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.traced import values
@@ -175,7 +176,7 @@ def _store_struct(block: Block, at: int, kind: KernelStruct, value: Any, what: s
         block.points.update({at + one - value._start: to for one, to in inside
                              if value._start <= one < value._start + kind.__size__})  # fmt: skip
     else:
-        raise UsageError(f"{what} is a {kind.__name__}: it takes a mapping of its fields, not {value!r:.60}")
+        raise UsageError(f"{what} is {an(kind.__name__)}: it takes a mapping of its fields, not {value!r:.60}")
 
 
 def _entries(path: str, what: str) -> dict[str, Any]:

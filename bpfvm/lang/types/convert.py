@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.types.layout import Element
 from bpfvm.lang.types.scalars import Storage, be16, be32, be64, bool8, char, s8, s16, s32, s64, u8, u16, u32, u64
@@ -77,7 +78,7 @@ def _stored(cls: Any, name: str, kind: Any, struct: Callable[[Any], Any]) -> Ele
     big = getattr(kind, "__ctype_be__", None) is kind and code not in ("b", "B", "c", "?")
     if isinstance(code, str) and code in ("BHILQ" if big else "bBhHiIlLqQc?"):
         return _simple(code, big)
-    raise UsageError(f"struct({cls.__name__}): field {name} is a {kind.__name__}, which no storage type holds")
+    raise UsageError(f"struct({cls.__name__}): field {name} is {an(kind.__name__)}, which no storage type holds")
 
 
 def _simple(code: str, big: bool) -> Storage:

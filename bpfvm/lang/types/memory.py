@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bpfvm.core.articles import an
 from bpfvm.lang.types.layout import Element, View, view
 from bpfvm.lang.types.scalars import Storage
 
@@ -31,5 +32,5 @@ def contents(kind: Any, value: Any) -> bytes:
     behind = getattr(type(value), "_contents", None)  # of pointers
     found = kind.__take__(value) if behind is None else behind(value, kind)
     if found is None:
-        raise TypeError(f"{kind.__name__} is stored from a {type(value).__name__}")
+        raise TypeError(f"{kind.__name__} is stored from {an(type(value).__name__)}")
     return found  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from bpfvm.core.articles import an
 from bpfvm.core.bits import M64
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.active import Machine, machine
@@ -59,7 +60,7 @@ class PointerType(Storage):
     def pack(cls, value: Any) -> bytes:
         """As it is stored. TypeError for anything but a pointer of the same kind of memory."""
         if not isinstance(value, Pointer) or type(value).__space__ != cls.__space__:
-            raise TypeError(f"{cls.__name__} is stored from a {type(value).__name__}")
+            raise TypeError(f"{cls.__name__} is stored from {an(type(value).__name__)}")
         return value._address.to_bytes(cls.size, "little")
 
     def wrap(cls, number: int) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from typing import Literal
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.bits import signed
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.table import Btf
@@ -70,7 +71,7 @@ def encode(btf: Btf, one: ExternSpec, text: str, endian: str) -> bytes:
     if number is None:
         raise LoadError(f"{one.name}={text} in the kernel's configuration is no integer, letter or string")
     if shape not in ("int", "char", "bool"):
-        raise LoadError(f"{one.name}={text}: the extern is a {shape}, and the value is an integer")
+        raise LoadError(f"{one.name}={text}: the extern is {an(shape)}, and the value is an integer")
     kind = btf[btf.strip(one.type)]
     assert isinstance(kind, Int)
     bits = kind.size * 8

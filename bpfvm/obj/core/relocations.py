@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.bits import M32, M64, signed
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import Insn, insn, slots
@@ -61,7 +62,7 @@ def relocate(
         raise LoadError("the programs have CO-RE relocations, and the object has no BTF to tell what they ask about")
     if target.endian not in ("", spec.endian):
         raise LoadError(
-            f"a {spec.endian}-endian object cannot be adapted to the types of a {target.endian}-endian machine"
+            f"{an(spec.endian)}-endian object cannot be adapted to the types of {an(target.endian)}-endian machine"
         )
     resolver = Resolver(spec.btf, target, modules, spec.endian)
     done = {key: _relocated(one, resolver) for key, one in wanted.items()}

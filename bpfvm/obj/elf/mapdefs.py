@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf.table import POINTER_SIZE, Btf
@@ -49,7 +50,7 @@ def variables(btf: Btf) -> dict[str, Var]:
     for place in section.vars if isinstance(section, DataSec) else ():
         var = btf[place.type]
         if not isinstance(var, Var):
-            raise LoadError(f"{SECTION}: BTF type {place.type} is a {type(var).__name__}, not a variable")
+            raise LoadError(f"{SECTION}: BTF type {place.type} is {an(type(var).__name__)}, not a variable")
         if var.name in found:
             raise LoadError(f"{SECTION}: two maps are called {var.name}")
         found[var.name] = var
@@ -165,7 +166,7 @@ def _size(btf: Btf, name: str, role: str, kind: int, given: int) -> int:
         return given
     size = btf.size_of(kind)
     if size > M32:
-        raise LoadError(f"map {name}: a {role} of {octets(size)} is more than the kernel can be told ({M32})")
+        raise LoadError(f"map {name}: {an(role)} of {octets(size)} is more than the kernel can be told ({M32})")
     if given not in (0, size):
         raise LoadError(f"map {name}: {role}_size is {given}, and {btf.name_of(kind)} has {octets(size)}")
     return size

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries
 from bpfvm.obj.btf.table import POINTER_SIZE, Btf
@@ -163,7 +164,7 @@ def encode_entries(spec: MapSpec, btf: Btf | None, contents: Contents, endian: s
             name = trie_key(name, spec, key, cast("Order", endian))
         if holds_names(spec):
             if not isinstance(one, str):
-                raise LoadError(f"{where}: a {spec.type} holds names, and {one!r} is none")
+                raise LoadError(f"{where}: {an(spec.type)} holds names, and {one!r} is none")
             entries.append((key.parse(name, f"{where} key"), one.encode()))
             continue
         if row is not None and row.per_cpu:

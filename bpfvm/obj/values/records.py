@@ -26,6 +26,7 @@ from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.bits import mask, signed
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.obj.btf.table import Btf
@@ -396,7 +397,7 @@ def described(shape: Shape) -> str:
         case Row():
             return f"a list of {shape.count} elements"
         case Record():
-            return f"a {'union' if shape.is_union else 'struct'} of {', '.join(shape.names) or 'no members'}"
+            return f"{an('union' if shape.is_union else 'struct')} of {', '.join(shape.names) or 'no members'}"
         case _:
             return f"bytes, {shape.size} of them"
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Location
 from bpfvm.isa.insn import Insn, slots
@@ -167,7 +168,7 @@ def _bound(one: Insn, where: str, spec: ObjectSpec) -> Insn:
             if extern is None:
                 raise LoadError(f"{where}: {op} names {name or one.imm}, which is none of the object's externs")
             if extern.kind not in kind.split() or bool(extern.type) != typed:
-                raise LoadError(f"{where}: {op} names {name}, which is a {extern.kind} of BTF type {extern.type}")
+                raise LoadError(f"{where}: {op} names {name}, which is {an(extern.kind)} of BTF type {extern.type}")
             return replace(one, imm=0, off=0)
         case _:
             raise LoadError(f"{where}: {op} ({name or one.imm}) names a map by place in a list, which a file cannot")

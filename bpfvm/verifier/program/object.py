@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from bpfvm.core.articles import an
 from bpfvm.core.bits import M32
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.isa.insn import slots
@@ -62,7 +63,7 @@ def verify(
     same = section.program_type == row.name
     why, traced = _undecided(spec, one, row), None
     if why is None and row.btf_target:
-        found = traced_of(spec, one, section, types) if same else f"a {row.name} program without its target"
+        found = traced_of(spec, one, section, types) if same else f"{an(row.name)} program without its target"
         why, traced = (found, None) if isinstance(found, str) else (None, found)
     if why is not None:
         return Verdict(UNDECIDED, f"uses {why}", None, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfvm.core.articles import an
 from bpfvm.core.bits import signed
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind
@@ -286,7 +287,7 @@ def _context_field(walk: Walk, off: int, size: int, is_write: bool, signed_load:
             walk.refuse(f"invalid bpf_context access off={off} size={size}")
         return None
     if row.context is None:
-        walk.undecided(f"the context of a {row.name} program")
+        walk.undecided(f"the context of {an(row.name)} program")
     found = CONTEXTS[row.context].access(off, size, is_write, row.name, walk.setting.attach_type)
     if found is None or (signed_load and found.pointer is not None):
         walk.refuse(f"invalid bpf_context access off={off} size={size}")

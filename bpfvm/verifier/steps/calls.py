@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfvm.core.articles import an
 from bpfvm.isa.insn import Insn
 from bpfvm.tables.helpers import BY_ID, Helper, Ret, allowed, allowed_in_table, call_name
 from bpfvm.tables.helpers.allowed import HOST
@@ -92,7 +93,7 @@ def _permitted(walk: Walk, one: Insn) -> Helper:
     else:
         may = allowed(row.name, name, walk.setting.attach_type)
     if may is None:
-        walk.undecided(f"helpers in a {name} program")
+        walk.undecided(f"helpers in {an(name)} program")
     if not may:
         walk.refuse(f"program of this type cannot use helper {call_name(row.id)}")
     if row.name in HOST:

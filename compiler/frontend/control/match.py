@@ -33,6 +33,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
     constant,
 )
+from bpfvm.core.articles import an
 from bpfvm.lang.types.scalars import s64, u64
 from bpfvm.lang.types.structs import StructType
 
@@ -191,7 +192,7 @@ def _class(f: Translation, pattern: ast.MatchClass, subject: Value, node: ast.ex
         return _no_class(f, pattern, f"`{f.quoted(node)}` is {subject.described}")
     answers = {issubclass(one, found) for one in classes}
     if len(answers) > 1:
-        f.error("E022", f"whether `{f.quoted(node)}` is a {found.__name__} depends on the path", pattern,
+        f.error("E022", f"whether `{f.quoted(node)}` is {an(found.__name__)} depends on the path", pattern,
                 help="make it one class on all paths: u64(...), s64(...) or int(...)")  # fmt: skip
         return compare.unknown(f)
     if not answers.pop():

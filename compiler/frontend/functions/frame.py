@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import types
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bpfvm.compiler.frontend.names.scope import Scope
 from bpfvm.compiler.frontend.source.span import Source
@@ -44,12 +44,10 @@ class Frame:
 
 
 def entered(state: State) -> State:
-    """`state` in a function that is called: none of its names has a value."""
-    return State({_OUTER + name: one for name, one in state.names.items()}, state.facts, state.packet, state.dead,
-                 held=state.held, told=state.told)  # fmt: skip
+    """`state` in a function that is called: none of its names has a value. What is known of memory and maps stays."""
+    return replace(state, names={_OUTER + name: one for name, one in state.names.items()})
 
 
 def left(state: State) -> State:
     """`state` back in the caller: its names are there again, those of the function are not."""
-    names = {name[1:]: one for name, one in state.names.items() if name.startswith(_OUTER)}
-    return State(names, state.facts, state.packet, state.dead, held=state.held, told=state.told)
+    return replace(state, names={name[1:]: one for name, one in state.names.items() if name.startswith(_OUTER)})

@@ -23,6 +23,7 @@ from bpfvm.compiler.frontend.types import (
     Static,
     Value,
 )
+from bpfvm.core.articles import an
 from bpfvm.core.span import Span
 from bpfvm.lang.functions.signature import RESULT_OFFSET, Scalar, Signature, argument_offset
 from bpfvm.lang.types.interval import BOOL, Interval, of_bits
@@ -113,7 +114,7 @@ def _nothing(f: Translation, node: ast.AST) -> None:
     if scalar is not None:
         f.error(
             "E024",
-            f"the function must return a {scalar.annotation.__name__}, and returns nothing here",
+            f"the function must return {an(scalar.annotation.__name__)}, and returns nothing here",
             f.head(node),
             why="its result is declared, and None is no number",
             help="return 0",
@@ -128,7 +129,7 @@ def fall_off(f: Translation, place: Span) -> None:
     if scalar is not None:
         f.error(
             "E024",
-            f"the function must return a {scalar.annotation.__name__}, and can end without one",
+            f"the function must return {an(scalar.annotation.__name__)}, and can end without one",
             place,
             why="Python returns None there, which is no number",
             help="end it with: return 0",

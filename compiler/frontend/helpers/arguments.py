@@ -31,6 +31,7 @@ from bpfvm.compiler.frontend.types import (
 )
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.lang.contexts.sockets import sock_common
 from bpfvm.lang.helpers.callables import (
     DYNPTRS,
@@ -99,7 +100,7 @@ def call(f: Translation, node: ast.Call, row: AnyRow, given: Arguments) -> Value
     try:
         result = None if is_value else result_of(row)
     except LookupError as error:
-        what = f"`{name}` gives an address, a {error}, which this version does not follow"
+        what = f"`{name}` gives an address, {an(str(error))}, which this version does not follow"
         return f.error("E063", what, node, help="helpers that give numbers, and what maps give: m.get(key)")
     if not _may_call(f, node, row):
         return BAD
@@ -153,7 +154,7 @@ def may_call(f: Translation, node: ast.expr, row: AnyRow, name: str) -> bool:
             "E011",
             f"{name} is not for programs of type {type}",
             node,
-            why=f"the kernel refuses to load a {type} program that calls {row.called}",
+            why=f"the kernel refuses to load {an(type)} program that calls {row.called}",
             help="docs/helpers.md says who may call what",
         )
         return False
@@ -319,8 +320,8 @@ class _Words:
                     help="take it from current(), or from an argument of a tracepoint by BTF")  # fmt: skip
             return None
         if kind is not Arg.ANY and wanted and getattr(target, "__name__", "") != wanted:
-            what = f"`{f.quoted(node)}` is {value.described}; `{name}` of {self.row.called} is a {wanted}"
-            f.error("E020", what, node, help=f"name a {wanted}")
+            what = f"`{f.quoted(node)}` is {value.described}; `{name}` of {self.row.called} is {an(wanted)}"
+            f.error("E020", what, node, help=f"name {an(wanted)}")
             return None
         return probe.address(f, value)
 

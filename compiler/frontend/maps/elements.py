@@ -16,6 +16,7 @@ from bpfvm.compiler.frontend.numbers.compare import Branches, Operand
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import Bad, MapValue, Number, Reference, Value, constant
 from bpfvm.compiler.ir.types import Ptr
+from bpfvm.core.articles import an
 from bpfvm.lang.maps import NOEXIST, Array, Hashed, Keyed, LpmTrie, Nested, ObjectStorage
 from bpfvm.lang.types.interval import Interval
 from bpfvm.lang.types.layout import Element, Layout, size_of
@@ -267,7 +268,7 @@ def declare(f: Translation, owner: MapValue, node: ast.AST, helper: str = "") ->
     if helper and allowed(helper, f.hook.type, f.hook.attach_type) is False:
         made, hook = type(owner.declared).__name__, f.hook.type
         f.error("E011", f"`{owner.name}` is {made}, which programs of type {hook} cannot use", node,
-                why=f"the kernel refuses to load a {hook} program that calls bpf_{helper}",
+                why=f"the kernel refuses to load {an(hook)} program that calls bpf_{helper}",
                 help="docs/helpers.md says who may call what")  # fmt: skip
     type_name = owner.declared.type
     if f.hook.type == "syscall" and not BY_NAME[type_name].sleepable:

@@ -9,6 +9,7 @@ from bpfvm.compiler.frontend.pointers import probe
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import Bad, MapValue, Maybe, Nullable, Pointer, Reference, Value
 from bpfvm.compiler.ir.types import Ptr
+from bpfvm.core.articles import an
 from bpfvm.lang.maps import Map, ObjectStorage
 from bpfvm.lang.maps.storages import CREATE
 from bpfvm.tables.helpers import allowed
@@ -35,7 +36,7 @@ def key(f: Translation, owner: MapValue, index: Value, node: ast.expr) -> Key | 
     if not index.trusted or index.path or index.beyond:
         f.error(
             "E020",
-            f"`{f.quoted(node)}` is an address of which the kernel's verifier does not know that a {declared.owner} "
+            f"`{f.quoted(node)}` is an address of which the kernel's verifier does not know that {an(declared.owner)} "
             "is there",
             node,
             why=f"the values of `{owner.name}` belong to {declared.owner}s, and helpers take none of unknown origin",

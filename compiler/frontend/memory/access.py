@@ -26,6 +26,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.core.amounts import octets
+from bpfvm.core.articles import an
 from bpfvm.core.bits import M64, S32_MAX, S32_MIN, signed
 from bpfvm.lang.helpers.callables import Comm, Reading
 from bpfvm.lang.types.arrays import ArrayType, is_bytes
@@ -214,7 +215,7 @@ def wrong(f: Translation, kind: Any, value: Value, node: ast.expr, what: str) ->
     elif isinstance(kind, ArrayType):
         text = f"store an array of the same type: {kind.__name__}(...)"
     else:
-        text = f"store a {kind.__name__}" if isinstance(kind, Layout) else "store a number"
+        text = f"store {an(kind.__name__)}" if isinstance(kind, Layout) else "store a number"
     size = f" ({octets(size_of(kind))})" if isinstance(kind, Layout) else ""
     f.error(
         "E020", f"{what} must be `{kind.__name__}`{size}, and `{f.quoted(node)}` is {value.described}", node, help=text

@@ -11,6 +11,7 @@ from bpfvm.compiler.frontend.memory import access, kept, place
 from bpfvm.compiler.frontend.memory.place import Place
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Number, Reference, Static, Value
+from bpfvm.core.articles import an
 from bpfvm.lang.types.arrays import ArrayType, is_bytes
 from bpfvm.lang.types.convert import is_foreign
 from bpfvm.lang.types.layout import Layout, image_of, size_of
@@ -52,7 +53,7 @@ def call(
     name = kind.__name__
     return f.error(
         "E023",
-        f"`{name}` is a {'dataclass' if hasattr(kind, '__dataclass_fields__') else 'ctypes structure'}",
+        f"`{name}` is {an('dataclass' if hasattr(kind, '__dataclass_fields__') else 'ctypes structure')}",
         node.func,
         why="its values compute by other rules in CPython: a field keeps what its type does not hold",
         help=f"make a struct of it, outside of the function: {name} = struct({name})",

@@ -10,6 +10,7 @@ from typing import Any
 
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Reference
+from bpfvm.core.articles import an
 from bpfvm.core.span import Span
 from bpfvm.lang.helpers.sections import SpinLock
 from bpfvm.lang.maps.timers import Timer, count
@@ -35,7 +36,7 @@ def is_refused(f: Translation, one: Reference, node: ast.AST | Span) -> bool:
     whole = is_own(one.type)
     f.error(
         "E031",
-        f"this {'is' if whole else f'{one.type.__name__} has'} a {holds(one.type)}, which is the kernel's own",
+        f"this {'is' if whole else f'{one.type.__name__} has'} {an(holds(one.type))}, which is the kernel's own",
         node,
         why="the kernel's verifier refuses loads and stores of it in the value of a map",
         help=_KINDS[one.type] if whole else "take its other fields one by one",

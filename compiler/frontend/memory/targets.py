@@ -7,7 +7,7 @@ import ast
 from bpfvm.compiler.frontend import protocols
 from bpfvm.compiler.frontend.expr import bounds, value
 from bpfvm.compiler.frontend.maps import atomics
-from bpfvm.compiler.frontend.memory import access, fields, items, place
+from bpfvm.compiler.frontend.memory import access, fields, items, named, place
 from bpfvm.compiler.frontend.memory.place import Place
 from bpfvm.compiler.frontend.names import bindings
 from bpfvm.compiler.frontend.numbers import arith
@@ -146,14 +146,14 @@ def _warn_not_atomic(
 ) -> None:  # fmt: skip
     if type(node.op) not in atomics.OPERATIONS:
         return
-    part = f".{target.attr}" if isinstance(target, ast.Attribute) else "[...]"
     is_aligned = atomics.is_aligned(one)
+    operation = f.quoted(node).removeprefix(f.quoted(target)).strip()
     f.warn(
         "W114",
         f"`{f.quoted(node)}` is not atomic: another CPU may store there between its load and its store",
         node,
         why=f"`{f.quoted(target.value)}` is a name for memory that all CPUs share" if is_aligned else _ODD,
-        help=f"name the element itself: m[k]{part} {f.quoted(node).removeprefix(f.quoted(target)).strip()}"
+        help=f"name the element itself: {named.element(f, target)} {operation}"
         if is_aligned
         else "declare the struct without packed=True, or put the field before smaller ones",
     )

@@ -31,6 +31,7 @@ from bpfvm.compiler.frontend.types import (
     View,
 )
 from bpfvm.compiler.ir.types import Ptr
+from bpfvm.core.articles import an
 from bpfvm.lang.functions.capture import MUTABLE
 from bpfvm.lang.maps.data import Data, Section
 from bpfvm.lang.packets.headers import HEADERS, PACKET, ROOTS
@@ -157,7 +158,7 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
     if isinstance(found, float | complex):
         return f.error(
             "E045",
-            f"`{name}` is a {type(found).__name__}; BPF has no floating point",
+            f"`{name}` is {an(type(found).__name__)}; BPF has no floating point",
             node,
             help="use an int, scaled: 1500 for 1.5 thousandths",
         )
@@ -165,7 +166,7 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
         f.told.add(id(found))
         f.warn(
             "W113",
-            f"`{name}` is a {type(found).__name__}, which may change; the program holds what is in it now",
+            f"`{name}` is {an(type(found).__name__)}, which may change; the program holds what is in it now",
             node,
             help="use a tuple, or a map for what changes",
         )
@@ -184,7 +185,7 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
     if isinstance(value, View) and not sees:
         return f.error(
             "E011",
-            f"`{name}` has no packet here: a {f.hook.type} program sees none",
+            f"`{name}` has no packet here: {an(f.hook.type)} program sees none",
             node,
             help="compile the function for a hook with packets: @bpf.xdp",
         )

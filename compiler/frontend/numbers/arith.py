@@ -20,6 +20,7 @@ from bpfvm.compiler.frontend.numbers.results import finished
 from bpfvm.compiler.frontend.numbers.shift import shift
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Maybe, Nullable, Number, Reference, Value
+from bpfvm.core.articles import an
 from bpfvm.lang.types.interval import S64, Interval, abs_, add
 from bpfvm.lang.types.operators import BINARY_BY_NODE, UNARY_BY_NODE
 
@@ -140,17 +141,13 @@ def _mixed(f: Translation, node: ast.AST, symbol: str, mixed: Mixed, left: Opera
     a, b = f.operand(left[1]), f.operand(right[1])
     one, other = mixed.left, mixed.right
     if one.wraps:
-        why = f"a {one.value} wraps at other numbers than a {other.value}, and nothing says which of them is meant"
+        why = f"{an(one.value)} wraps at other numbers than {an(other.value)}, and nothing says which of them is meant"
         fix = _written(node, a, symbol, f"{one.value}({f.quoted(right[1])})")
     else:
         why = f"CPython asks the {one.value} first and gives a plain int here, which does not wrap"
         fix = f"int({f.quoted(left[1])}) {symbol} {b}"
-    text = f"`{symbol}` has {_article(one)} on its left and {_article(other)} on its right"
+    text = f"`{symbol}` has {an(one.value)} on its left and {an(other.value)} on its right"
     return f.error("E041", text, node, why=why, help=fix)
-
-
-def _article(kind: Kind) -> str:
-    return f"an {kind.value}" if kind in (Kind.ENUM, Kind.S64, Kind.INT) else f"a {kind.value}"
 
 
 def _flags_fit(f: Translation, op: Operation) -> bool:

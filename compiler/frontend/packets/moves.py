@@ -8,6 +8,7 @@ from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.packets import window
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Number, Value
+from bpfvm.core.articles import an
 from bpfvm.core.bits import M64, swapped
 from bpfvm.lang.packets.calls import CALLS, PacketCall
 from bpfvm.lang.types.interval import S64
@@ -19,7 +20,7 @@ def call(f: Translation, row: PacketCall, node: ast.Call, given: Arguments) -> V
     if allowed(row.helper, f.hook.type, f.hook.attach_type) is not True:
         offered = [name for name, one in CALLS.items() if allowed(one.helper, f.hook.type, f.hook.attach_type) is True]
         has = f"it has {' '.join(offered)}" if offered else "it has no such calls"
-        return f.error("E037", f"a {f.hook.type} program has no `{f.quoted(node.func)}`", node.func, help=has)
+        return f.error("E037", f"{an(f.hook.type)} program has no `{f.quoted(node.func)}`", node.func, help=has)
     try:
         values = row.given(given.values, given.named)
     except TypeError as error:

@@ -20,6 +20,7 @@ from bpfvm.compiler.frontend.packets import fetch, moves, window
 from bpfvm.compiler.frontend.pointers import context
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import BAD, INT, Bad, Callee, Number, Reference, Static, Value, View, constant
+from bpfvm.core.articles import an
 from bpfvm.core.span import Span as TextSpan
 from bpfvm.lang.packets.calls import CALLS
 from bpfvm.lang.packets.headers import DATA, FARTHEST, HEADERS, META, NAMED, ROOTS, Header, Layer, Part
@@ -63,7 +64,7 @@ def _metadata(f: Translation, node: ast.Attribute) -> Value:
     structure = CONTEXTS[f.hook.program_type.context or ""]
     if structure.open("data_meta", False, f.hook.type, f.hook.attach_type) is not None:
         return View(META, 0)
-    text = f"a {f.hook.type} program sees no metadata before the packet"
+    text = f"{an(f.hook.type)} program sees no metadata before the packet"
     return f.error("E037", text, f.last_name(node), help="xdp and tc programs do")
 
 
@@ -418,7 +419,7 @@ def _stores(f: Translation, node: ast.expr) -> bool:
         return True
     f.error(
         "E031",
-        f"a {f.hook.type} program cannot store to the packet",
+        f"{an(f.hook.type)} program cannot store to the packet",
         node,
         why="the kernel takes stores to packets of xdp, tc and lwt_xmit programs only",
         help="change it in a program of one of these types: @bpf.tc",

@@ -25,6 +25,7 @@ from bpfvm.compiler.frontend.types import (
     Value,
 )
 from bpfvm.compiler.ir.types import Ptr
+from bpfvm.core.articles import an
 from bpfvm.lang.contexts.arguments import misnamed
 from bpfvm.lang.contexts.sockets import POINTERS
 from bpfvm.lang.types.interval import Interval, of_bits
@@ -111,7 +112,7 @@ def _structure(f: Translation, node: ast.Attribute) -> Context | None:
     name = f.hook.program_type.context
     if name is not None:
         return CONTEXTS[name]
-    text = f"the context of a {f.hook.type} program has no fields, so no `{node.attr}`"
+    text = f"the context of {an(f.hook.type)} program has no fields, so no `{node.attr}`"
     why = misnamed(f.hook, node.value.id) if isinstance(node.value, ast.Name) else None
     if why is None:
         f.error("E037", text, f.last_name(node), help="annotate it with a struct that lies there: def f(ctx: Args):")

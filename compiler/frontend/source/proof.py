@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bpfvm.compiler.frontend.source.span import Source
+from bpfvm.core.articles import an
 from bpfvm.core.diag import CompileError, Diag
 from bpfvm.core.span import Span
 from bpfvm.lang.functions.given import given, typed
@@ -115,7 +116,7 @@ def _plain_function(function: Any) -> types.FunctionType:
     if not isinstance(function, types.FunctionType):
         raise _error(
             "E002",
-            f"`{name}` is a {type(function).__name__}, not a function written in Python",
+            f"`{name}` is {an(type(function).__name__)}, not a function written in Python",
             help="give bpfvm a function: def or lambda",
         )
     return function

@@ -33,5 +33,5 @@ def program(ctx):
     pkt.adjust_head()  #~ E013 adjust_head(delta) needs delta
     pkt.adjust_head(1, 2)  #~ E013 adjust_head(delta) takes no such arguments
     pkt.adjust_head(ctx)  #~ E022 `delta` of `pkt.adjust_head` is a number
-    pkt.vlan_pop()  #~ E037 a xdp program has no `pkt.vlan_pop`
+    pkt.vlan_pop()  #~ E037 an xdp program has no `pkt.vlan_pop`
     return XDP_PASS

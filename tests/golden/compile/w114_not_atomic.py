@@ -26,6 +26,17 @@ def program(a: u32) -> u64:  # hook: function
         v.count *= 2
         flows[a].count += 1
     table[1].each[1] += 1
+    if first := table.get(a):
+        again = first.each
+        again[0] -= a  #~ W114 `again[0] -= a` is not atomic
+    one = same = flows.setdefault(a ^ 1, Flow())
+    same.count += 1  #~ W114 `same.count += 1` is not atomic
+    for key, flow in flows.items():
+        flow.count += (  #~ W114 `flow.count += key + 1` is not atomic
+            key + 1)
+    other = table[3]
+    each = other
+    each.count ^= 7  #~ W114 `each.count ^= 7` is not atomic
     w = own[1]
     w.count += 1
     e = Flow()

@@ -48,7 +48,7 @@ def test_events_of_an_object(engine: str) -> None:
         ({"events": Line}, "attach(maps=…): 'events' takes a declared map"),
         ({"events": Ring(Line)}, "map events is a perf_event_array with keys of 4 bytes and values of 4, and is "
                                  "declared as a ringbuf with keys of 0 bytes and values of 0"),
-        ({"events": Array(u64, 4)}, "declared as a array with keys of 4 bytes and values of 8"),
+        ({"events": Array(u64, 4)}, "declared as an array with keys of 4 bytes and values of 8"),
     ],
 )  # fmt: skip
 def test_declarations_that_do_not_fit(maps: dict[str, Any], words: str) -> None:

@@ -136,7 +136,7 @@ def test_a_tail_call_takes_a_program_array(tier: str) -> None:
     with Emulator(tier).load(ObjectSpec({"start": start}, {"m": replace(PLAIN, name="m")}), "start", {}) as loaded:
         fault = loaded.run(Input(packet=bytes(64))).fault
     assert fault is not None
-    assert "tail_call does not take a array map" in fault.message
+    assert "tail_call does not take an array map" in fault.message
 
 
 @pytest.mark.parametrize(

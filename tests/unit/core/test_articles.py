@@ -1,0 +1,39 @@
+"""`a` or `an` before names, by their sound."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from bpfvm.core.articles import an
+
+ROOT = Path(__file__).parents[3]
+FOLDERS = ("bpfvm", "compiler", "emulator")
+AN = """xdp lsm lsm_cgroup sk_msg sk_skb sk_lookup lwt_in fentry fexit fmod_ret iter array lru_hash lpm_trie xskmap
+inode_storage sk_storage int s64 enum LpmTrie Array SkStorage XskMap Event IPv4Address unsigned MPLS lru""".split()  # noqa: SIM905
+A = """tc socket sock_ops struct_ops syscall kprobe uprobe uretprobe usdt lirc_mode2 netfilter flow_dissector hash
+user_ringbuf u64 u8 be32 bool UserPtr UserRing union stack_trace NoneType list float64 SockMap Histogram User""".split()  # noqa: SIM905
+
+
+def test_names_by_their_sound() -> None:
+    assert [an(name) for name in AN] == [f"an {name}" for name in AN]
+    assert [an(name) for name in A] == [f"a {name}" for name in A]
+
+
+def _written(path: Path) -> list[str]:
+    """Messages that have an article of their own before what is put in."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        pairs = zip(node.values, node.values[1:], strict=False) if isinstance(node, ast.JoinedStr) else ()
+        for before, put in pairs:
+            text = str(before.value) if isinstance(before, ast.Constant) else ""
+            if isinstance(put, ast.FormattedValue) and re.search(r"\b[Aa]n? `?$", text):
+                found.append(f"{path.relative_to(ROOT)}:{put.lineno}: {ast.unparse(node)}")
+    return found
+
+
+def test_messages_leave_the_choice_to_it() -> None:
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert len(paths) >= 500
+    assert not [line for path in paths for line in _written(path)]

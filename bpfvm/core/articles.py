@@ -8,7 +8,7 @@ _FIRST = re.compile(r"[A-Z]+(?![a-z])|[A-Za-z][a-z]*|\d+")  # `sk` of sk_msg, `L
 _SPELLED = re.compile(r"[fhlmnrsx][^aeiouy]*")  # no vowel: by its letters, and this one's name begins with a vowel
 _LIKE_YOU = re.compile(r"u$|uint|uni|us|uid|ut|u(ret)?probe|udp|uring|umh")
 _OTHERS = {"lru": "an", "rcu": "an", "fentry": "an", "fexit": "an", "fmod": "an", "freplace": "an", "xsk": "an",
-           "xskmap": "an", "one": "a", "once": "a"}  # fmt: skip
+           "xskmap": "an", "one": "a", "once": "a", "str": "a"}  # fmt: skip
 
 
 def an(name: str) -> str:

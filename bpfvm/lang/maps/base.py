@@ -15,7 +15,7 @@ from bpfvm.lang.faults import MapError
 from bpfvm.lang.types.arrays import is_bytes
 from bpfvm.lang.types.layout import Bits, Element, size_of, stored_as, view
 from bpfvm.lang.types.memory import contents
-from bpfvm.lang.types.scalars import Storage
+from bpfvm.lang.types.scalars import Storage, addressed
 from bpfvm.lang.userspace import Store, UserSide
 from bpfvm.obj.model import MapSpec
 
@@ -159,11 +159,13 @@ def packed(kind: Element, value: Any) -> bytes:
 def key_bytes(owner: Map, key: Any) -> bytes:
     """The bytes of a key of a map that has them. It is never cut: what does not fit is an error of the function.
 
-    A number of C's that is no wider than the key, with the other sign, stands for its bits; others do not compile.
+    A number of C's that is no wider than the key, with the other sign, stands for its bits; others do not compile. Of a
+    be32 it is also an address, in user space.
     """
     kind = owner.key
     assert kind is not None, "it has keys"
     if isinstance(kind, Storage):
+        key = addressed(kind, key)
         if not isinstance(key, int):
             raise TypeError(f"a key of {owner.called} is {an(kind.__name__)}, not {an(type(key).__name__)}")
         if int(key) not in kind.either:

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.maps.base import Contents
 from bpfvm.lang.maps.keyed import MOST, Hashed
-from bpfvm.lang.types.layout import size_of
+from bpfvm.lang.types.layout import View, size_of
 from bpfvm.lang.types.scalars import be32, u8, u32
 from bpfvm.lang.types.structs import StructType, struct
+from bpfvm.obj.values.networks import Network
+from bpfvm.obj.values.shapes import Raw
 from bpfvm.tables.maps import FLAGS
 
 _LENGTH = 4  # bytes of the prefix length at a key's start (struct bpf_lpm_trie_key)
@@ -34,7 +36,8 @@ class ip6prefix:
 class LpmTrie(Hashed):
     """BPF_MAP_TYPE_LPM_TRIE: `m[k]` is what stands under the longest prefix that k begins with.
 
-    A key is a struct whose first field is a u32, the number of bits of the prefix: ip4prefix, ip6prefix or another.
+    A key is a struct whose first field is a u32, the number of bits of the prefix: ip4prefix, ip6prefix or another. In
+    user space, and in `contents`, also a network or an address of `ipaddress`, or its text: "10.0.0.0/8".
     """
 
     type = "lpm_trie"
@@ -48,3 +51,9 @@ class LpmTrie(Hashed):
         first = next(iter(self.key.__members__.values())) if isinstance(self.key, StructType) else None
         if first is None or first.type is not u32 or not _LENGTH < size_of(self.key) <= _LENGTH + 256:
             raise UsageError("LpmTrie: a key is a struct that begins with a u32, the length of the prefix: ip4prefix")
+
+    def _key(self, key: Any) -> bytes:
+        if isinstance(key, View):
+            return super()._key(key)
+        plain = Network(Raw(size_of(self.key)), "little").plain(key, f"a key of {self.called}")
+        return plain if isinstance(plain, bytes) else super()._key(plain)

@@ -137,7 +137,8 @@ def bits(type: Any, count: int) -> Any:
 def stored_as(annotation: Any) -> Element | Bits | None:
     """The type by which a field or an element is stored, of what an annotation evaluates to; None for anything else.
 
-    `bool` is a byte; an IntEnum is a u32, or an s32 where a member is negative; `Annotated[T, u8]` says how T is stored.
+    `bool` is a byte; an IntEnum is a u32, or an s32 where a member is negative; `Annotated[T, u8]` says how T is
+    stored.
     """
     beside = [found for one in getattr(annotation, "__metadata__", ()) if (found := stored_as(one)) is not None]
     if beside:

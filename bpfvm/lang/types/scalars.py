@@ -8,6 +8,7 @@ wraps. `char` is a byte of a text, `bool8` a byte that is read as a truth value.
 
 from __future__ import annotations
 
+import ipaddress
 import struct
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -102,13 +103,21 @@ class Storage(Indexed):
         return cls._made(int.from_bytes(data, "big" if cls.is_big else "little", signed=cls.is_signed))
 
     def pack(cls, value: Any) -> bytes:
-        """`value` mod 2**bits as stored; of bool8 its truth."""
-        number = _integer(value, cls.__name__)
+        """`value` mod 2**bits as stored; of bool8 its truth; of be32 also an address."""
+        number = _integer(addressed(cls, value), cls.__name__)
         cut = cls.wrap(number) if cls is bool8 else number & ((1 << cls.bits) - 1)
         return cut.to_bytes(cls.size, "big" if cls.is_big else "little")
 
     def __repr__(cls) -> str:
         return cls.__name__
+
+
+def addressed(kind: Storage, value: Any) -> Any:
+    """The number of what a be32 is given as an IPv4Address or its text, "10.0.0.1"; anything else as it is. ValueError for
+    text of another form."""
+    if kind is be32 and isinstance(value, str | ipaddress.IPv4Address):
+        return int(ipaddress.IPv4Address(value))
+    return value
 
 
 def _integer(value: Any, target: str) -> int:

@@ -6,7 +6,8 @@
 
 Without BTF, keys and values are bytes, and hex text in JSON. A per-CPU value is a list with one item a CPU. A number
 whose type has the name of one of Python's storage types of a fixed order (lang/types/scalars.py) is what a program in
-Python reads there: 0x0a000001 for the be32 10.0.0.1. The kernel's __be32 is a number as any other, as in bpftool.
+Python reads there: 0x0a000001 for the be32 10.0.0.1. The kernel's __be32 is a number as any other, as in bpftool. Both
+are also given as addresses: networks.py.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from bpfvm.obj.btf.types import (
     Var,
 )  # fmt: skip
 from bpfvm.obj.model import MapSpec
-from bpfvm.obj.values.networks import trie_key
+from bpfvm.obj.values.networks import Address, Network
 from bpfvm.obj.values.shapes import BitField, Field, Number, Order, Raw, Real, Record, Row, Shape, Text, Truth
 from bpfvm.tables.maps import BY_NAME
 
@@ -45,6 +46,7 @@ _MESSAGES = "user_ringbuf"  # its contents are messages, the oldest first: a lis
 MAX_NUMBER = 16  # bytes of the widest integer
 MOST_VALUES, VALUES_PER_BYTE = 1 << 16, 64  # what a shape may show; unions show one byte several times
 _ORDERS: dict[str, Order] = {f"{order[0]}e{bits}": order for order in ("big", "little") for bits in (16, 32, 64)}
+_ADDRESSES = ("be32", "__be32")  # names of types that hold addresses of IPv4
 
 
 Contents: TypeAlias = "Mapping[Any, Any] | Sequence[Any]"  # of one map: by key, or pairs; messages
@@ -76,8 +78,8 @@ class FrozenRecord(Mapping[str, Any]):
 
 class TypedContents(dict[Any, Any]):
     """Typed contents of a map. Keys that are structs or arrays are FrozenRecord and tuple; an element is also found by
-    its key in any form that `encode_entries` takes: a dict, a list, an instance of a struct, bytes. They compare with
-    instances of structs, too."""
+    its key in any form that `encode_entries` takes: a dict, a list, an instance of a struct, bytes, an address or a
+    network. They compare with instances of structs, too."""
 
     __slots__ = ("_key", "_value")
 
@@ -107,7 +109,8 @@ class TypedContents(dict[Any, Any]):
         return TypedContents, (self._key, self._value, list(self.items()))
 
     def _known(self, key: Any) -> Any:
-        if isinstance(key, str | int | tuple | FrozenRecord):
+        has_forms = isinstance(self._key, Address | Network)  # of text, or of pairs
+        if isinstance(key, int | FrozenRecord) or (isinstance(key, str | tuple) and not has_forms):
             return key
         try:
             return frozen(self._key.show(self._key.parse(key, "key")))
@@ -127,7 +130,7 @@ def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str
     if spec.type == _MESSAGES:
         messages = ((at, bytes(data)) for at, (_, data) in enumerate(entries) if isinstance(data, bytes))
         return TypedContents(Number(4, False, cast("Order", endian)), Raw(0), messages)
-    key = shape_of(btf, spec.key_type, spec.key_size, endian)
+    key = key_shape(spec, btf, endian)
     value = shape_of(btf, spec.value_type, spec.value_size, endian)
     if not spec.key_size:
         values = ((at, value.show(data)) for at, (_, data) in enumerate(entries) if isinstance(data, bytes))
@@ -143,11 +146,11 @@ def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str
 
 def encode_entries(spec: MapSpec, btf: Btf | None, contents: Contents, endian: str) -> Entries:
     """Bytes of typed contents: of a data section also values of its variables by name, of a trie also networks.
-    LoadError that names map, entry and member for what does not fit, UsageError for what is no network."""
+    LoadError that names map, entry and member for what does not fit, UsageError for what is no address or network."""
     if spec.type == _MESSAGES:
         messages = contents.values() if isinstance(contents, Mapping) else contents
         return [(b"", message_of(spec.name, one)) for one in messages]
-    key = shape_of(btf, spec.key_type, spec.key_size, endian)
+    key = key_shape(spec, btf, endian)
     value = shape_of(btf, spec.value_type, spec.value_size, endian)
     if not spec.key_size:
         return [
@@ -160,8 +163,6 @@ def encode_entries(spec: MapSpec, btf: Btf | None, contents: Contents, endian: s
     entries: Entries = []
     for name, one in _pairs(spec, contents):
         where = f"map {spec.name}[{to_json(name)!r}]"
-        if spec.type == "lpm_trie":
-            name = trie_key(name, spec, key, cast("Order", endian))
         if holds_names(spec):
             if not isinstance(one, str):
                 raise LoadError(f"{where}: {an(spec.type)} holds names, and {one!r} is none")
@@ -261,6 +262,12 @@ def from_json(document: Any, where: str = "map contents") -> dict[Any, Any]:
     return contents
 
 
+def key_shape(spec: MapSpec, btf: Btf | None, endian: str) -> Shape:
+    """How the keys of a map look."""
+    found = shape_of(btf, spec.key_type, spec.key_size, endian)
+    return Network(found, cast("Order", endian)) if spec.type == "lpm_trie" else found
+
+
 def shape_of(btf: Btf | None, kind: int, size: int, endian: str) -> Shape:
     """How values of type `kind` (0: not known) look, which take `size` bytes."""
     if btf is None or not kind:
@@ -292,41 +299,42 @@ class _Shapes:
 
     def __init__(self, btf: Btf, order: Order) -> None:
         self._btf, self._order = btf, order
-        self._known: dict[tuple[int, Order], Shape] = {}
+        self._known: dict[tuple[int, str], Shape] = {}
         self._building: set[int] = set()
 
     def build(self, kind: int, depth: int) -> Shape:
         """LoadError for a type that has no size."""
-        number, order = self._btf.strip(kind), self._stored(kind)
-        if (number, order) in self._known:
-            return self._known[number, order]
+        number, told = self._btf.strip(kind), self._told(kind)
+        if (number, told) in self._known:
+            return self._known[number, told]
         size = self._btf.size_of(number)
         if depth > MAX_NESTING or number in self._building:
             return Raw(size)
         self._building.add(number)
-        shape = self._build(self._btf[number], size, depth + 1, order)
+        shape = self._build(self._btf[number], size, depth + 1, told)
         self._building.discard(number)
         if shape.size != size or shape.cost > MOST_VALUES + VALUES_PER_BYTE * size:
             shape = Raw(size)
-        self._known[number, order] = shape
+        self._known[number, told] = shape
         return shape
 
-    def _stored(self, kind: int) -> Order:
-        """The order of a number's bytes, which the name of its type may tell."""
+    def _told(self, kind: int) -> str:
+        """The name of a number's type that tells the order of its bytes, or that it is an address; "" for none."""
         while isinstance(one := self._btf[kind], Typedef):
-            if one.name in _ORDERS:
-                return _ORDERS[one.name]
+            if one.name in _ORDERS or one.name in _ADDRESSES:
+                return one.name
             kind = one.type
-        return self._order
+        return ""
 
-    def _build(self, one: Type, size: int, depth: int, order: Order) -> Shape:
+    def _build(self, one: Type, size: int, depth: int, told: str) -> Shape:
         match one:
             case Int(bits=bits) if size > MAX_NUMBER or bits != size * 8 or one.bit_offset:
                 return Raw(size)
             case Int(is_bool=True):
                 return Truth(size, self._order)
             case Int(is_signed=is_signed) | Enum(is_signed=is_signed) | Enum64(is_signed=is_signed):
-                return Number(size, is_signed, order) if 0 < size <= MAX_NUMBER else Raw(size)
+                made = Address if told in _ADDRESSES and size == 4 else Number
+                return made(size, is_signed, _ORDERS.get(told, self._order)) if 0 < size <= MAX_NUMBER else Raw(size)
             case Ptr():
                 return Number(POINTER_SIZE, False, self._order)
             case Float() if size in (4, 8):

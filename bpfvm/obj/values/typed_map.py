@@ -10,8 +10,8 @@ What a machine does with one element is `Elements`, whose answers are those of b
 
 Values are typed by BTF: structs are named tuples, per-CPU values lists with one item a CPU, what stands in program
 arrays is a name and what stands in maps of maps is such a map. Structs are stored from named tuples, tuples or
-mappings. An LPM trie also takes networks of `ipaddress` and their text ("10.0.0.0/8"), and (prefix length, address)
-pairs.
+mappings; a be32 also from an IPv4Address and its text ("10.0.0.1"). An LPM trie also takes networks of `ipaddress` and
+their text ("10.0.0.0/8"), and (prefix length, address) pairs.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import UsageError
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import MapSpec
 from bpfvm.obj.values.contents import message_of, section_shape
-from bpfvm.obj.values.networks import trie_key
+from bpfvm.obj.values.networks import Network
 from bpfvm.obj.values.records import Codec, codec_of
 from bpfvm.obj.values.shapes import Field, Number, Order, Raw
 from bpfvm.tables.maps import BY_NAME, FLAGS
@@ -273,7 +274,7 @@ class TypedMap(MutableMapping[Any, Any]):
         if self.variables and isinstance(key, str):
             raise KeyError(f"map {self.spec.name} has no variable {key!r}; it has {', '.join(self.variables)}")
         if self.spec.type == "lpm_trie":
-            key = trie_key(key, self.spec, self.key_codec.shape, cast("Order", self._endian))
+            key = Network(self.key_codec.shape, cast("Order", self._endian)).plain(key, self._key_place)
         return self.key_codec.encode(key, self._key_place)
 
     def _store(self, key: bytes, value: Any, flags: int) -> int:
@@ -285,7 +286,7 @@ class TypedMap(MutableMapping[Any, Any]):
             if isinstance(value, TypedMap):
                 value = value.spec.name
             if not isinstance(value, str):
-                raise UsageError(f"{self._value_place}: {articled(self.spec.type)} holds names, and {value!r} is none")
+                raise UsageError(f"{self._value_place}: {an(self.spec.type)} holds names, and {value!r} is none")
             return value.encode(errors="surrogateescape")
         if not self._row.per_cpu:
             return self.value_codec.encode(value, self._value_place)
@@ -339,12 +340,12 @@ class TypedMap(MutableMapping[Any, Any]):
         if not self.spec.key_size:
             way = {"queue": "push(), pop() and peek()", "stack": "push(), pop() and peek()",
                    "bloom_filter": "add() and `value in map`"}.get(self.spec.type, "a reader")  # fmt: skip
-            what = articled(self.spec.type)
+            what = an(self.spec.type)
             raise UsageError(f"map {self.spec.name} cannot be {done}: {what} has no keys; use {way}")
 
     def _not(self, what: str) -> UsageError:
         """Such a map has, does or takes no such thing."""
-        return UsageError(f"map {self.spec.name}: {articled(self.spec.type)} map {what}")
+        return UsageError(f"map {self.spec.name}: {an(self.spec.type)} map {what}")
 
     def _listing(self, number: int) -> Exception:
         return self._error(number, "listed", None)
@@ -364,7 +365,7 @@ class TypedMap(MutableMapping[Any, Any]):
             return UsageError(f"{where} cannot be {done}: {self._row.holds} given is not there ({name})")
         if number in (-errno.EBUSY, -errno.ENOMEM, -errno.EAGAIN):
             return UsageError(f"{where} cannot be {done} now: {_why(number)} ({name})")
-        return UsageError(f"{where} cannot be {done}: {articled(spec.type)} map does not do that ({name})")
+        return UsageError(f"{where} cannot be {done}: {an(spec.type)} map does not do that ({name})")
 
 
 def _full(spec: MapSpec) -> str:
@@ -385,10 +386,6 @@ def _why(number: int) -> str:
     return {-errno.EBUSY: "a program is at work on it", -errno.EAGAIN: "a program is at work on it"}.get(
         number, "the kernel has no memory for it"
     )
-
-
-def articled(word: str) -> str:
-    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
 def _added(values: list[Any]) -> Any:

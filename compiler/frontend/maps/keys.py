@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bpfvm.compiler.frontend.memory import access, construct
 from bpfvm.compiler.frontend.memory.standing import SPACES, Standing
+from bpfvm.compiler.frontend.numbers import addresses
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, Bad, MapValue, Maybe, Nullable, Number, Reference, Value
 from bpfvm.core.amounts import octets
@@ -120,6 +121,8 @@ def _wrong(f: Translation, owner: MapValue, kind: Storage | Layout, index: Value
     first = next(iter(getattr(kind, "__members__", {})), "")
     if isinstance(index, Number) and owner.declared.type == "lpm_trie" and kind is ip4prefix:
         hint = f"{owner.name}[{name}(length=32, address={text})]"
+    elif isinstance(kind, Storage) and addresses.number(f, index, node):
+        hint = f"{owner.name}[{addresses.number(f, index, node)}]"
     elif first and isinstance(index, Number):
         hint = f"{owner.name}[{name}({first}={text})]"
     elif isinstance(kind, Storage):

@@ -10,7 +10,7 @@ from typing import Any
 from bpfvm.compiler.frontend.control import flow
 from bpfvm.compiler.frontend.control.flow import aligned_to
 from bpfvm.compiler.frontend.memory import kept
-from bpfvm.compiler.frontend.numbers import compare
+from bpfvm.compiler.frontend.numbers import addresses, compare
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
     BOOLEAN,
@@ -215,7 +215,8 @@ def wrong(f: Translation, kind: Any, value: Value, node: ast.expr, what: str) ->
     elif isinstance(kind, ArrayType):
         text = f"store an array of the same type: {kind.__name__}(...)"
     else:
-        text = f"store {an(kind.__name__)}" if isinstance(kind, Layout) else "store a number"
+        number = addresses.number(f, value, node)
+        text = f"store {an(kind.__name__)}" if isinstance(kind, Layout) else f"store {number or 'a number'}"
     size = f" ({octets(size_of(kind))})" if isinstance(kind, Layout) else ""
     f.error(
         "E020", f"{what} must be `{kind.__name__}`{size}, and `{f.quoted(node)}` is {value.described}", node, help=text

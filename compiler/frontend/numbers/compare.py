@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import enum
-import ipaddress
 import types
 from typing import TypeAlias
 
 from bpfvm.compiler.frontend.control import flow
 from bpfvm.compiler.frontend.names import constants
+from bpfvm.compiler.frontend.numbers import addresses
 from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS, Comparison, Pair
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
@@ -35,7 +35,6 @@ Branches: TypeAlias = tuple[list[End], list[End]]
 Operand: TypeAlias = tuple[Value, ast.expr]
 Known: TypeAlias = tuple[Number, ast.expr]
 
-_ADDRESSES = (ipaddress.IPv4Address, ipaddress.IPv6Address)
 _ZERO, _ONE = Interval(0, 0), Interval(1, 1)
 
 
@@ -182,13 +181,8 @@ def _in_place_of(f: Translation, value: Value, place: ast.expr) -> str:
         return "test it with `is None`"
     if not isinstance(value, Static):
         return "compare its fields"
-    if isinstance(value.object, _ADDRESSES):
-        return f"compare its number: int({f.quoted(place)})"
-    try:
-        ipaddress.ip_address(value.object if isinstance(value.object, str) else "")
-    except ValueError:
-        return "compare with a number"
-    return f"compare its number: int(ipaddress.ip_address({f.quoted(place)}))"
+    number = addresses.number(f, value, place)
+    return f"compare its number: {number}" if number else "compare with a number"
 
 
 def _of_values(f: Translation, node: ast.Compare, op: ast.cmpop, left: Operand, right: Operand) -> Branches | None:

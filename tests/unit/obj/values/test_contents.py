@@ -220,7 +220,7 @@ def test_networks_are_keys_of_a_trie() -> None:
     for key in ("10.0.0.0/8", network, (8, "10.0.0.0"), bytes((8, 0, 0, 0, 10, 0, 0, 0))):
         assert encode_entries(trie, None, {key: b"\1"}, "little") == [(bytes((8, 0, 0, 0, 10, 0, 0, 0)), b"\1")]
     for wrong in ("10.0.0.1/8", "fd00::/8", (33, "10.0.0.0")):
-        with pytest.raises(UsageError, match="map nets key: "):
+        with pytest.raises(UsageError, match=r"map nets\[.* key: "):
             encode_entries(trie, None, {wrong: b"\1"}, "little")
 
 

@@ -113,8 +113,8 @@ class Storage(Indexed):
 
 
 def addressed(kind: Storage, value: Any) -> Any:
-    """The number of what a be32 is given as an IPv4Address or its text, "10.0.0.1"; anything else as it is. ValueError for
-    text of another form."""
+    """The number of what a be32 is given as an IPv4Address or its text, "10.0.0.1"; anything else as it is. ValueError
+    for text of another form."""
     if kind is be32 and isinstance(value, str | ipaddress.IPv4Address):
         return int(ipaddress.IPv4Address(value))
     return value

@@ -39,7 +39,7 @@ def _root(node: ast.expr) -> str:
 
 
 def _bound(function: ast.AST, name: str) -> list[ast.AST]:
-    """What the name is bound to, at each place that binds it: an element, or the node that binds it to anything else."""
+    """What the name is bound to, at each place that binds it: an element; of anything else the node that binds it."""
     found: list[ast.AST] = []
     known: list[ast.expr] = []  # names that are bound to what is found
     for node in ast.walk(function):

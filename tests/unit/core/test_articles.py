@@ -13,7 +13,8 @@ FOLDERS = ("bpfvm", "compiler", "emulator")
 AN = """xdp lsm lsm_cgroup sk_msg sk_skb sk_lookup lwt_in fentry fexit fmod_ret iter array lru_hash lpm_trie xskmap
 inode_storage sk_storage int s64 enum LpmTrie Array SkStorage XskMap Event IPv4Address unsigned MPLS lru""".split()  # noqa: SIM905
 A = """tc socket sock_ops struct_ops syscall kprobe uprobe uretprobe usdt lirc_mode2 netfilter flow_dissector hash
-user_ringbuf u64 u8 be32 bool UserPtr UserRing union stack_trace NoneType str list float64 SockMap Histogram User""".split()  # noqa: SIM905
+user_ringbuf u64 u8 be32 bool UserPtr UserRing union stack_trace NoneType str list float64 SockMap
+Histogram User""".split()  # noqa: SIM905
 
 
 def test_names_by_their_sound() -> None:

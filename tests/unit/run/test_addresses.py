@@ -111,7 +111,7 @@ def test_declarations_tell_what_is_no_address() -> None:
         Hash(be32, u32, contents={"10.0.0": 1})
     with pytest.raises(UsageError, match=r"a key of LpmTrie\(ip4prefix, u32\): 10\.0\.0\.1/8 has host bits set"):
         LpmTrie(ip4prefix, u32, contents={"10.0.0.1/8": 1})
-    with pytest.raises(UsageError, match="takes numbers|must be an integer|an integer"):
+    with pytest.raises(UsageError, match="an integer, not"):
         Hash(u32, u32, contents={1: A})
 
 

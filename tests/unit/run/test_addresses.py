@@ -50,7 +50,7 @@ def watch(skb: Any) -> int:
     hosts[ip.src] += 1
     last[1].src = ip.dst
     net = nets.get(ip4prefix(address=ip.src), 0)
-    return denied.get(ip.src, net)
+    return int(denied.get(ip.src, net))
 
 
 def test_maps_are_given_and_asked_by_addresses() -> None:

@@ -145,7 +145,7 @@ class Report:
             "engine": session.engine,
             "packets": self.runs if packets else 0,
             "bytes": self.bytes,
-            "actions": dict(self.actions.most_common()),
+            "actions": dict(sorted(self.actions.items(), key=lambda one: (-one[1], one[0]))),
             "faults": [{"packet": number, **_fault(fault)} for number, fault in self.faults],
             "maps": {
                 name: [{"key": to_json(key), "value": to_json(value)} for key, value in contents.items()]

@@ -112,7 +112,11 @@ class Session:
         the capture to who reads it packet by packet.
         """
         plain = capture.plain
-        if plain is None or capture.number is None or "data_meta" in (base.fields or {}) or not self.takes_batches:
+        if plain is None or capture.number is None or not self.takes_batches:
+            return None
+        from bpfvm.emulator.native.contexts import GIVEN
+
+        if not GIVEN.isdisjoint(base.fields or ()):
             return None
         if not capture.is_whole(self.type.layer or ""):
             return None

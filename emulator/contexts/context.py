@@ -21,7 +21,7 @@ NOT_SUMMED = -1
 COOKIE = 1  # of the context's socket, where the input names none
 
 # Places from which legacy packet loads count the network and the MAC header (SKF_NET_OFF, SKF_LL_OFF of linux/filter.h)
-_FROM_NETWORK, _FROM_MAC = -0x10_0000, -0x20_0000
+FROM_NETWORK, FROM_MAC = -0x10_0000, -0x20_0000
 
 
 @dataclass(slots=True)
@@ -102,10 +102,13 @@ class Context:
         assert self.frame is not None, "refused at load for types without an skb"
         at = signed(place & M32, 32)
         if at < 0:
-            if at < _FROM_MAC:
+            if at < FROM_MAC:
                 return None
-            at += self.skb.network - _FROM_NETWORK if at >= _FROM_NETWORK else self.skb.mac - _FROM_MAC
-        return int.from_bytes(self.frame.read(at, size), "big") if at + size <= self.frame.size else None
+            at += self.skb.network - FROM_NETWORK if at >= FROM_NETWORK else self.skb.mac - FROM_MAC
+        packet = self.frame.packet  # all of it: an skb is in one piece
+        if at + size > packet.size:
+            return None
+        return int.from_bytes(packet.data[at : at + size] if at >= 0 else self.frame.read(at, size), "big")
 
     def __getitem__(self, name: str) -> int:
         """A field's value, whether the program may read it or not."""

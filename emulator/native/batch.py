@@ -6,6 +6,7 @@ sense. Between slices Python runs, so that Ctrl-C and progress bars work.
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,16 +18,19 @@ from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.machine import Loaded
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.native.runtime import Runtime
-from bpfvm.emulator.native.walk import COUNTED, DONE, ODD, TOLD, TRAPPED, Walk
+from bpfvm.emulator.native.translate import FRAMES
+from bpfvm.emulator.native.walk import DONE, ODD, TOLD, TRAPPED, Walk
 from bpfvm.isa.ops import Kind
 from bpfvm.obj.captures.capture import Capture
 from bpfvm.obj.captures.pcap import Plain
+from bpfvm.tables.ctx import context_of
 from bpfvm.tables.helpers import BY_ID as HELPERS
+from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 from bpfvm.tables.sections import of_section
 
 SLICE, LONGEST = 1 << 16, 1 << 20  # packets between two looks at signals: at first, and at most
 SHORT, LONG = 0.005, 0.05  # seconds that it should take
-COUNTS = [f"count{value}" for value in range(COUNTED)]
+TYPES = ("xdp", *FRAMES)  # whose contexts say of a frame what contexts.py does
 # Helpers that see nothing of a run but their arguments and rings; all others want each packet to be a run of Python's
 _PLAIN = """
 map_lookup_elem map_update_elem map_delete_elem map_push_elem map_pop_elem map_peek_elem map_lookup_percpu_elem
@@ -34,6 +38,7 @@ ktime_get_ns ktime_get_boot_ns ktime_get_tai_ns ktime_get_coarse_ns jiffies64 ge
 csum_diff strncmp ringbuf_output ringbuf_reserve ringbuf_submit ringbuf_discard ringbuf_query
 """
 PLAIN = frozenset(_PLAIN.split())
+IN_PLACE = frozenset(("skb_load_bytes",))  # helpers that see the packet: where no call of theirs is left to Python
 
 Records: TypeAlias = dict[str, list[bytes]]  # by ring, in the order in which they were written
 
@@ -87,14 +92,28 @@ def why_not(loaded: Loaded) -> str | None:
     tier, program = loaded.tier, loaded.code.program
     if not isinstance(tier, Runtime):
         return "the loop is of engine native"
-    if program.type != "xdp" or of_section(program.section).frags:
+    if program.type not in TYPES or of_section(program.section).frags:
         return "the program sees more of a packet than its bytes"
     for insn in program.insns:
         if insn.op.kind is Kind.CALL and insn.op.name != "call_local":
             row = HELPERS.get(insn.imm) if insn.op.name == "call" else None
-            if row is None or row.name not in PLAIN or row.name in loaded.system.answers:
+            if row is None or row.name not in PLAIN | IN_PLACE or row.name in loaded.system.answers:
                 return f"it calls {row.name if row is not None else insn.symbol}"
-    return None if tier.built(loaded.code, ()) is not None else "it may read what was never written"
+    built = tier.built(loaded.code, ())
+    if built is None:
+        return "it may read what was never written"
+    if built.called & IN_PLACE:
+        return f"it asks Python for {min(built.called & IN_PLACE)}"
+    return "it reads the socket of its context" if built.sees_socket and program.type != "xdp" else None
+
+
+def template_of(walk: Walk, loaded: Loaded) -> ctypes.Array[ctypes.c_char]:
+    """Where the bytes that a packet's context has first are kept, for a loop's words."""
+    layout = context_of(PROGRAM_TYPES[loaded.code.program.type], loaded.system.arch)
+    assert layout is not None, "types of packets have a context"
+    bytes_ = (ctypes.c_char * layout.size)()
+    walk.template = ctypes.addressof(bytes_)
+    return bytes_
 
 
 def _sized(now: int, packets: int, seconds: float) -> int:
@@ -115,6 +134,7 @@ class Batch:
         self._pages = self._tier.pages
         self._walk = Walk(budget=loaded.budget, cpus=cpus)
         self._rings = bool(self._tier.rings)
+        self._template = template_of(self._walk, loaded)
         store = self._system.maps.get(record) if record is not None else None
         if isinstance(store, ArrayMap):
             self._walk.record = store.values.base
@@ -159,8 +179,7 @@ class Batch:
         walk, base = self._walk, self._pages.base
         walk.at, walk.end = base + at, base + end
         while True:
-            for name in ("packets", "bytes", "insns", *COUNTS):
-                setattr(walk, name, 0)
+            walk.clear()
             walk.todo = self._slice if left is None else min(self._slice, left)
             looked = self._sampled(left)
             begun = time.perf_counter()
@@ -174,7 +193,7 @@ class Batch:
                 looked.after(self._number, self._offset + at, self._result(why, fault, events))
             found = Slice(walk.packets, walk.bytes, walk.insns, walk.at - base, fault=fault, events=events)
             found.lost = dict(self._system.lost)
-            found.actions = {value: count for value, name in enumerate(COUNTS) if (count := getattr(walk, name))}
+            found.actions = dict(walk.counted())
             found.value = walk.result & M32 if why == TOLD else None
             found.odd, found.last = why == ODD, why in (DONE, ODD)
             at, self._number = found.at, self._number + found.packets
@@ -209,6 +228,7 @@ class Batch:
         try:
             context = self._loaded.context(self._given)
             walk.context = context.pointer().address
+            self._template.raw = bytes(context.region.data)
             return tier.walk(self._code, self._loaded.code, context, self._given.seed, walk), None
         except Stop as stop:
             return TRAPPED, self._loaded.fault(stop.kind, stop.message, tier.slot)

@@ -23,12 +23,15 @@ from bpfvm.emulator.portable.translate import STILL, calls_functions
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind as Does
 from bpfvm.lang.faults import RECORD
+from bpfvm.tables.ctx.packets import SK_BUFF
+from bpfvm.tables.helpers import BY_ID
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 if TYPE_CHECKING:
     from bpfvm.emulator.native.translate import Unit
 
 TAIL_CALL = HELPERS["tail_call"].id
+SOCKET = next(one.offset for one in SK_BUFF.fields if one.name == "sk")
 ACCESSES = (Does.LOAD, Does.LOAD_SX, Does.LOAD_ACQUIRE, Does.STORE, Does.STORE_RELEASE, Does.ATOMIC)
 ENDS = (Does.JUMP, Does.GOTO, Does.EXIT, Does.MAY_GOTO)
 FRAME = Kind("stack", ADDRESS, 0)
@@ -52,7 +55,7 @@ class Function:
         self._shares = shares(unit.graph, order)
         self._share = self._slot = self._count = self._written = self._helper = 0
         self._fields: dict[str, str] = {}  # words of the state that are used -> the names of their addresses
-        touched = (one.op.kind in ACCESSES for one in unit.insns_of(self.function))
+        touched = (one.op.kind in (*ACCESSES, Does.PACKET) for one in unit.insns_of(self.function))
         self._bounds = memory.BOUNDS if any(touched) else ()
 
     # text
@@ -371,6 +374,9 @@ class Function:
         self.write(insn.dst, constant(self.unit.constant(self._slot), 64))
 
     def _load(self, state: State, insn: Insn) -> None:
+        base = state.regs[insn.src]
+        if insn.op.bits == 64 and base.tag in ("ctx", "num") and SOCKET in (insn.off, insn.off + (base.off or 0)):
+            self.unit.sees_socket = True
         value = memory.load(self, state.regs[insn.src], insn)
         if insn.op.kind is Does.LOAD_SX:
             bits = insn.op.bits
@@ -390,7 +396,10 @@ class Function:
     def _packet(self, state: State, insn: Insn) -> None:
         base = self.read(insn.src) if "src" in insn.op.uses else "0"
         place = self.emit(f"add i64 {base}, {signed(insn.imm, 32)}")
-        found = self.callback("packet", place, str(insn.op.bits // 8))
+        if self.unit.headers_stay or ("src" not in insn.op.uses and signed(insn.imm, 32) >= 0):
+            found = memory.legacy(self, place, insn.op.bits)
+        else:
+            found = self.callback("packet", place, str(insn.op.bits // 8))
         self.write(0, found)
         outside, on = self.new_label("outside"), self.new_label("on")
         missed = self.emit(f"icmp eq i64 {found}, -1")
@@ -425,6 +434,8 @@ class Function:
         if insn.op.name == "call_kfunc":
             result = self.callback("kfunc", str(self._slot), str(known), *given)
         else:
+            row = BY_ID.get(insn.imm)
+            self.unit.called.add(row.name if row is not None else str(insn.imm))
             result = self.callback("helper", str(insn.imm), str(known), *given)
         self.write(0, result)
         if insn.op.name == "call" and insn.imm == TAIL_CALL:

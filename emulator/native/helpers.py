@@ -6,9 +6,12 @@ does not know of the arguments or because a user's function stands for the helpe
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from bpfvm.core.bits import M32
+from bpfvm.emulator.helpers.skb import INT_MAX
 from bpfvm.emulator.maps import MapStore
 from bpfvm.emulator.maps.ringbuf import DISCARD, LARGEST, RingBuffer
 from bpfvm.emulator.native import changes, maps, memory
@@ -120,6 +123,35 @@ def _ringbuf_discard(f: Function, state: State) -> bool:
     return _ringbuf_submit(f, state, DISCARD)
 
 
+def _skb_load_bytes(f: Function, state: State) -> bool:
+    """Of so many bytes to the stack; all of an skb is in one piece."""
+    context, offset, goal, size = (state.regs[register] for register in (1, 2, 3, 4))
+    if context.tag != "ctx" or context.off != 0 or offset.tag != "num" or f.unit.program.type == "flow_dissector":
+        return False
+    if goal.tag != "stack" or size.tag != "num" or not size.off:
+        return False
+    if not memory.is_sure(f.unit, goal, 0, size.off, write=True):
+        return False
+    start, end = f.get("packet_start"), f.get("packet_end")
+    at = f.emit(f"and i64 {f.read(2)}, {M32}")
+    least = f.emit(f"icmp ule i64 {at}, {INT_MAX}")
+    inside = f.emit(f"icmp ule i64 {f.emit(f'add i64 {at}, {size.off}')}, {f.emit(f'sub i64 {end}, {start}')}")
+    is_there = f.emit(f"and i1 {least}, {inside}")
+    here, absent, on = (f.new_label(name) for name in ("here", "absent", "on"))
+    to = memory.host(f, goal, f.read(3), 0, size.off)
+    f.line(f"br i1 {is_there}, label %{here}, label %{absent}, {memory.LIKELY}")
+    f.begin(here)
+    source = memory.pointer(f, f.emit(f"add i64 {start}, {at}"))
+    f.line(f"call void @llvm.memmove.p0.p0.i64(ptr {to}, ptr {source}, i64 {size.off}, i1 false)")
+    f.line(f"br label %{on}")
+    f.begin(absent)
+    f.line(f"call void @llvm.memset.p0.i64(ptr {to}, i8 0, i64 {size.off}, i1 false)")
+    f.line(f"br label %{on}")
+    f.begin(on)
+    f.write(0, f.emit(f"phi i64 [ 0, %{here} ], [ {-errno.EFAULT}, %{absent} ]"))
+    return True
+
+
 def _ktime_get_ns(f: Function, state: State) -> bool:
     now = f.get("now")
     f.write(0, now)
@@ -140,6 +172,7 @@ EMITTERS: Mapping[str, Emitter] = {
     "ringbuf_reserve": _ringbuf_reserve,
     "ringbuf_submit": _ringbuf_submit,
     "ringbuf_discard": _ringbuf_discard,
+    "skb_load_bytes": _skb_load_bytes,
     "ktime_get_ns": _ktime_get_ns,
     "ktime_get_boot_ns": _ktime_get_ns,
     "ktime_get_tai_ns": _ktime_get_ns,

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bpfvm.core.bits import M32
+from bpfvm.emulator.contexts.context import FROM_MAC, FROM_NETWORK
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.memory import GUARD
-from bpfvm.emulator.native.words import VALUES, constant
+from bpfvm.emulator.native.words import VALUES, constant, swapped
 from bpfvm.emulator.portable import sure
 from bpfvm.emulator.portable.kinds import NUMBER, Kind
 from bpfvm.isa.insn import Insn
+from bpfvm.tables.ctx.ethernet import ETH
 
 if TYPE_CHECKING:
     from bpfvm.emulator.native.function import Function
@@ -89,6 +92,23 @@ def store(f: Function, base: Kind, insn: Insn, word: str) -> None:
     f.callback("store", *place, str(size), cut)
     f.line(f"br label %{join}")
     f.begin(join)
+
+
+def legacy(f: Function, at: str, bits: int) -> str:
+    """What a legacy packet load finds, Context.legacy: all ones outside of the packet. at: the place, an i64, which is
+    negative where headers stay only."""
+    at = f.emit(f"and i64 {at}, {M32}")
+    network, mac = (f.emit(f"sub i64 {at}, {M32 + 1 + one}") for one in (FROM_NETWORK - ETH, FROM_MAC))
+    place = f.emit(f"select i1 {f.emit(f'icmp uge i64 {at}, {M32 + 1 + FROM_NETWORK}')}, i64 {network}, i64 {mac}")
+    headed = f.emit(f"icmp uge i64 {at}, {M32 + 1 + FROM_MAC}")  # all other large places are far behind the packet
+    at = f.emit(f"select i1 {headed}, i64 {place}, i64 {at}")
+    start, end = f.get("packet_start"), f.get("packet_end")
+    size = f.emit(f"sub i64 {end}, {start}")
+    inside = f.emit(f"icmp ule i64 {f.emit(f'add i64 {at}, {bits // 8}')}, {size}")
+    there = f.emit(f"select i1 {inside}, i64 {f.emit(f'add i64 {start}, {at}')}, i64 0")
+    word = _raw_load(f, pointer(f, there), bits // 8)
+    value = word if bits == 8 else swapped(f.emit, word, bits, True)
+    return f.emit(f"select i1 {inside}, i64 {value}, i64 -1")
 
 
 def atomic(f: Function, base: Kind, insn: Insn) -> None:

@@ -52,7 +52,8 @@ Run = Callable[..., int]
 class Built:
     """A program's code, compiled when it is called first, at level `first`. worked: instructions that it executed.
 
-    walkers: loops over captures with the program in them, by format. asked: callbacks that there are.
+    walkers: loops over captures with the program in them, by format. asked: callbacks that there are. called: helpers
+    that Python is called for. sees_socket: whether the program may load the pointer to its context's socket.
     """
 
     module: Module
@@ -62,6 +63,8 @@ class Built:
     hot: bool = False
     walkers: dict[str, Compiled] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
+    called: frozenset[str] = frozenset()
+    sees_socket: bool = False
     _compiled: Compiled | None = None
     _functions: dict[int, Run] = field(default_factory=dict)
 
@@ -243,7 +246,12 @@ class Runtime(Portable):
         if form not in built.walkers:
             module = self.untested(code, self.counts) or built.module
             rings = [ring for _, ring in self.rings] if self.gate is None else []
-            text = module.body + walk(self.system.arena.size, 0, form, self.gate is not None, rings)
+            layout = context_of(PROGRAM_TYPES[code.program.type], self.system.arch)
+            assert layout is not None, "types of packets have a context"
+            stores = not built.asked.isdisjoint(("store", "atomic"))
+            text = module.body + walk(
+                self.system.arena.size, 0, form, layout.name, stores, self.gate is not None, rings
+            )
             names = ["walk"] if self.gate is None else ["walk", "skip"]
             built.walkers[form] = Compiled(text, names, level(built.size))
         return built.walkers[form]
@@ -465,7 +473,10 @@ class Runtime(Portable):
         if isinstance(record, ArrayMap) and not self.state.record:
             self.state.record = record.values.base
         module = translate(unit)
-        return Built(module, len(code.program.insns), self.first, asked=frozenset(unit.asked))
+        return Built(
+            module, len(code.program.insns), self.first, asked=frozenset(unit.asked), called=frozenset(unit.called),
+            sees_socket=unit.sees_socket,
+        )  # fmt: skip
 
     def _unit(self, code: Code, given: tuple[int, ...]) -> Unit | None:
         kind = PROGRAM_TYPES[code.program.type]

@@ -18,7 +18,7 @@ from bpfvm.core.machine import Fault, Input
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.contexts import ContextBuilder
 from bpfvm.emulator.machine import Loaded
-from bpfvm.emulator.native.batch import COUNTS, Slice
+from bpfvm.emulator.native.batch import Slice, template_of
 from bpfvm.emulator.native.batch import why_not as why_no_loop
 from bpfvm.emulator.native.runtime import WALK, Runtime
 from bpfvm.emulator.native.walk import DONE, ENOUGH, TOLD, TRAPPED, Walk
@@ -59,6 +59,7 @@ class Lane:
         kind = PROGRAM_TYPES[loaded.code.program.type]
         self.contexts = ContextBuilder(loaded.system.arena, kind, loaded.code.program.section)
         self.walk = Walk(budget=loaded.budget, cpus=cpu + 1, cpu=cpu, first_cpu=cpu)
+        self.template = template_of(self.walk, loaded)
         if RECORD in loaded.system.maps:  # a place of its own for what the program notes of faults
             self.walk.record = loaded.system.arena.allocate(f"faults of CPU {cpu}", WORD, "map value").base
             self.tier.state.record = self.walk.record
@@ -171,6 +172,7 @@ class Threads:
             context = lane.contexts.build(self._given)
             tier.enter(self._loaded.code, context, self._given.seed)
             lane.walk.context = context.pointer().address
+            lane.template.raw = bytes(context.region.data)
 
     def _piece(self, lane: Lane) -> tuple[int, int, int] | None:
         """Where the next packets begin and end, and the number of the first; None where there are no more."""
@@ -192,14 +194,13 @@ class Threads:
         walk, tier = lane.walk, lane.tier
         walk.at, walk.end = start, end
         while True:
-            for name in ("packets", "bytes", "insns", *COUNTS):
-                setattr(walk, name, 0)
+            walk.clear()
             walk.todo, fault = ALL, None
             why = int(self._walk(ctypes.addressof(tier.state), ctypes.addressof(walk)))
             if tier.state.trap or why == TRAPPED:
                 fault = self._fault(lane)
             found = Slice(walk.packets, walk.bytes, walk.insns, 0)
-            found.actions = {value: count for value, name in enumerate(COUNTS) if (count := getattr(walk, name))}
+            found.actions = dict(walk.counted())
             if why == TOLD:
                 found.actions[walk.result & M32] = found.actions.get(walk.result & M32, 0) + 1
             number += walk.packets

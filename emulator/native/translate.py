@@ -20,15 +20,19 @@ from bpfvm.emulator.native.stack import poisoned
 from bpfvm.emulator.native.state import INDEX
 from bpfvm.emulator.native.words import DECLARATIONS
 from bpfvm.emulator.portable.kinds import ARGUMENTS, Analysis, Facts, analysed
+from bpfvm.emulator.portable.translate import STILL
 from bpfvm.emulator.system import System
 from bpfvm.isa.cfg import Cfg, Structure, control_flow, structure
 from bpfvm.isa.cfg import Function as Part
 from bpfvm.isa.flow import reverse_postorder
 from bpfvm.isa.insn import Insn, slots
+from bpfvm.isa.ops import Kind as Does
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.ctx import Context
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
+FRAMES = ("socket_filter", "sched_cls", "sched_act")  # programs with an skb that begins with an Ethernet header
+LOAD_BYTES = HELPERS["skb_load_bytes"].id
 SPIN_LOCK, RESERVE_DYNPTR = HELPERS["spin_lock"].id, HELPERS["ringbuf_reserve_dynptr"].id
 
 _TRAP = f"""
@@ -49,6 +53,7 @@ place:
 done:
   ret void
 }}
+declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 !0 = !{{!"branch_weights", i32 1, i32 2000}}
@@ -68,7 +73,8 @@ class Unit:
     poisoned: by slot of a function, the part of its stack that is filled before it runs.
     finders: by name of a map, the number of the function that finds its values.
     changers: the same of the functions that change it. rings: of those that write records to it.
-    threads: whether several threads run it at a time. asked: callbacks that the code makes.
+    threads: whether several threads run it at a time. asked: callbacks that the code makes. called: helpers among
+    them, by name. sees_socket: whether the pointer to the socket of an skb may be loaded.
     counters: where the program counts its way, None where it does not.
     """
 
@@ -92,11 +98,21 @@ class Unit:
     counters: Counters | None = None
     threads: bool = False
     asked: set[str] = field(default_factory=set)
+    called: set[str] = field(default_factory=set)
+    sees_socket: bool = False
 
     @cached_property
     def shape(self) -> Structure:
         """Loops and dominators."""
         return structure(self.graph)
+
+    @cached_property
+    def headers_stay(self) -> bool:
+        """Whether a frame's network header is behind its Ethernet header on every run: no program on this machine calls
+        a helper that may move it."""
+        every = (one for program in self.system.spec.programs.values() for one in program.insns)
+        called = {one.imm for one in every if one.op.kind is Does.CALL and one.op.name != "call_local"}
+        return self.program.type in FRAMES and called <= STILL | {LOAD_BYTES}
 
     @cached_property
     def dynptrs(self) -> bool:

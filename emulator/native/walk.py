@@ -9,16 +9,19 @@ packet after which something has to be told: a trap, a recorded fault, a result 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bpfvm.emulator.interp import MAY_GOTO
 from bpfvm.emulator.maps.ringbuf import RingBuffer
+from bpfvm.emulator.native.contexts import filled
 from bpfvm.emulator.native.state import INDEX as STATE
 from bpfvm.obj.captures.pcap import MAX_PACKET, SECOND
 from bpfvm.obj.captures.pcapng import ENHANCED, LEAST_ENHANCED
 
-COUNTED = 8  # results below are counted in place
+PLACES = 1 << 11  # for results that are counted in place
+SPREAD = 0x9E37_79B1  # 2**32 by the golden ratio: neighbours get places apart
+TRIES = 32  # places that a result may have
 AHEAD = 1 << 12  # bytes by which the file is fetched before it is read: 130 ns at 30 GB/s
 LINE = 64
 
@@ -31,9 +34,9 @@ _WORDS = (
     "cpus", "cpu",  # how many take packets in turn, and whose turn it is
     "first_cpu",  # whose turn it is behind the last
     "context",  # address of the context
+    "template",  # host address of the bytes that a packet's context has first, where programs store in it
     "record",  # address of the word that a recorded fault is in, 0 for none
     "result",  # r0 of the last packet
-    *(f"count{value}" for value in range(COUNTED)),
 )  # fmt: skip
 
 PLACE: Final = {name: index for index, name in enumerate(_WORDS)}
@@ -41,9 +44,27 @@ DONE, ENOUGH, ODD, TRAPPED, TOLD = range(5)  # the end; `todo` packets; an odd r
 
 
 class Walk(ctypes.Structure):
-    """The words."""
+    """The words; behind them, how often results came, and which: a place has the first one that came there."""
 
-    _fields_ = [(name, ctypes.c_uint64) for name in PLACE]
+    counts: ctypes.Array[ctypes.c_uint64]
+    results: ctypes.Array[ctypes.c_uint64]
+    _fields_ = [
+        *((name, ctypes.c_uint64) for name in PLACE),
+        ("counts", ctypes.c_uint64 * PLACES),
+        ("results", ctypes.c_uint64 * PLACES),
+    ]
+
+    def clear(self) -> None:
+        """Count from zero again."""
+        self.packets = self.bytes = self.insns = 0
+        ctypes.memset(self.counts, 0, ctypes.sizeof(self.counts))
+
+    def counted(self) -> Mapping[int, int]:
+        """How often each result came that was counted in place."""
+        from numpy import frombuffer, uint64
+
+        places = frombuffer(memoryview(self.counts), uint64).nonzero()[0].tolist()
+        return {int(self.results[place]): int(self.counts[place]) for place in places}
 
 
 def _get(name: str, to: str) -> str:
@@ -66,7 +87,7 @@ def _set(*names: str) -> str:
 
 def _out(*values: object) -> str:
     """A value for each way out of the loop, in the order of the text."""
-    ways = ("loop", "head", "header", "read", "run", "fine", "recorded")
+    ways = ("loop", "head", "header", "read", "run", "recorded", "collision")
     return ", ".join(f"[ {value}, %{way} ]" for value, way in zip(values, ways, strict=True))
 
 
@@ -173,13 +194,15 @@ entry:
 {_get("cpus", "cpus")}
 {_get("first_cpu", "firstcpu")}
 {_get("context", "context")}
+{_get("template", "template")}
+  %templatep = inttoptr i64 %template to ptr
 {_get("record", "record")}
   %recording = icmp ne i64 %record, 0
   %recordp = getelementptr i8, ptr %base, i64 %record
   %ctxp = getelementptr i8, ptr %base, i64 %context
-  %ctxe = getelementptr i8, ptr %ctxp, i64 4
-  %ctxm = getelementptr i8, ptr %ctxp, i64 8
-  %patp = getelementptr i64, ptr %w, i64 {PLACE["at"]}
+@FIRST  %patp = getelementptr i64, ptr %w, i64 {PLACE["at"]}
+  %countsp = getelementptr i64, ptr %w, i64 {len(PLACE)}
+  %resultsp = getelementptr i64, ptr %w, i64 {len(PLACE) + PLACES}
   %executedp = getelementptr i64, ptr %st, i64 {STATE["executed"]}
   %owingp = getelementptr i64, ptr %st, i64 {STATE["owing"]}
   %trapp = getelementptr i64, ptr %st, i64 {STATE["trap"]}
@@ -211,13 +234,12 @@ ahead:
   call void @llvm.prefetch.p0(ptr %farp, i32 0, i32 2, i32 1)
   %nextline = add i64 %line, {LINE}
   %more = icmp ult i64 %nextline, %stop
-  br i1 %more, label %ahead, label %run
-run:
+  br i1 %more, label %ahead, label %fill
+fill:
   %start32 = trunc i64 %start to i32
   %finish32 = trunc i64 %finish to i32
-  store i32 %start32, ptr %ctxp
-  store i32 %finish32, ptr %ctxe
-  store i32 %start32, ptr %ctxm
+@CONTEXT  br label %run
+run:
 {_state("packet_start", "%start")}
 {_state("packet_end", "%finish")}
 {_state("now", "%now")}
@@ -241,19 +263,32 @@ run:
   br i1 %failed, label %out, label %fine
 fine:
   %low = and i64 %r, 4294967295
-  %strange = icmp uge i64 %low, {COUNTED}
-  br i1 %strange, label %out, label %look
-look:
-  br i1 %recording, label %recorded, label %count
+  %mixed = mul i64 %low, {SPREAD}
+  %first = lshr i64 %mixed, {32 - PLACES.bit_length() + 1}
+  br i1 %recording, label %recorded, label %probe
 recorded:
   %fault = load i32, ptr %recordp
   %faulted = icmp ne i32 %fault, 0
-  br i1 %faulted, label %out, label %count
-count:
-  %place = add i64 %low, {PLACE["count0"]}
-  %countp = getelementptr i64, ptr %w, i64 %place
+  br i1 %faulted, label %out, label %probe
+probe:
+  %tries = phi i64 [ 0, %fine ], [ 0, %recorded ], [ %tried, %collision ]
+  %moved = add i64 %first, %tries
+  %place = and i64 %moved, {PLACES - 1}
+  %countp = getelementptr i64, ptr %countsp, i64 %place
+  %resultp = getelementptr i64, ptr %resultsp, i64 %place
   %count0 = load i64, ptr %countp
+  %there = load i64, ptr %resultp
+  %unused = icmp eq i64 %count0, 0
+  %same = icmp eq i64 %there, %low
+  %mine = or i1 %unused, %same
+  br i1 %mine, label %count, label %collision
+collision:
+  %tried = add i64 %tries, 1
+  %strange = icmp uge i64 %tried, {TRIES}
+  br i1 %strange, label %out, label %probe
+count:
   %count1 = add i64 %count0, 1
+  store i64 %low, ptr %resultp
   store i64 %count1, ptr %countp
   br label %on
 on:
@@ -321,12 +356,18 @@ def _seen(number: int, ring: RingBuffer) -> str:
     )
 
 
-def walk(arena: int, slot: int, form: str, threads: bool = False, rings: Sequence[RingBuffer] = ()) -> str:
-    """The text of the definition. arena: its size. slot: of the program's function. form: of the file.
+def walk(
+    arena: int, slot: int, form: str, layout: str, template: bool, threads: bool = False,
+    rings: Sequence[RingBuffer] = (),
+) -> str:  # fmt: skip
+    """The text of the definition. arena: its size. slot: of the program's function. form: of the file. layout,
+    template: of the context, see contexts.py.
 
     threads: with @skip, which finds what one of them takes. rings: whose records a reader has seen when a packet comes.
     """
     text = _TEXT + (_SKIP if threads else "")
     text = text.replace("@RINGS", "".join(_seen(number, ring) for number, ring in enumerate(rings)))
+    first, fill = filled(layout, template)
+    text = text.replace("@FIRST", first).replace("@CONTEXT", fill.lstrip("\n"))
     text = text.replace("@READ", _READ[form]).replace("@PROGRAM", f"@f{slot}")
     return text.replace("INSIDE", str(arena - 1))

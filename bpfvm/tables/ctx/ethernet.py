@@ -7,7 +7,7 @@ VLAN = 4  # of a tag behind the addresses (VLAN_HLEN)
 LEAST_TYPE = 0x0600  # smaller numbers are lengths (ETH_P_802_3_MIN)
 IP, IPV6 = 0x0800, 0x86DD
 TAGS = (0x8100, 0x88A8)  # ETH_P_8021Q, ETH_P_8021AD
-_RAW, _LLC = 0x0001, 0x0004  # ETH_P_802_3, ETH_P_802_2
+RAW, LLC = 0x0001, 0x0004  # ETH_P_802_3, ETH_P_802_2
 HOST, MULTICAST, OTHER_HOST = 0, 2, 3  # PACKET_* of include/uapi/linux/if_packet.h
 
 
@@ -20,7 +20,7 @@ def protocol(frame: bytes) -> int:
     """skb->protocol of a frame, in network order as a little-endian program reads it."""
     number = int.from_bytes(frame[12:ETH], "big")
     if number < LEAST_TYPE:
-        number = _RAW if frame[ETH : ETH + 2] == b"\xff\xff" else _LLC
+        number = RAW if frame[ETH : ETH + 2] == b"\xff\xff" else LLC
     return swapped(number)
 
 

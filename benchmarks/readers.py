@@ -19,45 +19,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bpfvm.isa.asm import assemble
-from bpfvm.isa.codec import encode
 from bpfvm.kernel import available
-from bpfvm.kernel.host.sizes import BYTE_ORDER, possible_cpus
+from bpfvm.kernel.host.sizes import possible_cpus
 from bpfvm.kernel.maps.map import KernelMap
 from bpfvm.kernel.readers import PerfReader, open_reader
 from bpfvm.kernel.sys import (
     MAP_UPDATE_ELEM,
-    PROG_LOAD,
     PROG_TEST_RUN,
-    Fd,
     MapElement,
-    ProgLoad,
     TestRun,
     address,
     bpf,
 )
-from bpfvm.obj.btf.table import Btf
-from bpfvm.obj.btf.types import Array, Int, Member, Struct
 from bpfvm.obj.model import MapSpec
-from bpfvm.tables.progs import BY_NAME
+from kernel_tests.readers.sending import TYPES, loaded
 
 PAGES, EVENTS, ROUNDS = 1024, 38_000, 15
 HERE = Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"  # the system's, which Debian's packages are for
 EVENT = struct.Struct("<QII16s7Q")
-MEMBERS = (
-    Member("ts", 1, 0),
-    Member("pid", 2, 64),
-    Member("uid", 2, 96),
-    Member("comm", 4, 128),
-    Member("args", 5, 256),
-)
-TYPES = Btf((Int("u64", 8, 64), Int("u32", 4, 32), Int("char", 1, 8, is_signed=True), Array(3, 2, 16), Array(1, 2, 7),
-             Struct("event", EVENT.size, MEMBERS)))  # fmt: skip
 PEERS = (
     "bcc, empty callback",
     'bcc, b["events"].event(data)',
@@ -100,15 +83,7 @@ class Filled:
         self.kind, self.map, self._data = kind, KernelMap(spec), KernelMap(MapSpec("data", "array", 4, EVENT.size, 1))
         key, value = bytes(4), EVENT.pack(0, os.getpid(), os.getuid(), b"python3", *range(7))
         bpf(MAP_UPDATE_ELEM, MapElement(map_fd=self._data.fd.number, key=address(key), value=address(value)))
-        fds = {"events": self.map.fd.number, "data": self._data.fd.number}
-        insns = [
-            replace(one, imm=fds[one.symbol]) if one.symbol in fds else one
-            for one in assemble(FILL.format(send=SEND[kind]))
-        ]
-        code, license = encode(insns, BYTE_ORDER), b"GPL"
-        attr = ProgLoad(prog_type=BY_NAME["xdp"].number, insn_cnt=len(code) // 8, insns=address(code),
-                        license=address(license))  # fmt: skip
-        self._program = Fd(bpf(PROG_LOAD, attr))
+        self._program = loaded(FILL.format(send=SEND[kind]), {"events": self.map, "data": self._data})
 
     def fill(self) -> None:
         """Have the program send EVENTS of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import subprocess
@@ -12,11 +13,24 @@ from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+_COUNT = itertools.count()
 
 
 def ip(*words: str) -> None:
     """`ip words…`."""
     subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+
+
+@contextmanager
+def loopback() -> Iterator[str]:
+    """A namespace with a loopback that nobody else sends on."""
+    name = f"bpfvm{os.getpid()}_{next(_COUNT)}lo"
+    ip("netns", "add", name)
+    try:
+        ip("-n", name, "link", "set", "lo", "up")
+        yield name
+    finally:
+        ip("netns", "del", name)
 
 
 @contextmanager

@@ -11,41 +11,17 @@ from typing import Any
 
 import pytest
 
-from bpfvm import Array, bpf, current, s64, session, struct, u64
+from bpfvm import bpf, current, session
 from bpfvm.kernel import KERNEL
+from tests.contract.areas import ask, wanted
 
 pytestmark = pytest.mark.needs("helper/xdp/find_vma")
 FRAME = bytes(64)
 OPEN = ("xdp", "tc", "socket", "cgroup_skb", "lwt_in", "sk_msg", "sk_skb", "sock_ops", "flow_dissector", "perf_event")
 
 
-@struct
-class Found:
-    """What the function saw."""
-
-    start: u64 = 0
-    end: u64 = 0
-    pid: u64 = 0
-    maps: u64 = 0
-    got: s64 = 0
-
-
-wanted = Array(u64, 2)
-found = Array(Found, 2)
-
-
-def seen(task: Any, vma: Any, one: Any) -> int:
-    one.start = vma.vm_start
-    one.end = vma.vm_end
-    one.maps = vma.vm_mm.map_count
-    one.pid = task.tgid
-    return 1
-
-
 def looks(ctx: Any) -> int:
-    one = Found()
-    one.got = bpf.helper.find_vma(current(), wanted[0], seen, one, wanted[1])
-    found[0] = one
+    ask()
     return 0
 
 

@@ -7,28 +7,15 @@ from typing import Any
 
 import pytest
 
-from bpfvm import Array, UsageError, UserRing, bpf, session, struct, u16, u32, u64
+from bpfvm import UsageError, UserRing, bpf, session, u64
 from bpfvm.lang.faults import MapError
+from tests.contract.user_ring import Job, sums, taken
 
 pytestmark = pytest.mark.needs("user_ringbuf")
 
 
-@struct
-class Job:
-    """One."""
-
-    id: u32 = 0
-    size: u16 = 0
-
-
 jobs = UserRing(Job, 4096, contents=[Job(id=1, size=2), Job(id=5)])
 calls = UserRing(Job, 4096)
-sums = Array(u64, 3)
-
-
-def taken(job: Job) -> None:
-    sums[0] += job.id
-    sums[1] += job.size
 
 
 @bpf.xdp

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from kernel_tests.networks import inside, ip
+from kernel_tests.networks import inside, loopback
 from kernel_tests.tools.forked import Forked
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,14 +73,8 @@ def tool(*words: str, within: str = "") -> Iterator[Tool]:
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[str]:
-    """A namespace with a loopback that nobody else sends on."""
-    name = f"bpfvm{os.getpid()}ex"
-    ip("netns", "add", name)
-    try:
-        ip("-n", name, "link", "set", "lo", "up")
+    with loopback() as name:
         yield name
-    finally:
-        ip("netns", "del", name)
 
 
 def test_questions_of_the_dns(alone: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kernel_tests.networks import inside, ip
+from kernel_tests.networks import inside, loopback
 from kernel_tests.tools.test_examples import tool
 
 CONNECTIONS, SLEEPS, NAP = 5, 6, 0.03
@@ -20,14 +20,8 @@ CONNECTIONS, SLEEPS, NAP = 5, 6, 0.03
 
 @pytest.fixture
 def alone() -> Iterator[str]:
-    """A namespace with a loopback that nobody else sends on."""
-    name = f"bpfvm{os.getpid()}fn"
-    ip("netns", "add", name)
-    try:
-        ip("-n", name, "link", "set", "lo", "up")
+    with loopback() as name:
         yield name
-    finally:
-        ip("netns", "del", name)
 
 
 def _connect(family: int, host: str) -> list[int]:

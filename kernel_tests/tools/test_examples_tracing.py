@@ -19,7 +19,7 @@ import pytest
 
 from bpfvm import load
 from bpfvm.kernel.attach import tracefs
-from kernel_tests.networks import inside, ip
+from kernel_tests.networks import inside, loopback
 from kernel_tests.tools.test_examples import AROUND, ROOT, tool
 
 SERVER = ROOT / "examples/c/server"
@@ -343,14 +343,8 @@ def test_times_of_requests_of_a_disk(disk: str) -> None:
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[str]:
-    """A namespace with a loopback that nobody else sends on."""
-    name = f"bpfvm{os.getpid()}tcp"
-    ip("netns", "add", name)
-    try:
-        ip("-n", name, "link", "set", "lo", "up")
+    with loopback() as name:
         yield name
-    finally:
-        ip("netns", "del", name)
 
 
 def _session() -> tuple[int, int]:

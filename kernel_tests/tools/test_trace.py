@@ -11,32 +11,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bpfvm import bpf, pkt
-from kernel_tests.networks import inside, ip
+from kernel_tests.networks import inside, loopback
 
 ROOT = Path(__file__).resolve().parents[2]
 AROUND = {**os.environ, "PYTHONPATH": str(ROOT)}
 TRACE = (sys.executable, "-m", "bpfvm", "trace")
 hits = bpf.map("array", 256)
-
-
-@contextmanager
-def alone() -> Iterator[str]:
-    """A namespace with a loopback that nobody else sends on."""
-    name = f"bpfvm{os.getpid()}lo"
-    ip("netns", "add", name)
-    try:
-        ip("-n", name, "link", "set", "lo", "up")
-        yield name
-    finally:
-        ip("netns", "del", name)
 
 
 def send(count: int) -> None:
@@ -51,7 +37,7 @@ def send(count: int) -> None:
 
 
 def test_the_packet_counter_on_the_loopback() -> None:
-    with alone() as name:
+    with loopback() as name:
         command = ("ip", "netns", "exec", name, *TRACE, "--verbose", "examples/sock_proto.py")
         with subprocess.Popen(
             command, cwd=ROOT, env=AROUND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -79,7 +65,7 @@ TEXT = 'seen = bpf.map("array", 4)\ndef counted(skb):\n    seen[1] += 1\n'
 
 def test_each_call_form_counts() -> None:
     """A lambda, a function, a program, a text: attached by the original's call, with plain numbers to read."""
-    with alone() as name:
+    with loopback() as name:
         for form in (lambda skb: hits.add(pkt.ip.proto, 1), _counted, bpf(_counted), bpf.socket(_counted)):
             with inside(name, lambda form=form: bpf.socket("lo", form)):  # type: ignore[misc]
                 inside(name, lambda: send(3))

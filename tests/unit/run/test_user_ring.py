@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bpfvm import Array, UsageError, UserRing, bpf, pkt, session, struct, u16, u32, u64
+from bpfvm import UsageError, UserRing, bpf, pkt, session
 from bpfvm.core.machine import Entries
 from bpfvm.lang import userspace
 from bpfvm.lang.faults import MapError
@@ -17,26 +17,13 @@ from bpfvm.obj.model import MapSpec
 from bpfvm.obj.values.contents import decode_entries, encode_entries, from_json, to_json
 from bpfvm.run.replay import Replay
 from bpfvm.testing.frames import ethernet, ipv4, udp
+from tests.contract.user_ring import Job, sums, taken
 
 ENGINES = ("cpython", "interp", "portable")
 FRAME = bytes(ethernet(ipv4(udp(dport=53))))
 
 
-@struct
-class Job:
-    """One."""
-
-    id: u32 = 0
-    size: u16 = 0
-
-
 jobs = UserRing(Job, 4096)
-sums = Array(u64, 2)
-
-
-def taken(job: Job) -> None:
-    sums[0] += job.id
-    sums[1] += job.size
 
 
 @bpf.xdp
@@ -46,9 +33,9 @@ def drains(ctx: Any) -> int:
 
 def test_messages_given_as_contents() -> None:
     found = drains.check(FRAME, maps={"jobs": [Job(id=1, size=2), Job(id=5), bytes(9)]})
-    assert (found.value, found.maps["sums"]) == (3, {0: 6, 1: 2})
+    assert (found.value, found.maps["sums"]) == (3, {0: 6, 1: 2, 2: 0})
     assert found.maps["jobs"] == {}
-    assert drains.check(FRAME, maps={"sums": [1, 2]}).maps["sums"] == {0: 1, 1: 2}
+    assert drains.check(FRAME, maps={"sums": [1, 2]}).maps["sums"] == {0: 1, 1: 2, 2: 0}
     words = r"map sums: its contents are \{key: value\} or pairs of them, or a list by index, not str"
     with pytest.raises(UsageError, match=words):
         drains.emulate(FRAME, maps={"sums": "12"})

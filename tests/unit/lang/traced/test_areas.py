@@ -8,42 +8,18 @@ from typing import Any
 
 import pytest
 
-from bpfvm import Array, bpf, current, s64, session, struct, u64, vmlinux
+from bpfvm import bpf, current, session, vmlinux
 from bpfvm.timeline import Task
+from tests.contract.areas import ask, wanted
 from tests.engines import EMULATORS
 
 ENGINES = ("cpython", *EMULATORS)
 FRAME = bytes(64)
 
 
-@struct
-class Found:
-    """What the function saw."""
-
-    start: u64 = 0
-    end: u64 = 0
-    pid: u64 = 0
-    maps: u64 = 0
-    got: s64 = 0
-
-
-wanted = Array(u64, 2)
-found = Array(Found, 2)
-
-
-def seen(task: Any, vma: Any, one: Any) -> int:
-    one.start = vma.vm_start
-    one.end = vma.vm_end
-    one.maps = vma.vm_mm.map_count
-    one.pid = task.tgid
-    return 1
-
-
 @bpf.xdp
 def looks(ctx: Any) -> int:
-    one = Found()
-    one.got = bpf.helper.find_vma(current(), wanted[0], seen, one, wanted[1])
-    found[0] = one
+    ask()
     calls = 0
 
     def counted(task: Any, vma: Any) -> None:

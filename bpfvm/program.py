@@ -17,7 +17,6 @@ from bpfvm.core.machine import Input, Location
 from bpfvm.lang.functions.callee import Callee, callee
 from bpfvm.lang.functions.signature import Signature, argument_offset, signature
 from bpfvm.lang.hooks import Hook
-from bpfvm.lang.maps import Map
 from bpfvm.lang.target import DEFAULT, Target
 from bpfvm.lang.types.layout import Layout, View, size_of
 from bpfvm.lang.types.pointers import Pointer
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from bpfvm.core.diag import Diag
     from bpfvm.kernel.objects.install import Installed
     from bpfvm.lang.contexts.arguments import Arguments
+    from bpfvm.lang.maps import Map
     from bpfvm.lang.traced.task import Task
     from bpfvm.run.backend import Backend
     from bpfvm.run.outcome import Outcome
@@ -538,6 +538,8 @@ def placed(given: Object) -> list[Program]:
 
 def _check_fits(spec: ObjectSpec, name: str, declared: Map) -> None:
     """UsageError for a declaration that is not of the object's map."""
+    from bpfvm.lang.maps import Map
+
     if not isinstance(declared, Map):
         raise UsageError(f"attach(maps=…): {name!r} takes a declared map, not {declared!r:.60}")
     there = spec.maps.get(name)

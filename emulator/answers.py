@@ -20,12 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M64, signed
-from bpfvm.core.errors import BpfvmError, UsageError
+from bpfvm.core.errors import BpfvmError, UsageError, alike
 from bpfvm.emulator.arguments import Argument, Helper, arguments, length, pointer_of
 from bpfvm.emulator.caller import Caller, Operand, Stop, Value
 from bpfvm.emulator.memory import Pointer
@@ -96,7 +95,7 @@ def check_names(spec: ObjectSpec, answers: Mapping[str, Answer]) -> None:
     for name, function in answers.items():
         if name not in BY_NAME and name not in kernels:
             also = f"; the object's kernel functions are {', '.join(kernels)}" if kernels else ""
-            near = get_close_matches(name, [*BY_NAME, *kernels], 1)
+            near = alike(name, [*BY_NAME, *kernels])
             raise UsageError(f"there is no helper {name!r}{f', did you mean {near[0]!r}?' if near else ''}{also}")
         if not callable(function):
             raise UsageError(f"helper {name!r} is given by {function!r}, which is no function")

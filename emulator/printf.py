@@ -20,7 +20,6 @@ and addresses without a step in the buffer, so that later conversions show other
 from __future__ import annotations
 
 import errno
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -245,6 +244,8 @@ def _pointer(piece: Piece, value: int, most: int) -> tuple[bytes, int]:
 
 def _hashed(value: int) -> int:
     """32 bits that tell nothing of a pointer, the same on every machine."""
+    import hashlib
+
     return int.from_bytes(hashlib.blake2s(value.to_bytes(8, "little"), digest_size=4).digest(), "little")
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bpfvm.cli import answers as answers_of
 from bpfvm.cli import inputs, target
 from bpfvm.cli.coverage import covered, engine_of
-from bpfvm.cli.runs import Options, Run
 from bpfvm.core.articles import an
 from bpfvm.core.errors import UsageError
 from bpfvm.core.machine import Input
 from bpfvm.program import Program
 from bpfvm.run.backend import ENGINES
 from bpfvm.run.session import Session
+
+if TYPE_CHECKING:
+    from bpfvm.cli.runs import Options
 
 WORTH = 1 << 23  # bytes of captures from which on the compiler of engine native pays
 
@@ -79,6 +81,8 @@ def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
     TARGET is an ELF object (prog.o) or a Python file (prog.py, prog.py:function). Programs that take no packets run on
     registers (--regs, --regs-from), on a context (--ctx-file, --ctx) or once on nothing.
     """
+    from bpfvm.cli.runs import Options, Run  # with the emulator, which --help does not need
+
     options = Options(**given)
     chosen = target.one(target_name, options.program, arguments)
     _check(chosen, options)

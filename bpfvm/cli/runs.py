@@ -1,4 +1,7 @@
-"""The runs of one `bpfvm run`: a session over its captures, or over registers and contexts, and what is told of it."""
+"""The runs of one `bpfvm run`: a session over its captures, or over registers and contexts, and what is told of it.
+
+What only some options need is loaded where they are given.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from bpfvm.cli import FAULTED, INTERRUPTED, inputs, process
-from bpfvm.cli.captures.sample import Sampled
+from bpfvm.cli import FAULTED, INTERRUPTED, inputs
 from bpfvm.cli.progress import Progress
 from bpfvm.cli.report import Report, show
-from bpfvm.cli.steps import Trace
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Input, Result
 from bpfvm.emulator.blocks import Blocks
 from bpfvm.obj.captures.capture import Capture, open_capture
-from bpfvm.obj.captures.pcapng_write import Writer, verdict_of
 from bpfvm.run.outcome import value_of
 from bpfvm.run.session import Session
+
+if TYPE_CHECKING:
+    from bpfvm.cli.captures.sample import Sampled
+    from bpfvm.cli.steps import Trace
+    from bpfvm.obj.captures.pcapng_write import Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +73,18 @@ class Run:
         self.trace: Trace | None = None
         self.out: Writer | None = None
         if options.memory:
+            from bpfvm.cli import process
+
             process.see(session, Blocks(inputs.blocks(options.memory)))
         if options.trace:
+            from bpfvm.cli.steps import Trace
+
             self.trace = Trace(session)
-        self.sample = Sampled(session, options, base, self.report) if options.checked_sample is not None else None
+        self.sample: Sampled | None = None
+        if options.checked_sample is not None:
+            from bpfvm.cli.captures.sample import Sampled
+
+            self.sample = Sampled(session, options, base, self.report)
 
     def all(self) -> int:
         """Run everything: 0, or the status of a run that Ctrl-C ended, whose results so far are good."""
@@ -112,6 +126,8 @@ class Run:
                 self._one(given)
             return
         if options.out is not None:
+            from bpfvm.obj.captures.pcapng_write import Writer
+
             self.out = stack.enter_context(Writer(options.out, options.captures))
         for path in options.captures:
             capture = stack.enter_context(open_capture(path))
@@ -120,6 +136,8 @@ class Run:
     def _others(self) -> Iterator[Input]:
         options, base = self.options, self.base
         if options.regs_from is not None:
+            from bpfvm.cli import process
+
             found = process.hits(self.session, options.regs_from, options.regs_args, base)
         else:
             found = iter(inputs.registers(options.regs, base) if options.regs is not None else [base])
@@ -171,6 +189,8 @@ class Run:
 
     def _write(self, out: Writer, frame: inputs.Frame, words: str, result: Result | None) -> None:
         """The packet as the program left it, with its verdict: none where the program returned nothing."""
+        from bpfvm.obj.captures.pcapng_write import verdict_of
+
         given, session, verdict = frame.given.packet or b"", self.session, b""
         data = given if result is None or result.packet is None else result.packet
         if result is not None and not (result.fault is not None and result.fault.machine):

@@ -6,11 +6,10 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from difflib import get_close_matches
 from pathlib import Path
 from types import FunctionType, ModuleType
 
-from bpfvm.core.errors import BpfvmError, LoadError, UsageError
+from bpfvm.core.errors import BpfvmError, LoadError, UsageError, alike
 from bpfvm.program import Program, load
 
 MODULE_NAME = "bpfvm_target"  # not "__main__": a user half under `if __name__ == "__main__":` stays out
@@ -65,7 +64,7 @@ def _named(found: list[Program], name: str, target: str) -> Program:
             return matches[0]
         if matches:
             raise UsageError(f"{target}: section {name} holds {len(matches)} programs: choose one of {_names(matches)}")
-    near = get_close_matches(name, [program.name for program in found], 1)
+    near = alike(name, [program.name for program in found])
     meant = f"did you mean {near[0]}? " if near else ""
     raise UsageError(f"{target} has no program {name!r}; {meant}it has {_names(found)}")
 

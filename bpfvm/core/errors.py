@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 
@@ -12,10 +11,20 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
+def alike(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
+    """The known names that may be meant by one that is none of them, the likeliest first.
+
+    cutoff: how alike, from 0 to 1.
+    """
+    from difflib import get_close_matches  # loaded for an error only: every start would pay for it
+
+    return get_close_matches(name, list(known), most, cutoff)
+
+
 def not_here(owner: str, name: str, offered: Iterable[str], hint: str = "") -> str:
     """That `owner` has no `name` in this version, what may be meant, and what it has where nobody can tell."""
     known = sorted(offered)
-    near = get_close_matches(name, known, 1)
+    near = alike(name, known)
     meant = hint or (f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}")
     return f"{owner} has no {name!r} in this version; {meant}"
 

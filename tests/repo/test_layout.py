@@ -75,6 +75,9 @@ def test_files_and_functions_stay_small() -> None:
 
 
 HEAVY = ("numpy", "click", "rich", "llvmlite", "unicorn", "scapy")
+COMMAND = "from bpfvm.cli import status; status({!r}.split())"
+HELP, RUN = "run --help", "run tests/packets/acl_trie.o --packet tests/packets/frames_xdp.pcap --engine interp"
+SELDOM = ("numpy", "rich", "logging", "tempfile", "difflib", "hashlib", "bpfvm.compiler", "bpfvm.lang.maps")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,11 @@ HEAVY = ("numpy", "click", "rich", "llvmlite", "unicorn", "scapy")
         ("import bpfvm", (*HEAVY, "ctypes", "bpfvm.compiler", "bpfvm.emulator")),
         ("from bpfvm import bpf, pkt, Array, u64", HEAVY),
         ("import examples.proto as p; p.proto.emulate(bytes(64)); p.proto.cpython(bytes(64))", HEAVY),
-        ("from bpfvm.cli import status; status(['run', '--help'])", ("numpy", "rich", "llvmlite", "bpfvm.compiler")),
+        (COMMAND.format(HELP), (*SELDOM, "llvmlite", "bpfvm.emulator")),
+        (
+            COMMAND.format(RUN),
+            (*SELDOM, "shutil", "bpfvm.cli.steps", "bpfvm.cli.process", "bpfvm.obj.captures.pcapng_write"),
+        ),
     ],
 )
 def test_heavy_modules_are_not_loaded_before_they_are_needed(code: str, absent: tuple[str, ...]) -> None:

@@ -14,13 +14,12 @@ A single parameter that is none of these, and has no annotation, is the context 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bpfvm.core.amounts import octets
-from bpfvm.core.errors import LoadError, Unavailable, UsageError
+from bpfvm.core.errors import LoadError, Unavailable, UsageError, alike
 from bpfvm.lang.contexts import usdt
 from bpfvm.lang.contexts.formats import EventField, of_event
 from bpfvm.lang.contexts.usdt import Operand
@@ -243,7 +242,7 @@ def _by_name(callee: Callee, hook: Hook, alone: str | None, places: Any) -> Argu
         )
         return None if alone is not None else Arguments(problems=(Problem("", text),))
     if alone is not None and alone not in known[0]:
-        if hook.type == "tracepoint" and alone not in _OF_ALL and difflib.get_close_matches(alone, known[0], 1, _TYPO):
+        if hook.type == "tracepoint" and alone not in _OF_ALL and alike(alone, known[0], cutoff=_TYPO):
             return Arguments(problems=(_unknown(alone, known[0]),))
         return _whole(hook, alone, known) if hook.type == "tracepoint" else None
     problems: list[Problem] = []
@@ -278,7 +277,7 @@ def _whole(hook: Hook, name: str, known: Sequence[Mapping[str, Argument]]) -> Ar
 
 
 def _unknown(name: str, known: Mapping[str, Argument]) -> Problem:
-    near = difflib.get_close_matches(name, known, 1)
+    near = alike(name, known)
     offered = " ".join(known) or "nothing"
     return Problem(name, f"there is no argument or field {name!r}", f"did you mean {near[0]}?" if near else
                    f"there is {offered}")  # fmt: skip
@@ -376,7 +375,7 @@ def _proto(hook: Hook, name: str) -> FuncProto:
 def _near(name: str) -> str:
     """Tracepoints whose names are like one that there is not."""
     start = "btf_trace_"
-    near = difflib.get_close_matches(name, [one.removeprefix(start) for one in KERNEL.types.beginning(start)], 3)
+    near = alike(name, [one.removeprefix(start) for one in KERNEL.types.beginning(start)], 3)
     return f"; did you mean {', '.join(near)}?" if near else ""
 
 

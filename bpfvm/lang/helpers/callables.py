@@ -7,11 +7,11 @@ it is then the memory's. In CPython the call goes to the machine that runs, as i
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bpfvm.core.errors import alike
 from bpfvm.lang.active import Machine, machine
 from bpfvm.lang.helpers import dynptrs
 from bpfvm.lang.helpers.kernel_functions import names, row_of
@@ -201,7 +201,7 @@ class Names:
         if found is None:
             if name.startswith("__"):
                 raise AttributeError(name)
-            near = difflib.get_close_matches(name, self._table, 1)
+            near = alike(name, self._table)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise AttributeError(f"there is no {self._what} {name!r} here{hint}")
         if found not in self._calls:

@@ -8,14 +8,13 @@ and what it leads to is laid out with the object wherever a program runs on it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from bpfvm.core.amounts import octets
 from bpfvm.core.articles import an
 from bpfvm.core.bits import signed
-from bpfvm.core.errors import UsageError
+from bpfvm.core.errors import UsageError, alike
 from bpfvm.lang.traced import values
 from bpfvm.lang.traced.memory import Block, lasting
 from bpfvm.lang.types.arrays import ArrayType, is_bytes
@@ -85,7 +84,7 @@ class KernelObject:
     def _field(self, name: str, error: type[Exception]) -> Field:
         field = self._kind.fields.get(name)
         if field is None:
-            near = difflib.get_close_matches(f"{name}", self._kind.fields, 1)
+            near = alike(f"{name}", self._kind.fields)
             raise error(f"{self._kind!r} has no field {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
         return field
 

@@ -6,7 +6,6 @@ contents stay, to be read. `opened` is all that a machine needs to say: which st
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
@@ -18,7 +17,6 @@ from bpfvm.lang.userspace.ending import Ending
 from bpfvm.lang.userspace.machine import UserSide
 from bpfvm.lang.userspace.store import Kept, Records, Space, Store, World, kept
 
-_LOG = logging.getLogger("bpfvm")
 _NANO = 10**9
 Take: TypeAlias = "Callable[[Records], Iterable[Iterable[Any]]]"
 SLICE = 0.1  # seconds after which a signal, or the end of what is attached, is seen
@@ -98,7 +96,11 @@ def _left(declared: Any, side: _Side) -> None:
         _last[declared] = kept(side.store), side.space
         lost = side.store.records.lost if side.store.records is not None else None
         if lost:
-            _LOG.warning("map %s: %d events found no room and are lost", side.store.spec.name, lost)
+            import logging
+
+            logging.getLogger("bpfvm").warning(
+                "map %s: %d events found no room and are lost", side.store.spec.name, lost
+            )
     finally:
         _open.pop(declared, None)
         getattr(side.store, "close", _nothing)()

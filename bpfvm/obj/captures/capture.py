@@ -8,7 +8,6 @@ import mmap
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from io import BufferedReader
 from types import TracebackType
@@ -229,6 +228,8 @@ def _copied(source: BinaryIO, name: str) -> tuple[bytes | mmap.mmap, int | None]
     with contextlib.suppress(OSError):
         fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE)
     piece = memoryview(bytearray(_COPIED))
+    import tempfile
+
     with tempfile.TemporaryFile() as copy:
         copy.write(head)
         while size := cast(BufferedReader, source).readinto(piece):

@@ -7,7 +7,6 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from bpfvm.core.amounts import octets
@@ -15,13 +14,14 @@ from bpfvm.core.articles import an
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
 from bpfvm.lang.functions.callee import Callee, callee
-from bpfvm.lang.functions.signature import Signature, argument_offset, signature
+from bpfvm.lang.functions.signature import Signature, signature
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.target import DEFAULT, Target
-from bpfvm.lang.types.layout import Layout, View, size_of
 from bpfvm.lang.types.pointers import Pointer
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.obj.values.contents import Contents
+from bpfvm.run import inputs
+from bpfvm.run.inputs import Args, Memory, Numbers
 from bpfvm.tables.progs import BY_NAME
 from bpfvm.tables.sections import of_section
 
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
 Maps = Mapping[str, Contents]
 Answers = Mapping[str, Callable[..., Any]]
-Numbers = Mapping[str, int]  # fields of a context, or registers, by name
-Memory = Mapping[int, bytes]  # by address
-Args = Mapping[str, Any] | Sequence[Any]  # arguments of what a program traces
 
 
 class Program:
@@ -173,7 +170,7 @@ class Program:
         backend = self._cpython(helpers, cpus) if is_python else engine(engine_name, helpers, cpus, threads, safe)
         spec = self._of_the_kernel if engine_name == "kernel" else self.runnable
         made = Session(backend, spec, self.name, self.signature, maps, recorded=not is_python)
-        made.context = self._struct
+        made.context = inputs.struct_of(self)
         return made
 
     def cpython(
@@ -307,60 +304,7 @@ class Program:
     ) -> Input:  # fmt: skip
         """The machine's input for one packet, for the arguments of a function of scalars, for a context, or for an
         event that the program traces."""
-        if not isinstance(ctx, Mapping | None):
-            raise UsageError(f"{self.name}: ctx={ctx!r:.80}: the context's fields are given as {{name: number}}")
-        more = by_address(self.name, memory) if memory else {}
-        plain = self.type.layer is not None or all(isinstance(one, int | Pointer) for one in given)
-        if args is not None or ret is not None or task is not None or not plain:
-            return self._event(given, ctx or {}, args, ret, regs or {}, more, task)
-        made = self._input(given, {**(ctx or {}), **self._registers(regs or {})})
-        return replace(made, memory=more) if more else made
-
-    def _event(
-        self, given: tuple[Any, ...], ctx: Numbers, args: Args | None, ret: Any, regs: Numbers,
-        memory: Mapping[int, bytes], task: Task | None,
-    ) -> Input:  # fmt: skip
-        """The input of an event that the program traces, or of another program with a task, or with texts."""
-        from bpfvm.lang.traced import events, sites
-        from bpfvm.lang.traced.memory import Memory as Laid
-
-        laid = Laid()
-        if self.signature is not None and args is None and ret is None:
-            numbers = events.numbers(self.signature, given, laid, self.name)
-            made = self._input(numbers, {**ctx, **self._registers(regs)})
-            return replace(made, task=events.told(task, laid), memory=laid.now(memory))
-        section = self.object.programs[self.name].section if self.hook is None else ""
-        site = sites.known(self.hook, section)
-        params = self.arguments.params if self.arguments is not None else ()
-        has_bytes = len(given) == 1 and isinstance(given[0], bytes | bytearray | View)
-        whole = len(params) != 1 or isinstance(params[0].type, Layout)  # a context as bytes
-        if site is None or (has_bytes and whole and args is None and ret is None):
-            if args is not None or ret is not None:
-                is_one = f"{self.name} is {an(self.type.name)} program"
-                raise UsageError(f"{is_one}: args and ret are of programs that trace")
-            made = self._input(given, {**ctx, **self._registers(regs)})
-            return replace(made, task=events.told(task, laid), memory=laid.now(memory))
-        made = events.called(site, self.arguments, given, args, ret, regs, memory, task, self.name)
-        return replace(made, fields={**made.fields, **ctx})
-
-    def _registers(self, regs: Numbers) -> dict[str, int]:
-        """Registers by the names that the context has for them. UsageError for what is none."""
-        from bpfvm.tables.ctx import CONTEXTS
-
-        if not regs:
-            return {}
-        if self.type.context != "pt_regs":
-            raise UsageError(f"{self.name} is {an(self.type.name)} program: it sees no registers")
-        layout, found = CONTEXTS["pt_regs"], {}
-        for name, value in regs.items():
-            known = layout.field(name)
-            if known is None:
-                names = ", ".join(one.name for one in layout.fields)
-                raise UsageError(f"{self.name}: {name!r} is no register; they are {names}")
-            if not isinstance(value, int):
-                raise UsageError(f"{self.name}: register {name} takes a number, not {value!r:.40}")
-            found[known.name] = int(value) & (1 << 64) - 1
-        return found
+        return inputs.input_of(self, given, ctx, regs, memory, args, ret, task)
 
     @cached_property
     def arguments(self) -> Arguments | None:
@@ -369,71 +313,9 @@ class Program:
 
         return declared(self.callee, self.hook) if self.callee is not None and self.hook is not None else None
 
-    @cached_property
-    def _struct(self) -> Any:
-        """The struct that lies in the context of a program that runs by BPF_PROG_RUN alone, None for others."""
-        known = self.arguments if self.type.name == "syscall" else None
-        return next((one.type for one in known.params if one.writable), None) if known is not None else None
-
-    def _declared(self, given: tuple[Any, ...], fields: Numbers) -> Input | None:
-        """The input in which the parameters are these numbers; None where it is given otherwise."""
-        known = self.arguments
-        if known is None or known.problems or any(not isinstance(one, int | Pointer) for one in given):
-            return None
-        if any(one.operand is not None for one in known.params):
-            return None
-        if given and len(given) != len(known.params):
-            wanted = ", ".join(one.name for one in known.params)
-            raise UsageError(f"{self.name} takes ({wanted}), got {len(given)} arguments")
-        numbers = [one._address if isinstance(one, Pointer) else int(one) for one in given or (0,) * len(known.params)]
-        if self.type.context is None:
-            if any(isinstance(one.type, Layout) for one in known.params) and given:
-                return None
-            return Input(ctx=known.context(numbers), fields=fields)
-        from bpfvm.lang.traced.contexts import words
-        from bpfvm.tables.ctx import CONTEXTS
-
-        return Input(fields={**words(CONTEXTS[self.type.context], known.context(numbers)), **fields})
-
-    def _input(self, given: tuple[Any, ...], ctx: Numbers) -> Input:
-        if self.signature is not None:
-            return Input(ctx=_arguments(self.name, self.signature, given), fields=ctx)
-        if self.type.layer is None:
-            return self._declared(given, ctx) or self._context(given, ctx)
-        if len(given) != 1:
-            raise UsageError(f"{self.name} takes one packet, got {len(given)} arguments")
-        return Input(packet=self._bytes(given[0], "a packet"), fields=ctx)
-
-    def _bytes(self, given: Any, what: str) -> bytes:
-        try:
-            if not isinstance(given, int | PurePath):  # bytes() of a path are its name
-                return bytes(given)
-        except (TypeError, ValueError):  # ValueError: a list with a number above 255
-            pass
-        raise UsageError(f"{self.name} takes {what}, something that bytes() accepts, not {given!r}")
-
-    def _context(self, given: tuple[Any, ...], fields: Mapping[str, int]) -> Input:
-        """The input of a program without a packet of headers: fields of its context, or the bytes of a plain one; or
-        what a socket's message holds."""
-        from bpfvm.tables.ctx import CONTEXTS
-
-        if not given:
-            return Input(fields=fields)
-        layout = CONTEXTS[self.type.context] if self.type.context else None
-        has_data = layout is not None and any(one.pointer == "packet" for one in layout.fields)
-        if len(given) > 1 or (layout is not None and not has_data):
-            wanted = "one context as bytes" if layout is None else f"fields of {layout.name}, ctx={{name: value}}"
-            raise UsageError(f"{self.name} takes {wanted}, and got {len(given)} arguments")
-        data = self._bytes(given[0], "a context" if layout is None else "data")
-        whole = self._struct if layout is None else None
-        if whole is not None and len(data) < size_of(whole):
-            wanted = f"{whole.__name__}, {octets(size_of(whole))}"
-            raise UsageError(f"{self.name} takes {wanted}: bytes({whole.__name__}(...)), not {octets(len(data))}")
-        return Input(ctx=data, fields=fields) if layout is None else Input(packet=data, fields=fields)
-
-    def _run(self, name: str, inputs: Input, maps: Maps | None, helpers: Answers | None = None) -> Outcome:
+    def _run(self, name: str, given: Input, maps: Maps | None, helpers: Answers | None = None) -> Outcome:
         with self.session(name, maps, helpers) as session:
-            return session.outcome(inputs)
+            return session.outcome(given)
 
     def _cpython(self, helpers: Answers | None = None, cpus: int = 1) -> Backend:
         from bpfvm.sim.run import CPython
@@ -557,34 +439,6 @@ def load(path: str) -> Object:
     from bpfvm.obj.reader.object import read_object
 
     return Object(read_object(path))
-
-
-def _arguments(name: str, signed: Signature, given: tuple[Any, ...]) -> bytes:
-    if len(given) != len(signed.params):
-        wanted = ", ".join(f"{param}: {scalar.annotation.__name__}" for param, scalar in signed.params)
-        raise UsageError(f"{name} takes ({wanted}), got {len(given)} arguments")
-    context = bytearray(signed.context_size)
-    for index, ((param, scalar), value) in enumerate(zip(signed.params, given, strict=True)):
-        if not isinstance(value, int):
-            raise UsageError(f"{name}: {param} takes an integer, not {value!r}")
-        at, word = argument_offset(index), scalar.word(value)
-        if scalar.limits is not None and scalar.value(word) not in scalar.limits:
-            raise UsageError(f"{name}: {param} is declared to lie in {scalar.limits}, and {value} does not")
-        context[at : at + 8] = word.to_bytes(8, "little")
-    return bytes(context)
-
-
-def by_address(name: str, given: Memory) -> dict[int, bytes]:
-    """Memory by address. UsageError for what is none."""
-    found = {}
-    for address, data in given.items():
-        if not isinstance(address, int) or not 0 <= address < 1 << 64 or isinstance(data, int):
-            raise UsageError(f"{name}: memory is given as {{address: bytes}}, not {address!r}: {data!r:.40}")
-        try:
-            found[address] = bytes(data)
-        except TypeError:
-            raise UsageError(f"{name}: memory at {address:#x} is bytes, not {data!r:.40}") from None
-    return found
 
 
 def _shown(value: Any) -> str:

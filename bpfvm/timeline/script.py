@@ -18,7 +18,8 @@ from bpfvm.lang.traced.memory import Memory
 from bpfvm.lang.traced.sites import FAMILIES, Site, site
 from bpfvm.lang.traced.task import MOST_CPUS, Task
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.program import Answers, Maps, Program, by_address
+from bpfvm.program import Answers, Maps, Program
+from bpfvm.run.inputs import by_address
 from bpfvm.timeline.seen import Seen, differences
 from bpfvm.timeline.stage import Playing, Stage
 

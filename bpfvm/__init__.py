@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from bpfvm.lang.maps import Hash as Hash
     from bpfvm.lang.maps import HashOf as HashOf
     from bpfvm.lang.maps import Histogram as Histogram
+    from bpfvm.lang.maps import Histograms as Histograms
     from bpfvm.lang.maps import InodeStorage as InodeStorage
     from bpfvm.lang.maps import LpmTrie as LpmTrie
     from bpfvm.lang.maps import PerfEvents as PerfEvents
@@ -161,9 +162,9 @@ _EXPORTS = {
     "Timer": "bpfvm.lang.maps.timers",
     "Range": "bpfvm.lang.functions.signature",
     **dict.fromkeys(("Array", "ArrayOf", "Bloom", "CgroupArray", "CgroupStorage", "Counter", "CpuMap", "DevMap", "Hash",
-                     "HashOf", "Histogram", "InodeStorage", "LpmTrie", "PerfEvents", "ProgArray", "Queue", "Ring",
-                     "SkStorage", "SockHash", "SockMap", "Stack", "StackTrace", "TaskStorage", "UserRing", "XskMap",
-                     "ip4prefix", "ip6prefix"),
+                     "HashOf", "Histogram", "Histograms", "InodeStorage", "LpmTrie", "PerfEvents", "ProgArray", "Queue",
+                     "Ring", "SkStorage", "SockHash", "SockMap", "Stack", "StackTrace", "TaskStorage", "UserRing",
+                     "XskMap", "ip4prefix", "ip6prefix"),
                     "bpfvm.lang.maps"),
     "pkt": "bpfvm.lang.packets.packet",
     **dict.fromkeys(("Object", "Program", "load", "session"), "bpfvm.program"),

@@ -270,6 +270,12 @@ class Bpf:
         """Rows under the names of their columns, as text: numbers stand to the right."""
         return rows_text(rows, columns)
 
+    def syscall_name(self, number: int) -> str:
+        """What a system call of x86-64 is called, by its number; "[500]" for a number that has no name here."""
+        from bpfvm.tables.syscall_numbers import NAMES
+
+        return NAMES.get(number, f"[{number}]")
+
     def folded(self, stacks: Iterable[tuple[Sequence[Any], int]]) -> dict[str, int]:
         """Stacks as lines `outermost;…;innermost`, each once, with its counts added up. stacks: frames, the outermost
         first, each with a count."""

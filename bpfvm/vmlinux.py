@@ -7,6 +7,7 @@ there is none, from the part of Linux 6.18's that ships with bpfvm (SHIPPED): wh
     task_struct.fields          what it has, by name: offset, type, bits
     task_struct.pid.offset      hasattr(task_struct, "__state")      task_struct.sizeof
     enum.TCP_SYN_SENT           an enumerator of any enum
+    has_function("vfs_read")    whether there is such a function
     new("task_struct", pid=7)   an object of one in memory, to be given to programs offline
 """
 
@@ -75,6 +76,14 @@ def new(kind: str | KernelStruct, /, **fields: Any) -> Any:
     from bpfvm.lang.traced.objects import new as made
 
     return made(kind, **fields)
+
+
+def has_function(name: str) -> bool:
+    """Whether the types in use have a function of this name, which a kprobe or fentry may then be for: names change
+    from version to version. Of the types that ship with bpfvm: whether it is among the few that they have."""
+    from bpfvm.obj.btf.types import Func
+
+    return _kernel.types.find(Func, name) is not None
 
 
 def types() -> BtfIndex:

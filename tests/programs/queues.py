@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpfvm import Array, Counter, Hash, Histogram, Queue, Stack, struct, u8, u16, u32, u64
+from bpfvm import Array, Counter, Hash, Histogram, Histograms, Queue, Stack, char, struct, u8, u16, u32, u64
 from tests.contract.inputs import Corpus
 
 case = Corpus()
@@ -23,6 +23,9 @@ sizes = Histogram(12, name="sizes")
 times = Histogram(name="times")
 tens = Histogram(8, step=10, name="tens")
 ones = Histogram(5, step=1, name="ones")
+by_size = Histograms(u32, slots=26, name="by_size")
+by_name = Histograms(char[4], 8, 64, "by_name", step=10)
+by_job = Histograms(Job, max_entries=3, name="by_job")
 own = Array(u64, 4, name="own", percpu=True)
 counts = Counter(u32, max_entries=8, name="counts", percpu=True)
 recent = Hash(u32, Job, 8, name="recent", lru=True)
@@ -135,3 +138,21 @@ def histogram_steps(x: u64) -> u64:
     tens.add(u8(x))
     ones.add(u8(x) & 3)
     return tens[7] * 1000 + ones[4] * 100 + tens[1] * 10 + ones[1]
+
+
+@case(*((x, x >> 3) for x in (0, 1, 2, 3, 1023, 1024, 2**25, 2**26, 2**40, 2**63, 2**64 - 1)))
+def histograms_by_key(x: u64, y: u64) -> u64:
+    """Each key has slots of its own; a number, a text or a struct is one."""
+    by_size.add(u32(x), x)
+    by_size.add(7, y)
+    by_size.add(key=u32(x) & 1, value=u8(y))
+    by_name.add(b"ab", y)
+    by_name.add(b"abcd", u8(x))
+    return u32(x)
+
+
+@case((1, 1), (1, 2), (2, 3), (3, 300), (1, 1))
+def histograms_without_room(k: u16, v: u32) -> u64:
+    """A slot that counts for the first time needs room, others do not."""
+    by_job.add(Job(id=5, size=k), v)
+    return v

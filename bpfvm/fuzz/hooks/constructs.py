@@ -52,6 +52,10 @@ UNMADE: Mapping[str, str] = {
         for kind in ("TaskStorage", "SkStorage", "InodeStorage", "CgroupStorage")
         for name in _STORED
     },
+    **{
+        f"Histograms {name}": "a hash of structs, as others are: tests/programs/queues.py"
+        for name in ("get", "items", "pop", "setdefault", "values")
+    },
     "UserRing drain": "what helpers call is a function of its own: tests/programs/userrings.py",
     "LpmTrie add": "tries have no default: it is refused by its own message",
     "StackTrace id": "call stacks: emulators have none, and give -EFAULT where the kernel has one",

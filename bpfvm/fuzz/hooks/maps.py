@@ -51,6 +51,7 @@ class Maps:
     module: Module
     maps: list[Keyed] = field(default_factory=list)
     nested: list[tuple[str, bool, Keyed]] = field(default_factory=list)
+    by_key: Keyed | None = None  # histograms
 
     def declare(self) -> None:
         """Some maps, and some that hold maps."""
@@ -98,6 +99,10 @@ class Maps:
         slots, percpu = self.module.rng.choice((1, 4, 26, 64)), self.module.rng.random() < 0.3
         self.module.lines.append(f"dist = Histogram({slots}{', percpu=True' if percpu else ''})")
         self.maps.append(Keyed("dist", _DIST, elements.number_item(u32), elements.number_item(u64), slots, percpu))
+        if self.module.rng.random() < 0.4:
+            key = elements.some_key(self.module)
+            self.module.lines.append(f"dists = Histograms({key.text}, {slots})")
+            self.by_key = Keyed("dists", "Histograms", key, elements.number_item(u64), slots)
 
     def _nested(self) -> None:
         """A map of maps, with one of the module's own kind in it where that can be."""
@@ -319,7 +324,9 @@ class Maps:
             return False
         one = w.pick(found)
         if one.kind == _DIST:
-            w.line(f"dist.add({converted(number(w, 1), w.pick((*PLAIN[:4], u64))).text})")
+            keyed = self.by_key if w.rng.random() < 0.5 else None
+            text, first = ("dist", "") if keyed is None else (keyed.text, f"{self.key(w, keyed)}, ")
+            w.line(f"{text}.add({first}{converted(number(w, 1), w.pick((*PLAIN[:4], u64))).text})")
             return True
         value, type = number(w, 1), one.value.storage
         assert type is not None, "maps of numbers were asked for"

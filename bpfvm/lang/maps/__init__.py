@@ -6,7 +6,7 @@ from typing import Any
 
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.maps.base import MAX_ENTRIES, NOEXIST, Map, MapError
-from bpfvm.lang.maps.histogram import Histogram
+from bpfvm.lang.maps.histogram import Histogram, Histograms
 from bpfvm.lang.maps.keyed import Array, Counter, Hash, Hashed, Keyed
 from bpfvm.lang.maps.nested import ArrayOf, HashOf, Nested
 from bpfvm.lang.maps.queues import Bloom, Pushed, Queue, Stack
@@ -35,8 +35,8 @@ def made(type: str, max_entries: int, key: Any, value: Any) -> Map:
 
 __all__ = [
     "MAX_ENTRIES", "NOEXIST", "Array", "ArrayOf", "Bloom", "CgroupArray", "CgroupStorage", "Counter", "CpuMap",
-    "DevMap", "Events", "Hash", "HashOf", "Hashed", "Histogram", "InodeStorage", "Keyed", "LpmTrie", "Map", "MapError",
-    "Nested", "ObjectStorage", "PerfEvents", "ProgArray", "Pushed", "Queue", "Redirects", "Ring", "SkStorage",
-    "SockHash", "SockMap", "Sockets", "Stack", "StackTrace", "TaskStorage", "UserRing", "XskMap",
+    "DevMap", "Events", "Hash", "HashOf", "Hashed", "Histogram", "Histograms", "InodeStorage", "Keyed", "LpmTrie",
+    "Map", "MapError", "Nested", "ObjectStorage", "PerfEvents", "ProgArray", "Pushed", "Queue", "Redirects", "Ring",
+    "SkStorage", "SockHash", "SockMap", "Sockets", "Stack", "StackTrace", "TaskStorage", "UserRing", "XskMap",
     "ip4prefix", "ip6prefix",
 ]  # fmt: skip

@@ -53,7 +53,8 @@ Contents: TypeAlias = "Mapping[Any, Any] | Sequence[Any]"  # of one map: by key,
 
 
 class FrozenRecord(Mapping[str, Any]):
-    """A struct as a key of a map: equal to a dict of the same members, and hashable."""
+    """A struct as a key of a map: equal to a dict of the same members, and hashable. Members are attributes, too, as of
+    the keys of maps that are attached."""
 
     __slots__ = ("_members",)
 
@@ -61,6 +62,13 @@ class FrozenRecord(Mapping[str, Any]):
         self._members = dict(members)
 
     def __getitem__(self, name: str) -> Any:
+        return self._members[name]
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_members":  # of one that is being unpickled
+            raise AttributeError(name)
+        if name not in self._members:
+            raise AttributeError(f"there is no member {name}, but {' '.join(self._members)}", name=name, obj=self)
         return self._members[name]
 
     def __iter__(self) -> Iterator[str]:

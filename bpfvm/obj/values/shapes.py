@@ -282,6 +282,18 @@ class BitField:
         out[first:end] = (old | bits << shift).to_bytes(end - first, self.order)
 
 
+class Members(dict[str, Any]):
+    """The members of a struct by name. They are attributes too, as of the values of maps that are attached, but for
+    those that are called as methods of dicts are."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self:
+            raise AttributeError(f"there is no member {name}, but {' '.join(self)}", name=name, obj=self)
+        return self[name]
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A struct or a union. names: of all members, those of unnamed ones among them."""
@@ -292,8 +304,8 @@ class Record:
     is_union: bool
     cost: int
 
-    def show(self, data: bytes) -> dict[str, Any]:
-        out: dict[str, Any] = {}
+    def show(self, data: bytes) -> Members:
+        out = Members()
         for member in self.members:
             member.show(data, out)
         return out

@@ -1,36 +1,67 @@
-"""`h.add(v)` of a histogram, without a branch: the kernel's verifier has one way to walk."""
+"""`h.add(v)` of a histogram, `h.add(k, v)` of histograms by key, without a branch: the kernel's verifier has one way to
+walk."""
 
 from __future__ import annotations
 
 import ast
 
-from bpfvm.compiler.frontend.maps import keyed
+from bpfvm.compiler.frontend.maps import keyed, keys
+from bpfvm.compiler.frontend.memory import construct
 from bpfvm.compiler.frontend.numbers import bits
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import BAD, INT, MapValue, Maybe, Nullable, Number, Value, constant
-from bpfvm.lang.maps import Histogram
+from bpfvm.compiler.frontend.types import BAD, INT, Bad, MapValue, Maybe, Nullable, Number, Value, constant
+from bpfvm.lang.maps import Histogram, Histograms
 from bpfvm.lang.types.interval import Interval
 
 
 def add(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
     """The slot of v counts one more: log2(v), at most the last."""
-    number, source = values[0], nodes[0]
+    assert isinstance(owner.declared, Histogram), "the table of methods says so"
+    slot = _slot_of(f, node, values[0], nodes[0], owner.declared.max_entries - 1, owner.declared.step)
+    if slot is None:
+        return BAD
+    return keyed.add(f, owner, node, [slot, constant(1)], [nodes[0], nodes[0]])
+
+
+def add_by_key(f: Translation, owner: MapValue, node: ast.Call, values: list[Value], nodes: list[ast.expr]) -> Value:
+    """The slot of v under k counts one more."""
+    declared = owner.declared
+    assert isinstance(declared, Histograms), "the table of methods says so"
+    index = keys.key(f, owner, values[0], nodes[0], declared.key.__members__["key"].type)
+    slot = _slot_of(f, node, values[1], nodes[1], declared.slots - 1, declared.step)
+    if slot is None or index is None:
+        return BAD
+    written = [ast.keyword("key", nodes[0]), ast.keyword("slot", nodes[1])]
+    made = ast.copy_location(ast.Call(node.func, [], written), node)
+    place = construct.new(f, declared.key, node, f"key of {owner.name}")
+    value = index.number if index.number is not None else index.place
+    assert value is not None, "a key that is no number lies somewhere"
+    one = construct.struct(f, made, declared.key, {"key": value, "slot": slot}, place)
+    return keyed.add(f, owner, node, [one, constant(1)], [nodes[0], nodes[1]])
+
+
+def _slot_of(f: Translation, node: ast.Call, number: Value, source: ast.expr, last: int, step: int) -> Number | None:
+    """The slot of a value, None after an error."""
     name, text = f.quoted(node.func), f.quoted(source)
+    if isinstance(number, Bad):
+        return None
     if isinstance(number, Maybe | Nullable):
-        return f.may_be_none(source, number)
+        f.may_be_none(source, number)
+        return None
     if not isinstance(number, Number):
-        return f.error(
-            "E022", f"`{name}` takes a number, and `{text}` is {number.described}", source, help=f"{name}(n)"
-        )
+        arguments = ", ".join(["n"] if len(node.args) + len(node.keywords) == 1 else ["key", "n"])
+        f.error("E022", f"`{name}` takes a number, and `{text}` is {number.described}", source,
+                help=f"{name}({arguments})")  # fmt: skip
+        return None
     known = f.state.known(number).as_kinds(INT)
     if not f.exact(known, source):
-        return BAD
+        return None
     if known.range.lo < 0:
-        return f.error("E021", f"`{text}` may be negative, and has no slot then", source,
-                       why=f"it {f.lies(known.range)}", help=f"{name}(u64({text}))")  # fmt: skip
-    assert isinstance(owner.declared, Histogram), "the table of methods says so"
-    slot = _slot(f, source, known, owner.declared.max_entries - 1, owner.declared.step)
-    return keyed.add(f, owner, node, [slot, constant(1)], [source, source])
+        before = f"{f.quoted(node.args[0])}, " if len(node.args) > 1 else ""
+        f.error("E021", f"`{text}` may be negative, and has no slot then", source,
+                why=f"it {f.lies(known.range)}", help=f"{name}({before}u64({text}))")  # fmt: skip
+        return None
+    return _slot(f, source, known, last, step)
 
 
 def _slot(f: Translation, source: ast.expr, number: Number, last: int, step: int) -> Number:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from bpfvm.compiler.frontend.memory import access, construct
+from bpfvm.compiler.frontend.memory import access, construct, place
 from bpfvm.compiler.frontend.memory.standing import SPACES, Standing
 from bpfvm.compiler.frontend.numbers import addresses
 from bpfvm.compiler.frontend.translation import Register, Translation
@@ -13,7 +13,6 @@ from bpfvm.compiler.frontend.types import INT, Bad, MapValue, Maybe, Nullable, N
 from bpfvm.core.amounts import octets
 from bpfvm.lang.maps.trie import ip4prefix
 from bpfvm.lang.types.arrays import is_bytes
-from bpfvm.lang.types.interval import of_bits
 from bpfvm.lang.types.layout import Layout, size_of
 from bpfvm.lang.types.scalars import Storage, bool8
 
@@ -32,9 +31,11 @@ class Key:
     object: Register | None = None
 
 
-def key(f: Translation, owner: MapValue, index: Value, node: ast.expr) -> Key | None:
-    """`index` as a key of the map. None after an error."""
-    kind = owner.declared.key
+def key(
+    f: Translation, owner: MapValue, index: Value, node: ast.expr, part: Storage | Layout | None = None
+) -> Key | None:  # fmt: skip
+    """`index` as a key of the map; part: as that part of it, of histograms. None after an error."""
+    kind = part or owner.declared.key
     if isinstance(index, Bad):
         return None
     if isinstance(index, Maybe | Nullable):
@@ -68,13 +69,13 @@ def _number(f: Translation, owner: MapValue, kind: Storage, index: Value, node: 
     known = f.state.known(index).as_kinds(INT)
     if not f.exact(known, node):
         return None
-    if not known.range.within(kind.range) and not _is_bits(known, kind):
+    if not known.range.within(kind.range) and not place.is_bits(known, kind):
         f.error(
             "E021",
             f"`{f.quoted(node)}` may not fit {kind.__name__}, the key of `{owner.name}`",
             node,
             why=f"it {f.lies(known.range)}, and a key is never cut: another one would be meant",
-            help=f"cut it knowingly: {owner.name}[{kind.plain}({f.quoted(node)})]\n"
+            help=f"cut it knowingly: {_written(owner, kind, f'{kind.plain}({f.quoted(node)})')}\n"
             f"or bound it: assert {f.operand(node)} <= {kind.max}",
         )
         return None
@@ -86,10 +87,9 @@ def _number(f: Translation, owner: MapValue, kind: Storage, index: Value, node: 
     return Key(f.register(known), None, same, known)
 
 
-def _is_bits(number: Number, kind: Storage) -> bool:
-    """Whether a number of C's, with the other sign, is no wider than the key: no two of them have the same bits."""
-    signed, unsigned = of_bits(kind.bits, signed=True), of_bits(kind.bits, signed=False)
-    return number.foreign and kind is not bool8 and any(number.range.within(one) for one in (signed, unsigned))
+def _written(owner: MapValue, kind: Storage | Layout, key: str) -> str:
+    """How a program asks for a key, or for that part of it."""
+    return f"{owner.name}[{key}]" if kind is owner.declared.key else f"{owner.name}.add({key}, n)"
 
 
 def _readable(f: Translation, one: Reference, node: ast.expr) -> Reference:
@@ -105,7 +105,7 @@ def _text(f: Translation, owner: MapValue, kind: Layout, data: bytes, node: ast.
             f"`{f.quoted(node)}` has {octets(len(data))}, and a key of `{owner.name}` has {size}",
             node,
             why="a key is never cut: another one would be meant",
-            help=f"{owner.name}[{data[:size]!r}]",
+            help=_written(owner, kind, repr(data[:size])),
         )
         return None
     made = construct.new(f, kind, node, f"key of {owner.name}")
@@ -124,11 +124,11 @@ def _wrong(f: Translation, owner: MapValue, kind: Storage | Layout, index: Value
     elif isinstance(kind, Storage) and addresses.number(f, index, node):
         hint = f"{owner.name}[{addresses.number(f, index, node)}]"
     elif first and isinstance(index, Number):
-        hint = f"{owner.name}[{name}({first}={text})]"
+        hint = _written(owner, kind, f"{name}({first}={text})")
     elif isinstance(kind, Storage):
-        hint = f"{owner.name}[i], with i from {kind.min} to {kind.max}"
+        hint = f"{_written(owner, kind, 'i')}, with i from {kind.min} to {kind.max}"
     else:
-        hint = f'{owner.name}[b"..."]' if is_bytes(kind) else f"{owner.name}[{name}(...)]"
+        hint = _written(owner, kind, 'b"..."' if is_bytes(kind) else f"{name}(...)")
     f.error("E020", f"key of `{owner.name}` must be `{name}` ({octets(size)}), got {got}", node, help=hint)
 
 

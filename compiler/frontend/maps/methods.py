@@ -19,6 +19,7 @@ from bpfvm.lang.maps import (
     Events,
     Hashed,
     Histogram,
+    Histograms,
     Keyed,
     Nested,
     ProgArray,
@@ -104,6 +105,7 @@ def length(f: Translation, owner: MapValue, node: ast.Call) -> Value:
 METHODS: Mapping[str, tuple[Method, ...]] = {
     "add": (
         Method(Histogram, ("value",), 1, histogram.add),
+        Method(Histograms, ("key", "value"), 2, histogram.add_by_key),
         Method(Bloom, ("value",), 1, queues.push),
         Method(Keyed, ("key", "number"), 2, keyed.add),
     ),

@@ -126,10 +126,19 @@ def write(f: Translation, one: Place, value: Value, node: ast.AST) -> None:
             access.store(f, one.at, one.kind, value, given)
 
 
+def is_bits(number: Number, kind: Storage) -> bool:
+    """Whether a number of C's, with the other sign, is no wider than the type: no two of them have the same bits there,
+    and C converts it without a word."""
+    signed, unsigned = of_bits(kind.bits, signed=True), of_bits(kind.bits, signed=False)
+    return number.foreign and kind is not bool8 and any(number.range.within(one) for one in (signed, unsigned))
+
+
 def check_fit(f: Translation, one: Place, value: Number, node: ast.AST) -> None:
     """W115 where a store may change the number."""
     known, kind = f.state.known(value), one.kind
     if known.range.within(one.range) or kind is bool8:
+        return
+    if isinstance(kind, Storage) and not one.bits and is_bits(known, kind):
         return
     if len(known.kinds) > 1 and any(kind.wraps == one.range for kind in known.kinds):
         return  # on one path its class wraps as the store does

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bpfvm import Histogram, UsageError, bpf
+from bpfvm import Histogram, Histograms, UsageError, bpf, u32
 from bpfvm.lang.userspace.flame import flame_graph
 from bpfvm.lang.userspace.tables import folded_lines, linear_text, log2_text
 
@@ -41,6 +41,8 @@ def test_a_histogram_says_what_it_takes() -> None:
     for slots, step in ((65, 0), (0, 2), (4, -1), (70000, 3)):
         with pytest.raises(UsageError, match="Histogram: "):
             Histogram(slots, step=step)
+        with pytest.raises(UsageError, match="Histograms: "):
+            Histograms(u32, slots, step=step)
 
 
 def test_tables() -> None:

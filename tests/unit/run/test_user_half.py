@@ -19,6 +19,7 @@ from bpfvm import (
     Counter,
     Hash,
     Histogram,
+    Histograms,
     PerfEvents,
     Queue,
     Ring,
@@ -64,6 +65,8 @@ flows = Hash(u32, Seen)
 cpus = Hash(u32, u64, percpu=True, default=0)
 waiting = Queue(u32, 8)
 sizes = Histogram(slots=12)
+by_port = Histograms(u32, slots=12)
+by_name = Histograms(char[4], step=10)
 seen = Ring(Seen)
 old = PerfEvents(Seen)
 state = bpf.data(State)
@@ -75,6 +78,8 @@ def watch(skb: Any) -> None:
     if not pkt.ip.is_udp:
         return
     sizes.add(len(pkt))
+    by_port.add(pkt.ip.udp.dport, len(pkt))
+    by_name.add(b"udp", len(pkt))
     port = pkt.ip.udp.dport
     ports[port] += 1
     cpus[port] += 1
@@ -127,6 +132,43 @@ def test_maps_are_dicts(tmp_path: Path, engine: str) -> None:
     assert (hits[17], state.total, ports.most_common(1)) == (5, 101, [(53, 3)]), "the last contents stay"
     with pytest.raises(UsageError, match="its last contents can only be read"):
         ports[1] = 1
+
+
+BY_PORT = """\
+port = 53
+         bytes           : count     distribution
+         0 -> 1          : 0        |                                        |
+         2 -> 3          : 0        |                                        |
+         4 -> 7          : 0        |                                        |
+         8 -> 15         : 0        |                                        |
+        16 -> 31         : 0        |                                        |
+        32 -> 63         : 3        |****************************************|
+
+port = 80
+         bytes           : count     distribution
+         0 -> 1          : 0        |                                        |
+         2 -> 3          : 0        |                                        |
+         4 -> 7          : 0        |                                        |
+         8 -> 15         : 0        |                                        |
+        16 -> 31         : 0        |                                        |
+        32 -> 63         : 1        |****************************************|
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_histograms_by_key(tmp_path: Path, engine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with replay(tmp_path, engine), bpf.attach(watch):
+        assert by_port.histograms() == {53: [0] * 5 + [1] + [0] * 6}
+        bpf.wait(3)
+        assert (by_port.counts(53)[5], by_port.counts(80)[5], by_port.counts(7)) == (3, 1, [0] * 12)
+        assert list(by_port.histograms()) == [53, 80], "what counted most stands first"
+        by_port.print("bytes", "port")
+        assert by_name.text("bytes", "kind").splitlines()[0] == "kind = udp"
+        assert by_name.text("bytes", shown=len).splitlines()[0] == "key = 3"
+        assert by_name.text("bytes").splitlines()[2].split()[:3] == ["40", "->", "49"]
+        by_port.clear()
+        by_port.print()
+    assert capsys.readouterr().out == f"{BY_PORT}by_port: nothing was counted\n"
 
 
 def test_events_are_iterated(tmp_path: Path) -> None:

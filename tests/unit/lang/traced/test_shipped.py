@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bpfvm import vmlinux
 from bpfvm.lang.contexts.formats import of_event
 from bpfvm.lang.types.described import of_name, struct_of
 from bpfvm.lang.types.kernel_btf import KERNEL
@@ -35,6 +36,10 @@ def test_every_tracepoint_tells_its_fields() -> None:
     assert [event for event, fields in told.items() if not fields] == []
     assert list(told["sched:sched_wakeup_new"]) == ["comm", "pid", "prio", "target_cpu"]
     assert told["sched:sched_process_exec"]["filename"].located
+
+
+def test_functions_are_known_by_name() -> None:
+    assert [vmlinux.has_function(one) for one in ("vfs_read", "vfs_reads", "task_struct")] == [True, False, False]
 
 
 def test_places_are_those_of_the_kernel() -> None:

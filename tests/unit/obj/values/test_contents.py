@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpfvm.core.errors import LoadError, UsageError
+from bpfvm.core.machine import Entries
 from bpfvm.obj.btf import types
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.model import MapSpec
@@ -35,6 +36,22 @@ def seen_bytes(endian: str) -> bytes:
     bits = 5 | 9 << 3 if endian == "little" else 5 << 5 | 9
     head = struct.pack(order + "QQIi8sI", 7, 1 << 40, 3, -7, b"arp", 0x01020304)
     return head + struct.pack(order + "BB4hxx", bits, 1, 1, -2, 3, -4)
+
+
+def test_members_are_attributes() -> None:
+    """Of keys and of values, as they are of the structs that maps give while they are attached."""
+    spec = read_object(OBJECTS / "xdp_actions.o")
+    (declared,) = (one for one in spec.maps.values() if one.value_size == len(seen_bytes("little")))
+    entries: Entries = [(bytes(declared.key_size), seen_bytes("little"))]
+    (value,) = decode_entries(declared, spec.btf, entries, "little").values()
+    assert (value.packets, value.shape, value.label) == (7, [[1, -2], [3, -4]], "arp")
+    key = FrozenRecord({"pid": 7, "slot": 3})
+    for one in (value, key):
+        again = pickle.loads(pickle.dumps(one))
+        assert again == one
+        with pytest.raises(AttributeError, match=r"there is no member nothing, but (packets|pid)"):
+            _ = again.nothing
+    assert (key.pid, key.slot) == (7, 3)
 
 
 @pytest.mark.parametrize(("name", "endian"), [("xdp_actions.o", "little"), ("xdp_actions_big.o", "big")])

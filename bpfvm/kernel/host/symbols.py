@@ -18,6 +18,7 @@ from bpfvm.core.errors import LoadError
 from bpfvm.obj.executables.symbols import Executable
 
 _FARTHEST = 1 << 20  # bytes from the last symbol of code that has no size
+_IMAGES, _IMAGE = ("bpf_dispatcher_", "bpf_trampoline_"), 4096  # code of a page, with no size in /proc/kallsyms
 _NO_FILES = ("/dev/zero", "/memfd:", "/SYSV", "//anon", "/anon_hugepage")  # memory that is shared or named
 _PROC = Path("/proc")
 _FILES, _PROCESSES = 128, 256  # whose symbols are kept
@@ -89,7 +90,8 @@ def _kernel(modules: str) -> Symbols:
     for line in (_text(_PROC / "kallsyms") or "").splitlines():
         place, kind, name, *module = line.split()
         if kind in "tTwW" and place.strip("0"):
-            rows.append((int(place, 16), 0, f"{name}\t{module[0].strip('[]')}" if module else name))
+            size = _IMAGE if name.startswith(_IMAGES) and module == ["[bpf]"] else 0
+            rows.append((int(place, 16), size, f"{name}\t{module[0].strip('[]')}" if module else name))
     rows.sort()
     return Symbols(rows)
 

@@ -255,7 +255,7 @@ def _by_name(callee: Callee, hook: Hook, alone: str | None, places: Any) -> Argu
             continue
         if any(one is None or (one.offset, one.type) != (first.offset, first.type) for one in found):
             problems.append(Problem(name, f"{name!r} is another argument or field of each target, or none of some",
-                                    "write a function for each target"))  # fmt: skip
+                                    "write one for each, and one that both call for what they share"))  # fmt: skip
             continue
         try:
             kind = _typed(callee, name)

@@ -92,7 +92,7 @@ def test_a_process_that_ended() -> None:
 def test_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "kallsyms").write_text(
         "ffffffff81000000 T _stext\nffffffff81000100 t do_work\nffffffff82000000 D data\n"
-        "ffffffffc0000000 t start\t[veth]\n"
+        "ffffffffc0000000 t start\t[veth]\nffffffffc00010c0 t bpf_dispatcher_xdp\t[bpf]\n"
     )
     monkeypatch.setattr(symbols, "_PROC", tmp_path)
     symbols._kernel.cache_clear()
@@ -100,5 +100,8 @@ def test_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         found = kernel_frames([0xFFFFFFFF81000108, 0xFFFFFFFFC0000004, 0x10])
         assert [str(one) for one in found] == ["do_work", "start [veth]", "0x10 [kernel]"]
         assert found[0] == Frame(0xFFFFFFFF81000108, "do_work", 8, "")
+        image, behind = kernel_frames([0xFFFFFFFFC00010D0, 0xFFFFFFFFC00021CA])
+        assert str(image) == "bpf_dispatcher_xdp [bpf]"
+        assert str(behind) == "0xffffffffc00021ca [kernel]", "a program that is detached has no name any more"
     finally:
         symbols._kernel.cache_clear()

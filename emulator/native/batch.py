@@ -35,7 +35,7 @@ TYPES = ("xdp", *FRAMES)  # whose contexts say of a frame what contexts.py does
 _PLAIN = """
 map_lookup_elem map_update_elem map_delete_elem map_push_elem map_pop_elem map_peek_elem map_lookup_percpu_elem
 ktime_get_ns ktime_get_boot_ns ktime_get_tai_ns ktime_get_coarse_ns jiffies64 get_smp_processor_id get_numa_node_id
-csum_diff strncmp ringbuf_output ringbuf_reserve ringbuf_submit ringbuf_discard ringbuf_query
+csum_diff strncmp get_prandom_u32 ringbuf_output ringbuf_reserve ringbuf_submit ringbuf_discard ringbuf_query
 """
 PLAIN = frozenset(_PLAIN.split())
 IN_PLACE = frozenset(("skb_load_bytes",))  # helpers that see the packet: where no call of theirs is left to Python

@@ -121,6 +121,7 @@ class Runtime(Portable):
         self._filled_by: int | None = None  # the seed of what is in `_poison`
         self._raised: BaseException | None = None
         self._runs: Built  # what runs: its functions may be called back
+        self._drawn = 0, 0  # the place and the time of the packet that Python draws random numbers for
         self._walking = False  # whether the packet that runs is in a capture's pages
         self._built: dict[tuple[str, tuple[int, ...]], Built | None] = {}
         self._calls = {name: CALLS[name](self._guarded(getattr(self, f"_on_{name}"))) for name in CALLBACKS}
@@ -273,7 +274,7 @@ class Runtime(Portable):
         assert built is not None, "asked before"
         self._runs = built
         self._begin(seed)
-        self._walking = True
+        self._walking, self._drawn = True, (0, 0)
         try:
             why = int(WALK(compiled.addresses["walk"])(self._at, ctypes.addressof(words)))
             if state.trap:
@@ -293,6 +294,9 @@ class Runtime(Portable):
         assert self.context is not None
         assert self.context.frame is not None
         start, end = self.state.packet_start, self.state.packet_end
+        if self._drawn != (start, self.state.clock):
+            self._drawn = start, self.state.clock
+            self.system.chance = self._seed << 64 | self.state.clock, None
         packet = Region("packet", start, end - start, "packet", self.system.arena.view[start:end])
         self.context.frame.packet = packet
         home = self.system.arena.find(start)

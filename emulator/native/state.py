@@ -22,6 +22,7 @@ _WORDS = (
     "pending",  # 1 after a tail call that was taken
     "packet_start", "packet_end", "context_start", "context_end",  # the packet's linear part, and the context
     "cpu", "now",  # the CPU that runs, and the time
+    "clock",  # the time of the packet of a capture that runs, which chance begins with
     "base",  # the arena's address in the host
     "locks",  # host address of the maps' locks, a line of the cache each, for threads
     "rings",  # host address of a word for each map: how far Python has taken a ring's records, see rings.py

@@ -243,6 +243,7 @@ run:
 {_state("packet_start", "%start")}
 {_state("packet_end", "%finish")}
 {_state("now", "%now")}
+{_state("clock", "%now")}
 {_state("executed", "0")}
 {_state("patience", str(MAY_GOTO))}
 {_state("cpu", "%cpu")}

@@ -139,6 +139,16 @@ def test_all_results_are_counted(tmp_path: Path, capsys: Captured, monkeypatch: 
     assert len(found["actions"]) > 3000
 
 
+def test_chance(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each packet has its own random numbers, whatever was drawn before; packets of one time have the same."""
+    draw = f"call {HELPERS['get_prandom_u32'].id}\n{FOLD}"
+    text = f"r8 = *(u32 *)(r6 +0)\n{draw}call 5\nr8 &= 3\nif r8 == 0 goto done\n{draw}done: r9 &= 65535\n"
+    path = program(tmp_path / "a.o", "sched_cls", text)
+    times = [(1000 * (number // 3), bytes(number % 70)) for number in range(600)]
+    words = (path, "--packet", captures.capture(tmp_path / "a.pcap", times), "--seed", "7")
+    assert 200 < len(compared(capsys, monkeypatch, *words)["actions"]) < 600
+
+
 @pytest.mark.parametrize("cpus", ["2", "3"])
 def test_threads(cpus: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     text = f"r8 = 1\nr0 = *(u8 *)skb[r8 + {-0x20_0000}]\n{FOLD}r0 = *(u16 *)skb[12]\n{FOLD}"

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from bpfvm.emulator.system import System
 
 QUARANTINE = 256  # nodes
-_ROOT, _COUNT, _FIRST, _LAST, _GONE, _WORDS = range(6)
-_INNER, _PREFIX = 2, 3  # words of a node
-_KEY, _DATA = 12, 16  # bytes
+ROOT, _COUNT, _FIRST, _LAST, _GONE, _WORDS = range(6)
+INNER, PREFIX = 2, 3  # words of a node
+_KEY, DATA = 12, 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,15 @@ class TrieMap(Plain):
         super().__init__(system, spec)
         self._bytes = spec.key_size - 4
         self._most = 8 * self._bytes
-        self._value = padded(_DATA + self._bytes)
+        self.value = padded(DATA + self._bytes)
         control = system.arena.allocate(f"{spec.name} trie", 4 * _WORDS, "map", writable=False, readable=False)
+        self.control = control.base  # guest address
         self._control = control.base >> 2
         nodes = 2 * spec.max_entries + QUARANTINE
-        self._slab = Slab(system, spec.name, self._value + self.stride, nodes, self.element)
+        self._slab = Slab(system, spec.name, self.value + self.stride, nodes, self.element)
 
     def around(self, address: int) -> int:
-        return self._slab.start(address) + self._value
+        return self._slab.start(address) + self.value
 
     # programs
 
@@ -71,25 +72,25 @@ class TrieMap(Plain):
         length, bits = _parts(key)
         if length > most:
             return 0
-        node, found = words[self._control + _ROOT], 0
+        node, found = words[self._control + ROOT], 0
         while node:
-            prefix = words[node + _PREFIX]
+            prefix = words[node + PREFIX]
             if self._match(node, length, bits) < prefix:
                 break
-            if not words[node + _INNER]:
+            if not words[node + INNER]:
                 found = node
             if prefix == most:
                 break
             node = words[node + (bits >> (most - 1 - prefix) & 1)]
-        return (found << 2) + self._value if found else 0
+        return (found << 2) + self.value if found else 0
 
     def update(self, key: bytes, value: bytes, flags: int) -> int:
         length, bits = _parts(key)
         if flags > EXIST or length > self._most:
             return -errno.EINVAL
         place = self._find(length, bits)
-        same = place.node and place.match == self.words[place.node + _PREFIX]
-        if same and not self.words[place.node + _INNER]:
+        same = place.node and place.match == self.words[place.node + PREFIX]
+        if same and not self.words[place.node + INNER]:
             if flags == NOEXIST:
                 return -errno.EEXIST
         elif flags == EXIST:
@@ -105,7 +106,7 @@ class TrieMap(Plain):
         """Hang a new node in: in place of an inner or an old one, above another one, beside it, or where none is."""
         words, node, match = self.words, place.node, place.match
         top = new
-        if node and match == words[node + _PREFIX]:
+        if node and match == words[node + PREFIX]:
             words[new], words[new + 1] = words[node], words[node + 1]
             self._let_go(node)
         elif node and match == length:
@@ -122,13 +123,13 @@ class TrieMap(Plain):
             return -errno.EINVAL
         words, place = self.words, self._find(length, bits)
         node, parent = place.node, place.parent
-        if not node or not place.match == length == words[node + _PREFIX] or words[node + _INNER]:
+        if not node or not place.match == length == words[node + PREFIX] or words[node + INNER]:
             return -errno.ENOENT
         words[self._control + _COUNT] -= 1
         if words[node] and words[node + 1]:
-            words[node + _INNER] = 1
+            words[node + INNER] = 1
             return 0
-        if parent and words[parent + _INNER] and not words[node] and not words[node + 1]:
+        if parent and words[parent + INNER] and not words[node] and not words[node + 1]:
             words[place.upper] = words[parent + 1] if words[parent] == node else words[parent]
             self._let_go(parent)
         else:
@@ -140,27 +141,27 @@ class TrieMap(Plain):
 
     def user_next(self, key: bytes | None) -> bytes | int:
         """In post-order: both sides of a node, that of the bit 0 first, come before it."""
-        root = self.words[self._control + _ROOT]
+        root = self.words[self._control + ROOT]
         if not root:
             return -errno.ENOENT
         path = self._path(key) if key is not None else []
         node = self._after(path) if path else self._leftmost(root)
         if not node:
             return -errno.ENOENT
-        return self.words[node + _PREFIX].to_bytes(4, "little") + self._data(node)
+        return self.words[node + PREFIX].to_bytes(4, "little") + self._data(node)
 
     def _path(self, key: bytes) -> list[int]:
         """The nodes from the root to the element under `key`, [] where there is none."""
         words, path = self.words, []
         length, bits = _parts(key)
-        node = words[self._control + _ROOT] if length <= self._most else 0
+        node = words[self._control + ROOT] if length <= self._most else 0
         while node:
             path.append(node)
-            prefix = words[node + _PREFIX]
+            prefix = words[node + PREFIX]
             if self._match(node, length, bits) != prefix:
                 return []
             if prefix == length:
-                return [] if words[node + _INNER] else path
+                return [] if words[node + INNER] else path
             node = words[node + self._bit(bits, prefix)]
         return []
 
@@ -172,7 +173,7 @@ class TrieMap(Plain):
             parent = path.pop()
             if words[parent] == node and words[parent + 1]:
                 return self._leftmost(words[parent + 1])
-            if not words[parent + _INNER]:
+            if not words[parent + INNER]:
                 return parent
             node = parent
         return 0
@@ -187,9 +188,9 @@ class TrieMap(Plain):
     # nodes
 
     def _find(self, length: int, bits: int) -> Place:
-        words, slot, upper, parent = self.words, self._control + _ROOT, 0, 0
+        words, slot, upper, parent = self.words, self._control + ROOT, 0, 0
         while node := words[slot]:
-            prefix, match = words[node + _PREFIX], self._match(node, length, bits)
+            prefix, match = words[node + PREFIX], self._match(node, length, bits)
             if prefix == length or prefix != match:
                 return Place(slot, node, match, upper, parent)
             upper, parent = slot, node
@@ -199,7 +200,7 @@ class TrieMap(Plain):
     def _match(self, node: int, length: int, bits: int) -> int:
         """How many bits a prefix and a node's have in common."""
         common = self._most - (self._bits(node) ^ bits).bit_length()
-        return min(common, length, self.words[node + _PREFIX])
+        return min(common, length, self.words[node + PREFIX])
 
     def _bit(self, bits: int, number: int) -> int:
         """Bit `number`, counted from the front."""
@@ -209,7 +210,7 @@ class TrieMap(Plain):
         return int.from_bytes(self._data(node), "big")
 
     def _data(self, node: int) -> bytes:
-        at = (node << 2) + _DATA
+        at = (node << 2) + DATA
         return bytes(self.view[at : at + self._bytes])
 
     def _made(self, key: bytes, value: bytes, inner: int = 0) -> int:
@@ -217,22 +218,22 @@ class TrieMap(Plain):
         words, control = self.words, self._control
         if words[control + _GONE] > QUARANTINE:
             node = words[control + _FIRST]
-            words[control + _FIRST] = words[node + _INNER]
+            words[control + _FIRST] = words[node + INNER]
             words[control + _GONE] -= 1
         else:
             node = self._slab.allocate() >> 2
             assert node, "there is room for every element, an inner node for each, and the quarantine"
         words[node] = words[node + 1] = 0
-        words[node + _INNER] = inner
+        words[node + INNER] = inner
         at = node << 2
         self.view[at + _KEY : at + _KEY + len(key)] = key
-        self.view[at + self._value : at + self._value + len(value)] = value
+        self.view[at + self.value : at + self.value + len(value)] = value
         return node
 
     def _let_go(self, node: int) -> None:
         words, control = self.words, self._control
         if words[control + _GONE]:
-            words[words[control + _LAST] + _INNER] = node
+            words[words[control + _LAST] + INNER] = node
         else:
             words[control + _FIRST] = node
         words[control + _LAST] = node

@@ -9,6 +9,7 @@ from functools import cached_property
 from bpfvm.core.bits import M64
 from bpfvm.emulator.contexts.access import Access, rules
 from bpfvm.emulator.maps.ringbuf import RingBuffer
+from bpfvm.emulator.maps.trie import TrieMap
 from bpfvm.emulator.native.body import LOCKING
 from bpfvm.emulator.native.changes import LRUS, Changer
 from bpfvm.emulator.native.coverage import Counters
@@ -18,6 +19,7 @@ from bpfvm.emulator.native.maps import Finder
 from bpfvm.emulator.native.rings import Records
 from bpfvm.emulator.native.stack import poisoned
 from bpfvm.emulator.native.state import INDEX
+from bpfvm.emulator.native.tries import Seeker
 from bpfvm.emulator.native.words import DECLARATIONS
 from bpfvm.emulator.portable.kinds import ARGUMENTS, Analysis, Facts, analysed
 from bpfvm.emulator.portable.translate import STILL
@@ -193,7 +195,11 @@ def translate(unit: Unit) -> Module:
             entries.append(one.slot)
     for name, number in unit.finders.items():
         lock = lock_of(unit, name) if name in unit.changers else None
-        text += Finder(unit.system.maps[name], number, unit.arena, lock).write()
+        found = unit.system.maps[name]
+        if isinstance(found, TrieMap):
+            text += Seeker(found, number, unit.arena).write()
+        else:
+            text += Finder(found, number, unit.arena, lock).write()
     for name, number in unit.changers.items():
         store = unit.system.maps[name]
         kind = LruChanger if isinstance(store, LRUS) else Changer

@@ -106,7 +106,8 @@ def constant(number: int, bits: int) -> str:
 
 
 DECLARATIONS = (
-    *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in (16, 32, 64)),
+    *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in (16, 32, 64, 128)),
+    *(f"declare i{bits} @llvm.ctlz.i{bits}(i{bits}, i1)" for bits in (16, 32, 64, 128)),
     "declare i64 @llvm.umin.i64(i64, i64)",
     "declare i32 @llvm.fshl.i32(i32, i32, i32)",
 )

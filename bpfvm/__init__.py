@@ -187,16 +187,29 @@ def __getattr__(name: str) -> Any:
 
     if module is None:
         from bpfvm.core.errors import not_here
-        from bpfvm.lang.maps.spellings import spelling
 
         # `from bpfvm import name` looks for a submodule after an AttributeError, and else makes an error without its
         # words; the asking frame is importlib's own.
         importing = _sys._getframe(1).f_code.co_name == "_handle_fromlist"
         final = importing and importlib.util.find_spec(f"bpfvm.{name}") is None
-        raise (ImportError if final else AttributeError)(not_here("bpfvm", name, _EXPORTS, spelling(name)))
+        raise (ImportError if final else AttributeError)(not_here("bpfvm", name, _EXPORTS, _elsewhere(name)))
     value = getattr(importlib.import_module(module), name)
     globals()[name] = value
     return value
+
+
+def _elsewhere(name: str) -> str:
+    """What to write for a name that is a decorator's, another tool's for a map, or a layer's of a frame; or ""."""
+    from importlib import import_module
+
+    from bpfvm.lang.maps.spellings import spelling
+
+    frames = import_module("bpfvm.testing.frames")  # by its name: it imports this module
+    if name in vars(type(__getattr__("bpf"))) and not name.startswith("_"):
+        return f"write bpf.{name}"
+    if getattr(getattr(frames, name, None), "__module__", None) == frames.__name__:
+        return f"write from bpfvm.testing.frames import {name}"
+    return spelling(name)
 
 
 def __dir__() -> list[str]:

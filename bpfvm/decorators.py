@@ -267,7 +267,8 @@ class Bpf:
         return userspace.wait(seconds)
 
     def table(self, rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> str:
-        """Rows under the names of their columns, as text: numbers stand to the right."""
+        """Rows under the names of their columns, as text: numbers stand to the right. UsageError for a row that has
+        not one value a column."""
         return rows_text(rows, columns)
 
     def syscall_name(self, number: int) -> str:

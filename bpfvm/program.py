@@ -13,6 +13,7 @@ from bpfvm.core.amounts import octets
 from bpfvm.core.articles import an
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
+from bpfvm.core.named import Named
 from bpfvm.lang.functions.callee import Callee, callee
 from bpfvm.lang.functions.signature import Signature, signature
 from bpfvm.lang.hooks import Hook
@@ -372,8 +373,9 @@ class Object:
 
     def __init__(self, spec: ObjectSpec) -> None:
         self.spec = spec
-        self.programs: dict[str, Program] = {name: Program(name, one.type, spec) for name, one in spec.programs.items()}
-        self.maps: dict[str, MapSpec] = dict(spec.maps)
+        made = {name: Program(name, one.type, spec) for name, one in spec.programs.items()}
+        self.programs: dict[str, Program] = Named("program", made)
+        self.maps: dict[str, MapSpec] = Named("map", spec.maps)
 
     def install(
         self, programs: Iterable[str] | None = None, *, maps: Mapping[str, Any] | None = None,

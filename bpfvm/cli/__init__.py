@@ -13,7 +13,7 @@ import click
 
 from bpfvm.cli import colour
 from bpfvm.core.diag import CompileError
-from bpfvm.core.errors import BpfvmError, LoadError, UsageError
+from bpfvm.core.errors import BpfvmError, LoadError, UsageError, alike
 
 # name -> one line of help; the module bpfvm.cli.<name> holds `command`
 COMMANDS = {
@@ -46,6 +46,16 @@ class Commands(click.Group):
         module = importlib.import_module(f"bpfvm.cli.{cmd_name}")
         found: click.Command = module.command
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:  # fmt: skip
+        """As of any group, with what may be meant."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = alike(args[0], COMMANDS)
+            meant = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command {args[0]!r}; {meant}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

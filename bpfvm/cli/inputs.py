@@ -13,11 +13,13 @@ from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Input
 from bpfvm.obj.captures.capture import Capture
 from bpfvm.obj.model import MapSpec, ObjectSpec
-from bpfvm.obj.values.contents import from_json
+from bpfvm.obj.values.contents import encode_entries, from_json, shape_of
+from bpfvm.obj.values.shapes import Record
 from bpfvm.tables.ctx import CONTEXTS
 from bpfvm.tables.progs import ProgramType
 
 MOST_FILE = 1 << 26  # bytes of a file that is read as a whole
+_FORMS = '[{"key": 1, "value": 2}], {"1": 2}, or a list of values by index'
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +105,39 @@ def contents(spec: ObjectSpec, given: Sequence[str]) -> dict[str, dict[Any, Any]
             raise UsageError(f"--map {text}: write NAME=FILE.json")
         if name not in spec.maps:
             raise UsageError(f"--map {text}: there is no map {name!r}; the maps are {', '.join(spec.maps) or 'none'}")
-        found[name] = _entries(spec.maps[name], _json(path), path)
+        found[name] = _entries(spec, spec.maps[name], path)
     return found
 
 
-def _entries(spec: MapSpec, read: Any, path: str) -> dict[Any, Any]:
-    where = f"{path}: map {spec.name}"
+def _entries(spec: ObjectSpec, of: MapSpec, path: str) -> dict[Any, Any]:
+    """The contents that a file gives to one map. LoadError that names the file for what does not fit."""
+    read, where = _json(path), f"{path}: map {of.name}"
     if isinstance(read, dict):
-        return from_json([{"key": _key(key), "value": value} for key, value in read.items()], where)
-    if isinstance(read, list) and not all(isinstance(one, dict) and set(one) == {"key", "value"} for one in read):
-        return from_json([{"key": number, "value": value} for number, value in enumerate(read)], where)
-    return from_json(read, where)
+        document = [{"key": _key(key), "value": value} for key, value in read.items()]
+    elif isinstance(read, list):
+        paired = _are_entries(spec, of, read)
+        document = read if paired else [{"key": at, "value": value} for at, value in enumerate(read)]
+    else:
+        raise LoadError(f"{where}: {_shown(read)} is no contents; write {_FORMS}")
+    found = from_json(document, where)
+    try:
+        encode_entries(of, spec.btf, found, spec.endian)
+    except (LoadError, UsageError) as error:
+        raise LoadError(f"{path}: {error}") from None
+    return found
+
+
+def _are_entries(spec: ObjectSpec, of: MapSpec, read: Sequence[Any]) -> bool:
+    """Whether a list is of {"key": …, "value": …}, whole or not, and not of values by index."""
+    shape = shape_of(spec.btf, of.value_type, of.value_size, spec.endian)
+    members = shape.names if isinstance(shape, Record) else ()
+    named = [one for one in read if isinstance(one, dict) and one.keys() & {"key", "value"}]
+    return any(not one.keys() <= set(members) for one in named)
+
+
+def _shown(read: Any) -> str:
+    text = json.dumps(read)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _key(text: str) -> Any:
@@ -151,7 +175,22 @@ def read_file(path: str) -> bytes:
 
 
 def _json(path: str) -> Any:
+    data = read_file(path)
+    if not data.strip():
+        raise LoadError(f"{path}: not JSON: the file is empty")
     try:
-        return json.loads(read_file(path))
-    except (ValueError, RecursionError) as error:
-        raise LoadError(f"{path}: not JSON: {error}") from None
+        return json.loads(data, object_pairs_hook=_members)
+    except RecursionError:
+        raise LoadError(f"{path}: not JSON: nested too deeply") from None
+    except ValueError as error:
+        raise LoadError(f"{path}: not JSON: {str(error).partition('; use sys.')[0]}") from None
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of two members of one name JSON would drop the first."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has two members {twice!r}")
+    return found

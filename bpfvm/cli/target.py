@@ -82,7 +82,7 @@ def _names(found: list[Program]) -> str:
 def imported(path: Path, name: str) -> ModuleType:
     """A Python file of the user's, run as the module of this name. LoadError: which of its lines failed, and why."""
     if not path.is_file():
-        raise LoadError(f"{path}: no such file")
+        raise LoadError(f"{path}: {'a folder, not a Python file' if path.is_dir() else 'no such file'}")
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
         raise LoadError(f"{path}: not a Python file")

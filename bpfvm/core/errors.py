@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+_SOMEWHAT = 0.45
 
 
 def one_line(text: str) -> str:
@@ -22,11 +24,21 @@ def alike(name: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -
 
 
 def not_here(owner: str, name: str, offered: Iterable[str], hint: str = "") -> str:
-    """That `owner` has no `name` in this version, what may be meant, and what it has where nobody can tell."""
+    """That `owner` has no `name` in this version, what may be meant, and where all names are where nobody can tell."""
     known = sorted(offered)
     near = alike(name, known)
-    meant = hint or (f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}")
+    meant = hint or (f"did you mean {near[0]}?" if near else _nearest(owner, name, known))
     return f"{owner} has no {name!r} in this version; {meant}"
+
+
+def _nearest(owner: str, name: str, known: Sequence[str]) -> str:
+    """Names that are somewhat alike, and where the others are."""
+    by_lower = {one.lower(): one for one in known}
+    near = [by_lower[one] for one in alike(name.lower(), by_lower, 3, _SOMEWHAT)]
+    named = (
+        f"the nearest names are {', '.join(near)}; " if len(near) > 1 else f"did you mean {near[0]}? " if near else ""
+    )
+    return f"{named}dir({owner.rpartition(' ')[2]}) lists all"
 
 
 class BpfvmError(Exception):

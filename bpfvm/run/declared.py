@@ -78,7 +78,8 @@ class EmulatedStore:
         if self._records is not None:
             return iter(())
         if self.spec.type in ("queue", "stack"):
-            return ((at.to_bytes(4, "big"), value) for at, (_, value) in enumerate(self._map.entries()))
+            left = self._map.entries()[:: -1 if self.spec.type == "stack" else 1]
+            return ((at.to_bytes(4, "big"), value) for at, (_, value) in enumerate(left))
         return iter(self._map.entries())
 
     def patch(self, key: bytes, offset: int, data: bytes) -> int:

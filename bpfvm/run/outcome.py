@@ -23,7 +23,8 @@ class Outcome:
     value: r0 by the program's return type; the function's result for `@bpf.function`.
     action: the value's name where the program type names it ("XDP_PASS"), else None.
     packet: its bytes after the run, None without one. ctx: context fields after, by name; of a struct as its types say.
-    maps: map name -> {key: value}, typed by BTF. trace: lines printed. events: map name -> records.
+    maps: map name -> {key: value}, typed by BTF; of a data section the variables by name. trace: a list of lines
+    printed. events: map name -> a list of records, as bytes.
     lost: map name -> records that found no room, where the machine counts them. redirect: where the packet goes, in
     words, None for nowhere or where the machine does not tell.
     fault: how the run ended early, or None. insns: executed, 0 where the machine does not count; never compared.
@@ -35,9 +36,9 @@ class Outcome:
     action: str | None = None
     packet: bytes | None = None
     maps: Mapping[str, dict[Any, Any]] = field(default_factory=dict)
-    trace: tuple[str, ...] = ()
+    trace: list[str] = field(default_factory=list)
     ctx: Mapping[str, Any] = field(default_factory=dict)
-    events: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    events: Mapping[str, list[Any]] = field(default_factory=dict)
     lost: Mapping[str, int] = field(default_factory=dict)
     redirect: str | None = None
     fault: Fault | None = None

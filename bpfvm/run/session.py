@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.errors import Unavailable, UsageError, VerifierReject
 from bpfvm.core.machine import Entries, Fault, Input, Result
+from bpfvm.core.named import Named
 from bpfvm.lang.faults import RECORD
 from bpfvm.lang.functions.signature import Signature
 from bpfvm.lang.types.layout import size_of
@@ -158,9 +159,9 @@ class Session:
             action=action_name(self.type, value),
             packet=result.packet,
             maps=self.maps(),
-            trace=result.trace,
+            trace=list(result.trace),
             ctx=self._context_after(result),
-            events=result.events,
+            events={name: list(records) for name, records in result.events.items()},
             lost=result.lost,
             redirect=result.redirect,
             fault=result.fault,
@@ -176,10 +177,10 @@ class Session:
 
     def maps(self) -> dict[str, dict[Any, Any]]:
         """The contents of the maps that the program uses, typed: name -> {key: value}."""
-        return {
+        return Named("map", {
             name: decode_entries(one, self.spec.btf, self._loaded.read_map(name), self.spec.endian)
             for name, one in self.spec.visible_maps(self.program.name).items()
-        }
+        })  # fmt: skip
 
     def entries(self) -> dict[str, Entries]:
         """The same contents as bytes."""

@@ -26,7 +26,7 @@ class Ran:
     event: str
     program: str
     outcome: Outcome
-    events: Mapping[str, tuple[Any, ...]]
+    events: Mapping[str, list[Any]]
 
     def __repr__(self) -> str:
         return f"<{self.time} ns {self.event}: {self.program} {self.outcome.said}>"
@@ -47,12 +47,12 @@ class Seen:
         return f"<Seen of {len(self.runs)} runs on {', '.join(self.engines)}; maps: {', '.join(self.maps) or 'none'}>"
 
     @property
-    def events(self) -> dict[str, tuple[Any, ...]]:
+    def events(self) -> dict[str, list[Any]]:
         """Records that programs gave to user space, in order, by map: values of the type it was declared with."""
-        found: dict[str, tuple[Any, ...]] = {}
+        found: dict[str, list[Any]] = {}
         for one in self.runs:
             for name, records in one.events.items():
-                found[name] = (*found.get(name, ()), *records)
+                found.setdefault(name, []).extend(records)
         return found
 
     @property
@@ -65,14 +65,14 @@ class Seen:
         return found
 
     @property
-    def trace(self) -> tuple[str, ...]:
+    def trace(self) -> list[str]:
         """Lines that programs printed, in order."""
-        return tuple(line for one in self.runs for line in one.outcome.trace)
+        return [line for one in self.runs for line in one.outcome.trace]
 
     @property
-    def faults(self) -> tuple[Fault, ...]:
+    def faults(self) -> list[Fault]:
         """Faults that ended runs, in order."""
-        return tuple(one.outcome.fault for one in self.runs if one.outcome.fault is not None)
+        return [one.outcome.fault for one in self.runs if one.outcome.fault is not None]
 
     @property
     def last(self) -> Outcome:

@@ -88,10 +88,12 @@ class Playing:
         session = self.sessions[program]
         result = session.run(given)
         value = value_of(result, session.type, session.signature)
-        outcome = Outcome(value, action_name(session.type, value), None, {}, result.trace, dict(result.fields),
-                          result.events, result.lost, result.redirect, result.fault, result.insns, result.warnings,
-                          (session.engine,))  # fmt: skip
-        events = {name: tuple(self._record(name, one) for one in records) for name, records in result.events.items()}
+        outcome = Outcome(
+            value, action_name(session.type, value), None, {}, list(result.trace), dict(result.fields),
+            {name: list(records) for name, records in result.events.items()}, result.lost, result.redirect,
+            result.fault, result.insns, result.warnings, (session.engine,),
+        )  # fmt: skip
+        events = {name: [self._record(name, one) for one in records] for name, records in result.events.items()}
         self._runs.append(Ran(given.clock, event, program, outcome, events))
         return result
 

@@ -106,7 +106,7 @@ class MapStore(Protocol):
         """BPF_MAP_GET_NEXT_KEY: the first key for None and for unknown keys; -ENOENT behind the last."""
 
     def entries(self) -> Entries:
-        """Contents, by index or sorted by the bytes of the key; queues and stacks as they would be popped."""
+        """Contents, by index or sorted by the bytes of the key; queues and stacks as they were pushed."""
 
     def fill(self, entries: Entries) -> None:
         """Store `entries` over what is there, as user space does. LoadError for one that the map cannot hold."""

@@ -120,6 +120,3 @@ class StackMap(QueueMap):
 
     def _remove(self, place: int) -> None:
         self._control[_HEAD] = place
-
-    def entries(self) -> Entries:
-        return super().entries()[::-1]

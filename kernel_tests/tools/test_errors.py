@@ -164,25 +164,27 @@ def test_a_full_map() -> None:
             assert len(one) == 4
 
 
-# contents, map, the line
+# contents, the line, whether it begins with the file's name
 CONTENTS = (
-    ([{"key": key, "value": 1} for key in range(257)], r"map hits: index 256, and the last is 255.*"),
-    ([{"key": "abc", "value": 1}], r"map hits\['abc'\] key: 'abc' is not hex text of 4 bytes.*"),
-    ([{"key": {"a": 1}, "value": 1}], r"map hits\[\{'a': 1\}\] key: \{'a': 1\} is not an integer.*"),
-    ([{"key": 1, "value": "zz"}], r"map hits\[1\]: 'zz' is not hex text of 8 bytes.*"),
-    ([{"key": 1, "value": 1 << 64}], r"map hits\[1\]: 18446744073709551616 .*"),
+    ([{"key": key, "value": 1} for key in range(257)], r"map hits: index 256, and the last is 255.*", False),
+    ([{"key": "abc", "value": 1}], r"map hits\['abc'\] key: 'abc' is not hex text of 4 bytes.*", True),
+    ([{"key": {"a": 1}, "value": 1}], r"map hits\[\{'a': 1\}\] key: \{'a': 1\} is not an integer.*", True),
+    ([{"key": 1, "value": "zz"}], r"map hits\[1\]: 'zz' is not hex text of 8 bytes.*", True),
+    ([{"key": 1, "value": 1 << 64}], r"map hits\[1\]: 18446744073709551616 .*", True),
 )
 
 
-@pytest.mark.parametrize(("contents", "message"), CONTENTS, ids=lambda one: one if isinstance(one, str) else "")
+@pytest.mark.parametrize(
+    ("contents", "message", "named"), CONTENTS, ids=lambda one: one if isinstance(one, str) else ""
+)
 def test_contents_that_do_not_fit(
-    contents: list[object], message: str, capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    contents: list[object], message: str, named: bool, capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "contents.json"
     file.write_text(json.dumps(contents))
     code, line = by_command(capsys, PROTO, "--packet", capture, "--map", f"hits={file}")
     assert code == 2
-    assert re.fullmatch(message, line), line
+    assert re.fullmatch(f"{re.escape(str(file))}: {message}" if named else message, line), line
 
 
 def test_more_contents_than_a_map_has_room_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,24 @@ def test_an_import_of_a_module_is_none_of_a_name() -> None:
 def test_what_is_misspelled_is_guessed() -> None:
     with pytest.raises(AttributeError, match="has no 'Aray' in this version; did you mean Array"):
         bpfvm.Aray  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("ReuseportArray", r"the nearest names are ProgArray, .*CgroupArray; dir\(bpfvm\) lists all"),
+        ("zzzzz", r"dir\(bpfvm\) lists all"),
+        ("hash", r"did you mean Hash\?"),
+        ("xdp", r"write bpf\.xdp"),
+        ("ethernet", r"write from bpfvm\.testing\.frames import ethernet"),
+        ("PercpuHash", r"write Hash\(…, percpu=True\)"),
+    ],
+)
+def test_what_is_not_here_is_short_and_says_where_to_look(name: str, told: str) -> None:
+    with pytest.raises(ImportError) as caught:
+        exec(f"from bpfvm import {name}")
+    assert re.match(rf"bpfvm has no '{name}' in this version; {told}", str(caught.value)), caught.value
+    assert len(str(caught.value)) < 150
 
 
 def test_call_forms() -> None:

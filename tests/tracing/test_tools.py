@@ -173,9 +173,9 @@ def test_what_is_not_asked_for_is_not_there(monkeypatch: pytest.MonkeyPatch) -> 
     (plain, everything), (some, stored), (most, one) = made
     print(f"{plain}, {some}, {most} instructions")
     assert plain < some < most
-    assert everything == ("beer write:1", "beer write:0", "bread write:1", "beers write:1")
-    assert stored == ("beer write:1", "bread write:1", "beers write:1")
-    assert one == ("beer write:1",)
+    assert everything == ["beer write:1", "beer write:0", "bread write:1", "beers write:1"]
+    assert stored == ["beer write:1", "bread write:1", "beers write:1"]
+    assert one == ["beer write:1"]
 
 
 def test_texts_are_kept_by_their_addresses_until_the_call_returns() -> None:

@@ -19,6 +19,7 @@ from bpfvm.program import Object
 from bpfvm.tables import sections
 
 ROOT = Path(__file__).resolve().parents[2]
+COUNT = str(ROOT / "tests/objects/xdp_count.o")
 
 seen = Array(u64, 8, name="seen_lengths")
 
@@ -127,6 +128,9 @@ def any_(given: object) -> Any:
         (lambda: bpf.xdp(3), UsageError, "a plain Python function, not of 3"),  # type: ignore[call-overload]
         (lambda: bpf.kprob, AttributeError, "bpf has no 'kprob' in this version"),  # type: ignore[attr-defined]
         (lambda: bpfvm.Arena, AttributeError, "bpfvm has no 'Arena' in this version"),
+        (lambda: bpfvm.load(COUNT).programs["nope"], KeyError, "there is no program 'nope'; the programs are count"),
+        (lambda: bpfvm.load(COUNT).maps["nope"], KeyError, "there is no map 'nope'; the maps are hits"),
+        (lambda: lengths.emulate(FRAME).maps["nope"], KeyError, "there is no map 'nope'; the maps are seen_lengths"),
         (lambda: bpfvm.load(str(ROOT / "README.md")), bpfvm.LoadError, "README.md"),
     ],
 )

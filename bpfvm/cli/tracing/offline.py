@@ -39,7 +39,7 @@ def scripted(path: str, engine: str) -> Iterator[None]:
 
     file = Path(path)
     if not file.is_file():
-        raise LoadError(f"{path}: no such file")
+        raise LoadError(f"{path}: {'a folder, not a Python file' if file.is_dir() else 'no such file'}")
     try:
         script = runpy.run_path(str(file.resolve()), run_name="bpfvm_script").get("script")
     except BpfvmError:

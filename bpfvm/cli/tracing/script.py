@@ -27,7 +27,7 @@ def run(path: str, arguments: Sequence[str], verbose: bool) -> int:
     """
     file = Path(path)
     if not file.is_file():
-        raise LoadError(f"{path}: no such file")
+        raise LoadError(f"{path}: {'a folder, not a Python file' if file.is_dir() else 'no such file'}")
     sys.argv = [path, *arguments]
     sys.path.insert(0, str(file.resolve().parent))
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -49,6 +49,9 @@ def run(path: str, arguments: Sequence[str], verbose: bool) -> int:
             traceback.print_exc()
         raise BpfvmError(f"{failed_at(file, error)}: {type(error).__name__}: {error}") from None
     names = [name for name, one in made.items() if isinstance(one, Program)]
+    if not names and not begun:
+        sys.stderr.write(f"bpfvm: {path} has no program and attached none: decorate a function, with @bpf.kprobe for "
+                         "example\n")  # fmt: skip
     if names and not begun:
         sys.stderr.write(
             f"bpfvm: {path} attached none of its programs: write `with bpf.attach({', '.join(names)}):` and what is "

@@ -24,6 +24,8 @@ from bpfvm.kernel.sys import Fd, error_name
 from bpfvm.tables.attach import BY_NAME as ATTACH_TYPES
 
 _DEVICES = Path("/sys/bus/event_source/devices")
+_ONLINE = Path("/sys/devices/system/cpu/online")
+_MOST_SAMPLES = Path("/proc/sys/kernel/perf_event_max_sample_rate")
 _TRACEPOINT, _PERF = 2, ATTACH_TYPES["perf_event"].number
 NEEDS = ("CAP_BPF", "CAP_PERFMON")
 
@@ -56,13 +58,34 @@ def sample(place: Place, event: str, *, pid: int | None, cpu: int | None, period
         both = ", not both" if period else ""
         raise UsageError(f"{place.name}: say how often: period=1_000_000 (events) or frequency=99 (a second){both}")
     kind, config = SAMPLED[name]
-    cpus = [cpu] if cpu is not None else [-1] if pid is not None else _cpus()
+    _check_rate(place, frequency)
+    cpus = [_online(place, cpu)] if cpu is not None else [-1] if pid is not None else _cpus()
     with ExitStack() as opened:
         pairs = []
         for one in cpus:
             attr = PerfEvent(type=kind, config=config, period=period or frequency, flags=FREQUENCY if frequency else 0)
             pairs.append(_opened(place, f"event {name}", attr, -1 if pid is None else pid, one, opened))
         return _bound(place, [f"event {name}"], pairs, 0, opened)
+
+
+def _check_rate(place: Place, frequency: int) -> None:
+    """UsageError for samples that the kernel does not take so often: it says EINVAL alone."""
+    try:
+        most = int(_MOST_SAMPLES.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return
+    if not 0 <= frequency <= most:
+        raise UsageError(
+            f"{place.name}: frequency={frequency}: this kernel takes 1 to {most} samples a second ({_MOST_SAMPLES})"
+        )
+
+
+def _online(place: Place, cpu: int) -> int:
+    """`cpu`, where it is on. UsageError for others."""
+    online = _ONLINE.read_text(encoding="ascii").strip()
+    if cpu not in _numbers(online):
+        raise UsageError(f"{place.name}: cpu={cpu}: the CPUs that are on are {online} ({_ONLINE})")
+    return cpu
 
 
 def tracepoint(place: Place, target: str, *, cookie: int) -> Link:
@@ -255,8 +278,7 @@ def _with_offset(place: Place, target: str) -> tuple[str, int]:
 
 def _cpus() -> list[int]:
     """CPUs that are on, from ranges such as 0-3,5."""
-    text = Path("/sys/devices/system/cpu/online").read_text(encoding="ascii").strip()
-    return list(_numbers(text))
+    return list(_numbers(_ONLINE.read_text(encoding="ascii").strip()))
 
 
 def _numbers(text: str) -> Iterator[int]:

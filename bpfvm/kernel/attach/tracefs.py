@@ -74,6 +74,17 @@ def names_like(group: str, name: str) -> list[str]:
     return [f"{group}:{one}" for one in get_close_matches(name, own, 3)]
 
 
+def raw_like(name: str) -> list[str]:
+    """Tracepoints, without their groups, that a message may name, nearest first; none where they cannot be read."""
+    from difflib import get_close_matches
+
+    try:
+        lines = (root() / "available_events").read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError, Unavailable):
+        return []
+    return get_close_matches(name, {line.rpartition(":")[2] for line in lines}, 3)
+
+
 def add_event(file: str, line: str) -> None:
     """Write one line to kprobe_events or uprobe_events. Raises OSError.
 

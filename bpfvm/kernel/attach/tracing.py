@@ -8,7 +8,7 @@ import struct
 from typing import Any
 
 from bpfvm.core.errors import LoadError, UsageError
-from bpfvm.kernel.attach import calls
+from bpfvm.kernel.attach import calls, tracefs
 from bpfvm.kernel.attach.calls import failure
 from bpfvm.kernel.attach.link import Link
 from bpfvm.kernel.attach.place import Place
@@ -25,8 +25,10 @@ def raw_tracepoint(place: Place, target: str, *, cookie: int) -> Link:
     except OSError as error:
         told = {errno.EINVAL: "the program reads more than its arguments, or this kernel takes no cookie (since 6.9)"}
         if error.errno == errno.ENOENT:
-            raise LoadError(f"{place.name}: this kernel has no raw tracepoint {target!r}; names stand in "
-                            "/sys/kernel/tracing/available_events, behind the colon") from None  # fmt: skip
+            near = tracefs.raw_like(target)
+            hint = (f"did you mean {', '.join(near)}?" if near else
+                    "names stand in /sys/kernel/tracing/available_events, behind the colon")  # fmt: skip
+            raise LoadError(f"{place.name}: this kernel has no raw tracepoint {target!r}; {hint}") from None
         raise failure(f"{place.name}: attaching to raw tracepoint {target}", error, _NEEDS, told) from None
     return Link(place.name, [f"raw tracepoint {target}"], [made])
 

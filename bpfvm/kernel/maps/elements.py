@@ -46,7 +46,7 @@ class Elements:
         self._ids: dict[int, str] = {}
 
     def read(self) -> Entries:
-        """Every element: indexes in order, other keys sorted by their bytes, queues and stacks as they would be popped.
+        """Every element: indexes in order, other keys sorted by their bytes, queues and stacks as they were pushed.
 
         What user space cannot read (events, storage of other objects) has none.
         """
@@ -108,7 +108,7 @@ class Elements:
         return [(key, self._shown(value)) for key, value in met.items()]
 
     def _popped(self) -> Entries:
-        """A queue's or a stack's values in the order of leaving, put back as they were."""
+        """A queue's or a stack's values in the order in which they were pushed, put back as they were."""
         values, value = [], ctypes.create_string_buffer(self._room)
         attr = MapElement(map_fd=self.fd.number, value=address(value))
         while True:
@@ -119,7 +119,9 @@ class Elements:
                     break
                 raise self.error(error, "read") from None
             values.append(value.raw)
-        for one in values if self.spec.type == "queue" else reversed(values):
+        if self.spec.type == "stack":
+            values.reverse()
+        for one in values:
             bpf(MAP_UPDATE_ELEM, self._element(b"", one))
         return [(b"", one) for one in values]
 

@@ -14,11 +14,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bpfvm.lang.types.arrays import ArrayType
+from bpfvm.lang.types.keys import reader
 from bpfvm.lang.types.layout import View
 from bpfvm.lang.types.scalars import Storage, bool8, char
 from bpfvm.lang.types.structs import Member, StructType, StructView
 from bpfvm.lang.userspace.blocks import dtype_of
-from bpfvm.lang.userspace.values import Chars, decoder, plain
+from bpfvm.lang.userspace.values import Chars, decoder, equal, plain
 
 if TYPE_CHECKING:
     import numpy
@@ -33,7 +34,7 @@ _OF_ALL = {*vars(StructView), *vars(View), *vars(type("Empty", (), {})), "__memb
 
 
 class Declared(ctypes.Structure):
-    """An event of a declared struct, a copy that is not stored to: it is hashed and compared by its bytes."""
+    """An event of a declared struct, a copy that is not stored to: equal to what its values in user space are."""
 
     __slots__ = ()
     _kind: Any
@@ -60,10 +61,10 @@ class Declared(ctypes.Structure):
         return bytes(memoryview(self).cast("B")[: self._bytes])
 
     def __hash__(self) -> int:
-        return hash(bytes(self))
+        return hash(reader(self._kind)(bytes(self), 0))
 
     def __eq__(self, other: object) -> bool:
-        return bytes(self) == bytes(other) if isinstance(other, View) else NotImplemented
+        return bool(same) if (same := equal(self._kind)(self, other)) is not NotImplemented else NotImplemented
 
     def __ne__(self, other: object) -> bool:
         return not self == other

@@ -11,6 +11,7 @@ import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -21,6 +22,8 @@ from bpfvm.lang.userspace.ending import Ending
 from bpfvm.lang.userspace.printed import Line
 
 _CHUNK = 1 << 16
+UNNAMED = "<...>"  # the log keeps the names of few tasks (saved_cmdlines_size)
+_FIRST_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO (include/linux/proc_ns.h)
 
 _LOST = re.compile(r"CPU:(?P<cpu>\d+) \[LOST (?P<count>\d+ )?EVENTS\]")
 
@@ -137,11 +140,23 @@ class TracePipe:
         lost = _LOST.match(text)
         if lost is not None:
             self.lost += int(lost["count"] or 1)
-        self._lines.append(Line.of(text))
+        line = Line.of(text)
+        self._lines.append(replace(line, task=_name_of(line.pid)) if line.task == UNNAMED else line)
 
     def _check(self) -> None:
         if self._fd is None:
             raise UsageError("this TracePipe is closed; open another one")
+
+
+def _name_of(task: int) -> str:
+    """What a task is called that the kernel's log has no name of, where it is alive and /proc numbers tasks as the log
+    does, which is by the first namespace."""
+    try:
+        if os.stat("/proc/self/ns/pid").st_ino != _FIRST_NAMESPACE:
+            return UNNAMED
+        return Path(f"/proc/{task}/comm").read_text(errors="replace").removesuffix("\n")
+    except OSError:
+        return UNNAMED
 
 
 def _usual() -> Path:

@@ -162,8 +162,9 @@ class Record(Memory):
 
 
 class PerfEvents(Events):
-    """BPF_MAP_TYPE_PERF_EVENT_ARRAY: records through a buffer of each CPU, for kernels before 5.8. pages: of 4096 bytes
-    in each buffer, a power of two."""
+    """BPF_MAP_TYPE_PERF_EVENT_ARRAY: records through a buffer of each CPU, for kernels before 5.8; they are read CPU by
+    CPU, those of several in no order: use a Ring, or sort by a time in the record. pages: of 4096 bytes in each buffer,
+    a power of two."""
 
     type = "perf_event_array"
     usage = "evs.submit(Event(...)), evs.output(data)"

@@ -22,6 +22,7 @@ from typing import Any, TypeVar, dataclass_transform, overload
 from bpfvm.core.amounts import octets
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.types.convert import ctypes_members, defaults_of, is_ctypes
+from bpfvm.lang.types.keys import reader
 from bpfvm.lang.types.layout import (
     MOST_BYTES,
     Bits,
@@ -131,8 +132,9 @@ class StructView(View):
         return all(mine[at : at + size] == theirs[at : at + size] for at, size in runs(type(self)))
 
     def __hash__(self) -> int:
-        data = bytes(self)
-        return hash(tuple(data[at : at + size] for at, size in runs(type(self))))
+        memory, at, _ = self._bpf
+        kind: Any = type(self)
+        return hash(reader(kind)(memory, at))
 
     def __repr__(self) -> str:
         kind: Any = type(self)
@@ -140,7 +142,10 @@ class StructView(View):
 
 
 def _alike(field: Any, shown: Any) -> bool:
-    """Whether a field holds what an outcome's maps show of it: a list, in keys a tuple, of an array."""
+    """Whether a field holds what an outcome's maps show of it: a list, in keys a tuple, of an array; a number of a
+    pointer."""
+    if hasattr(type(field), "__space__") and isinstance(shown, int):
+        return bool(field._address == shown)
     if isinstance(shown, list | tuple) and hasattr(field, "__iter__"):
         return len(field) == len(shown) and all(map(_alike, field, shown))
     return bool(field == shown)

@@ -34,7 +34,8 @@ _LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line. text: all of it; of a line that is none of ours nothing else is known, and message is text.
+    """One line. text: all of it; of a line that is none of ours nothing else is known, and message is text. task: its
+    name, "<...>" where nobody knows one.
 
     flags: of interrupts and preemption ("d..2."). time: seconds since boot by the trace clock. function: what wrote
     it, "bpf_trace_printk" for programs.

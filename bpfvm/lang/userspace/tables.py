@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from bpfvm.core.errors import UsageError
+
 _STARS = 40
 
 
@@ -39,8 +41,15 @@ def _histogram(bounds: Sequence[tuple[int, int]], counts: Sequence[int], unit: s
 
 
 def rows_text(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> str:
-    """Rows in columns under their names: numbers stand to the right, all else to the left."""
+    """Rows in columns under their names: numbers stand to the right, all else to the left. UsageError for a row that
+    has not one value a column."""
     given = [list(row) for row in rows]
+    for number, row in enumerate(given, 1):
+        if len(row) != len(columns):
+            values = f"{len(row)} value{'s' * (len(row) != 1)}"
+            raise UsageError(
+                f"bpf.table(): row {number} has {values}, and there are {len(columns)} columns: {', '.join(columns)}"
+            )
     right = [bool(given) and all(isinstance(row[at], int | float) for row in given) for at in range(len(columns))]
     shown = [[f"{one:.2f}" if isinstance(one, float) else str(one) for one in row] for row in (columns, *given)]
     widths = [max(len(row[at]) for row in shown) for at in range(len(columns))]

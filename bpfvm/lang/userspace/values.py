@@ -2,21 +2,21 @@
 
 Numbers are Python's own, whatever they are stored as: `n - before` may be negative here. Arrays of char are `Chars`,
 other arrays of bytes `bytes`, the rest tuples. A struct is an instance of the declared class, so its own methods are
-there; it is a copy, and is hashed and compared by its bytes.
+there; it is a copy, equal to another with the same bytes and to a dict of its members.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeAlias
 
 from bpfvm.lang.types.arrays import ArrayType, is_bytes
-from bpfvm.lang.types.layout import View, size_of
+from bpfvm.lang.types.layout import View, size_of, view
 from bpfvm.lang.types.memory import store
 from bpfvm.lang.types.scalars import Storage, bool8, char
-from bpfvm.lang.types.structs import Member, StructType
+from bpfvm.lang.types.structs import Member, StructType, StructView
 
 _SIZES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
@@ -111,21 +111,26 @@ def plain(kind: StructType) -> Any:
     """The class of a struct's values in user space, below the declared one."""
     names: dict[str, Any] = {
         "__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__,
-        "__hash__": lambda self: hash(bytes(self)), "__eq__": _equal, "copy": lambda self: _owned(kind, self),
+        "__hash__": StructView.__hash__, "__eq__": equal(kind), "copy": lambda self: _owned(kind, self),
     }  # fmt: skip
     names |= {name: _field(member) for name, member in kind.__members__.items()}
     return StructType(kind.__name__, (kind,), names)
 
 
-def _equal(self: Any, other: object) -> Any:
-    if isinstance(other, View):
-        return bytes(self) == bytes(other)
-    return NotImplemented
+def equal(kind: StructType) -> Callable[[Any, object], Any]:
+    """What compares copies of a struct: with others by their bytes, with what outcomes show by its members."""
+
+    def same(self: Any, other: object) -> Any:
+        if isinstance(other, kind):
+            return bytes(self) == bytes(other)
+        if isinstance(other, Mapping):
+            return view(kind, bytes(self)) == other
+        return NotImplemented
+
+    return same
 
 
 def _owned(kind: StructType, value: View) -> Any:
-    from bpfvm.lang.types.layout import view
-
     return view(kind, bytearray(bytes(value)))
 
 
@@ -168,4 +173,4 @@ def _field(member: Member) -> property:
     return property(get, put, doc=None)
 
 
-__all__ = ["Chars", "Decoder", "decoded", "decoder", "plain"]
+__all__ = ["Chars", "Decoder", "decoded", "decoder", "equal", "plain"]

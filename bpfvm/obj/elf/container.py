@@ -227,6 +227,8 @@ def _check_plain(section: Section) -> None:
 
 
 def _endian(data: bytes) -> str:
+    if not data:
+        raise LoadError("not an ELF file: it is empty")
     if len(data) < HEADER_SIZE or data[:4] != b"\x7fELF":
         raise LoadError(f"not an ELF file: it begins with {data[:4]!r} and has {octets(len(data))}")
     if data[4] != 2:

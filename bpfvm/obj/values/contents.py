@@ -4,16 +4,17 @@
     encode_entries(spec, btf, contents, endian)    the way back
     to_json(value)                                 what json.dumps takes; from_json(document) is its way back
 
-Without BTF, keys and values are bytes, and hex text in JSON. A per-CPU value is a list with one item a CPU. A number
-whose type has the name of one of Python's storage types of a fixed order (lang/types/scalars.py) is what a program in
-Python reads there: 0x0a000001 for the be32 10.0.0.1. The kernel's __be32 is a number as any other, as in bpftool. Both
-are also given as addresses: networks.py.
+A data section is its variables by name. Without BTF, keys and values are bytes, and hex text in JSON. A per-CPU value
+is a list with one item a CPU. A number whose type has the name of one of Python's storage types of a fixed order
+(lang/types/scalars.py) is what a program in Python reads there: 0x0a000001 for the be32 10.0.0.1. The kernel's __be32
+is a number as any other, as in bpftool. Both are also given as addresses: networks.py.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from bpfvm.core.articles import an
@@ -43,6 +44,7 @@ from bpfvm.tables.maps import BY_NAME
 MAX_NESTING = 32  # the kernel's limit for types in one another (MAX_RESOLVE_DEPTH, kernel/bpf/btf.c)
 _HEX = re.compile("([0-9a-fA-F]{2})*")
 _MESSAGES = "user_ringbuf"  # its contents are messages, the oldest first: a list, numbered where they are shown
+_MOST_ALIGNED = 64  # bytes: a cache line, to which variables are aligned
 MAX_NUMBER = 16  # bytes of the widest integer
 MOST_VALUES, VALUES_PER_BYTE = 1 << 16, 64  # what a shape may show; unions show one byte several times
 _ORDERS: dict[str, Order] = {f"{order[0]}e{bits}": order for order in ("big", "little") for bits in (16, 32, 64)}
@@ -53,8 +55,8 @@ Contents: TypeAlias = "Mapping[Any, Any] | Sequence[Any]"  # of one map: by key,
 
 
 class FrozenRecord(Mapping[str, Any]):
-    """A struct as a key of a map: equal to a dict of the same members, and hashable. Members are attributes, too, as of
-    the keys of maps that are attached."""
+    """A struct as a key of a map: equal to a dict of the same members and to an instance of @struct, whose hash it has
+    (lang/types/keys.py). Members are attributes, too, as of the keys of maps that are attached."""
 
     __slots__ = ("_members",)
 
@@ -77,6 +79,11 @@ class FrozenRecord(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._members)
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, FrozenRecord):
+            return self._members == other._members
+        return self._members == frozen(other)._members if isinstance(other, Mapping) else NotImplemented
+
     def __hash__(self) -> int:
         return hash(frozenset(self._members.items()))
 
@@ -86,8 +93,8 @@ class FrozenRecord(Mapping[str, Any]):
 
 class TypedContents(dict[Any, Any]):
     """Typed contents of a map. Keys that are structs or arrays are FrozenRecord and tuple; an element is also found by
-    its key in any form that `encode_entries` takes: a dict, a list, an instance of a struct, bytes, an address or a
-    network. They compare with instances of structs, too."""
+    its key in any form that `encode_entries` takes: a dict, a list, an instance of a struct, bytes, hex text, an
+    address or a network. They compare with instances of structs, too."""
 
     __slots__ = ("_key", "_value")
 
@@ -113,17 +120,28 @@ class TypedContents(dict[Any, Any]):
         """As of any dict."""
         return super().get(self._known(key), default)
 
+    def keys(self) -> Any:
+        """As of any dict; `in` finds keys in any form."""
+        return _Keys(self)
+
+    def items(self) -> Any:
+        """As of any dict; `in` finds keys in any form."""
+        return _Items(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return TypedContents, (self._key, self._value, list(self.items()))
 
     def _known(self, key: Any) -> Any:
-        has_forms = isinstance(self._key, Address | Network)  # of text, or of pairs
-        if isinstance(key, int | FrozenRecord) or (isinstance(key, str | tuple) and not has_forms):
+        """`key` in the form that stands here."""
+        if isinstance(key, int | FrozenRecord):
             return key
+        with contextlib.suppress(TypeError):  # what is no key of a dict
+            if super().__contains__(key):
+                return key
         try:
             return frozen(self._key.show(self._key.parse(key, "key")))
-        except LoadError:
-            return frozen(key)
+        except (LoadError, UsageError):
+            return frozen(bytes(key) if isinstance(key, bytearray | memoryview) else key)
 
     def _shown(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -131,6 +149,31 @@ class TypedContents(dict[Any, Any]):
         if not hasattr(type(value), "__bytes__") or len(data := bytes(value)) != self._value.size:
             return value
         return self._value.show(data)
+
+
+class _Keys(KeysView[Any]):
+    """Those of typed contents, which find one in any form."""
+
+    def __init__(self, contents: TypedContents) -> None:
+        super().__init__(contents)
+
+    def __repr__(self) -> str:
+        return f"dict_keys({list(self)})"
+
+
+class _Items(ItemsView[Any, Any]):
+    """Those of typed contents."""
+
+    _mapping: TypedContents
+
+    def __init__(self, contents: TypedContents) -> None:
+        super().__init__(contents)
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return iter(dict.items(self._mapping))
+
+    def __repr__(self) -> str:
+        return f"dict_items({list(self)})"
 
 
 def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str) -> TypedContents:
@@ -146,6 +189,9 @@ def decode_entries(spec: MapSpec, btf: Btf | None, entries: Entries, endian: str
     if holds_names(spec):
         named = ((name, bytes(data).decode()) for name, data in entries if isinstance(data, bytes))
         return TypedContents(key, value, ((frozen(key.show(name)), text) for name, text in named))
+    section = section_shape(spec, btf, endian)
+    if section is not None and _is_covered(section) and len(entries) == 1 and isinstance(entries[0][1], bytes):
+        return TypedContents(Raw(0), Raw(0), section.show(entries[0][1]).items())
     return TypedContents(key, value, (
         (frozen(key.show(name)), [value.show(one) for one in data] if isinstance(data, list) else value.show(data))
         for name, data in entries
@@ -258,11 +304,12 @@ def to_json(value: Any) -> Any:
 def from_json(document: Any, where: str = "map contents") -> dict[Any, Any]:
     """Contents for `encode_entries` of a document [{"key": …, "value": …}]. LoadError for any other."""
     if not isinstance(document, list):
-        raise LoadError(f"{where}: not a list of objects with key and value")
+        raise LoadError(f'{where}: not a list of {{"key": …, "value": …}}')
     contents = {}
     for number, one in enumerate(document):
-        if not isinstance(one, dict) or set(one) != {"key", "value"}:
-            raise LoadError(f"{where}: entry {number} is not an object with key and value")
+        wrong = _not_an_entry(one)
+        if wrong:
+            raise LoadError(f'{where}: entry {number} {wrong}; an entry is {{"key": …, "value": …}}')
         key = frozen(one["key"])
         if key in contents:
             raise LoadError(f"{where}: entry {number} has the key of an earlier one, {one['key']!r}")
@@ -274,6 +321,17 @@ def key_shape(spec: MapSpec, btf: Btf | None, endian: str) -> Shape:
     """How the keys of a map look."""
     found = shape_of(btf, spec.key_type, spec.key_size, endian)
     return Network(found, cast("Order", endian)) if spec.type == "lpm_trie" else found
+
+
+def _not_an_entry(one: Any) -> str:
+    """What an entry of a document lacks, or has too much; "" for nothing."""
+    if not isinstance(one, dict):
+        text = repr(one)
+        return f"is {text if len(text) <= 40 else text[:37] + '...'}"
+    missing = [name for name in ("key", "value") if name not in one]
+    other = [name for name in one if name not in ("key", "value")]
+    parts = [f"has no {' and no '.join(missing)}"] if missing else []
+    return " and ".join([*parts, *([f"has {other[0]!r}"] if other else [])])
 
 
 def shape_of(btf: Btf | None, kind: int, size: int, endian: str) -> Shape:
@@ -300,6 +358,16 @@ def section_shape(spec: MapSpec, btf: Btf | None, endian: str) -> Record | None:
     if not fields or len(set(names)) != len(names):
         return None
     return Record(spec.value_size, fields, names, False, sum(one.cost for one in fields))
+
+
+def _is_covered(section: Record) -> bool:
+    """Whether variables are all that stands in a section, but for what their alignment leaves free."""
+    end = 0
+    for one in sorted((one for one in section.members if isinstance(one, Field)), key=lambda one: one.offset):
+        if one.offset - end >= _MOST_ALIGNED:
+            return False
+        end = max(end, one.offset + one.shape.size)
+    return section.size - end < _MOST_ALIGNED
 
 
 class _Shapes:

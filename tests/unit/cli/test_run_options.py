@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bpfvm.cli import status
+from bpfvm import XDP_PASS, Array, bpf, struct, u32
+from bpfvm.cli import inputs, status
 from bpfvm.core.machine import Input, Result
 from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.captures.pcap import write_capture
@@ -21,6 +22,21 @@ ROOT = Path(__file__).resolve().parents[3]
 COUNTER, PROBE = str(ROOT / "tests/objects/xdp_count.o"), str(ROOT / "tests/process/probe.o")
 REQUESTS = str(ROOT / "tests/process/requests")
 Captured = pytest.CaptureFixture[str]
+
+
+@struct
+class Row:
+    key: u32
+    value: u32
+
+
+rows = Array(Row, 4)
+
+
+@bpf.xdp
+def counted() -> int:
+    rows[0].value += 1
+    return XDP_PASS
 
 
 @pytest.fixture
@@ -63,17 +79,51 @@ def test_what_a_run_prints_is_what_the_next_one_takes(capture: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "not JSON"),
-        ("3", "not a list of objects"),
-        ('[{"key": 300, "value": 1}]', "index 300 is not below 256"),
-        ('[{"key": "x", "value": 1}]', "map hits['x'] key"),
-        ('{"1": "many"}', "map hits[1]"),
-        ("[" * 100_000, "not JSON"),
+        ("{", "not JSON: "),
+        ("", "not JSON: the file is empty"),
+        (" \n", "not JSON: the file is empty"),
+        ("\0\1", "not JSON: "),
+        ("[" * 100_000, "not JSON: nested too deeply"),
+        ("3", 'map hits: 3 is no contents; write [{"key": 1, "value": 2}]'),
+        ("null", "map hits: null is no contents"),
+        ('"hits"', 'map hits: "hits" is no contents'),
+        ('[{"key": 1}]', "map hits: entry 0 has no value; an entry is {"),
+        ('[{"key": 1, "value": 1}, {"value": 1}]', "map hits: entry 1 has no key; an entry is {"),
+        ('[{"key": 1, "vlaue": 2}]', "map hits: entry 0 has no value and has 'vlaue'; an entry is {"),
+        ('[{"key": 1, "value": 2, "cpu": 0}]', "map hits: entry 0 has 'cpu'; an entry is {"),
+        ('[{"key": 1, "value": 2}, 5]', "map hits: entry 1 is 5; an entry is {"),
+        ('[{"key": 1, "value": 2}, {}]', "map hits: entry 1 has no key and no value; an entry is {"),
+        ('[{"key": 1, "value": 2}, {"key": 1, "value": 3}]', "map hits: entry 1 has the key of an earlier one, 1"),
+        ('{"1": 1, "1": 2}', "not JSON: an object has two members '1'"),
+        ('{"1": 1, "0x1": 2}', "map hits: entry 1 has the key of an earlier one, 1"),
+        ('[{"key": "x", "value": 1}]', "map hits['x'] key: "),
+        ('[{"key": null, "value": 1}]', "map hits[None] key: None is not an integer"),
+        ('[{"key": 1, "value": null}]', "map hits[1]: None is not an integer"),
+        ('[{"key": 1, "value": NaN}]', "map hits[1]: nan is not an integer"),
+        ('[{"key": 1, "value": 18446744073709551616}]', "map hits[1]: 18446744073709551616 is not from 0 to "),
+        ('{"1": "many"}', "map hits[1]: 'many' is not "),
+        ("[1, [2]]", "map hits[1]: [2] is not an integer"),
     ],
 )
 def test_contents_that_cannot_be(text: str, message: str, capture: str, tmp_path: Path, capsys: Captured) -> None:
-    (tmp_path / "hits.json").write_text(text)
-    assert message in refusal(capsys, COUNTER, "--packet", capture, "--map", f"hits={tmp_path}/hits.json")
+    """Each names the file."""
+    file = tmp_path / "hits.json"
+    file.write_text(text)
+    assert f"bpfvm: {file}: {message}" in refusal(capsys, COUNTER, "--packet", capture, "--map", f"hits={file}")
+
+
+def test_an_index_that_a_map_does_not_have(capture: str, tmp_path: Path, capsys: Captured) -> None:
+    file = tmp_path / "hits.json"
+    file.write_text('[{"key": 300, "value": 1}]')
+    told = refusal(capsys, COUNTER, "--packet", capture, "--map", f"hits={file}")
+    assert "map hits: index 300 is not below 256" in told
+
+
+def test_structs_whose_members_are_called_key_and_value(tmp_path: Path) -> None:
+    """A list of them is one of values by index."""
+    (tmp_path / "rows.json").write_text('[{"key": 1}, {"key": 2, "value": 3}]')
+    found = inputs.contents(counted.object, [f"rows={tmp_path}/rows.json"])
+    assert found == {"rows": {0: {"key": 1}, 1: {"key": 2, "value": 3}}}
 
 
 def test_cpus_take_packets_in_turn(capture: str, capsys: Captured) -> None:

@@ -201,6 +201,16 @@ def test_an_object_on_a_script(engine: str, tmp_path: Path) -> None:
         assert text in said
 
 
+def test_a_file_without_programs_says_so(tmp_path: Path) -> None:
+    (tmp_path / "none.py").write_text("x = 1\n")
+    out, said, code = trace(str(tmp_path / "none.py"))
+    assert (out, code) == ("", 0)
+    assert said.startswith(
+        f"bpfvm: {tmp_path}/none.py has no program and attached none: decorate a function, with @bpf"
+    )
+    assert trace(str(tmp_path)) == ("", f"bpfvm: {tmp_path}: a folder, not a Python file\n", 2)
+
+
 def test_a_tool_that_attaches_nothing_says_so(capture: str, tmp_path: Path) -> None:
     (tmp_path / "half.py").write_text(TOOL.partition("if __name__")[0])
     _, said, code = trace("--packet", capture, str(tmp_path / "half.py"))

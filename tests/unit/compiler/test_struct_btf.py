@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import enum
 
-from bpfvm import be16, bits, bpf, char, s8, struct, u8, u32, u64
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bpfvm import Hash, UserPtr, be16, bits, bpf, char, s8, s64, struct, u8, u32, u64
 from bpfvm.compiler import compile_program
+from bpfvm.kernel.readers.struct_event import structs
 from bpfvm.lang import hooks
+from bpfvm.lang.types.layout import view
+from bpfvm.lang.userspace.values import decoded
 from bpfvm.obj.btf.types import Array, Int, Member, Struct, Typedef
 from bpfvm.obj.reader.object import parse_object
+from bpfvm.obj.values.contents import decode_entries
 from bpfvm.obj.writer.object import write_object
 
 
@@ -37,6 +44,44 @@ def makes(a: u32) -> u32:
     records = Record[2]()
     records[a & 1].places[1].port = 7
     return records[a & 1].places[1].port
+
+
+@struct
+class Key:
+    """Every kind of member."""
+
+    ts: u64
+    kind: Kind
+    low: bits(u8, 3)
+    high: bits(s8, 5)
+    ok: bool
+    where: UserPtr[char]
+    mac: u8[6]
+    places: Place[2]
+    count: s64
+
+
+keyed = Hash(Key, u64, 4)
+
+
+@bpf.xdp
+def asks() -> int:
+    return keyed.get(Key(), 0) & 1
+
+
+@given(st.binary(min_size=Key.sizeof, max_size=Key.sizeof))
+def test_a_struct_is_the_key_that_is_shown_of_it(data: bytes) -> None:
+    """Where a struct, a copy of one in user space, an event and a key of an outcome are equal, their hashes are."""
+    data = data[: Key.ok.offset] + bytes([data[Key.ok.offset] & 1]) + data[Key.ok.offset + 1 :]
+    spec = asks.object
+    mine = view(Key, bytearray(data))
+    (shown,) = decode_entries(spec.maps["keyed"], spec.btf, [(data, bytes(8))], "little")
+    made = structs(Key, False)
+    forms = [mine, shown, decoded(Key, data), *([made.make(data)] if made is not None else [])]
+    for one in forms:
+        assert all(one == other for other in forms)
+        assert len({hash(other) for other in forms}) == 1
+        assert {one: 1}[mine] == 1
 
 
 def test_btf_names_the_fields() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bpfvm.core.errors import Unavailable, UsageError
+from bpfvm.kernel.readers import trace_pipe
 from bpfvm.kernel.readers.trace_pipe import Line, TracePipe
 
 LINES = {
@@ -113,6 +114,21 @@ def test_bytes_that_are_no_text_are_lines_too(pipe: tuple[TracePipe, int]) -> No
     reader, write = pipe
     os.write(write, b"\xff\xfe\n")
     assert reader.poll(1)[0].message == "\ufffd\ufffd"
+
+
+def test_a_task_that_the_log_has_no_name_of(pipe: tuple[TracePipe, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked of /proc, where that counts tasks as the log does; the text stays the kernel's."""
+    reader, write = pipe
+    own = f"           <...>-{os.getpid()}    [001] ..s2.  1234.567890: bpf_trace_printk: hello\n"
+    monkeypatch.setattr(trace_pipe, "_FIRST_NAMESPACE", os.stat("/proc/self/ns/pid").st_ino)
+    os.write(write, (own + own.replace(f"-{os.getpid()}", "-4194305")).encode())  # there is no such task
+    known, gone = reader.read()
+    assert (known.task, known.pid) == (Path("/proc/self/comm").read_text().strip("\n"), os.getpid())
+    assert known.text == own.strip("\n")
+    assert gone.task == "<...>"
+    monkeypatch.setattr(trace_pipe, "_FIRST_NAMESPACE", 0)
+    os.write(write, own.encode())
+    assert reader.read()[0].task == "<...>"
 
 
 def test_a_closed_pipe_says_so(pipe: tuple[TracePipe, int]) -> None:

@@ -51,6 +51,18 @@ def test_tables() -> None:
     assert bpf.table([], ("A", "B")) == "A  B\n"
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "text"),
+    [
+        ([("a", 1, 2)], ("A", "B"), "row 1 has 3 values, and there are 2 columns: A, B"),
+        ([("a", 1), ("b",)], ("A", "B"), "row 2 has 1 value, and there are 2 columns: A, B"),
+    ],
+)
+def test_a_table_says_which_row_does_not_fit(rows: list[tuple[object, ...]], columns: list[str], text: str) -> None:
+    with pytest.raises(UsageError, match=rf"^bpf\.table\(\): {text}$"):
+        bpf.table(rows, columns)
+
+
 def test_folded_stacks() -> None:
     stacks = bpf.folded([(["main", "read"], 3), (["main", "a;b"], 1), (["main", "read"], 4)])
     assert list(folded_lines(stacks)) == ["main;a:b 1", "main;read 7"]

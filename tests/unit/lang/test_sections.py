@@ -29,7 +29,9 @@ def test_data_is_set_until_a_program_is_compiled() -> None:
     assert (state.step, limits.step, state == State(step=3)) == (3, 9, True)
     out = count.check(5)
     assert out.value == 24
-    assert out.maps[".data.state"] == {bytes(4): bytes(State(total=15, step=3))}
+    assert out.maps[".data.state"] == {"state": State(total=15, step=3)}
+    assert out.maps[".rodata.limits"]["limits"]["step"] == 9
+    assert count.check(1, maps=out.maps).maps[".data.state"] == {"state": {"total": 18, "step": 3}}
     assert state.total == 0, "a run has its own"
     with pytest.raises(UsageError, match=r"\.rodata\.limits\.step: a program was compiled with it"):
         limits.step = 1

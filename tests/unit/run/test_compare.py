@@ -14,7 +14,7 @@ from bpfvm.run.compare import differences, report
 from bpfvm.run.outcome import Outcome
 
 FAULT = Fault("PacketError", "read past the end", source=Location("f.py", 3), machine=False)
-BASE = Outcome(value=2, action="XDP_PASS", packet=b"abc", maps={"hits": {0: 0, 1: 5}}, trace=("x",), insns=9)
+BASE = Outcome(value=2, action="XDP_PASS", packet=b"abc", maps={"hits": {0: 0, 1: 5}}, trace=["x"], insns=9)
 
 
 def test_equal_outcomes_have_none_and_insns_do_not_count() -> None:
@@ -31,7 +31,7 @@ def test_equal_outcomes_have_none_and_insns_do_not_count() -> None:
         (replace(BASE, value=-12, action=None), "value: a XDP_PASS (2), b -12 (-0xc)"),
         (replace(BASE, packet=b"abd"), "packet: from byte 2: a 63, b 64"),
         (replace(BASE, packet=b"ab"), "packet: a 3 bytes, b 2 bytes"),
-        (replace(BASE, trace=()), "trace: a ('x',), b ()"),
+        (replace(BASE, trace=[]), "trace: a ['x'], b []"),
         (replace(BASE, fault=FAULT), "fault: a none, b f.py:3: PacketError: read past the end"),
         (replace(BASE, maps={"hits": {0: 0, 1: 6}}), "map hits[1]: a 5, b 6"),
         (replace(BASE, maps={}), "map hits: only a has it"),
@@ -51,9 +51,9 @@ def test_many_map_differences_are_counted() -> None:
 def test_what_the_kernel_does_not_show_is_not_compared() -> None:
     """BPF_PROG_TEST_RUN gives back neither where a packet is sent nor what was printed; a verdict it does."""
     emulated = replace(BASE, redirect="ifindex 7")
-    assert differences("interp", emulated, "kernel", replace(BASE, trace=())) == []
-    assert len(differences("interp", emulated, "portable", replace(BASE, trace=()))) == 2
-    assert len(differences("interp", emulated, "kernel", replace(BASE, trace=(), value=1))) == 1
+    assert differences("interp", emulated, "kernel", replace(BASE, trace=[])) == []
+    assert len(differences("interp", emulated, "portable", replace(BASE, trace=[]))) == 2
+    assert len(differences("interp", emulated, "kernel", replace(BASE, trace=[], value=1))) == 1
 
 
 def test_a_report_groups_machines_and_shows_the_lines_of_faults(tmp_path: Path) -> None:

@@ -76,9 +76,9 @@ def test_events_are_in_order_of_time_and_then_of_the_script() -> None:
     ]  # fmt: skip
     assert [seen.maps["order"][at] for at in range(8)] == [0, 1, 2, 3, 0, 0, 0, 3]
     assert [seen.maps["seen_at"][at] for at in range(6)] == [2_000, 2, 0, 1, 0, 5_000]
-    assert seen.trace == ("1000 in 1", "1000 in 2", "1000 in 3")
-    assert seen.events == {"samples": ((1 << 32) - 1, 20)}
-    assert (seen.faults, seen.lost) == ((), {})
+    assert seen.trace == ["1000 in 1", "1000 in 2", "1000 in 3"]
+    assert seen.events == {"samples": [(1 << 32) - 1, 20]}
+    assert (seen.faults, seen.lost) == ([], {})
     assert repr(script) == "<bpfvm.Timeline of 3 events, entered, returned>"
     assert "<5000 ns first: returned gave 0>" in repr(seen.runs)
     more = script.at("1ms", "first", 4).check()
@@ -118,7 +118,7 @@ def test_a_difference_of_a_run_names_it(monkeypatch: pytest.MonkeyPatch) -> None
     turn = itertools.count()
     script = Timeline(entered, helpers={"get_current_pid_tgid": lambda: next(turn) << 32})
     script.at(3, "first", 1)
-    with pytest.raises(Mismatch, match=r"run 1, entered at 3 ns on first: trace: cpython \('0 in 1',\), interp"):
+    with pytest.raises(Mismatch, match=r"run 1, entered at 3 ns on first: trace: cpython \['0 in 1'\], interp"):
         script.check()
 
 

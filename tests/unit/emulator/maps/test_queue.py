@@ -26,7 +26,8 @@ def made(kind: str, entries: int = 3, flags: int = 0) -> MapStore:
 
 def values(store: MapStore) -> list[int]:
     """In the order of leaving."""
-    return [int.from_bytes(value, "little") for _, value in store.entries() if isinstance(value, bytes)]
+    found = [int.from_bytes(value, "little") for _, value in store.entries() if isinstance(value, bytes)]
+    return found[::-1] if store.spec.type == "stack" else found
 
 
 def fill(store: MapStore, *numbers: int) -> None:

@@ -224,3 +224,8 @@ def test_a_large_object_reads_in_a_moment() -> None:
     assert (len(spec.programs), len(spec.maps)) == (30, 40)
     assert total > 100_000
     assert seconds < 2
+
+
+def test_an_empty_file_is_told_so() -> None:
+    with pytest.raises(LoadError, match=r"^none\.o: not an ELF file: it is empty$"):
+        parse_object(b"", "none.o")

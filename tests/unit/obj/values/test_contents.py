@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bpfvm import load
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries
 from bpfvm.obj.btf import types
@@ -250,10 +251,35 @@ def test_variables_of_a_data_section_are_given_by_name() -> None:
     one = MapSpec(".rodata", "array", 4, 8, 1, value_type=4, initial=bytes((7, 0, 0, 0, 6, 0, 0, 0)))
     assert encode_entries(one, btf, given, "little") == [(bytes(4), bytes((7, 0, 0, 0, 5, 0, 0, 0)))]
     assert encode_entries(one, btf, {"00000000": bytes(8)}, "little") == [(bytes(4), bytes(8))]
+    shown = decode_entries(one, btf, [(bytes(4), bytes((7, 0, 0, 0, 5, 0, 0, 0)))], "little")
+    assert shown == {"limit": 7, "rate": 5}
+    assert (shown["rate"], "limit" in shown, 0 in shown, list(shown)) == (5, True, False, ["limit", "rate"])
+    assert encode_entries(one, btf, shown, "little") == [(bytes(4), bytes((7, 0, 0, 0, 5, 0, 0, 0)))]
     with pytest.raises(LoadError, match=r"map \.rodata has no variable 'rat'; it has limit, rate"):
         encode_entries(one, btf, {"rat": 5}, "little")
     with pytest.raises(LoadError, match=r"map \.rodata\['rate'\]: 'x' is not hex text of 4 bytes"):
         encode_entries(one, btf, {"rate": "x"}, "little")
+
+
+def test_a_section_that_holds_more_than_variables_is_bytes() -> None:
+    """What stands between them would be lost."""
+    btf = Btf((
+        types.Int("int", 4, 32), types.Var("limit", 1, 1), types.DataSec(".rodata", 80, (types.SecVar(2, 0, 4),)),
+    ))  # fmt: skip
+    one = MapSpec(".rodata", "array", 4, 80, 1, value_type=3, initial=bytes(80))
+    data = bytes(range(80))
+    assert decode_entries(one, btf, [(bytes(4), data)], "little") == {bytes(4): data}
+
+
+@pytest.mark.parametrize("name", ["data_mixed.o", "data_mixed_v4.o", "data_mixed_dwarf.o"])
+def test_variables_of_compiled_objects_have_names(name: str) -> None:
+    program = load(str(OBJECTS / name)).programs["ingress"]
+    out = program.emulate(bytes(60), engine="interp")
+    assert out.maps[".data"] == {"sum": 40 + 180}
+    assert out.maps[".bss"] == {"runs": 1}
+    assert out.maps[".rodata"]["step"] == 3
+    again = program.emulate(bytes(60), engine="interp", maps={**out.maps, ".rodata": {"step": 1}})
+    assert (again.maps[".data"], again.maps[".bss"]["runs"]) == ({"sum": 280}, 2)
 
 
 @pytest.mark.parametrize("kind", ["queue", "stack"])

@@ -62,8 +62,20 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from importlib import metadata  # late: it brings the parser of mail along
+
+        try:
+            click.echo(f"bpfvm {metadata.version('bpfvm')}")
+        except metadata.PackageNotFoundError:
+            click.echo("bpfvm, from a folder that is not installed")
+        ctx.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="bpfvm", message="%(prog)s %(version)s")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+              help="Show the version and exit.")  # fmt: skip
 def entry() -> None:
     """Write eBPF in Python, test it anywhere, run it in the kernel.
 

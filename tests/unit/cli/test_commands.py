@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+
 import pytest
 
 from bpfvm.cli import COMMANDS, status
@@ -26,3 +28,17 @@ def test_other_arguments_are_as_they_were(capsys: pytest.CaptureFixture[str]) ->
     assert status(["--nope"]) == 2
     assert "No such option" in capsys.readouterr().err
     assert status(["--help"]) == 0
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_version(installed: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a folder that python -m runs from, too."""
+
+    def version(name: str) -> str:
+        if not installed:
+            raise metadata.PackageNotFoundError(name)
+        return "7.8.9"
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert status(["--version"]) == 0
+    assert capsys.readouterr().out == ("bpfvm 7.8.9\n" if installed else "bpfvm, from a folder that is not installed\n")

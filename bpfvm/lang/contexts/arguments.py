@@ -24,7 +24,7 @@ from bpfvm.lang.contexts import usdt
 from bpfvm.lang.contexts.formats import EventField, of_event
 from bpfvm.lang.contexts.usdt import Operand
 from bpfvm.lang.functions.callee import Callee
-from bpfvm.lang.functions.signature import evaluated, scalar_of
+from bpfvm.lang.functions.signature import evaluated, scalar_of, shown, text_type
 from bpfvm.lang.hooks import Hook
 from bpfvm.lang.types.described import type_of
 from bpfvm.lang.types.kernel import KernelStruct
@@ -172,7 +172,13 @@ def _typed(callee: Callee, name: str) -> Any:
         return scalar.annotation if isinstance(scalar.annotation, Storage) else bool8 if hint is bool else u64
     if isinstance(hint, StructType):
         return hint
-    raise UsageError(f"parameter {name} has no type of an argument, but {hint!r}: u32, UserPtr[char], task_struct")
+    raise UsageError(f"parameter {name} has no type of an argument, but {shown(hint)}")
+
+
+def _untyped(callee: Callee, name: str, error: UsageError) -> Problem:
+    """A parameter whose annotation names no type of an argument."""
+    help = text_type(name, callee.function.__annotations__[name])
+    return Problem(name, str(error), help or f"{name}: u32, {name}: UserPtr[char], {name}: task_struct")
 
 
 def _of_registers(callee: Callee, hook: Hook) -> Arguments:
@@ -185,7 +191,7 @@ def _of_registers(callee: Callee, hook: Hook) -> Arguments:
         try:
             kind = _typed(callee, name)
         except UsageError as error:
-            problems.append(Problem(name, str(error)))
+            problems.append(_untyped(callee, name, error))
             continue
         role = f"parm{at + 1}"
         if _returns(hook):
@@ -209,9 +215,14 @@ def _of_registers(callee: Callee, hook: Hook) -> Arguments:
 def _of_probe(callee: Callee, hook: Hook) -> Arguments:
     """The arguments of a USDT probe in order; an annotation says what is made of a number of its size."""
     target = next(iter(hook.targets), of_section(hook.section).target)
+    kinds = []
+    for name in callee.parameters:
+        try:
+            kinds.append(_typed(callee, name))
+        except UsageError as error:
+            return Arguments(problems=(_untyped(callee, name, error),))
     try:
         operands = usdt.of_probe(target)
-        kinds = [_typed(callee, name) for name in callee.parameters]
     except (LoadError, UsageError, ValueError) as error:
         return Arguments(problems=(Problem("", f"{target or hook.section}: {error}"),))
     names = callee.parameters
@@ -230,9 +241,14 @@ def _of_probe(callee: Callee, hook: Hook) -> Arguments:
 def _by_name(callee: Callee, hook: Hook, alone: str | None, places: Any) -> Arguments | None:
     """Parameters that have their places by name."""
     single = callee.parameters[0] if len(callee.parameters) == 1 else None
+    if hook.type == "tracepoint" and single is not None:
+        try:
+            kind = _typed(callee, single)
+        except UsageError as error:
+            return None if alone is not None else Arguments(problems=(_untyped(callee, single, error),))
+        if isinstance(kind, StructType):
+            return Arguments((Argument(single, kind, 0),))
     try:
-        if hook.type == "tracepoint" and single is not None and isinstance(_typed(callee, single), StructType):
-            return Arguments((Argument(single, _typed(callee, single), 0),))
         known: list[Mapping[str, Argument]] = list(places(hook))
     except (Unavailable, UsageError) as error:
         return None if alone is not None else Arguments(problems=(Problem("", str(error)),))
@@ -260,7 +276,7 @@ def _by_name(callee: Callee, hook: Hook, alone: str | None, places: Any) -> Argu
         try:
             kind = _typed(callee, name)
         except UsageError as error:
-            problems.append(Problem(name, str(error)))
+            problems.append(_untyped(callee, name, error))
             continue
         params.append(first if kind is None else _as(first, kind))
     return Arguments(tuple(params), tuple(problems))

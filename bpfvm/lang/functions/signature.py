@@ -171,7 +171,18 @@ def _problem(what: str, hint: Any) -> str:
     """Why an annotation is none of a scalar."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return f"{what} is {hint}, and registers always hold a number: take one for None, such as 0"
-    return f"{what} must have a scalar type (u8 to s64, bool, int), not {hint!r}"
+    return f"{what} must have a scalar type (u8 to s64, bool, int), not {shown(hint)}"
+
+
+def shown(hint: Any) -> str:
+    """What an annotation says, as users write it."""
+    return str(hint.__name__) if isinstance(hint, type) else repr(hint)
+
+
+def text_type(name: str, hint: Any) -> str:
+    """How a parameter that is annotated as a text is declared; "" of another annotation."""
+    is_text = (hint.__name__ if isinstance(hint, type) else hint) in ("str", "bytes")
+    return f"{name}: UserPtr[char] of a text that a process has, KernelPtr[char] of the kernel's" if is_text else ""
 
 
 def scalar_of(hint: Any) -> Scalar | None:

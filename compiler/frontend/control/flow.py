@@ -58,11 +58,19 @@ def join_values(f: Translation, ends: Sequence[End], results: Sequence[Value], n
             f"`{f.quoted(node)}` is {joined.first.described} on one path and {joined.second.described} on another",
             node,
             why="a value that an operation uses must be of one kind",
-            help="use if and else, and two names",
+            help=_of_one_kind(joined.first, joined.second) or "use if and else, and two names",
         )
     if joined is None or isinstance(joined, Unbound | Growing | Stale):
         raise AssertionError("a result has a value on every path")
     return joined
+
+
+def _of_one_kind(first: Value, second: Value) -> str:
+    """How a number that stands for a missing pointer is written."""
+    pointer, number = (first, second) if isinstance(first, Pointer) else (second, first)
+    if not isinstance(pointer, Pointer) or not isinstance(number, Number) or number.constant is None:
+        return ""
+    return f"make a pointer of the number: {pointer.kind.__name__}({number.constant})"
 
 
 def truth_value(f: Translation, branches: tuple[Sequence[End], Sequence[End]], node: ast.expr) -> Value:

@@ -101,7 +101,9 @@ def call(f: Translation, node: ast.Call, row: AnyRow, given: Arguments) -> Value
         result = None if is_value else result_of(row)
     except LookupError as error:
         what = f"`{name}` gives an address, {an(str(error))}, which this version does not follow"
-        return f.error("E063", what, node, help="helpers that give numbers, and what maps give: m.get(key)")
+        is_socket = "sock" in str(error)
+        help = "s = socks.get(key) of a SockMap or SockHash, s.release()" if is_socket else "m.get(key)"
+        return f.error("E063", what, node, help=f"helpers that give numbers, and what maps give: {help}")
     if not _may_call(f, node, row):
         return BAD
     arguments = _Words(f, row, kinds, given)

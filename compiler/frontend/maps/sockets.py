@@ -118,9 +118,7 @@ def set_item(
     """`socks[k] = ops`."""
     assert isinstance(owner.declared, Sockets), "asked of those alone"
     if not isinstance(assigned, ContextValue) or assigned.inside:
-        if not isinstance(assigned, Bad):
-            f.error("E022", f"`{owner.name}` takes the context of a sock_ops program, and `{f.quoted(source)}` is "
-                    f"{assigned.described}", source, help=f"{f.quoted(target)} = ops")  # fmt: skip
+        _no_context(f, owner, target, assigned, source)
         return
     if allowed(owner.declared.stores, f.hook.type, f.hook.attach_type) is False:
         _elsewhere(f, target, "sock_ops programs to store to", help="store it in user space, or in a sock_ops program")
@@ -132,6 +130,28 @@ def set_item(
     declared = elements.declare(f, owner, target)
     stored = f.builder.helper(owner.declared.stores, f.builder.ctx(), declared, place, f.number(0))
     elements.full(f, "ne", stored, owner, target)
+
+
+def _no_context(f: Translation, owner: MapValue, target: ast.Subscript, assigned: Value, source: ast.expr) -> None:
+    """E063 of a socket that was found, E022 of anything else that is stored in place of a context."""
+    found = assigned.at if isinstance(assigned, Nullable) else assigned
+    is_socket = isinstance(found, Reference) and found.space == "socket"
+    if is_socket and f.hook.type != "sock_ops":
+        f.error(
+            "E063",
+            f"`{f.quoted(source)}` is a socket, which cannot be stored in `{owner.name}` in this version",
+            source,
+            why="what is stored is the socket of the context, in a sock_ops program, when it has connected or listens",
+            help=f"there: {f.quoted(target)} = ops, or in user space, by its descriptor: {f.quoted(target)} = sock",
+        )
+    elif not isinstance(assigned, Bad):
+        f.error(
+            "E022",
+            f"`{owner.name}` takes the context of a sock_ops program, and `{f.quoted(source)}` is {assigned.described}",
+            source,
+            why="the kernel stores the socket that such a program is told of" if is_socket else "",
+            help=f"{f.quoted(target)} = ops",
+        )
 
 
 def delete(f: Translation, owner: MapValue, index: Value, target: ast.Subscript) -> None:

@@ -8,7 +8,7 @@ import difflib
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.core.span import Span
 from bpfvm.lang.functions.callee import Callee
-from bpfvm.lang.functions.signature import RESULT, Signature, problems, signature
+from bpfvm.lang.functions.signature import RESULT, Signature, problems, signature, text_type
 from bpfvm.lang.types.scalars import SCALARS
 
 
@@ -17,7 +17,8 @@ def declared(f: Translation, callee: Callee, node: ast.FunctionDef | ast.Lambda,
     found = problems(callee)
     for name, text in found:
         place = _place(node, name)
-        f.error("E014", text, head if place is None else place, help=_help(f, place, name))
+        help = text_type(name, callee.function.__annotations__.get(name)) if name != RESULT else ""
+        f.error("E014", text, head if place is None else place, help=help or _help(f, place, name))
     return signature(callee) if not found else None
 
 

@@ -30,5 +30,9 @@ def program(skb):  # hook: tc
     bpf.helper.sk_assign(skb, 5, 0)  #~ E063 `5` is int
     bpf.helper.sk_assign(skb, skb.sk, 0)  #~ E030 `skb.sk` may be None here
     skb.sk.release()  #~ E030 `skb.sk` may be None here
+    named[6] = socks[2]  #~ E063 is a socket, which cannot be stored in `named` in this version #~ E035 is still held
+    named[7] = skb.sk  #~ E063 `skb.sk` is a socket, which
+    tuple = bytes(12)
+    bpf.helper.sk_lookup_tcp(skb, tuple, 12, -1, 0)  #~ E063 gives an address, a struct bpf_sock *
     e = socks["b"]  #~ E020 key of `socks` must be `u32`
     return socks.pop(1)  #~ E037 the map `socks` has no attribute `pop`

@@ -63,6 +63,7 @@ _ROWS: tuple[Code, ...] = (
     Code("W113", "a captured object that may change"),
     Code("W114", "an update that is not atomic"),
     Code("W115", "a store that may cut the value"),
+    Code("W116", "bytes that were replaced after they were named"),
     Code("W120", "a header that no test has asked for"),
     Code("W130", "a comparison that is always true or always false"),
     Code("W131", "a lookup whose result is not used"),

@@ -10,7 +10,7 @@ from bpfvm.compiler.frontend.control import flow, held, iterate, match, sections
 from bpfvm.compiler.frontend.expr import branch, value
 from bpfvm.compiler.frontend.functions import closures, result
 from bpfvm.compiler.frontend.helpers.messages import spoken
-from bpfvm.compiler.frontend.memory import targets
+from bpfvm.compiler.frontend.memory import overwritten, targets
 from bpfvm.compiler.frontend.names import annotate, bindings
 from bpfvm.compiler.frontend.numbers import arith, checked
 from bpfvm.compiler.frontend.source.subset import refuse
@@ -83,7 +83,8 @@ def _unpack(f: Translation, target: ast.Tuple | ast.List, assigned: Value, sourc
     else:
         items = _gathered(assigned, target)
     nodes = source.elts if isinstance(source, ast.Tuple) and len(source.elts) == len(items) else [source] * len(items)
-    for one, item, place in zip(target.elts, items, nodes, strict=True):
+    waiting = overwritten.in_turn(f, items, nodes)
+    for one, item, place in zip(target.elts, waiting, nodes, strict=True):
         store(f, one, item, place)
 
 

@@ -201,7 +201,7 @@ class Reference:
     space: a name of ir.types.SPACES. align: what `base` is a multiple of. objects: the stack objects in which it may
     lie, or, in the space "mem", by whose dynptr it was reached. fixed: it can only be read. shared: other CPUs may
     store there at the same time. varies: at the head of a loop, it may be another one on each turn. home: the map in
-    whose value it lies, where that has a timer.
+    whose value it lies, where that has a timer. replaced: what it is, where that was stored to since it was named.
     """
 
     type: Layout
@@ -214,6 +214,7 @@ class Reference:
     shared: bool = False
     varies: bool = False
     home: MapValue | None = None
+    replaced: str = field(default="", compare=False)
 
     @property
     def described(self) -> str:

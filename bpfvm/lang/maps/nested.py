@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -100,9 +100,11 @@ class ArrayOf(Nested):
     type = "array_of_maps"
 
     def __init__(
-        self, inner: Keyed, max_entries: int, contents: Mapping[int, Keyed] | None = None, name: str | None = None
+        self, inner: Keyed, max_entries: int, contents: Mapping[int, Keyed] | Sequence[Keyed] | None = None,
+        name: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(u32, inner, max_entries, contents, name)
+        by_index = contents if isinstance(contents, Mapping) else dict(enumerate(contents or ()))
+        super().__init__(u32, inner, max_entries, by_index, name)
 
 
 class HashOf(Nested):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -74,18 +74,20 @@ class Jump(Protocol):
 class ProgArray(Indexed):
     """BPF_MAP_TYPE_PROG_ARRAY: programs to go on in. `progs.call(ctx, i)` comes back only where none stands at i.
 
-    contents: the programs that stand there from the start, by index; so does `progs[i] = program`, until a program is
-    compiled with the array.
+    contents: the programs that stand there from the start, by index, or a list; so does `progs[i] = program`, until a
+    program is compiled with the array.
     """
 
     type = "prog_array"
     usage = "progs.call(ctx, i), progs[i](ctx), bpf.tail_call(progs, i)"
 
-    def __init__(self, max_entries: int, contents: Mapping[int, Jump] | None = None, name: str | None = None) -> None:
+    def __init__(
+        self, max_entries: int, contents: Mapping[int, Jump] | Sequence[Jump] | None = None, name: str | None = None
+    ) -> None:  # fmt: skip
         super().__init__(max_entries, name)
         self.contents: dict[int, Jump] = {}
         self.is_compiled = False
-        for index, one in (contents or {}).items():
+        for index, one in contents.items() if isinstance(contents, Mapping) else enumerate(contents or ()):
             self[index] = one
 
     def __setitem__(self, index: int, program: Jump) -> None:

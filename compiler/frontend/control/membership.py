@@ -82,6 +82,9 @@ def _in_memory(f: Translation, node: ast.expr, left: Operand, right: tuple[Refer
         text = f"`in` looks into arrays of up to {_MOST_TESTS} items, and `{f.quoted(place)}` is {owner.described}"
         f.error("E022", text, place, help="define __contains__ in its class, or write a loop")
         return unknown(f)
+    if is_bytes(kind) and isinstance(left[0], Static) and constant_bytes(left[0]) is not None:
+        _no_search(f, (left[0], left[1]), place)
+        return unknown(f)
     holds: list[End] = []
     for at in range(kind.__length__):
         item = places.read(f, items.element(f, owner, kind.__element__, constant(at), ""))
@@ -89,6 +92,22 @@ def _in_memory(f: Translation, node: ast.expr, left: Operand, right: tuple[Refer
         holds += more
         flow.enter(f, fails)
     return holds, [f.end()]
+
+
+def _no_search(f: Translation, left: tuple[Static, ast.expr], place: ast.expr) -> None:
+    """E022 of a text that is looked for in bytes."""
+    data, text, within = constant_bytes(left[0]) or b"", f.quoted(left[1]), f.quoted(place)
+    if len(data) == 1:
+        help = f"{f'ord({text})' if isinstance(left[0].object, str) else f'{text}[0]'} in {within}"
+    else:
+        help = f"at the start: {within}.startswith({data!r})\nin a loop: {within}[i:i + {len(data)}] == {data!r}"
+    f.error(
+        "E022",
+        f"`in` looks for one byte of `{within}`, and `{text}` is {left[0].described}",
+        left[1],
+        why="CPython compares it with one element after the other, all of them numbers",
+        help=help,
+    )
 
 
 def _equal_to_one(f: Translation, left: Operand, values: Sequence[Value], place: ast.expr) -> Branches:

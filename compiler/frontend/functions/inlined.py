@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import random
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -91,6 +92,10 @@ def _allowed(f: Translation, node: ast.Call, function: types.FunctionType, name:
             why=f"the calls are {chain}, and each would need stack of its own: a BPF program has 512 bytes",
             help="write a loop",
         )
+        return False
+    if function.__module__ == random.__name__:
+        f.error("E063", f"`{name}` is Python's own chance, of which BPF programs have no code", node,
+                help="from bpfvm import rand; rand() is a random number of 32 bits: rand() % 10")  # fmt: skip
         return False
     f.calls += 1
     if f.calls <= MOST_CALLS:

@@ -20,12 +20,14 @@ from bpfvm.compiler.frontend.types import (
     Nothing,
     Nullable,
     Number,
+    Pointer,
     Reference,
     Static,
     Value,
 )
 from bpfvm.lang.types.interval import Interval
 from bpfvm.lang.types.layout import size_of
+from bpfvm.lang.types.scalars import char
 
 # BPF's own limits on a line and its values (kernel/trace/bpf_trace.c, include/linux/bpf.h: MAX_BPRINTF_*)
 _LINE, _BUFFER, _REGISTERS, _MOST = 1024, 512, 3, 12
@@ -217,7 +219,13 @@ def _array(f: Translation, shown: Reference, spec: str, node: ast.expr) -> _Part
 
 def _refuse(f: Translation, shown: Value, spec: str, node: ast.expr) -> _Part:
     how = f" as `{spec}`" if spec else ""
-    f.error("E022", f"`{f.quoted(node)}` is {shown.described}, which is not printed{how}", node, help=_FORMS)
+    help = _FORMS
+    if isinstance(shown, Pointer):
+        target = shown.kind.__target__
+        is_text = target is char or getattr(target, "__element__", None) is char
+        copied = f"a copy of the text: {f.quoted(node)}.str(16)" if is_text else f"its address: {f.quoted(node)}.value"
+        help = f"print {copied}"
+    f.error("E022", f"`{f.quoted(node)}` is {shown.described}, which is not printed{how}", node, help=help)
     return _BAD
 
 

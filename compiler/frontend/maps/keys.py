@@ -9,7 +9,7 @@ from bpfvm.compiler.frontend.memory import access, construct, place
 from bpfvm.compiler.frontend.memory.standing import SPACES, Standing
 from bpfvm.compiler.frontend.numbers import addresses
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import INT, Bad, MapValue, Maybe, Nullable, Number, Reference, Value
+from bpfvm.compiler.frontend.types import INT, Bad, MapValue, Maybe, Nullable, Number, Reference, Tuple, Value
 from bpfvm.core.amounts import octets
 from bpfvm.lang.maps.trie import ip4prefix
 from bpfvm.lang.types.arrays import is_bytes
@@ -121,6 +121,8 @@ def _wrong(f: Translation, owner: MapValue, kind: Storage | Layout, index: Value
     first = next(iter(getattr(kind, "__members__", {})), "")
     if isinstance(index, Number) and owner.declared.type == "lpm_trie" and kind is ip4prefix:
         hint = f"{owner.name}[{name}(length=32, address={text})]"
+    elif isinstance(index, Tuple):
+        hint = _of_several(f, owner, kind, index, node)
     elif isinstance(kind, Storage) and addresses.number(f, index, node):
         hint = f"{owner.name}[{addresses.number(f, index, node)}]"
     elif first and isinstance(index, Number):
@@ -130,6 +132,19 @@ def _wrong(f: Translation, owner: MapValue, kind: Storage | Layout, index: Value
     else:
         hint = _written(owner, kind, 'b"..."' if is_bytes(kind) else f"{name}(...)")
     f.error("E020", f"key of `{owner.name}` must be `{name}` ({octets(size)}), got {got}", node, help=hint)
+
+
+def _of_several(f: Translation, owner: MapValue, kind: Storage | Layout, index: Tuple, node: ast.expr) -> str:
+    """What to write for a tuple: several numbers are one key as a struct."""
+    members = list(getattr(kind, "__members__", {}))
+    texts = [f.quoted(one) for one in node.elts] if isinstance(node, ast.Tuple) else ["..."] * len(index.items)
+    if len(members) == len(texts):
+        given = ", ".join(f"{name}={text}" for name, text in zip(members, texts, strict=True))
+        return f"{owner.name}[{kind.__name__}({given})]"
+    return (
+        "a key of several numbers is a struct:\n@struct\nclass Key: ...\n"
+        f"{owner.name} = {type(owner.declared).__name__}(Key, ...)\n...  {owner.name}[Key(...)]"
+    )
 
 
 def address(f: Translation, owner: MapValue, one: Key, node: ast.AST) -> Register:

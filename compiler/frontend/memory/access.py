@@ -17,6 +17,7 @@ from bpfvm.compiler.frontend.types import (
     INT,
     MODULAR,
     Bad,
+    Kind,
     Maybe,
     Nullable,
     Number,
@@ -210,6 +211,8 @@ def wrong(f: Translation, kind: Any, value: Value, node: ast.expr, what: str) ->
         return
     if isinstance(value, Static) and isinstance(value.object, Comm | Reading):
         text = f"call it: {f.quoted(node)}()"
+    elif is_text(kind) and isinstance(value, Number) and Kind.U64 in value.kinds:
+        text = f"is it an address? UserPtr[char]({f.quoted(node)}) copies the text there, KernelPtr[char] the kernel's"
     elif is_bytes(kind):
         text = 'store bytes: b"..." or another array of bytes'
     elif isinstance(kind, ArrayType):

@@ -10,6 +10,7 @@ from bpfvm.compiler.frontend.memory import access, kept, standing
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Bad, Number, Reference, Value
 from bpfvm.core.bits import S32_MAX
+from bpfvm.lang.types.arrays import is_bytes
 from bpfvm.lang.types.interval import Interval, of_bits
 from bpfvm.lang.types.layout import Element, Layout
 from bpfvm.lang.types.operators import BINARY_BY_NODE
@@ -68,7 +69,8 @@ def no_field(f: Translation, owner: Reference, node: ast.Attribute) -> Bad:
         return Bad()
     names = [name for name in kind.__members__ if name[0] != "_"] if isinstance(kind, StructType) else []
     near = difflib.get_close_matches(node.attr, names, 1)
-    hint = (f"did you mean `{near[0]}`? " if near else "") + f"it has {' '.join(names) or 'elements'}"
+    beside = "elements, copy()" + (', startswith(b"..."), == b"..."' if is_bytes(kind) else "")
+    hint = (f"did you mean `{near[0]}`? " if near else "") + f"it has {' '.join(names) or beside}"
     return f.error("E037", f"`{kind.__name__}` has no field `{node.attr}`", f.last_name(node), help=hint)
 
 

@@ -7,7 +7,7 @@ import ast
 from bpfvm.compiler.frontend import protocols
 from bpfvm.compiler.frontend.expr import bounds, value
 from bpfvm.compiler.frontend.maps import atomics
-from bpfvm.compiler.frontend.memory import access, fields, items, named, place
+from bpfvm.compiler.frontend.memory import access, fields, items, named, overwritten, place
 from bpfvm.compiler.frontend.memory.place import Place
 from bpfvm.compiler.frontend.names import bindings
 from bpfvm.compiler.frontend.numbers import arith
@@ -40,6 +40,7 @@ def store_attribute(f: Translation, target: ast.Attribute, assigned: Value, sour
             place.no_field(f, owner, target)
         else:
             place.write(f, field, assigned, source)
+            overwritten.note(f, field)
 
 
 def store_item(f: Translation, target: ast.Subscript, assigned: Value, source: ast.expr) -> None:

@@ -38,6 +38,7 @@ from bpfvm.lang.packets.headers import HEADERS, PACKET, ROOTS
 from bpfvm.lang.packets.packet import pkt
 from bpfvm.lang.types.layout import View as Memory
 from bpfvm.lang.types.layout import align_of
+from bpfvm.tables.helpers import BY_NAME as HELPERS
 
 
 def read(f: Translation, node: ast.Name) -> Value:
@@ -85,6 +86,10 @@ def read(f: Translation, node: ast.Name) -> Value:
 
         gone = sockets.gone if found.space == "socket" else rings.gone
         return gone(f, node)
+    if isinstance(found, Reference) and found.replaced:
+        from bpfvm.compiler.frontend.memory import overwritten  # which asks for names
+
+        f.state.names[name] = overwritten.shown(f, found, node)  # said once
     return found
 
 
@@ -287,6 +292,8 @@ def _instead(owner: Any, name: str) -> str:
     """What to write for an attribute that an object lacks: `XDP_PASS` stands beside `bpf`, not in it."""
     if type(owner).__module__.startswith("bpfvm.") and not name.startswith("_") and hasattr(bpfvm, name):
         return f"from bpfvm import {name}"
+    if owner is bpfvm.bpf and name.removeprefix("bpf_") in HELPERS:
+        return f"the helper of that name is bpf.helper.{name}(...)"
     near = difflib.get_close_matches(name, dir(owner), 1)
     return f"did you mean `{near[0]}`?" if near else "the name is looked up when the program is compiled"
 

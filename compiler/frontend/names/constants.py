@@ -16,7 +16,7 @@ from typing import Any
 
 from bpfvm.compiler.frontend.names import bindings, purity
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import Kind, Nothing, Number, Range, Static, Tuple, Value
+from bpfvm.compiler.frontend.types import Kind, Nothing, Number, Range, Reference, Static, Tuple, Value
 from bpfvm.lang.types.scalars import s64, u64
 
 Named = Mapping[str, Value]
@@ -133,8 +133,31 @@ def _unknown_item(f: Translation, node: ast.Subscript, owner: Value) -> Value:
         f"the index of {owner.described} must be a constant, and `{f.quoted(node.slice)}` is not",
         node.slice,
         why="its items are known one by one when the program is compiled, and stand nowhere in memory",
-        help="keep them in a map: table = Array(u64, 64)\nor match the index: match i: case 0: ...",
+        help=f"keep them in a map: {_as_map(f, node.value, owner)}\nor match the index: match i: case 0: ...",
     )
+
+
+def _as_map(f: Translation, node: ast.expr, owner: Value) -> str:
+    """How a map is declared that holds what a dict does."""
+    found = owner.object if isinstance(owner, Static) else None
+    if not isinstance(found, dict) or not found:
+        return "table = Array(u64, 64)"
+    key, value = (_stored(list(some)) for some in (found, found.values()))
+    return f"table = Hash({key}, {value}, contents={f.quoted(node)})"
+
+
+def _stored(some: Sequence[Any]) -> str:
+    """The type that holds all of some constants, for most of what they are."""
+    if all(isinstance(one, str | bytes) for one in some):
+        return f"char[{max(len(one) for one in some)}]"
+    return "s64" if any(isinstance(one, int) and one < 0 for one in some) else "u64"
+
+
+# What programs have for modules whose functions give another result each time
+_RUNNING = {
+    "time": "when the program runs, ktime() is the time, in ns since the start\n",
+    "random": "when the program runs, rand() is a random number of 32 bits: rand() % 10\n",
+}
 
 
 def is_foldable(callee: Value) -> bool:
@@ -169,6 +192,15 @@ def _is_of_the_library(target: types.FunctionType) -> bool:
     return own and purity.module_of(target).partition(".")[0] in sys.stdlib_module_names
 
 
+def _in_place_of(f: Translation, target: Any, value: Value, place: ast.expr) -> str:
+    """What to write for a call with something that is not known."""
+    if target is bytes and isinstance(value, Reference):
+        return f"a copy: {f.operand(place)}.copy()"
+    if getattr(target, "__name__", "") == "format" and isinstance(getattr(target, "__self__", None), str):
+        return f'print takes values and f-strings: print(f"... {{{f.quoted(place)}}}")'
+    return "compute it with operators, or call it with a constant"
+
+
 def call(
     f: Translation, node: ast.Call, callee: Static, given: tuple[Sequence[Value], Sequence[ast.expr]], named: Named
 ) -> Value:
@@ -186,7 +218,7 @@ def call(
                 f"{callee.described} takes constants here, and `{f.quoted(place)}` is known only when the program runs",
                 place,
                 why="CPython calls it when the program is compiled; BPF programs have no code for it",
-                help="compute it with operators, or call it with a constant",
+                help=_in_place_of(f, callee.object, value, place),
             )
     target, count = callee.object, len(arguments)
     if purity.is_endless(target, values):
@@ -197,6 +229,8 @@ def call(
             f"`{f.quoted(node)}` is called once, when the program is compiled",
             node,
             why=f"{callee.described} may give another result another time; the program holds the first",
-            help="if that is meant, bind it to a global name: VALUE = " + f.quoted(node),
+            help=_RUNNING.get(purity.module_of(target), "")
+            + "if that is meant, bind it to a global name: VALUE = "
+            + f.quoted(node),
         )
     return computed(f, node, lambda: target(*values[:count], **dict(zip(named, values[count:], strict=True))))

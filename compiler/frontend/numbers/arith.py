@@ -19,7 +19,7 @@ from bpfvm.compiler.frontend.numbers.power import power
 from bpfvm.compiler.frontend.numbers.results import finished
 from bpfvm.compiler.frontend.numbers.shift import shift
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Maybe, Nullable, Number, Reference, Value
+from bpfvm.compiler.frontend.types import BAD, Bad, Kind, Maybe, Nullable, Number, Reference, Static, Value
 from bpfvm.core.articles import an
 from bpfvm.lang.types.interval import S64, Interval, abs_, add
 from bpfvm.lang.types.operators import BINARY_BY_NODE, UNARY_BY_NODE
@@ -66,11 +66,12 @@ def _no_number(f: Translation, symbol: str, operand: Operand) -> Bad:
     value, place = operand
     if isinstance(value, Maybe | Nullable):
         return f.may_be_none(place, value)
+    is_format = symbol == "%" and isinstance(value, Static) and isinstance(value.object, str | bytes)
     return f.error(
         "E022",
         f"`{symbol}` takes numbers, and `{f.quoted(place)}` is {value.described}",
         place,
-        help="use a number, or a field of it",
+        help='print takes values and f-strings: print(f"... {x:x}")' if is_format else "use a number, or a field of it",
     )
 
 

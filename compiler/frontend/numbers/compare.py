@@ -181,6 +181,11 @@ def _in_place_of(f: Translation, value: Value, place: ast.expr) -> str:
         return "test it with `is None`"
     if not isinstance(value, Static):
         return "compare its fields"
+    letter = value.object
+    if isinstance(letter, str | bytes) and len(letter) == 1:
+        return (
+            f"compare its number: {f'ord({f.quoted(place)})' if isinstance(letter, str) else f'{f.quoted(place)}[0]'}"
+        )
     number = addresses.number(f, value, place)
     return f"compare its number: {number}" if number else "compare with a number"
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from bpfvm.compiler.frontend.calls import Arguments
 from bpfvm.compiler.frontend.control import flow
 from bpfvm.compiler.frontend.control.heads import drifts
-from bpfvm.compiler.frontend.memory import access, items, standing
+from bpfvm.compiler.frontend.memory import access, items, overwritten, standing
 from bpfvm.compiler.frontend.memory import place as places
 from bpfvm.compiler.frontend.memory.items import Span
 from bpfvm.compiler.frontend.memory.place import Place
@@ -402,6 +402,7 @@ def set_attribute(f: Translation, view: View, node: ast.Attribute, value: Value,
     elif _stores(f, node):
         place = _field(f, view, member, node)
         places.write(f, place, value, source)
+        overwritten.note(f, place)
         fetch.put_back(f, place.at, node)
 
 

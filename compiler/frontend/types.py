@@ -436,6 +436,11 @@ class Unbound:
     always: bool
 
 
+_PLACES = {
+    "packet": " in the packet", "stack": " on the stack", "map_value": " in a map", "ring": " in a record of a ring",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """A name that branches left with values of different kinds. An error only where it is read.
@@ -446,6 +451,14 @@ class Conflict:
     first: Value
     second: Value
     earlier: bool = False
+
+    def told(self, here: str) -> str:
+        """What it is on both ways, with where it lies if all else is the same. here: behind the words of the first."""
+        one, other = (value.at if isinstance(value, Nullable) else value for value in (self.first, self.second))
+        places = ["", ""]
+        if isinstance(one, Reference) and isinstance(other, Reference) and one.space != other.space:
+            places = [_PLACES.get(value.space, "") for value in (one, other)]
+        return f"{self.first.described}{places[0]} on one path{here} and {self.second.described}{places[1]} on another"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def join_values(f: Translation, ends: Sequence[End], results: Sequence[Value], n
     if isinstance(joined, Conflict):
         return f.error(
             "E047",
-            f"`{f.quoted(node)}` is {joined.first.described} on one path and {joined.second.described} on another",
+            f"`{f.quoted(node)}` is {joined.told('')}",
             node,
             why="a value that an operation uses must be of one kind",
             help=_of_one_kind(joined.first, joined.second) or "use if and else, and two names",

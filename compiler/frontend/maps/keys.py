@@ -11,6 +11,7 @@ from bpfvm.compiler.frontend.numbers import addresses
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import INT, Bad, MapValue, Maybe, Nullable, Number, Reference, Tuple, Value
 from bpfvm.core.amounts import octets
+from bpfvm.lang.maps import Hash
 from bpfvm.lang.maps.trie import ip4prefix
 from bpfvm.lang.types.arrays import is_bytes
 from bpfvm.lang.types.layout import Layout, size_of
@@ -141,9 +142,10 @@ def _of_several(f: Translation, owner: MapValue, kind: Storage | Layout, index: 
     if len(members) == len(texts):
         given = ", ".join(f"{name}={text}" for name, text in zip(members, texts, strict=True))
         return f"{owner.name}[{kind.__name__}({given})]"
+    kind_of_map = type(owner.declared).__name__ if isinstance(owner.declared, Hash) else "Hash"
     return (
         "a key of several numbers is a struct:\n@struct\nclass Key: ...\n"
-        f"{owner.name} = {type(owner.declared).__name__}(Key, ...)\n...  {owner.name}[Key(...)]"
+        f"{owner.name} = {kind_of_map}(Key, ...)\n...  {owner.name}[Key(...)]"
     )
 
 

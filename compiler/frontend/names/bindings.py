@@ -61,7 +61,7 @@ def read(f: Translation, node: ast.Name) -> Value:
         case Conflict():
             return f.error(
                 "E047",
-                f"`{node.id}` is {bound.first.described} on one path to here and {bound.second.described} on another",
+                f"`{node.id}` is {bound.told(' to here')}",
                 node,
                 why="each use of a name must see one kind of value",
                 help="use two names, or return on one of the paths",

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from bpfvm import bpf
 from bpfvm.core.errors import UsageError
 from bpfvm.lang.functions.callee import callee
 from bpfvm.lang.functions.signature import signature
-from bpfvm.lang.maps import Array, Hash, Queue
+from bpfvm.lang.maps import Array, ArrayOf, Hash, ProgArray, Queue
 from bpfvm.lang.packets.headers import HEADERS, ROOTS
 from bpfvm.lang.packets.packet import pkt
 from bpfvm.lang.types.scalars import be16, s8, u8, u32, u64
@@ -127,3 +128,16 @@ def test_big_endian_scalars_are_plain_numbers() -> None:
 
     (_, scalar), *_ = signature(callee(f)).params
     assert scalar.value(scalar.word(0x1234)) == 0x1234
+
+
+def test_programs_and_maps_in_arrays_are_given_as_lists() -> None:
+    def passed() -> int:
+        return 2
+
+    program, one, other = bpf.xdp(passed), Array(u64, 1), Array(u64, 1)
+    assert ProgArray(4, [program, program]).contents == {0: program, 1: program}
+    assert ArrayOf(Array(u64, 1), 4, [one, other]).contents == {0: one, 1: other}
+    with pytest.raises(UsageError, match="2 contents, and max_entries is 1"):
+        ArrayOf(Array(u64, 1), 1, [one, other])
+    with pytest.raises(UsageError, match="index 1 is outside of it"):
+        ProgArray(1, [program, program])

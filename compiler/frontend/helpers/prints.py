@@ -27,7 +27,7 @@ from bpfvm.compiler.frontend.types import (
 )
 from bpfvm.lang.types.interval import Interval
 from bpfvm.lang.types.layout import size_of
-from bpfvm.lang.types.scalars import char
+from bpfvm.lang.types.scalars import char, u8
 
 # BPF's own limits on a line and its values (kernel/trace/bpf_trace.c, include/linux/bpf.h: MAX_BPRINTF_*)
 _LINE, _BUFFER, _REGISTERS, _MOST = 1024, 512, 3, 12
@@ -221,9 +221,12 @@ def _refuse(f: Translation, shown: Value, spec: str, node: ast.expr) -> _Part:
     how = f" as `{spec}`" if spec else ""
     help = _FORMS
     if isinstance(shown, Pointer):
-        target = shown.kind.__target__
-        is_text = target is char or getattr(target, "__element__", None) is char
-        copied = f"a copy of the text: {f.quoted(node)}.str(16)" if is_text else f"its address: {f.quoted(node)}.value"
+        target, text = shown.kind.__target__, f.quoted(node)
+        copied = f"its address: {text}.value"
+        if target is char or getattr(target, "__element__", None) is char:
+            copied = f"a copy of the text: {text}.str(16)"
+        elif target is u8:  # as the kernel has texts, too
+            copied += f", or a copy of the text there: {shown.kind.__name__.replace('u8', 'char')}({text}).str(16)"
         help = f"print {copied}"
     f.error("E022", f"`{f.quoted(node)}` is {shown.described}, which is not printed{how}", node, help=help)
     return _BAD

@@ -26,8 +26,10 @@ from bpfvm.compiler.frontend.types import (
     Static,
     Tuple,
     Value,
+    View,
 )
 from bpfvm.core.bits import S64_MAX
+from bpfvm.lang.packets.headers import DATA
 from bpfvm.lang.types.interval import Interval
 
 # The ends at which a condition holds, and those at which it does not.
@@ -179,6 +181,8 @@ def _in_place_of(f: Translation, value: Value, place: ast.expr) -> str:
     """What to compare in place of an operand that is no number."""
     if isinstance(value, Nothing):
         return "test it with `is None`"
+    if isinstance(value, View) and value.header.name == DATA:
+        return f'compare bytes of it: {f.quoted(place)}[0:4] == b"..."'
     if not isinstance(value, Static):
         return "compare its fields"
     letter = value.object

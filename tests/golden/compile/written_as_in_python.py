@@ -26,7 +26,7 @@ totals = Hash(u64, u64)
 names = Counter(char[8])
 
 
-def program(n: u32, port: u16, address: u64, of: UserPtr[char], some: UserPtr[Pair]):
+def program(n: u32, port: u16, address: u64, of: UserPtr[char], some: UserPtr[Pair], raw: UserPtr[u8]):
     text = of.str(16)
     if "passwd" in text:  #~ E022 `in` looks for one byte of `text`, and `"passwd"` is the str 'passwd'
         return
@@ -42,6 +42,7 @@ def program(n: u32, port: u16, address: u64, of: UserPtr[char], some: UserPtr[Pa
         return
     print(of)  #~ E022 `of` is a UserPtr[char], which is not printed
     print(some)  #~ E022 `some` is a UserPtr[Pair], which is not printed
+    print(raw)  #~ E022 `raw` is a UserPtr[u8], which is not printed
     print("n is %x" % n)  #~ E022 `%` takes numbers, and `"n is %x"` is the str 'n is %x'
     print("n is {}".format(n))  #~ E022 takes constants here, and `n` is known only
     again = bytes(text)  #~ E022 the type `bytes` takes constants here, and `text` is known only

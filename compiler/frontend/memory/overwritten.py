@@ -6,8 +6,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
-from bpfvm.compiler.frontend.memory.place import Place
 from bpfvm.compiler.frontend.translation import Translation
 from bpfvm.compiler.frontend.types import Reference, Value
 from bpfvm.lang.types.arrays import is_bytes
@@ -16,18 +16,18 @@ from bpfvm.lang.types.layout import size_of
 _WAITING = "\1"  # before the numbers of values that are still to be stored: no name of Python's has it
 
 
-def note(f: Translation, one: Place) -> None:
+def note(f: Translation, at: Reference, kind: Any, what: str) -> None:
     """Bytes are stored as a whole: what shows them is marked."""
-    if not is_bytes(one.kind):
+    if not is_bytes(kind):
         return
     for name, bound in f.state.names.items():
-        if isinstance(bound, Reference) and _is_there(bound, one):
-            f.state.names[name] = replace(bound, replaced=one.what)
+        if isinstance(bound, Reference) and _is_there(bound, at, size_of(kind)):
+            f.state.names[name] = replace(bound, replaced=what)
 
 
-def _is_there(bound: Reference, one: Place) -> bool:
-    same = bound.base is one.at.base and bound.offset == one.at.offset and is_bytes(bound.type)
-    return same and size_of(bound.type) == size_of(one.kind)
+def _is_there(bound: Reference, at: Reference, size: int) -> bool:
+    same = bound.base is at.base and bound.offset == at.offset and is_bytes(bound.type)
+    return same and size_of(bound.type) == size
 
 
 def in_turn(f: Translation, items: Sequence[Value], nodes: Sequence[ast.expr]) -> Iterator[Value]:

@@ -40,7 +40,7 @@ def store_attribute(f: Translation, target: ast.Attribute, assigned: Value, sour
             place.no_field(f, owner, target)
         else:
             place.write(f, field, assigned, source)
-            overwritten.note(f, field)
+            overwritten.note(f, field.at, field.kind, field.what)
 
 
 def store_item(f: Translation, target: ast.Subscript, assigned: Value, source: ast.expr) -> None:

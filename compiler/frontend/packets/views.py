@@ -402,7 +402,7 @@ def set_attribute(f: Translation, view: View, node: ast.Attribute, value: Value,
     elif _stores(f, node):
         place = _field(f, view, member, node)
         places.write(f, place, value, source)
-        overwritten.note(f, place)
+        overwritten.note(f, place.at, place.kind, place.what)
         fetch.put_back(f, place.at, node)
 
 

@@ -17,11 +17,13 @@ from types import ModuleType
 
 import pytest
 
+from bpfvm.fuzz.python import robust
 from bpfvm.fuzz.python.case import Case
 from bpfvm.fuzz.python.mutate import Donors, mutated
 from bpfvm.fuzz.python.robust import SLOW, Found, all_of, of_file, of_text, standard_library
 from bpfvm.fuzz.python.run import compare, machines
 from tests import shipped_examples
+from tests.pace import seconds
 
 ROOT = Path(__file__).resolve().parents[3]
 WHOLE = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
@@ -30,6 +32,11 @@ MUTANTS = 20_000 if WHOLE else 120
 AT_ONCE = 20  # changed sources that a process takes at a time
 JOBS = len(os.sched_getaffinity(0)) if WHOLE else 1
 SEED = 1
+
+
+@pytest.fixture(autouse=True)
+def _by_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(robust, "SLOW", seconds(2 * SLOW))
 
 
 def _file(path: Path) -> Found:

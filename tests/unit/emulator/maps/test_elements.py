@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bpfvm.core.articles import an
 from bpfvm.core.errors import LoadError
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.maps import MapStore
@@ -181,7 +182,7 @@ def test_what_the_kernel_would_not_load_is_a_fault_that_names_helper_and_type(ki
         if helper in HELPERS[kind]:
             call()
         else:
-            with pytest.raises(Stop, match=f"{helper} does not take a {kind} map"):
+            with pytest.raises(Stop, match=f"{helper} does not take {an(kind)} map"):
                 call()
 
 

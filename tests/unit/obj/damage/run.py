@@ -36,9 +36,10 @@ from bpfvm.obj.values.contents import shape_of
 from bpfvm.obj.writer.complete import completed
 from bpfvm.obj.writer.object import write_object
 from bpfvm.tables.progs import BY_NAME
+from tests.pace import seconds
 from tests.unit.obj.damage.changes import damaged_objects
 
-SECONDS = 1.0  # of processor time, for one object
+SECONDS = 1.0  # of processor time, for one object, by tests.pace
 WALL = 20  # times as many on a machine that is busy
 PEAK = 1 << 30  # bytes resident
 LARGEST_SHOWN = 1 << 16
@@ -49,23 +50,30 @@ class TooLong(BaseException):
     """The alarm went off."""
 
 
+@lru_cache(maxsize=1)
+def pace() -> float:
+    """SECONDS of this machine."""
+    return seconds(SECONDS)
+
+
 @contextmanager
 def alarm() -> Iterator[None]:
     """TooLong once this process has spent SECONDS on what is inside, or stood still in it."""
+    most = pace()
     start, began = time.process_time(), time.monotonic()
 
     def ring(number: int, frame: FrameType | None) -> None:
-        if time.process_time() - start >= SECONDS or time.monotonic() - began >= WALL * SECONDS:
+        if time.process_time() - start >= most or time.monotonic() - began >= WALL * most:
             raise TooLong
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, most)
 
     signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, most)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-    if time.process_time() - start >= SECONDS:
+    if time.process_time() - start >= most:
         raise TooLong
 
 

@@ -14,6 +14,7 @@ from threading import Timer
 
 from bpfvm.cli import COMMANDS
 from bpfvm.obj.captures.pcap import write_capture
+from tests.pace import seconds
 from tests.unit.obj.damage.changes import Damaged, damaged_objects
 
 OBJECTS = Path(__file__).resolve().parents[3] / "objects"
@@ -98,7 +99,7 @@ def run_all(files: Sequence[Path], count: int, seed: int, folder: Path) -> Count
         for what, kind, found in pool.map(
             one, enumerate(damaged_objects([path.read_bytes() for path in files], count, seed))
         ):
-            assert not (reason := wrong(found, whole + SECONDS)), f"{what}: {reason}"
+            assert not (reason := wrong(found, whole + seconds(SECONDS))), f"{what}: {reason}"
             statuses[f"{kind} {found.status}"] += 1
     by_status = Counter({status: 0 for status in "012"})
     for name, number in sorted(statuses.items()):

@@ -5,10 +5,12 @@ The model is of one version (`MODELLED`); other kernels deduce more or less, and
 
 from __future__ import annotations
 
+import errno
 import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,9 +52,12 @@ def maps() -> Iterator[Maps]:
 
 def test_data_files(maps: Maps) -> None:
     """Every case: the kernel's verdict, words and instruction are those of the file; what is walked is as many."""
-    wrong, compared = [], 0
+    wrong, compared, shut = [], 0, Counter[str]()
     for case in CASES:
         said = ask(case, maps, WORDS)
+        if said.errno == errno.EPERM and not said.words and _is_shut(case, maps):
+            shut[f"{case.attach_type} {case.target}"] += 1
+            continue
         compared += 1
         if said.words != case.words or (said.errno == 0) != case.accepted:
             wrong.append(f"{case.name}: kernel {said.errno} {said.words}, file {case.words}")
@@ -65,9 +70,16 @@ def test_data_files(maps: Maps) -> None:
             wrong.append(
                 f"{case.name}: kernel blames {blamed} after {said.processed}, model {case.insn} after {walked}"
             )
-    print(f"{compared} programs of data files compared with the kernel")
+    print(f"{compared} programs of data files compared with the kernel; not those where this host permits none: {shut}")
     assert not wrong, "\n".join(wrong)
-    assert compared >= 300
+    assert compared >= 1400
+    assert shut.total() <= 20
+
+
+def _is_shut(case: VerdictCase, maps: Maps) -> bool:
+    """Whether even a program that does nothing is not permitted where a case's is, which no verifier decides."""
+    nothing = replace(case, code=encode(assemble("r0 = 0\nexit")), symbols={})
+    return ask(nothing, maps, WORDS).errno == errno.EPERM
 
 
 def test_limits(maps: Maps) -> None:

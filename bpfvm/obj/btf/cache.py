@@ -1,25 +1,21 @@
 """Indexes of large BTF on disk, so that a kernel's is made once.
 
-One file an index, named by the SHA-256 of the BTF that it is of, in $XDG_CACHE_HOME/bpfvm (~/.cache/bpfvm): another
-kernel's BTF has another name, so no answer is ever of the wrong one. A file that is damaged, of another version or of
-another user counts as missing; where none can be written, the index is made each time.
+One file an index, named by the SHA-256 of the BTF that it is of: another kernel's BTF has another name, so no answer is
+ever of the wrong one. A file that is damaged or of another version counts as missing; where none can be kept, the index
+is made each time.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import struct
 import sys
-import tempfile
 import zlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpfvm.core.errors import LoadError
-from bpfvm.obj.files import open_regular
+from bpfvm.obj import kept
 
 _MAGIC = f"bpfvm BTF index 1 {sys.byteorder}\n".encode().ljust(32, b"\0")
 _HEADER = struct.Struct("=32sQQI4x")  # magic, types, names, CRC-32 of what follows
@@ -46,22 +42,10 @@ def words(numbers: Sequence[int] | bytes) -> array[int]:
     return found
 
 
-def folder() -> Path:
-    """Where indexes are kept (XDG Base Directory Specification: a relative path counts as none)."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path(os.path.expanduser("~")) / ".cache") / "bpfvm"
-
-
 def load(digest: str, types: int) -> Table | None:
     """The index of the BTF with this digest, whose types have this many bytes, or None."""
-    try:
-        with open_regular(_path(digest)) as file:
-            if os.fstat(file.fileno()).st_uid != os.geteuid():
-                return None
-            data = file.read()
-    except (LoadError, OSError):
-        return None
-    if len(data) < _HEADER.size:
+    data = kept.read(_path(digest))
+    if data is None or len(data) < _HEADER.size:
         return None
     magic, count, names, check = _HEADER.unpack_from(data)
     body = memoryview(data)[_HEADER.size :]
@@ -76,18 +60,8 @@ def save(digest: str, table: Table) -> None:
     """Keep `table` for later runs, whole or not at all; a folder that cannot be written is no error."""
     body = b"".join(words(part).tobytes() for part in (table.offsets, table.keys, table.ids))
     header = _HEADER.pack(_MAGIC, len(table.offsets), len(table.keys), zlib.crc32(body))
-    path = _path(digest)
-    name = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-            name = file.name
-            file.write(header + body)
-        os.replace(name, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
+    kept.write(_path(digest), header + body)
 
 
 def _path(digest: str) -> Path:
-    return folder() / f"btf-{digest}.index"
+    return kept.folder() / f"btf-{digest}.index"

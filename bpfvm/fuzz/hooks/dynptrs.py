@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bpfvm.fuzz.hooks import elements
-from bpfvm.fuzz.hooks.elements import Item
+from bpfvm.fuzz.hooks.elements import Item, Keyed
 from bpfvm.fuzz.hooks.events import Events
 from bpfvm.fuzz.hooks.kinds import Kind
-from bpfvm.fuzz.hooks.maps import Keyed, Maps
+from bpfvm.fuzz.hooks.maps import Maps
 from bpfvm.fuzz.python.compound import DEEPEST
 from bpfvm.fuzz.python.expressions import number, wanted
 from bpfvm.fuzz.python.term import PLAIN

@@ -16,6 +16,7 @@ from bpfvm.lang.types.interval import BOOL, Interval
 from bpfvm.lang.types.scalars import SCALARS, Storage
 
 _BYTES = (4, 6, 8)
+ARRAY, DIST = "Array", "Histogram"  # kinds of maps whose keys are all there
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,24 @@ class Item:
     def is_counted(self) -> bool:
         """Whether there are atomic operations on it."""
         return self.storage is not None and self.storage.bits >= 32 and not self.storage.is_big
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A map of the module, or one in another: text is what asks for it. default: a missing key counts as a number."""
+
+    text: str
+    kind: str
+    key: Item
+    value: Item
+    count: int
+    percpu: bool = False
+    default: bool = False
+
+    @property
+    def is_array(self) -> bool:
+        """Whether all keys are there."""
+        return self.kind in (ARRAY, DIST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,43 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from bpfvm.fuzz.hooks import elements
-from bpfvm.fuzz.hooks.elements import Item, Ref
+from bpfvm.fuzz.hooks import changes, elements
+from bpfvm.fuzz.hooks.elements import ARRAY, DIST, Item, Keyed, Ref
 from bpfvm.fuzz.python.compound import DEEPEST, body
-from bpfvm.fuzz.python.expressions import condition, number, operated, wanted
+from bpfvm.fuzz.python.expressions import number, wanted
 from bpfvm.fuzz.python.numbers import inside
 from bpfvm.fuzz.python.term import PLAIN, Term, converted, kind_of, range_of
 from bpfvm.fuzz.python.writer import TURNS, Module, Row, Writer
 from bpfvm.lang.helpers import atomics
 from bpfvm.lang.types.interval import BOOL, Interval
-from bpfvm.lang.types.operators import BINARY
 from bpfvm.lang.types.scalars import Storage, u32, u64
 
-_ARRAY, _HASH, _COUNTER, _TRIE, _DIST = "Array", "Hash", "Counter", "LpmTrie", "Histogram"
-_KINDS = (_ARRAY, _ARRAY, _HASH, _HASH, _HASH, _COUNTER, _COUNTER, _TRIE)
+_HASH, _COUNTER, _TRIE = "Hash", "Counter", "LpmTrie"
+_KINDS = (ARRAY, ARRAY, _HASH, _HASH, _HASH, _COUNTER, _COUNTER, _TRIE)
 _BITS = ("or", "and", "xor")
 _ATOMIC = ("add", "sub", *_BITS)
 _PREFIXES = (("ip4prefix", 32, 4), ("ip6prefix", 128, 0))
 FETCHES = tuple(sorted(name for name, one in vars(atomics).items() if isinstance(one, atomics.Fetch)))
 _SPARE = 1024  # entries of a map that throws others out, so that it need not
-
-
-@dataclass(frozen=True, slots=True)
-class Keyed:
-    """A map of the module, or one in another: text is what asks for it. default: a missing key counts as a number."""
-
-    text: str
-    kind: str
-    key: Item
-    value: Item
-    count: int
-    percpu: bool = False
-    default: bool = False
-
-    @property
-    def is_array(self) -> bool:
-        """Whether all keys are there."""
-        return self.kind in (_ARRAY, _DIST)
 
 
 @dataclass(slots=True)
@@ -65,15 +46,15 @@ class Maps:
 
     def _one(self, kind: str) -> Keyed:
         rng, name = self.module.rng, f"map{len(self.maps)}"
-        count = rng.choice((1, 2, 4, 8)) if kind == _ARRAY else rng.choice((2, 4, 8, 64))
+        count = rng.choice((1, 2, 4, 8)) if kind == ARRAY else rng.choice((2, 4, 8, 64))
         if kind == _COUNTER:
             value = elements.number_item(rng.choice((*PLAIN, *PLAIN[2:4], *PLAIN[6:], PLAIN[2], PLAIN[6])))
         else:
             value = elements.some(self.module)
-        key = elements.number_item(u32) if kind == _ARRAY else elements.some_key(self.module)
-        percpu, lru = rng.random() < 0.12, kind != _ARRAY and rng.random() < 0.12
+        key = elements.number_item(u32) if kind == ARRAY else elements.some_key(self.module)
+        percpu, lru = rng.random() < 0.12, kind != ARRAY and rng.random() < 0.12
         default = kind == _COUNTER
-        given = [] if kind == _ARRAY else [key.text]
+        given = [] if kind == ARRAY else [key.text]
         if kind == _TRIE:
             percpu, lru, (text, _, _) = False, False, rng.choice(_PREFIXES)
             key, given = Item(text), [text]
@@ -91,14 +72,14 @@ class Maps:
         """What stands in a map from the start."""
         assert value.storage is not None, "maps of numbers were asked for"
         values = [inside(self.module.rng, range_of(value.storage)) for _ in range(min(count, 2))]
-        if kind == _ARRAY:
+        if kind == ARRAY:
             return [f"contents={values!r}"]
         return [f"contents={dict(enumerate(values))!r}"] if key.storage is not None else []
 
     def _histogram(self) -> None:
         slots, percpu = self.module.rng.choice((1, 4, 26, 64)), self.module.rng.random() < 0.3
         self.module.lines.append(f"dist = Histogram({slots}{', percpu=True' if percpu else ''})")
-        self.maps.append(Keyed("dist", _DIST, elements.number_item(u32), elements.number_item(u64), slots, percpu))
+        self.maps.append(Keyed("dist", DIST, elements.number_item(u32), elements.number_item(u64), slots, percpu))
         if self.module.rng.random() < 0.4:
             key = elements.some_key(self.module)
             self.module.lines.append(f"dists = Histograms({key.text}, {slots})")
@@ -116,7 +97,7 @@ class Maps:
         head = "ArrayOf(" if outer else "HashOf(u32, "
         held = f", {{0: {name}i0, 2: {name}i1}}" if outer else ""
         self.module.lines.append(f"{name} = {head}{inner}, 4{held})")
-        self.nested.append((name, outer, Keyed(name, _HASH if hashed else _ARRAY, key, value, 4)))
+        self.nested.append((name, outer, Keyed(name, _HASH if hashed else ARRAY, key, value, 4)))
 
     # Rows
 
@@ -298,7 +279,7 @@ class Maps:
         if type is bool or w.chance(0.3):
             w.line(f"{text} = {wanted(w, 1, type).text}")
             return True
-        changed(w, text, type, w.pick((_ATOMIC, _BITS)) if w.chance(0.7) else None)
+        changes.changed(w, text, type, w.pick((_ATOMIC, _BITS)) if w.chance(0.7) else None)
         return True
 
     def ref_store(self, w: Writer) -> bool:
@@ -323,7 +304,7 @@ class Maps:
         if not found:
             return False
         one = w.pick(found)
-        if one.kind == _DIST:
+        if one.kind == DIST:
             keyed = self.by_key if w.rng.random() < 0.5 else None
             text, first = ("dist", "") if keyed is None else (keyed.text, f"{self.key(w, keyed)}, ")
             w.line(f"{text}.add({first}{converted(number(w, 1), w.pick((*PLAIN[:4], u64))).text})")
@@ -425,7 +406,7 @@ class Maps:
         one = self._pick(w)
         key = self.key(w, one)
         text = f"{one.text}.get({key})" if one.is_array or w.chance(0.7) else f"{one.text}.pop({key}, None)"
-        return absent(w, text, one.value)
+        return changes.absent(w, text, one.value)
 
     def loop(self, w: Writer) -> bool:
         """`for i in a`, `a.items()`, `a.values()`."""
@@ -510,58 +491,3 @@ class Maps:
             return self._part(w, where, inner.value)
         w.line(f"{where} = {elements.value(w, inner.value)}")
         return True
-
-
-def changed(w: Writer, text: str, type: type, names: tuple[str, ...] | None) -> None:
-    """`text op= v`, or a number stored."""
-    if w.chance(0.3):
-        w.line(f"{text} = {number(w, 1).text}")
-        return
-    row = w.pick([one for one in BINARY if names is None or one.name in names])
-    value = number(w, 1)
-    if row.name in ("lshift", "rshift"):
-        value = Term(f"({value.text} & 31)", "int" if not value.modular else value.kind, Interval(0, 31))
-    modular = kind_of(type) != "int"
-    if value.modular and not modular:
-        value = Term(f"int({value.text})", "int", value.range)
-    if modular and value.modular and value.kind != kind_of(type):
-        value = converted(value, type)
-    result = operated(w, row, Term(text, kind_of(type), range_of(type)), value)
-    w.line(f"{text} {row.symbol}= {value.text}" if result.exact or row.ring else f"{text} = {value.text}")
-
-
-def absent(w: Writer, text: str, item: Item) -> bool:
-    """A value that may be None, tested for that; what stands for a struct is held where there is one."""
-    if w.nested >= DEEPEST:
-        return False
-    if item.storage is None:
-        name = w.fresh("r")
-        w.line(f"{name} = {text}" if w.chance(0.7) else f"if ({name} := {text}) is not None:")
-        if not w.lines[-1].endswith(":"):
-            w.line(f"if {name} is not None:")
-        with w.block():
-            w.held[name] = Ref(name, item)
-            found = elements.part(w, name, item)
-            if found is not None:
-                to = w.pick(PLAIN)
-                w.line(f"{w.bind(w.fresh(), to).text} = {to.__name__}({found[0]})")
-            w.left = min(w.left, 2)
-            body(w)
-        if w.chance(0.4):
-            w.line("else:")
-            with w.block():
-                body(w)
-        return True
-    name, to = w.fresh("o"), w.pick(PLAIN)
-    w.line(f"{name} = {text}")
-    missing = wanted(w, 1, to).text
-    result = w.fresh()
-    if w.chance(0.5):
-        w.line(f"{result} = {missing} if {name} is None else {to.__name__}({name})")
-    else:
-        w.line(f"if {name} is {w.pick(('None', 'None'))} or {condition(w, 0).text}:")
-        w.line(f"    {result} = {missing}")
-        w.line("else:")
-        w.line(f"    {result} = {to.__name__}({name})")
-    w.bind(result, to)
-    return True

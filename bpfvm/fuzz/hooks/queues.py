@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bpfvm.fuzz.hooks import elements
+from bpfvm.fuzz.hooks.changes import absent, changed
 from bpfvm.fuzz.hooks.elements import Item, Ref
 from bpfvm.fuzz.hooks.kinds import Kind
-from bpfvm.fuzz.hooks.maps import FETCHES, absent, changed
+from bpfvm.fuzz.hooks.maps import FETCHES
 from bpfvm.fuzz.python.expressions import number, wanted
 from bpfvm.fuzz.python.term import PLAIN, Term
 from bpfvm.fuzz.python.writer import Module, Row, Struct, Writer

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from bpfvm.compiler.frontend.control import iterate
-from bpfvm.compiler.frontend.control.iterate import Items, Source
+from bpfvm.compiler.frontend.control.iterables import Items
+from bpfvm.compiler.frontend.control.iterate import Source
 from bpfvm.compiler.frontend.control.reduce import Reduction, Store, each_item, forget, source_of
 from bpfvm.compiler.frontend.control.visits import Visits
 from bpfvm.compiler.frontend.memory import access, construct, items, place

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bpfvm.compiler.frontend import protocols
 from bpfvm.compiler.frontend.control import flow, loops, progressions, visits
+from bpfvm.compiler.frontend.control.iterables import Items, Range
 from bpfvm.compiler.frontend.control.loops import Body
 from bpfvm.compiler.frontend.control.turns import Statements, Turns, assigned, finish
 from bpfvm.compiler.frontend.control.visits import Counted, Visits
@@ -102,51 +103,6 @@ def over(
         visits.over(f, node, source, bind, statements, carried)
         return
     _ranged(f, node, source, bind, statements, carried)
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Numbers from `start` on, `step` apart, up to `stop`, which is not one of them. item: makes of a number what the
-    target gets. checked: of what lies in memory, the same where the loop's own test does not bound the number."""
-
-    start: Number
-    stop: Number
-    step: int
-    item: Callable[[Number], Value]
-    checked: Callable[[Number], Value] | None = None
-
-    @property
-    def numbers(self) -> Progression:
-        """The numbers alone."""
-        return Progression(self.start, self.stop, self.step)
-
-    @property
-    def turns(self) -> int:
-        """How many numbers there are at most."""
-        start, stop = self.start.range, self.stop.range
-        span = stop.hi - start.lo if self.step > 0 else start.hi - stop.lo
-        return max(0, -(-span // abs(self.step)))
-
-    @property
-    def is_sure(self) -> bool:
-        """Whether there is at least one."""
-        start, stop = self.start.range, self.stop.range
-        return start.hi < stop.lo if self.step > 0 else start.lo > stop.hi
-
-    @property
-    def places(self) -> Interval:
-        """Where the next number can be, the first one that is out of the range included."""
-        start, stop = self.start.range, self.stop.range
-        if self.step > 0:
-            return Interval(start.lo, max(start.hi, stop.hi - 1 + self.step))
-        return Interval(min(start.lo, stop.lo + 1 + self.step), start.hi)
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """Values that are known one by one."""
-
-    values: tuple[Value, ...]
 
 
 Iterable = Range | Items

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bpfvm.compiler.frontend.control import flow, iterate
-from bpfvm.compiler.frontend.control.iterate import Items, Source
+from bpfvm.compiler.frontend.control.iterables import Items, Range
+from bpfvm.compiler.frontend.control.iterate import Source
 from bpfvm.compiler.frontend.control.turns import assigned
 from bpfvm.compiler.frontend.expr import branch, value
 from bpfvm.compiler.frontend.numbers import arith
@@ -268,7 +269,7 @@ def source_of(f: Translation, reduction: Reduction) -> Source | None:
     if isinstance(node, ast.GeneratorExp | ast.ListComp):
         return iterate.source(f, node.generators[0].iter)
     found = iterate.source(f, node)
-    if isinstance(found, iterate.Range) and found.turns > LIMIT:
+    if isinstance(found, Range) and found.turns > LIMIT:
         f.error(
             "E063",
             f"`{f.quoted(reduction.node)}` goes over more than {LIMIT} numbers",

@@ -11,7 +11,8 @@ from bpfvm.compiler import compile_program
 from bpfvm.core.bits import M64
 from bpfvm.core.diag import CompileError
 from bpfvm.lang.types.operators import BINARY
-from tests.unit.compiler.generated import SCALARS, forget, function_of, in_cpython, machine
+from tests.unit.compiler.generated import SCALARS, forget, function_of
+from tests.unit.compiler.machines import in_cpython, machine
 
 WORDS = (0, 1, 5, 63, 64, 2**31 - 1, 2**31, 2**32, 2**63 - 1, 2**63, 2**63 + 1, M64 - 6, M64)
 FEW = (0, 1, 5, 2**63, M64 - 6, M64)

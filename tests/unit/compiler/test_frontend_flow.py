@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from bpfvm.core.bits import M64
-from tests.unit.compiler.generated import forget, function_of, in_cpython, machine
+from tests.unit.compiler.generated import forget, function_of
+from tests.unit.compiler.machines import in_cpython, machine
 
 WORDS = (0, 1, 4, 5, 6, 9, 10, 63, 64, 65, 99, 100, 101, 127, 128, 2**31, 2**63 - 1, 2**63, M64 - 9, M64)
 

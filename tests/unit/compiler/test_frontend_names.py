@@ -12,7 +12,8 @@ from bpfvm import Array, pkt, s64, u32, u64
 from bpfvm.compiler import Compiled, compile_program
 from bpfvm.core.diag import CompileError
 from bpfvm.lang import hooks
-from tests.unit.compiler.generated import EDGES, SCALARS, XDP, in_cpython, machine
+from tests.unit.compiler.generated import EDGES, SCALARS, XDP
+from tests.unit.compiler.machines import in_cpython, machine
 
 LIMIT = 10
 hits = Array(u64, 4)

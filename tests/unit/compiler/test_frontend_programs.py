@@ -26,10 +26,8 @@ from tests.unit.compiler.generated import (
     Text,
     forget,
     function_of,
-    in_cpython,
-    machine,
-    on_packet,
 )
+from tests.unit.compiler.machines import in_cpython, machine, on_packet
 
 T = TypeVar("T")
 

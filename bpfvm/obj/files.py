@@ -1,4 +1,4 @@
-"""Opening a file that a user named: whatever is wrong with it is one clear line."""
+"""Files that a user named, opened and read: whatever is wrong with one is one clear line."""
 
 from __future__ import annotations
 
@@ -23,3 +23,14 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         os.close(number)
         raise LoadError(f"{name}: not a regular file")
     return os.fdopen(number, "rb")
+
+
+def read_at(number: int, offset: int, size: int) -> bytes:
+    """`size` bytes of a file from `offset` on; fewer where it has no more. OSError where it cannot be read."""
+    found = os.pread(number, size, offset)
+    while found and len(found) < size:
+        more = os.pread(number, size - len(found), offset + len(found))
+        if not more:
+            break
+        found += more
+    return found

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from functools import cache
 
 from bpfvm.core.errors import Unavailable
-from bpfvm.core.mapping import put_file, put_zeros
 from bpfvm.emulator.memory import Arena
-from bpfvm.obj.shortened import Watched
+from bpfvm.emulator.native.mapping import put_file, put_zeros
+from bpfvm.emulator.native.shortened import Watched
 
 MADV_DONTNEED, MADV_POPULATE_READ = 4, 22  # madvise(2); the second from Linux 5.14 on
 PAGE = mmap.PAGESIZE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import mmap
 import os
 import stat
 import sys
@@ -13,11 +12,10 @@ from io import BufferedReader
 from types import TracebackType
 from typing import BinaryIO, Protocol, TypeAlias, cast
 
-from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.obj.captures import links
+from bpfvm.obj.captures.contents import Contents
 from bpfvm.obj.captures.losses import Losses
-from bpfvm.obj.captures.pages import Pages
 from bpfvm.obj.captures.pcap import Packet, Pcap, Plain, is_pcap
 from bpfvm.obj.captures.pcapng import Pcapng, is_pcapng
 from bpfvm.obj.cursor import one_line
@@ -52,14 +50,17 @@ class Capture:
     frames of them.
     """
 
-    def __init__(self, data: bytes | mmap.mmap, name: str, number: int | None = None) -> None:
-        """number: a descriptor of the file, which is closed with the capture. LoadError for what is none."""
-        self.number = number
-        self.name = one_line(name)
+    def __init__(self, source: bytes | int, name: str) -> None:
+        """source: all bytes, or a descriptor of the file, closed with the capture. LoadError for what is none."""
+        self._contents = Contents(source, one_line(name))
+        self.name = self._contents.name
         self.lost = Losses()
         self.notes: list[str] = []
-        self._pages = Pages(data)
-        self._format: Format = _format(self._pages, self.name, self.lost)
+        try:
+            self._format: Format = _format(self._contents, self.lost)
+        except LoadError:
+            self.close()
+            raise
 
     def __enter__(self) -> Capture:
         return self
@@ -68,21 +69,23 @@ class Capture:
         self.close()
 
     def close(self) -> None:
-        """Unmap the file."""
-        self._pages.close()
-        number, self.number = self.number, None
-        if number is not None:
-            os.close(number)
+        """Close the file."""
+        self._contents.close()
+
+    @property
+    def number(self) -> int | None:
+        """A descriptor of the file, while it is open."""
+        return self._contents.number
 
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        return len(self._pages)
+        return self._contents.size
 
     @property
     def passed(self) -> int:
         """About how many of them were read."""
-        return self._pages.at
+        return self._contents.base
 
     @property
     def link(self) -> int:
@@ -96,12 +99,7 @@ class Capture:
 
     def check(self, cut: bool = False) -> None:
         """LoadError where the file was cut short since it was opened. cut: whether somebody has seen that."""
-        left = os.fstat(self.number).st_size if self.number is not None else self.size
-        if cut or self._pages.cut or left < self.size:
-            raise LoadError(
-                f"{self.name}: somebody cut it short while it was read: it had {octets(self.size)} and has {left};"
-                " copy the file, and run again on the copy"
-            )
+        self._contents.check(cut)
 
     @property
     def plain(self) -> Plain | None:
@@ -165,47 +163,28 @@ def _always(reason: str) -> links.Convert:
     return lambda packet, length: reason
 
 
-def _format(pages: Pages, name: str, lost: Losses) -> Pcap | Pcapng:
-    head = bytes(pages.view[:4])
+def _format(contents: Contents, lost: Losses) -> Pcap | Pcapng:
+    head = bytes(contents.part(0, min(4, contents.size)))
     if is_pcapng(head):
-        return Pcapng(pages, name, lost)
+        return Pcapng(contents, lost)
     if is_pcap(head):
-        return Pcap(pages, name, lost)
+        return Pcap(contents, lost)
     begins = f"it begins with {head.hex(' ')}" if head else "it is empty"
     packed = "; unpack it first (gzip)" if head[:2] == b"\x1f\x8b" else ""
-    raise LoadError(f"{name}: not a pcap or pcapng capture: {begins}{packed}")
+    raise LoadError(f"{contents.name}: not a pcap or pcapng capture: {begins}{packed}")
 
 
 def open_capture(path: str | os.PathLike[str]) -> Capture:
     """The capture in file `path`, "-" for standard input. LoadError, one line, for what is no readable capture."""
     name = os.fspath(path)
     if name == STANDARD_INPUT:
-        return _of_descriptor(*_standard_input(), "standard input")
+        return Capture(_standard_input(), "standard input")
     with open_regular(path) as file:
-        data = _mapped(file, name)
-        number = os.dup(file.fileno())
-    return _of_descriptor(data, number, name)
+        return Capture(os.dup(file.fileno()), name)
 
 
-def _of_descriptor(data: bytes | mmap.mmap, number: int | None, name: str) -> Capture:
-    """number: a descriptor of the file that the data is mapped from; it is the capture's, or closed."""
-    try:
-        return Capture(data, name, number)
-    except LoadError:
-        if number is not None:
-            os.close(number)
-        raise
-
-
-def _mapped(file: BinaryIO, name: str) -> bytes | mmap.mmap:
-    try:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
-    except (OSError, ValueError) as error:
-        raise LoadError(f"{one_line(name)}: {error}") from None
-
-
-def _standard_input() -> tuple[bytes | mmap.mmap, int | None]:
-    """What is there, and a descriptor of the file that has it; None for what is no capture."""
+def _standard_input() -> bytes | int:
+    """A descriptor of the file that has what is there; the beginning of what is no capture."""
     name, example = "standard input", "write a capture to it, as in tcpdump -w - | bpfvm run prog.o --packet -"
     if sys.stdin is None:
         raise UsageError(f"{name} is closed; {example}")
@@ -214,17 +193,17 @@ def _standard_input() -> tuple[bytes | mmap.mmap, int | None]:
         raise UsageError(f"{name} is a terminal; {example}")
     try:
         if stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-            return _mapped(source, name), os.dup(source.fileno())
-        return _copied(source, name)
+            return os.dup(source.fileno())
+        return _copied(source)
     except OSError as error:
         raise LoadError(f"{name}: {error.strerror or error}") from None
 
 
-def _copied(source: BinaryIO, name: str) -> tuple[bytes | mmap.mmap, int | None]:
+def _copied(source: BinaryIO) -> bytes | int:
     """What a pipe brings, in a file without a name; of what is no capture, the beginning."""
     head = source.read(4)
     if not is_pcap(head) and not is_pcapng(head):
-        return head, None
+        return head
     with contextlib.suppress(OSError):
         fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE)
     piece = memoryview(bytearray(_COPIED))
@@ -235,4 +214,4 @@ def _copied(source: BinaryIO, name: str) -> tuple[bytes | mmap.mmap, int | None]
         while size := cast(BufferedReader, source).readinto(piece):
             copy.write(piece[:size])
         copy.flush()
-        return _mapped(copy, name), os.dup(copy.fileno())
+        return os.dup(copy.fileno())

@@ -1,4 +1,4 @@
-"""Classic pcap files, read in place and written (draft-ietf-opsawg-pcap).
+"""Classic pcap files, read and written (draft-ietf-opsawg-pcap).
 
     file      magic, version 2.4, 8 bytes unused, snapshot length, link type (low 16 bits; the rest tells of checksums)
     packet    seconds, micro- or nanoseconds, captured length, original length, the captured bytes
@@ -19,9 +19,9 @@ from typing import TypeAlias
 
 from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
+from bpfvm.obj.captures.contents import Contents
 from bpfvm.obj.captures.links import ETHERNET
 from bpfvm.obj.captures.losses import Losses
-from bpfvm.obj.captures.pages import Pages
 from bpfvm.obj.cursor import one_line
 
 MAX_PACKET = 262144  # bytes that a record may claim; libpcap's limit for all common link types
@@ -87,12 +87,13 @@ class Pcap:
     lost: what could not be read, once the end was reached.
     """
 
-    def __init__(self, pages: Pages, name: str, lost: Losses) -> None:
+    def __init__(self, contents: Contents, lost: Losses) -> None:
         """LoadError where the header cannot be read."""
-        self._pages, self._lost = pages, lost
-        view = pages.view
-        if len(view) < _HEADER:
-            raise LoadError(f"{name}: not a capture: {octets(len(view))}, and a pcap header has {_HEADER}")
+        self._contents, self._lost = contents, lost
+        name, size = contents.name, contents.size
+        if size < _HEADER:
+            raise LoadError(f"{name}: not a capture: {octets(size)}, and a pcap header has {_HEADER}")
+        view = contents.part(0, _HEADER)
         order = _order(bytes(view[:4]))
         self.endian = "little" if order == "<" else "big"
         variant = VARIANTS[struct.unpack_from(order + "I", view)[0]]
@@ -118,37 +119,37 @@ class Pcap:
         self._first, self._before = at, number
 
     def __iter__(self) -> Iterator[Packet]:
-        view, unpack, unit, size = self._pages.view, self._record.unpack_from, self._unit, self._record.size
-        end, mark, passed = len(view), self._pages.begin(), self._pages.passed
+        unpack, unit, size = self._record.unpack_from, self._unit, self._record.size
+        end, ahead = self._contents.size, self._contents.ahead
         old = self._swapped or self._either
-        at, seconds, number = self._first, -1, self._before
-        while at < end:
-            if at + size > end:
-                self._lost.add(at, end - at, f"the file ends in the header of packet {number + 1}")
-                return
-            now, parts, captured, original = unpack(view, at)
-            if old and (self._swapped or captured > original):
-                captured, original = original, captured
-            start = at + size
-            stop = start + captured
-            if captured > MAX_PACKET or stop > end:
-                at = self._go_on(at, seconds, number + 1)
-                continue
-            if stop >= mark:
-                mark = passed(at)
-            at, seconds = stop, now
-            number += 1
-            yield now * SECOND + parts * unit, view[start:stop], original
+        place, seconds, number = self._first, -1, self._before
+        while place + size <= end:
+            view, at = ahead(place, size + MAX_PACKET), 0
+            held = len(view)
+            while at + size <= held:
+                now, parts, captured, original = unpack(view, at)
+                if old and (self._swapped or captured > original):
+                    captured, original = original, captured
+                start = at + size
+                stop = start + captured
+                if captured > MAX_PACKET or stop > held:
+                    break
+                at, seconds = stop, now
+                number += 1
+                yield now * SECOND + parts * unit, view[start:stop], original
+            place = place + at if at else self._go_on(place, seconds, number + 1)
+        if place < end:
+            self._lost.add(place, end - place, f"the file ends in the header of packet {number + 1}")
 
     def _go_on(self, at: int, seconds: int, number: int) -> int:
         """The record at `at` makes no sense: where the next one is that does, the file's end if there is none."""
-        view, size = self._pages.view, self._record.size
+        end, size = self._contents.size, self._record.size
         captured = self._lengths(at)[0]
-        found = next(self._places(at + 1, seconds), len(view))
+        found = next(self._places(at + 1, seconds), end)
         reason = f"packet {number} claims {octets(captured)}, more than the {MAX_PACKET} that a packet can have"
         if captured <= MAX_PACKET:
-            reason = f"packet {number} is cut off: {len(view) - at - size} of its {captured} bytes are in the file"
-            if found < len(view):
+            reason = f"packet {number} is cut off: {end - at - size} of its {captured} bytes are in the file"
+            if found < end:
                 reason = f"packet {number} claims {octets(captured)}, more than are left"
         self._lost.add(at, found - at, reason)
         return found
@@ -157,7 +158,7 @@ class Pcap:
         """Where, from `start` on, records begin that follow one another. seconds: of the last packet, -1 without."""
         back = 2 if seconds >= 0 and self.endian == "little" else 0  # from the upper half of a number to its first byte
         halves = _of_about(seconds, self._record.format[0])
-        for tried, found in enumerate(self._pages.search(halves, 2, start + back, len(self._pages))):
+        for tried, found in enumerate(self._contents.search(halves, 2, start + back, self._contents.size)):
             if tried == _MOST_TRIED:
                 return
             if self._follow(found - back, seconds):
@@ -165,11 +166,11 @@ class Pcap:
 
     def _follow(self, at: int, seconds: int) -> bool:
         """Whether records that make sense follow one another from `at` on, to the end of the file at most."""
-        end, size = len(self._pages.view), self._record.size
+        end, size = self._contents.size, self._record.size
         for _ in range(_FOLLOWING):
             if at + size > end:
                 return False
-            now, parts = self._record.unpack_from(self._pages.view, at)[:2]
+            now, parts = self._contents.unpack(self._record, at)[:2]
             captured, original = self._lengths(at)
             near = seconds < 0 or abs(now - seconds) <= _NEAR
             if not near or parts * self._unit >= SECOND or not 0 < captured <= min(original, MAX_PACKET):
@@ -183,7 +184,7 @@ class Pcap:
 
     def _lengths(self, at: int) -> tuple[int, int]:
         """Captured and original length that the record at `at` claims."""
-        _, _, captured, original = self._record.unpack_from(self._pages.view, at)
+        _, _, captured, original = self._contents.unpack(self._record, at)
         if self._swapped or (self._either and captured > original):
             return original, captured
         return captured, original

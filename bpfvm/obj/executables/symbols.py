@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fnmatch
 import lzma
-import mmap
 import re
 import struct
 from collections.abc import Iterator
@@ -18,7 +17,9 @@ from pathlib import Path
 
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.cursor import Bytes
+from bpfvm.obj.executables.parts import Parts
 
+_HEADER = 64  # bytes of an ELF header
 _EXECUTABLE, _SHARED, _LOAD, _NOTE = 2, 3, 1, 7
 _SYMTAB, _DYNSYM, _NOBITS = 2, 11, 8
 _FUNCTION, _RESOLVER = 2, 10  # STT_FUNC, STT_GNU_IFUNC
@@ -64,13 +65,16 @@ class Executable:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._file = _content(path)
+        self._file: Parts | Bytes = Parts(path)
         file = self._file
-        if bytes(file.data[:4]) != b"\x7fELF" or len(file) < 64:
+        if not len(file):
+            raise LoadError(f"{path}: an empty file")
+        head = bytes(file.part(0, min(len(file), _HEADER), "the ELF header").data)
+        if head[:4] != b"\x7fELF" or len(head) < _HEADER:
             raise LoadError(f"{path}: not an ELF file")
-        if file.data[4] != 2:
+        if head[4] != 2:
             raise LoadError(f"{path}: a 32-bit file, and only 64-bit ones are read")
-        file = self._file = Bytes(file.data, path, "little" if file.data[5] == 1 else "big")
+        file.endian = "little" if head[5] == 1 else "big"
         kind, _, _, _, headers, self._section_at = file.unpack("HHIQQQ", 16, "the ELF header")
         _, _, header_size, count, self._section_size, self._section_count, self._names = file.unpack(
             "IHHHHHH", 48, "the ELF header"
@@ -79,8 +83,9 @@ class Executable:
             raise LoadError(f"{path}: no executable and no library (ELF type {kind})")
         self._loads = [
             (address, size, offset)
-            for at in range(headers, headers + count * header_size, header_size)
-            for segment, _, offset, address, _, size, _, _ in (file.unpack("IIQQQQQQ", at, "a program header"),)
+            for segment, _, offset, address, _, size, _, _ in (
+                file.unpack("IIQQQQQQ", headers + number * header_size, "a program header") for number in range(count)
+            )
             if segment == _LOAD
         ]
         self._sections = self._read_sections()
@@ -153,7 +158,7 @@ class Executable:
         yield self
         packed = self._section(".gnu_debugdata")
         if packed is not None:
-            data = bytes(self._file.cut(packed.offset, packed.size, ".gnu_debugdata"))
+            data = bytes(self._file.part(packed.offset, packed.size, ".gnu_debugdata").data)
             try:
                 unpacked = lzma.LZMADecompressor().decompress(data, _MOST_UNPACKED)
             except lzma.LZMAError as error:
@@ -185,7 +190,7 @@ class Executable:
         ]
         if self._names >= len(rows):
             raise file.error(62, f"section {self._names} holds the names, and there are {len(rows)} sections")
-        texts = bytes(file.cut(rows[self._names][4], rows[self._names][5], "section names"))
+        texts = bytes(file.part(rows[self._names][4], rows[self._names][5], "section names").data)
         return [
             _Section(_text(texts, name), kind, offset, 0 if kind == _NOBITS else size, link, address)
             for name, kind, _, address, offset, size, link, _ in rows
@@ -219,12 +224,12 @@ class Executable:
             if section.type not in (_SYMTAB, _DYNSYM) or section.link >= len(self._sections):
                 continue
             strings = self._sections[section.link]
-            texts = bytes(self._file.cut(strings.offset, strings.size, strings.name))
+            texts = bytes(self._file.part(strings.offset, strings.size, strings.name).data)
             places = None if wanted is not None else _ends_with(texts, name or "")
             size = section.size - section.size % _SYMBOL.size
             rows = struct.Struct(("<" if self._file.endian == "little" else ">") + _SYMBOL.format)
             for at, info, _, index, address, length in rows.iter_unpack(
-                self._file.cut(section.offset, size, section.name)
+                self._file.part(section.offset, size, section.name).data
             ):
                 if info & 15 not in (_FUNCTION, _RESOLVER) or not index or not address:
                     continue
@@ -233,16 +238,6 @@ class Executable:
                 symbol = _text(texts, at).partition("@")[0]
                 if wanted is None or wanted.fullmatch(symbol):
                     yield symbol, address, length, info & 15
-
-
-def _content(path: str) -> Bytes:
-    try:
-        with open(path, "rb") as file:
-            return Bytes(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), path)
-    except ValueError:
-        raise LoadError(f"{path}: an empty file") from None
-    except OSError as error:
-        raise LoadError(f"{path}: {error.strerror or error}") from None
 
 
 def _text(texts: bytes, at: int) -> str:

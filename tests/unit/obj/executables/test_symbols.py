@@ -84,6 +84,30 @@ def test_damaged_files(tmp_path: Path) -> None:
     assert 100 <= refused <= 390
 
 
+@pytest.mark.parametrize("left", [0, 4096, -1])
+def test_a_file_that_is_cut_short_meanwhile(left: int, tmp_path: Path) -> None:
+    """left: bytes of the file. What it has no more is one line, no signal."""
+    path = tmp_path / "file"
+    path.write_bytes(SHOP.read_bytes())
+    shop = Executable(str(path))
+    with path.open("r+b") as file:
+        file.truncate(left if left >= 0 else SHOP.stat().st_size + left)
+    if left < 0:  # of the section headers, which are known
+        assert shop.functions("price")
+        return
+    for ask in (shop.names, shop.symbols, lambda: shop.functions("price"), lambda: shop.probes("*", "*")):
+        with pytest.raises(
+            LoadError, match=r"file: offset 0x[0-9a-f]+: somebody cut the file short while [.a-z]+ was read$"
+        ):
+            ask()
+
+
+def test_program_headers_of_no_size(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(SHOP.read_bytes()[:54] + bytes(2) + SHOP.read_bytes()[56:])
+    assert Executable(str(path)).functions("price") == []
+
+
 @pytest.mark.parametrize("name", ["c", "libc", "libc.so.6"])
 def test_libraries_by_name(name: str) -> None:
     try:

@@ -14,7 +14,7 @@ import platform
 import signal
 from typing import Any
 
-from bpfvm.core.mapping import put_zeros
+from bpfvm.emulator.native.mapping import put_zeros
 
 SA_SIGINFO = 4  # sigaction(2)
 ALIKE = ("x86_64", "aarch64", "riscv64", "ppc64le")  # libc's structure is the same on these, and `SI_ADDR`
@@ -28,12 +28,6 @@ class _Action(ctypes.Structure):
         ("handler", ctypes.c_void_p), ("mask", ctypes.c_ubyte * 128), ("flags", ctypes.c_int),
         ("restorer", ctypes.c_void_p),
     )  # fmt: skip
-
-
-class _Buffer(ctypes.Structure):
-    """Py_buffer (Python's C API, "Buffer Protocol"), as much of it as is read, and room for the rest."""
-
-    _fields_ = (("at", ctypes.c_void_p), ("rest", ctypes.c_ubyte * 256))
 
 
 class Watched:
@@ -55,16 +49,6 @@ _Handler = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p
 _watched: list[Watched] = []
 _before: _Action | None = None  # what the process did about the signal
 _handler: Any = None
-
-
-def address(data: mmap.mmap) -> int:
-    """Where a mapping is."""
-    found = _Buffer()
-    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(data), ctypes.byref(found), 0)
-    try:
-        return int(found.at or 0)
-    finally:
-        ctypes.pythonapi.PyBuffer_Release(ctypes.byref(found))
 
 
 def _watch(one: Watched) -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from bpfvm.compiler.frontend.control.held import Held
-from bpfvm.compiler.frontend.types import NOTHING, Binding, Maybe, Nullable, Number, Value, View
+from bpfvm.compiler.frontend.types import NOTHING, Binding, DiagKey, Maybe, Nullable, Number, Value, View
 from bpfvm.compiler.ir.function import Block
 from bpfvm.compiler.ir.types import Value as Register
 from bpfvm.core.diag import Diag
-from bpfvm.core.span import Span
 from bpfvm.lang.types.interval import Interval
 from bpfvm.obj.model import FaultSite, MapSpec
 
@@ -19,7 +18,7 @@ FaultKey: TypeAlias = "tuple[FaultSite, tuple[Held, ...]]"  # a fault, and what 
 Looked: TypeAlias = "dict[tuple[str, object], Register | None]"
 # Space; base, where it is an address; the first byte's offset from there and how many; what is read of them
 Read: TypeAlias = "tuple[str, Register | None, int, int, Hashable]"
-Diags: TypeAlias = dict[tuple[str, str, Span], Diag]  # by code, message and place
+Diags: TypeAlias = dict[DiagKey, Diag]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bpfvm.compiler.frontend.control import held
+from bpfvm.compiler.frontend.control.learned import Level
 from bpfvm.compiler.frontend.functions.frame import Frame
 from bpfvm.compiler.frontend.functions.outlined import Outlined
 from bpfvm.compiler.frontend.memory import standing
@@ -22,6 +23,7 @@ from bpfvm.compiler.frontend.types import (
     BAD,
     INT,
     Bad,
+    DiagKey,
     Kinds,
     Maybe,
     Nothing,
@@ -67,7 +69,7 @@ class Translation:
         self.recorded: Final = recorded
         self.body: Final = partial(body, self)
         self.functions: Final = {program.function: None}  # all that were translated
-        self.told: Final[set[int]] = set()  # ids of captured objects that a warning was given of
+        self.told: Final[dict[int, list[DiagKey]]] = {}  # warnings of captured objects, by the objects' ids
         self.calls = 0  # of functions, that were written out
         self.reads: dict[Hashable, set[int]] = {}  # of what tells which header follows, by place: origins of numbers
         self.moves = 0  # of the packet, by calls that may put it elsewhere
@@ -91,6 +93,7 @@ class Translation:
         self.depth = 0  # of loops that helpers make around this point
         self.loops: list[Loop] = []  # around this point, the innermost last
         self.bases: set[int] = set()  # origins of the numbers at their heads
+        self.level = Level()  # what is found of those inside of the innermost
         self.patience = 1 << 10  # for turns of loops that are followed one by one
         self.work = 0  # what loops make the kernel's verifier walk besides what stands in the text, in values
 
@@ -198,6 +201,15 @@ class Translation:
         calls = [frame for frame in self.frames if frame.call is not None]
         beside += tuple(Note(f"in the call of `{one.function.__name__}`", one.call) for one in reversed(calls))
         self.found.setdefault((code, message, span), Diag(code, message, span, why, help, beside))
+        return BAD
+
+    def once(
+        self, said: list[DiagKey], code: str, message: str, place: ast.AST, *, why: str = "", help: str = ""
+    ) -> Bad:  # fmt: skip
+        """Note an error unless one of `said` stands: those of translations that were taken back do not."""
+        if not any(one in self.found for one in said):
+            said.append((code, message, self.span(place)))
+            self.error(code, message, place, why=why, help=help)
         return BAD
 
     def warn(

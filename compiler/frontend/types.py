@@ -22,6 +22,8 @@ from bpfvm.lang.types.pointers import PointerType
 from bpfvm.lang.types.scalars import Storage, s64, u64
 from bpfvm.tables.ctx import CtxField
 
+DiagKey: TypeAlias = tuple[str, str, Span]  # of an error or a warning: code, message and place
+
 
 class Kind(enum.Enum):
     """The Python class of a number. Which one it is decides whether results wrap."""
@@ -466,7 +468,7 @@ class Growing:
     """A name whose number may be past 64 bits after some turns of a loop. An error only where it is read, said once."""
 
     range: Interval
-    said: list[str] = field(default_factory=list, compare=False)
+    said: list[DiagKey] = field(default_factory=list, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

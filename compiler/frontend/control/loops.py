@@ -18,8 +18,10 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from bpfvm.compiler.frontend.control import flow, heads, tuples
+from bpfvm.compiler.frontend.control.learned import Inside, Key, Learned, Level
 from bpfvm.compiler.frontend.control.tuples import Tuples
 from bpfvm.compiler.frontend.numbers import checked
+from bpfvm.compiler.frontend.numbers.kinds import wrapped
 from bpfvm.compiler.frontend.numbers.ranges import ANY, bounded
 from bpfvm.compiler.frontend.packets.window import is_of_packet
 from bpfvm.compiler.frontend.state import Ends, Guess, Heads, Mark
@@ -31,13 +33,13 @@ from bpfvm.compiler.frontend.types import (
     Binding,
     Conflict,
     Growing,
-    Kinds,
     Maybe,
     Nothing,
     Nullable,
     Number,
     Pointer,
     Reference,
+    Unbound,
     View,
     constant,
     kinds_of,
@@ -91,13 +93,15 @@ class Body:
 @dataclass(frozen=True, slots=True)
 class _Trial:
     """The body translated under a guess. after: the names where it goes back, None where it never does. odd: names of
-    tuples that are something else there."""
+    tuples that are something else there. inside: what was found of the loops inside."""
 
+    guess: Guesses
     mark: Mark
     heads: Heads
     exits: Ends
     after: Mapping[str, Binding] | None
     odd: frozenset[str]
+    inside: Inside
 
 
 # Steps (Translation.steps) that were taken back: so many in a function, and so many for each that stays
@@ -108,32 +112,37 @@ _WASTE_OF_ONE = 12  # for each that stays of a loop that stands in no other one:
 def run(f: Translation, body: Body) -> Ends:
     """Translate a loop at the point reached; the ends that leave it."""
     steps, wasted = f.steps, f.wasted
-    exits = _run(f, body)
+    exits = _run(f, body, f.level.next(body.node))
     if not f.loops:  # what a loop that stands in no other one takes is in proportion to it
         waste = f.wasted - wasted
         f.wasted -= min(waste, _WASTE_OF_ONE * (f.steps - steps - waste))
     return exits
 
 
-def _run(f: Translation, body: Body, whole: frozenset[str] = frozenset()) -> Ends:
-    """whole: tuples that another turn leaves as something else."""
+def _run(f: Translation, body: Body, key: Key, whole: frozenset[str] = frozenset()) -> Ends:
+    """key: of what the last translation of the loop around it found. whole: tuples that another turn leaves as
+    something else."""
     outer = body
     apart, names = tuples.apart(f, (*body.names, *f.frame.rebound), whole)
     body = replace(body, names=names, tuples=apart)
     before: dict[str, Binding] = {name: flow.known(f.state, f.state.names.get(name)) for name in names}
-    guess: Guesses = {name: _first(one, body.known.get(name)) for name, one in before.items()}
-    round = moves = 0
+    entered = before
+    learned, before, guess = _begun(f, body, before, f.level.earlier.get(key))
+    moves, inside = (learned.moves, learned.inside) if learned is not None else (False, {})
+    least, round = inside, 0
     while True:
         so_far = f.moves
-        trial = _trial(f, body, guess)
+        trial = _trial(f, body, guess, inside)
         if trial.odd:
             heads.rollback(f, trial.mark)
             tuples.forget(f, apart)
-            return _run(f, outer, whole | trial.odd)
+            return _run(f, outer, key, whole | trial.odd)
+        inside = trial.inside
+        least = least or inside
         if f.moves > so_far and not moves:  # what was known of the packet before the loop holds on the first turn only
-            moves = 1
+            moves = True
             heads.rollback(f, trial.mark)
-            before |= _of_packet(f, guess)
+            before = before | _of_packet(f, guess)
             guess = {name: guess.get(name) or _first(one, None) for name, one in before.items()}
             continue
         grown = {name: _grown(f, trial, name, before[name], guess[name], body.turns, round) for name in guess}
@@ -144,11 +153,56 @@ def _run(f: Translation, body: Body, whole: frozenset[str] = frozenset()) -> End
         before = dict(_entered(f, body, before, guess))
     if _wasteful(f):
         _too_often(f, body)
-    trial, is_followed = _followed(f, body, before, guess, trial)
+    trial, is_followed = _followed(f, body, before, trial)
     if not is_followed:
-        trial = _tightened(f, body, before, guess, trial)
+        trial = _tightened(f, body, before, trial, least)
+        f.level.found[key] = Learned(entered, trial.guess, body.turns, moves, trial.inside)
     _close(f, body, trial)
     return trial.exits
+
+
+def _begun(
+    f: Translation, body: Body, before: dict[str, Binding], learned: Learned | None
+) -> tuple[Learned | None, dict[str, Binding], Guesses]:  # fmt: skip
+    """What was found of the loop before, where it counts; the names before the loop, and the first guess."""
+    guess = {name: _first(one, body.known.get(name)) for name, one in before.items()}
+    if learned is None or not learned.holds(before, body.turns):
+        return None, before, guess
+    if learned.moves:
+        around = _of_packet(f, guess)
+        before, guess = before | around, guess | {name: _first(one, None) for name, one in around.items()}
+    guess = _resumed(f, learned, guess)
+    return learned, dict(_entered(f, body, before, guess)), guess
+
+
+def _resumed(f: Translation, learned: Learned, first: Guesses) -> Guesses:
+    """What to begin by where something was found of a loop: numbers as far from what they are before it as they were
+    then, or as large as they were; names that only had a value after a turn. Others begin as any do, by `first`."""
+    made = dict(first)
+    for name, guess in first.items():
+        then = learned.guess.get(name)
+        if then is None or then.counted:
+            continue
+        if isinstance(guess.binding, Unbound) and isinstance(then.binding, Unbound):
+            made[name] = then
+        elif isinstance(guess.binding, Number) and guess.drift is not None:
+            made[name] = _resumed_number(f, guess, guess.binding, learned.before.get(name), then)
+    return made
+
+
+def _resumed_number(f: Translation, first: Guess, now: Number, before: Binding | None, then: Guess) -> Guess:
+    """now, before: what it is before the loop, and was then."""
+    was, drift = then.binding, then.drift
+    if not isinstance(was, Number) or not isinstance(before, Number):
+        return first
+    kinds, range = now.kinds | was.kinds, now.range.union(was.range)
+    if drift is None:
+        return Guess(Number(kinds, checked.clipped(f, kinds, wrapped(kinds, range))), None)
+    reach = add(now.range, drift)
+    if not checked.reached(f, kinds, reach) or (drift == _NONE and kinds == now.kinds):
+        return first
+    is_tightened = not add(before.range, drift).within(was.range)
+    return Guess(Number(kinds, bounded(range if is_tightened else reach.union(now.range))), drift)
 
 
 def _close(f: Translation, body: Body, trial: _Trial) -> None:
@@ -215,32 +269,38 @@ def _first(before: Binding, known: Interval | None) -> Guess:
     return Guess(before, _NONE)
 
 
-def _trial(f: Translation, body: Body, guess: Guesses) -> _Trial:
+def _trial(f: Translation, body: Body, guess: Guesses, inside: Inside) -> _Trial:
+    """inside: what was found of the loops inside, under a guess that is no more than this one."""
     mark = heads.mark(f)
     opened = heads.open(f, guess)
     tuples.gather(f, body.tuples)
+    around, f.level = f.level, Level(inside)
     exits = body.turn()
+    found, f.level = f.level.found, around
     odd = tuples.spread(f, body.tuples) if f.reachable else frozenset()
     after = {name: flow.known(f.state, f.state.names.get(name)) for name in guess} if f.reachable else None
-    return _Trial(mark, opened, exits, after, odd)
+    return _Trial(guess, mark, opened, exits, after, odd, found)
 
 
-def _tightened(f: Translation, body: Body, before: Mapping[str, Binding], guess: Guesses, held: _Trial) -> _Trial:
+def _tightened(
+    f: Translation, body: Body, before: Mapping[str, Binding], held: _Trial, inside: Inside
+) -> _Trial:  # fmt: skip
     """Once more under what came back, where that is less than what was guessed; `held` again where it does not hold."""
+    guess = held.guess
     tighter = {name: _tighter(held, name, before[name], guess[name]) for name in guess}
     if all(tighter[name] is guess[name] for name in guess) or _wasteful(f):
         return held
     heads.rollback(f, held.mark)
-    trial = _trial(f, body, tighter)
+    trial = _trial(f, body, tighter, inside)
     grown = (_grown(f, trial, name, before[name], tighter[name], body.turns, 0) for name in guess)
     if not trial.odd and all(one is tighter[name] for name, one in zip(guess, grown, strict=True)):
         return trial
     heads.rollback(f, trial.mark)
-    return _trial(f, body, guess)
+    return _trial(f, body, guess, held.inside)
 
 
 def _followed(
-    f: Translation, body: Body, before: Mapping[str, Binding], guess: Guesses, held: _Trial
+    f: Translation, body: Body, before: Mapping[str, Binding], held: _Trial
 ) -> tuple[_Trial, bool]:  # fmt: skip
     """The body under what its turns make of names, followed one by one, and True; `held` again where nothing grew too
     large, where the turns are too many, or where 64 bits do not hold what they make."""
@@ -251,17 +311,19 @@ def _followed(
     heads.rollback(f, held.mark)
     f.patience -= body.turns
     now: Guesses = {name: _first(one, body.known.get(name)) for name, one in before.items()}
+    inside: Inside = {}
     for _ in range(body.turns):
-        trial = _trial(f, body, now)
+        trial = _trial(f, body, now, inside)
         heads.rollback(f, trial.mark)
         made = {name: _joined(f, trial, name, one.binding) for name, one in now.items()}
         if trial.odd or any(one is None for one in made.values()):
-            return _trial(f, body, guess), False
+            return _trial(f, body, held.guess, held.inside), False
         now = {name: Guess(one, None, counted=True) for name, one in made.items() if one is not None}
-    trial = _trial(f, body, now)
+        inside = trial.inside
+    trial = _trial(f, body, now, inside)
     if trial.odd:
         heads.rollback(f, trial.mark)
-        return _trial(f, body, guess), False
+        return _trial(f, body, held.guess, held.inside), False
     return trial, True
 
 
@@ -274,7 +336,7 @@ def _joined(f: Translation, trial: _Trial, name: str, known: Binding) -> Binding
     if isinstance(known, Number) and isinstance(after, Number):
         reach, kinds = known.range.union(after.range), known.kinds | after.kinds
         is_held = reach.exact or (f.hook.ints != "checked" and bounded(reach) != ANY)
-        return Number(kinds, _wrapped(kinds, reach)) if is_held else None
+        return Number(kinds, wrapped(kinds, reach)) if is_held else None
     if isinstance(known, Pointer) and isinstance(after, Pointer) and known.place == after.place:
         return replace(known, number=Number(INT, U64), trusted=False)
     return None if isinstance(after, Growing | Bad) else flow.met([known, after])
@@ -357,7 +419,7 @@ def _number(
     drift = _drift(head, after, turns) if guess.drift is not None else None
     if drift is not None and guess.drift is not None:
         reach = add(before.range, drift)
-        drifts = _fits(reach, kinds) and (reach.exact or f.hook.ints != "checked")
+        drifts = checked.reached(f, kinds, reach)
         covered = drifts and (bounds.within(known) or reach.within(known))
         if covered and drift.within(guess.drift) and kinds == binding.kinds:
             return guess
@@ -366,7 +428,7 @@ def _number(
     elif guess.drift is None and bounds.within(known) and kinds == binding.kinds:
         return guess
     wider = _wider(known, bounds, round - _DRIFTS)
-    return Guess(Number(kinds, checked.clipped(f, kinds, _wrapped(kinds, wider))), None)
+    return Guess(Number(kinds, checked.clipped(f, kinds, wrapped(kinds, wider))), None)
 
 
 def _is_optional(*bindings: Binding) -> bool:
@@ -397,26 +459,14 @@ def _optional(before: Binding, after: Binding, guess: Guess, round: int) -> Gues
         if fits and kinds == known.number.kinds and (known.pointer is None or not known.pointer.trusted):
             return guess
         bounds = _wider(known.number.range, bounds, round)
-    number = Number(kinds, _wrapped(kinds, bounds) if pointer is None else U64)
+    number = Number(kinds, wrapped(kinds, bounds) if pointer is None else U64)
     return Guess(Maybe(Number(BOOLEAN, there), number, pointer), None)
-
-
-def _wrapped(kinds: Kinds, range: Interval) -> Interval:
-    """`range`, cut to what its kinds can be where that is one thing."""
-    wraps = {kind.wraps for kind in kinds}
-    only = wraps.pop() if len(wraps) == 1 else None
-    return range if only is None else range.meet(only) or only
 
 
 def _made_in(trial: _Trial, one: Reference | Nullable) -> bool:
     """Whether it may lie in an object that the loop's body makes anew on each turn."""
     at = one.at if isinstance(one, Nullable) else one
     return any(number >= trial.mark.slots for number in at.objects)
-
-
-def _fits(reach: Interval, kinds: Kinds) -> bool:
-    """Whether a number of these kinds can be anything in `reach`: what wraps is no sum any more."""
-    return all(kind.wraps is None or reach.within(kind.wraps) for kind in kinds)
 
 
 def _drift(head: Binding, after: Number, turns: int) -> Interval | None:

@@ -95,16 +95,14 @@ def _sum(f: Translation, node: ast.Call, store: Store) -> Value:
 
 
 def _growing(f: Translation, node: ast.Call, bound: Growing) -> None:
-    if not bound.said:
-        bound.said.append("sum")
-        text = f.quoted(node)
-        f.error(
-            "E040",
-            f"`{text}` may not fit in 64 bits",
-            node,
-            why="Python integers grow without end, a register holds 64 bits, and nothing bounds this sum",
-            help="let it wrap: sum(..., u64(0))",
-        )
+    f.once(
+        bound.said,
+        "E040",
+        f"`{f.quoted(node)}` may not fit in 64 bits",
+        node,
+        why="Python integers grow without end, a register holds 64 bits, and nothing bounds this sum",
+        help="let it wrap: sum(..., u64(0))",
+    )
 
 
 def _logical(decides: bool) -> Callable[[Translation, ast.Call, Store], Value]:

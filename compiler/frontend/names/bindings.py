@@ -94,10 +94,8 @@ def read(f: Translation, node: ast.Name) -> Value:
 
 
 def _growing(f: Translation, node: ast.Name, bound: Growing) -> Value:
-    if bound.said:
-        return BAD
-    bound.said.append(node.id)
-    return f.error(
+    return f.once(
+        bound.said,
         "E040",
         f"`{node.id}` may not fit in 64 bits after some turns of the loop, and it goes on into the next",
         node,
@@ -167,9 +165,9 @@ def captured(f: Translation, found: Any, name: str, node: ast.expr) -> Value:
             node,
             help="use an int, scaled: 1500 for 1.5 thousandths",
         )
-    if isinstance(found, MUTABLE) and id(found) not in f.told:
-        f.told.add(id(found))
-        f.warn(
+    if isinstance(found, MUTABLE) and not f.copies:
+        f.once(
+            f.told.setdefault(id(found), []),
             "W113",
             f"`{name}` is {an(type(found).__name__)}, which may change; the program holds what is in it now",
             node,

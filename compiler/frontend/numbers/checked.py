@@ -68,6 +68,13 @@ def clipped(f: Translation, kinds: Kinds, range: Interval) -> Interval:
     return S64
 
 
+def reached(f: Translation, kinds: Kinds, reach: Interval) -> bool:
+    """Whether a name at the head of a loop can be anything in `reach`, where it has come by sums: what wraps is no sum
+    any more."""
+    held = reach.exact or f.hook.ints != "checked"
+    return held and all(kind.wraps is None or reach.within(kind.wraps) for kind in kinds)
+
+
 def fitting_power(exponent: int) -> Interval:
     """The bases whose power fits."""
     up = _root(S64.hi, exponent)

@@ -68,3 +68,10 @@ def _wrapped(kind: Kind, exact: Interval) -> Interval:
         return kind.wraps
     value = signed(exact.constant, 64) if kind.wraps.signed else exact.constant & M64
     return Interval(value, value)
+
+
+def wrapped(kinds: Kinds, range: Interval) -> Interval:
+    """`range`, cut to what its kinds can be where that is one thing."""
+    wraps = {kind.wraps for kind in kinds}
+    only = wraps.pop() if len(wraps) == 1 else None
+    return range if only is None else range.meet(only) or only

@@ -6,6 +6,7 @@ import linecache
 import time
 from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,9 @@ SHAPES = {
     "branches in branches": _lines(HEAD, lambda i: f"{PAD * (i + 1)}if r > {i}:\n{PAD * (i + 2)}r += {i}\n", 18),
     "loops": _lines(HEAD, lambda i: f"    for i in range(b & 7):\n        r += i ^ {i}\n", 800),
     "loops in loops": _lines(HEAD, lambda i: f"{PAD * (i + 1)}for i{i} in range(3):\n{PAD * (i + 2)}r += i{i}\n", 5),
+    "as many loops in loops as CPython takes": _lines(
+        HEAD, lambda i: f"{PAD * (i + 1)}for i{i} in range(b & 7):\n", 19, f"{PAD * 20}r += 1\n    return r\n"
+    ),
     "values that are live at once": _lines(
         _lines(HEAD, lambda i: f"    v{i} = (a >> {i % 60}) ^ {i * 7919}\n", 300, ""), lambda i: f"    r += v{i}\n", 300
     ),
@@ -91,13 +95,37 @@ def test_loops_inside_of_one_another_are_too_many_and_others_never(monkeypatch: 
     assert "E063" in _compiled(inside)[1]
 
 
-@pytest.mark.parametrize("body", ["r += nowhere", "return rol(b, i0, 32) + b ** 9", "r += (b or 7) % 16 * i0"])
-def test_loops_inside_of_one_another_with_errors_in_them(body: str) -> None:
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [("r += nowhere", "E010"), ("return rol(b, i0, 32) + b ** 9", "E010"), ("r += (b or 7) % 16 * i0", None)],
+)
+def test_loops_inside_of_one_another_with_errors_in_them(body: str, code: str | None) -> None:
     loops = "".join(f"{PAD * (i + 1)}for i{i} in range(3):\n" for i in range(14))
     start = time.thread_time()
     _, codes = _compiled(f"{HEAD}{loops}{PAD * 15}{body}\n    return r\n")
     assert time.thread_time() - start < seconds(LIMIT)
-    assert "E063" in codes
+    assert [one for one in codes if one[0] == "E"] == ([code] if code is not None else [])
+
+
+@pytest.mark.parametrize("bound", ["b & 7", "3", "b"])
+def test_a_loop_around_others_adds_translations_of_them(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+
+    def counted(*given: Any) -> Any:
+        nonlocal made
+        made += 1
+        return trial(*given)
+
+    trial = loops._trial
+    monkeypatch.setattr(loops, "_trial", counted)
+    counts = []
+    for depth in (4, 8, 16):
+        made, heads = 0, "".join(f"{PAD * (i + 1)}for i{i} in range({bound}):\n" for i in range(depth))
+        assert "E063" not in _compiled(f"{HEAD}{heads}{PAD * (depth + 1)}r += 1\n    return r\n")[1]
+        counts.append(made)
+    print(counts)
+    assert counts[1] <= 4 * counts[0]
+    assert counts[2] <= 4 * counts[1]
 
 
 @pytest.mark.parametrize(

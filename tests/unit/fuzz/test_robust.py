@@ -36,7 +36,7 @@ SEED = 1
 
 @pytest.fixture(autouse=True)
 def _by_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(robust, "SLOW", seconds(2 * SLOW))
+    monkeypatch.setattr(robust, "SLOW", seconds(SLOW))
 
 
 def _file(path: Path) -> Found:
@@ -114,4 +114,5 @@ def test_what_is_nested_deeply(what: str) -> None:
         ends.append(verdict.rejected)
     print(f"{what}: {ends}")
     assert ends[0] is None or what in ("attributes",)
+    assert ends[1] is None or what not in ("elif", "loops")
     assert SLOW == 2

@@ -86,9 +86,17 @@ def functions(module: ModuleType) -> dict[str, tuple[Any, Hook]]:
         own = vars(module).values()
         cases = [one for one in own if isinstance(one, FunctionType) and one.__module__ == module.__name__]
         cases = [one for one in cases if "return" in one.__annotations__ and one.__code__.co_argcount]
-    found = {getattr(one, "__name__", str(one)): (one, hooks.function()) for one in cases}
+        cases = [one for one in cases if {*map(_name, one.__annotations__.values())} <= NUMBERS]  # others: user space
+    found = {
+        getattr(one, "__name__", str(one)): (one, hooks.function()) for one in cases if not isinstance(one, Program)
+    }
     programs = [one for one in vars(module).values() if isinstance(one, Program)]
     return found | {one.name: (one.callee.target, one.hook) for one in programs if one.callee and one.hook}
+
+
+def _name(hint: Any) -> str:
+    """Of an annotation, with or without postponed evaluation."""
+    return hint if isinstance(hint, str) else getattr(hint, "__name__", "")
 
 
 def diagnosed(programs: dict[str, tuple[Any, Hook]], name: str) -> list[Diag]:
@@ -159,12 +167,17 @@ def _hints(node: ast.FunctionDef) -> set[str]:
 
 def runnable(text: str) -> list[str]:
     """The lines of a module with its functions, classes and plain constants alone, each where it was."""
-    rows = text.splitlines()
+    rows, absent = text.splitlines(), set[str]()
     for node in ast.parse(text).body:
         marks = getattr(node, "decorator_list", [])
         kept = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.Import)
         kept = kept or (isinstance(node, ast.ImportFrom) and node.module == "bpfvm")
         kept = kept and not (isinstance(node, ast.FunctionDef) and _hints(node) - NUMBERS)
+        if isinstance(node, ast.ImportFrom) and not kept:
+            absent |= {one.asname or one.name for one in node.names}
+        if isinstance(node, ast.Assign) and absent & {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}:
+            kept = False  # of what the test makes with its own means
+            absent |= {one.id for one in node.targets if isinstance(one, ast.Name)}
         first = min([node.lineno, *(one.lineno for one in marks)])
         last = (
             (node.lineno - 1 if marks and isinstance(node, ast.FunctionDef) else first - 1) if kept else node.end_lineno

@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from bpfvm.core.amounts import octets
 from bpfvm.core.articles import an
@@ -406,6 +406,13 @@ class Object:
             _check_fits(self.spec, name, one)
         programs = placed(self)
         return attach(self.spec, [(one.name, None) for one in programs], declared, programs, **options)
+
+    if not TYPE_CHECKING:  # which tells by itself what there is not
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """AttributeError says which programs there are."""
+            names = ", ".join(vars(self).get("programs", ())) or "none"
+            raise AttributeError(f"an object has no attribute {name!r}; its .programs are {names}", name=name, obj=self)
 
     def __repr__(self) -> str:
         return f"<bpfvm.Object programs: {', '.join(self.programs) or 'none'}; maps: {', '.join(self.maps) or 'none'}>"

@@ -68,7 +68,7 @@ CASES = (
     Wrong("perf_event", "cpu-clock", "this kernel takes 1 to", ("frequency=2000000000",)),
     Wrong("perf_event", "cpu-clock", "this kernel takes 1 to", ("frequency=-1",)),
     Wrong("perf_event", "cpu-clock", "cpu=4095: the CPUs that are on are 0", ("frequency=99", "cpu=4095")),
-    Wrong("tp_btf", "sched_swich", "has no btf_trace_sched_swich to attach to"),
+    Wrong("tp_btf", "sched_swich", "has no btf_trace_sched_swich to attach to; did you mean sched_switch"),
     Wrong("fentry", "no_such_function", "has no no_such_function to attach to"),
     Wrong("kprobe", "vfs_read", "this kernel has no kprobes", lacking="kprobe_pmu"),
     Wrong("fentry", "vfs_read", "refused by this host's policy", lacking="fentry"),

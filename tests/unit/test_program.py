@@ -127,6 +127,7 @@ def any_(given: object) -> Any:
         (lambda: scaled.emulate(1, 2.5), UsageError, "b takes an integer, not 2.5"),
         (lambda: bpf.xdp(3), UsageError, "a plain Python function, not of 3"),  # type: ignore[call-overload]
         (lambda: bpf.kprob, AttributeError, "bpf has no 'kprob' in this version"),  # type: ignore[attr-defined]
+        (lambda: bpfvm.load(COUNT).ingress, AttributeError, "no attribute 'ingress'; its .programs are count"),  # type: ignore[attr-defined]
         (lambda: bpfvm.Arena, AttributeError, "bpfvm has no 'Arena' in this version"),
         (lambda: bpfvm.load(COUNT).programs["nope"], KeyError, "there is no program 'nope'; the programs are count"),
         (lambda: bpfvm.load(COUNT).maps["nope"], KeyError, "there is no map 'nope'; the maps are hits"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from bpfvm.core.errors import LoadError, Unavailable
+from bpfvm.core.errors import LoadError, Unavailable, alike
 from bpfvm.isa.insn import Insn
 from bpfvm.kernel.attr import BTF_GET_FD_BY_ID, BTF_GET_NEXT_ID, BtfInfo, ById, ids, inform
 from bpfvm.kernel.sys import Fd, bpf, error_name
@@ -79,7 +79,11 @@ def target_of(section: Section, types: TypeView, modules: Modules) -> Place:
         if found is not None:
             return Place(found, one)
     where = f"BTF of module {module}" if module else "kernel's BTF"
-    raise LoadError(f"section {section.name}: the {where} has no {wanted} to attach to")
+    near = (
+        alike(name, [one.removeprefix(prefix) for one in types.beginning(prefix)], 3) if prefix and not module else ()
+    )
+    meant = f"; did you mean {', '.join(near)}?" if near else ""
+    raise LoadError(f"section {section.name}: the {where} has no {wanted} to attach to{meant}")
 
 
 def bound_to_modules(spec: ObjectSpec, types: TypeView, modules: Modules) -> tuple[ObjectSpec, tuple[str, ...]]:

@@ -52,6 +52,11 @@ class TypeView(abc.ABC):
     def named(self, essential: str) -> Sequence[int]:
         """The ids of all types whose name without its flavour is `essential`, in order."""
 
+    def beginning(self, start: str) -> list[str]:
+        """Names that begin so, of whatever they are."""
+        names = {getattr(self[number], "name", "") for number in range(1, len(self) + 1)}
+        return sorted(one for one in names if one.startswith(start))
+
     def find(self, kind: type[Type], name: str) -> int | None:
         """The id of the first type of this kind and whole name, or None."""
         for number in self.named(essential_name(name)):

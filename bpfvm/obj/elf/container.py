@@ -193,19 +193,24 @@ class Elf:
             found.setdefault(one.info, []).append(one)
         return found
 
+    @property
+    def gcc(self) -> int | None:
+        """The version of gcc that made the file, as it says in .comment; None where another compiler did."""
+        comment = self.section(".comment")
+        said = re.search(rb"GCC: \([^)]*\) (\d{1,3})\.", bytes(comment.data.data)) if comment is not None else None
+        return int(said[1]) if said is not None else None
+
     def _adds_symbol_value(self) -> bool:
         """Whether relocated places hold the symbol's value beside the addend, as binutils before 2.41 wrote them.
 
-        Seen in objects of gcc 12.2 with binutils 2.40; gcc 14 needs a newer assembler. gcc says in .comment who it is.
-        Without one, the places tell: LLVM writes -1 into calls of functions and most often 0 elsewhere.
+        Seen in objects of gcc 12.2 with binutils 2.40; gcc 14 needs a newer assembler. Without its version, the places
+        tell: LLVM writes -1 into calls of functions and most often 0 elsewhere.
         """
         table = next((one for one in self.sections if one.type == SYMTAB), None)
         if table is None or table.link == self._names_at or self.section(".llvm_addrsig") is not None:
             return False  # names of sections and symbols in one table: LLVM, libbpf or this project
-        comment = self.section(".comment")
-        said = re.search(rb"GCC: \([^)]*\) (\d{1,3})\.", bytes(comment.data.data)) if comment is not None else None
-        if said is not None:
-            return int(said[1]) < 14
+        if self.gcc is not None:
+            return self.gcc < 14
         places = list(self._places())
         return bool(places) and all(in_place >= value for in_place, value in places)
 

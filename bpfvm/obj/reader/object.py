@@ -13,6 +13,7 @@ from bpfvm.core.amounts import octets
 from bpfvm.core.errors import LoadError
 from bpfvm.obj.btf import codec as btf_codec
 from bpfvm.obj.btf import ext as btf_ext
+from bpfvm.obj.btf.dimensions import put_right
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import Func
 from bpfvm.obj.cursor import one_line
@@ -85,6 +86,8 @@ def _read_debug(file: elf.Elf) -> tuple[Btf | None, btf_ext.Ext]:
     if section is None:
         return None, btf_ext.Ext()
     btf, strings = btf_codec.decode(section.data)
+    if file.gcc is not None and file.gcc < 14:
+        put_right(btf)
     if beside is None:
         return btf, btf_ext.Ext()
     ext = btf_ext.decode(beside.data, strings)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from benchmarks.noise import CUTS, GOAL, PLAIN, PROGRAMS, Noise, files, measure
 
 
@@ -27,3 +29,14 @@ def test_programs_need_few_casts() -> None:
     assert found.lines >= 700
     assert found.casts >= 5
     assert 100 * len(asked) / found.lines <= GOAL
+
+
+def test_inputs_are_tried_where_a_module_has_more_than_functions(tmp_path: Path) -> None:
+    """What its test makes of its own is left out, and functions of user space are none to compile."""
+    path = tmp_path / "more.py"
+    path.write_text(
+        "from tests.contract.inputs import Corpus\nfrom bpfvm import u32, u64\n\na = Corpus()\nb = a.cases\n\n"
+        "def power(a: u32) -> u64:\n    return a * a * a // 3\n\ndef text(a: bytes) -> bytes:\n    return a\n"
+    )
+    found = measure(path)
+    assert (len(found.right), found.places, found.functions, found.besides) == (1, [], 1, {})

@@ -94,6 +94,10 @@ def test_targets(section: str, place: Place) -> None:
 NO_TARGETS = [
     ("fentry/ghost", "section fentry/ghost: the kernel's BTF has no ghost to attach to"),
     ("tp_btf/ghost", "section tp_btf/ghost: the kernel's BTF has no btf_trace_ghost to attach to"),
+    ("tp_btf/sched_swich", "section tp_btf/sched_swich: the kernel's BTF has no btf_trace_sched_swich to attach to; "
+                           "did you mean sched_switch?"),
+    ("lsm/file_opens", "section lsm/file_opens: the kernel's BTF has no bpf_lsm_file_opens to attach to; did you mean "
+                       "file_open?"),
     ("fentry/vmlinux:nft_do_chain",
      "section fentry/vmlinux:nft_do_chain: the BTF of module vmlinux has no nft_do_chain to attach to"),
     ("fentry/ext4:vfs_read", "section fentry/ext4:vfs_read: the BTF of module ext4 has no vfs_read to attach to"),

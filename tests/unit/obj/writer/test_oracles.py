@@ -16,6 +16,7 @@ from bpfvm.core.machine import Location
 from bpfvm.isa.insn import insn
 from bpfvm.obj.btf.codec import KINDS
 from bpfvm.obj.btf.table import Btf
+from bpfvm.obj.btf.types import Array
 from bpfvm.obj.model import FaultSite, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.reader.object import read_object
 from bpfvm.obj.writer.object import write_object
@@ -144,18 +145,23 @@ def test_bpftool_dumps_the_same_types(written: list[tuple[Path, Path | None]]) -
             assert re.search(r"DATASEC '\.maps' size=(56|64|72) vlen=2", text), text
             assert "FUNC 'count'" in text
         else:
-            assert types(text) == types(output("bpftool", "btf", "dump", "file", theirs)), mine.name
+            assert types(text, mine) == types(output("bpftool", "btf", "dump", "file", theirs), mine), mine.name
             compared += text.count("\n[")
     print(f"{compared} types compared, {without} objects have none")
     assert compared >= 2000
     assert without >= 6
 
 
-def types(text: str) -> list[str]:
-    """A dump without what compilers leave to the section headers and symbols: sizes, places and order in a DATASEC."""
+def types(text: str, path: Path) -> list[str]:
+    """A dump without what compilers leave to the section headers and symbols: sizes, places and order in a DATASEC.
+
+    And without what is read of old gcc's as it was meant: dimensions of arrays.
+    """
     found: list[str] = []
     for block in re.split(r"\n(?=\[)", text.strip()):
         head, *rows = block.split("\n")
+        if " ARRAY " in head and "_gcc" in path.name:
+            continue
         if " DATASEC " in head:
             head = re.sub(r"size=\d+", "", head)
             rows = sorted(re.sub(r"offset=\d+", "", row) for row in rows)
@@ -172,7 +178,9 @@ def test_bpftool_names_every_kind_as_it_is_read() -> None:
         if btf is None:
             continue  # test_bpftool_dumps_the_same_types counts them
         rows = re.findall(r"^\[(\d+)\] (\w+) '([^']*)'", output("bpftool", "btf", "dump", "file", path), re.MULTILINE)
-        assert len(rows) == len(btf)
+        behind = {type(btf[number]) for number in range(len(rows) + 1, len(btf) + 1)}
+        assert len(rows) <= len(btf)
+        assert behind <= ({Array} if "_gcc" in path.name else set())
         for number, kind, name in rows:
             one = btf[int(number)]
             assert type(one).__name__.upper() == kind.replace("_", "")

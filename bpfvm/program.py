@@ -1,4 +1,7 @@
-"""Programs as users hold them: a decorated function or a program of an object file, run on any machine and compared."""
+"""Programs as users hold them: a decorated function or a program of an object file, run on any machine and compared.
+
+What is of functions alone is loaded for functions, what is of one machine for that machine.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,9 @@ from bpfvm.core.articles import an
 from bpfvm.core.errors import Mismatch, Unavailable, UsageError, not_here
 from bpfvm.core.machine import Input, Location
 from bpfvm.core.named import Named
-from bpfvm.lang.functions.callee import Callee, callee
-from bpfvm.lang.functions.signature import Signature, signature
-from bpfvm.lang.hooks import Hook
 from bpfvm.lang.target import DEFAULT, Target
-from bpfvm.lang.types.pointers import Pointer
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.obj.values.contents import Contents
-from bpfvm.run import inputs
-from bpfvm.run.inputs import Args, Memory, Numbers
 from bpfvm.tables.progs import BY_NAME
 from bpfvm.tables.sections import of_section
 
@@ -32,9 +29,13 @@ if TYPE_CHECKING:
     from bpfvm.core.diag import Diag
     from bpfvm.kernel.objects.install import Installed
     from bpfvm.lang.contexts.arguments import Arguments
+    from bpfvm.lang.functions.callee import Callee
+    from bpfvm.lang.functions.signature import Signature
+    from bpfvm.lang.hooks import Hook
     from bpfvm.lang.maps import Map
     from bpfvm.lang.traced.task import Task
     from bpfvm.run.backend import Backend
+    from bpfvm.run.inputs import Args, Memory, Numbers
     from bpfvm.run.outcome import Outcome
     from bpfvm.run.running import Running
     from bpfvm.run.session import Session
@@ -62,6 +63,8 @@ class Program:
     def of_function(cls, target: Callable[..., Any], hook: Hook) -> Program:
         """The program that a function, method or partial is compiled to, for `hook`; nothing is compiled until it is
         needed."""
+        from bpfvm.lang.functions.callee import callee
+
         behind = callee(target)
         name = behind.function.__name__
         program = cls("anonymous" if name == "<lambda>" else name, hook.type)
@@ -106,6 +109,8 @@ class Program:
         """Parameters and result of a function of scalars, None for programs of a hook."""
         if self.callee is None or self.hook is None or not self.hook.scalars:
             return None
+        from bpfvm.lang.functions.signature import signature
+
         return signature(self.callee)
 
     @cached_property
@@ -171,7 +176,10 @@ class Program:
         backend = self._cpython(helpers, cpus) if is_python else engine(engine_name, helpers, cpus, threads, safe)
         spec = self._of_the_kernel if engine_name == "kernel" else self.runnable
         made = Session(backend, spec, self.name, self.signature, maps, recorded=not is_python)
-        made.context = inputs.struct_of(self)
+        if self.callee is not None:  # an object does not tell what its context is made of
+            from bpfvm.run.inputs import struct_of
+
+            made.context = struct_of(self)
         return made
 
     def cpython(
@@ -305,7 +313,9 @@ class Program:
     ) -> Input:  # fmt: skip
         """The machine's input for one packet, for the arguments of a function of scalars, for a context, or for an
         event that the program traces."""
-        return inputs.input_of(self, given, ctx, regs, memory, args, ret, task)
+        from bpfvm.run.inputs import input_of
+
+        return input_of(self, given, ctx, regs, memory, args, ret, task)
 
     @cached_property
     def arguments(self) -> Arguments | None:
@@ -451,6 +461,8 @@ def load(path: str) -> Object:
 
 
 def _shown(value: Any) -> str:
+    from bpfvm.lang.types.pointers import Pointer
+
     if isinstance(value, int):
         return str(int(value))
     if value is None or isinstance(value, str | list | tuple | Pointer) or hasattr(value, "__bpf_block__"):

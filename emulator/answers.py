@@ -84,11 +84,6 @@ class Table:
         return self._store.delete(key)
 
 
-def how(name: str) -> str:
-    """How a helper or a kernel function is given."""
-    return f"give it as a Python function: --helper FILE.py:{name}, or helpers={{{name!r}: function}}"
-
-
 def check_names(spec: ObjectSpec, answers: Mapping[str, Answer]) -> None:
     """UsageError for a name that is no helper and no kernel function that the object declares."""
     kernels = [one.name for one in spec.externs.values() if one.kind == "kfunc"]

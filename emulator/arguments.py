@@ -37,11 +37,11 @@ from bpfvm.emulator.caller import Caller, Operand, Stop, Value
 from bpfvm.emulator.memory import MapRegion, Pointer, Region
 from bpfvm.tables.helpers.row import Arg
 from bpfvm.tables.helpers.row import Helper as HelperRow
-from bpfvm.tables.kfuncs import Kfunc
 
 if TYPE_CHECKING:
     from bpfvm.emulator.contexts import Context
     from bpfvm.emulator.maps import MapStore
+    from bpfvm.tables.kfuncs import Kfunc
 
 Helper: TypeAlias = "Callable[[Caller, list[Value]], Operand]"  # what a tier calls, with r1 to r5
 Row: TypeAlias = "HelperRow | Kfunc"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.bits import M32, M64, mask
 from bpfvm.core.errors import LoadError, Unavailable
-from bpfvm.emulator.answers import how, kernel_function
 from bpfvm.emulator.arguments import Helper, fault
+from bpfvm.emulator.helpers.missing import how
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.isa.codec import SLOT
 from bpfvm.isa.disasm import target_slot
@@ -173,6 +173,8 @@ def _kernel_function(program: ProgramSpec, insn: Insn, slot: int, system: System
     name = insn.symbol or f"#{insn.imm}"
     extern, given = system.spec.externs.get(name), system.answers.get(name)
     if extern is not None and given is not None:
+        from bpfvm.emulator.answers import kernel_function
+
         return kernel_function(extern, system.spec, given)
     found = system.kfuncs(essential_name(name), program.type)
     if found is not None:

@@ -10,14 +10,12 @@ from bpfvm.core.errors import LoadError, Unavailable
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.emulator import helpers
 from bpfvm.emulator.access import resolve
-from bpfvm.emulator.answers import Answer, check_names
 from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context, ContextBuilder
-from bpfvm.emulator.helpers.redirects import destination
+from bpfvm.emulator.destination import destination
 from bpfvm.emulator.interp import BUDGET, Interpreter
-from bpfvm.emulator.kfuncs import builtin
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.system import System
 from bpfvm.isa.insn import Insn
@@ -26,6 +24,7 @@ from bpfvm.tables.helpers import BY_NAME as HELPERS
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.answers import Answer
     from bpfvm.emulator.coverage import Coverage
     from bpfvm.emulator.native.coverage import NativeCoverage
 
@@ -36,6 +35,13 @@ _WALKS = ("tracing", "lsm", "struct_ops")  # types of programs whose arguments a
 def _gives_object(one: Insn) -> bool:
     """Whether an instruction calls the helper that gives the current task as an object of the kernel's."""
     return one.op.name == "call" and one.imm == HELPERS["get_current_task_btf"].id
+
+
+def _kernel_function(name: str, program_type: str) -> Helper | None:
+    """What programs of a type call under a name, of what the emulator has; few programs call any."""
+    from bpfvm.emulator.kfuncs import builtin
+
+    return builtin(name, program_type)
 
 
 class Tier(Protocol):
@@ -106,9 +112,12 @@ class Loaded:
         beside: Loaded | None = None,
     ) -> None:  # fmt: skip
         chosen, self.name = spec.programs[program], backend.name
-        check_names(spec, backend.answers)
+        if backend.answers:
+            from bpfvm.emulator.answers import check_names
+
+            check_names(spec, backend.answers)
         if beside is None:
-            self.system = System(spec, (), backend.cpus, backend.answers, builtin, backend.arch)
+            self.system = System(spec, (), backend.cpus, backend.answers, _kernel_function, backend.arch)
         else:
             assert beside.system.spec is spec, "programs on one machine are of one object"
             self.system = beside.system

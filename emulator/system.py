@@ -11,21 +11,22 @@ import errno
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bpfvm.core.errors import LoadError, UsageError
 from bpfvm.core.machine import Entries, Input, Task
-from bpfvm.emulator import state
-from bpfvm.emulator.answers import Answer
 from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.blocks import Blocks
 from bpfvm.emulator.code import Code, prepare
 from bpfvm.emulator.maps import MapStore, Source, create
 from bpfvm.emulator.memory import Arena, MapRegion, Pointer, Region
-from bpfvm.emulator.state import Part, State
 from bpfvm.emulator.timers import Timers
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.tables.ctx.sockets import SOCK
+
+if TYPE_CHECKING:
+    from bpfvm.emulator.answers import Answer
+    from bpfvm.emulator.state import Part, State
 
 MAP_OBJECT = 64  # bytes that a map itself takes in the arena: an address of its own
 CLOCK_STEP = 1  # ns that one reading of the clock takes
@@ -142,11 +143,15 @@ class System:
 
     def snapshot(self) -> State:
         """All that the machine is now."""
-        return state.taken(self)
+        from bpfvm.emulator.state import taken  # for debuggers: few machines are stopped and gone on with
+
+        return taken(self)
 
     def restore(self, snapshot: State) -> None:
         """Make it what it was then. Maps and programs that were made since stay, as they are."""
-        state.put_back(self, snapshot)
+        from bpfvm.emulator.state import put_back
+
+        put_back(self, snapshot)
 
     def begin(self, given: Input) -> None:
         """Make ready for one run."""

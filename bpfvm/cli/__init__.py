@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import click
 
 from bpfvm.cli import colour
-from bpfvm.core.diag import CompileError
 from bpfvm.core.errors import BpfvmError, LoadError, UsageError, alike
 
 # name -> one line of help; the module bpfvm.cli.<name> holds `command`
@@ -94,15 +93,16 @@ def status(arguments: Sequence[str] | None = None) -> int:
     try:
         code = entry.main(args=arguments, prog_name="bpfvm", standalone_mode=False)
         return int(code or 0)
-    except CompileError as error:
-        return _fail(error.report(colour.wanted(sys.stderr)), FAULTED)
     except click.ClickException as error:
         error.show()
         return UNUSABLE
     except (LoadError, UsageError) as error:
         return _fail(f"bpfvm: {error}", UNUSABLE)
     except BpfvmError as error:
-        return _fail(f"bpfvm: {error}", FAULTED)
+        from bpfvm.core.diag import CompileError  # with its table of codes, which few commands need
+
+        told = error.report(colour.wanted(sys.stderr)) if isinstance(error, CompileError) else f"bpfvm: {error}"
+        return _fail(told, FAULTED)
     except (click.Abort, KeyboardInterrupt):
         return _fail("bpfvm: interrupted", INTERRUPTED)
     except BrokenPipeError:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bpfvm.core.errors import UsageError
 from bpfvm.obj.model import ObjectSpec
-from bpfvm.run.coverage import Counted, by_source, lcov
-from bpfvm.run.session import Session
+
+if TYPE_CHECKING:
+    from bpfvm.run.coverage import Counted
+    from bpfvm.run.session import Session
 
 LCOV = (".info", ".lcov")  # file names of a tracefile; any other name is a data file of coverage.py
 
@@ -38,6 +41,8 @@ def covered(session: Session, path: str | None, target: str) -> Iterator[None]:
 
 def write(spec: ObjectSpec, counted: Counted, path: str, target: str) -> None:
     """Write what was counted to `path`. UsageError for an object that does not tell its lines."""
+    from bpfvm.run.coverage import by_source, lcov
+
     files = by_source(spec, counted, target)
     if not files and counted.counts:
         raise UsageError(f"{target}: no line information to tell coverage by; compile with -g")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bpfvm.core.bits import M32
 from bpfvm.core.machine import Fault, Result
-from bpfvm.lang.functions.signature import RESULT_OFFSET, WORD, Signature
-from bpfvm.lang.types.arrays import is_bytes
-from bpfvm.lang.types.layout import Layout, view
-from bpfvm.lang.types.scalars import char
-from bpfvm.lang.types.structs import StructType
 from bpfvm.tables.progs import ProgramType
+
+if TYPE_CHECKING:
+    from bpfvm.lang.functions.signature import Signature
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,29 +64,7 @@ def value_of(result: Result, kind: ProgramType, signature: Signature | None) -> 
     """What the program returned, by its return type: u32 for hooks, the annotated type for functions of scalars."""
     if signature is None:
         return result.r0 & M32
-    if result.ctx is None:
-        return int(signature.result.value(0))
-    word = int.from_bytes(result.ctx[RESULT_OFFSET : RESULT_OFFSET + WORD], "little")
-    value = signature.result.value(word)
-    return value if isinstance(value, bool) else int(value)
-
-
-def fields_of(kind: StructType, data: bytes) -> dict[str, Any]:
-    """The fields of a struct: numbers, texts, bytes, lists of what is in other arrays, structs as dicts."""
-    whole = view(kind, bytearray(data), 0, True)
-    return {name: _plain(getattr(whole, name)) for name in kind.__members__}
-
-
-def _plain(value: Any) -> Any:
-    kind = type(value)
-    if isinstance(kind, StructType):
-        return {name: _plain(getattr(value, name)) for name in kind.__members__}
-    if isinstance(kind, Layout):
-        if not is_bytes(kind):
-            return [_plain(one) for one in value]
-        text = bytes(value).partition(b"\0")[0]
-        return text.decode(errors="replace") if getattr(kind, "__element__", None) is char else bytes(value)
-    return int(value)
+    return signature.returned(result.ctx)
 
 
 def action_name(kind: ProgramType, value: int) -> str | None:

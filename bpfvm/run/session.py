@@ -11,23 +11,21 @@ from bpfvm.core.errors import Unavailable, UsageError, VerifierReject
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.core.named import Named
 from bpfvm.lang.faults import RECORD
-from bpfvm.lang.functions.signature import Signature
-from bpfvm.lang.types.layout import size_of
-from bpfvm.lang.types.structs import StructType
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.obj.values.contents import Contents, decode_entries, encode_entries
-from bpfvm.obj.values.typed_map import TypedMap
 from bpfvm.run.backend import Backend
-from bpfvm.run.mapview import MapView
-from bpfvm.run.outcome import Outcome, action_name, fields_of, value_of
+from bpfvm.run.outcome import Outcome, action_name, value_of
 from bpfvm.run.refusal import explained
 from bpfvm.tables.progs import BY_NAME, ProgramType
 
 if TYPE_CHECKING:
     from bpfvm.emulator.native.batch import Batch, Sample, Slice
     from bpfvm.emulator.native.threads import Threads
+    from bpfvm.lang.functions.signature import Signature
+    from bpfvm.lang.types.structs import StructType
     from bpfvm.obj.captures.capture import Capture
     from bpfvm.obj.captures.pcap import Plain
+    from bpfvm.obj.values.typed_map import TypedMap
 
 
 class Session:
@@ -171,9 +169,13 @@ class Session:
         )
 
     def _context_after(self, result: Result) -> dict[str, Any]:
-        if self.context is None or result.ctx is None or len(result.ctx) < size_of(self.context):
-            return dict(result.fields)
-        return fields_of(self.context, result.ctx)
+        if self.context is not None and result.ctx is not None:
+            from bpfvm.run.fields import fields_of
+
+            found = fields_of(self.context, result.ctx)
+            if found is not None:
+                return found
+        return dict(result.fields)
 
     def maps(self) -> dict[str, dict[Any, Any]]:
         """The contents of the maps that the program uses, typed: name -> {key: value}."""
@@ -193,6 +195,8 @@ class Session:
             if name not in system.maps:
                 used = ", ".join(self.spec.visible_maps(self.program.name)) or "none"
                 raise UsageError(f"the program does not use a map {name!r}; its maps are {used}")
+            from bpfvm.run.mapview import MapView
+
             return MapView(system, name, self.spec.btf, self.spec.endian)
         if kernel_map is None:
             raise Unavailable(f"engine {self.engine} shows maps as a whole: use maps()")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bpfvm.emulator.answers import how
 from bpfvm.emulator.arguments import Helper, fault
 from bpfvm.tables.helpers import BY_NAME, allowed, call_name
 from bpfvm.tables.helpers import Helper as Row
@@ -51,6 +50,11 @@ _REASONS: Mapping[str, str] = {
 def why(name: str) -> str:
     """Why the emulator has no helper of the name, in a clause; "" where no more can be said."""
     return _REASONS.get(name, "")
+
+
+def how(name: str) -> str:
+    """How users give a helper or a kernel function."""
+    return f"give it as a Python function: --helper FILE.py:{name}, or helpers={{{name!r}: function}}"
 
 
 def missing(row: Row) -> Helper:

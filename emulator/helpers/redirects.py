@@ -1,51 +1,30 @@
 """Helpers that say where a packet goes. Nothing goes anywhere: the target is kept in words in `System.redirect`.
 
 Errno and results are the kernel's (measured on 6.18 with BPF_PROG_TEST_RUN). Whether a device exists is not asked. The
-target counts when the program then returns what means it (`destination`).
+target counts when the program then returns what means it (`emulator.destination`).
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from bpfvm.core.bits import M32
 from bpfvm.emulator.arguments import Function
 from bpfvm.emulator.caller import Caller, Operand, Stop
 from bpfvm.emulator.contexts import Context
+from bpfvm.emulator.destination import SK_PASS, TC_REDIRECT, XDP_REDIRECT
 from bpfvm.emulator.maps import MapStore
 from bpfvm.emulator.maps.operations import refusal
 from bpfvm.emulator.maps.sockets import ReuseportSockArray, SockHash, SockMap
 from bpfvm.emulator.maps.targets import DevMapHash, Targets
 from bpfvm.emulator.memory import Pointer
 
-if TYPE_CHECKING:
-    from bpfvm.emulator.system import System
-
-XDP_ABORTED, XDP_REDIRECT = 0, 4
-TC_SHOT, TC_REDIRECT = 2, 7
-SK_DROP, SK_PASS = 0, 1
+XDP_ABORTED, TC_SHOT, SK_DROP = 0, 2, 0
 INGRESS = 1  # BPF_F_INGRESS
 ACTIONS = 3  # flags of redirect_map: what is returned where no target stands
 BROADCAST, EXCLUDE_INGRESS = 8, 16
 NEIGHBOUR = 20  # bytes of struct bpf_redir_neigh
-
-# program type -> the result that makes a recorded target count, any other type: any result
-_MEANS: Mapping[str, int] = {
-    "xdp": XDP_REDIRECT, "sched_cls": TC_REDIRECT, "sched_act": TC_REDIRECT, "lwt_xmit": TC_REDIRECT,
-    "sk_skb": SK_PASS, "sk_msg": SK_PASS, "sk_lookup": SK_PASS, "sk_reuseport": SK_PASS,
-}  # fmt: skip
-
-
-def destination(system: System, kind: str, r0: int) -> str | None:
-    """Where packets go when a program of this type returned `r0`: copies, then the packet. None for nowhere."""
-    if system.redirect is None and not system.clones:
-        return None
-    places = [f"clone to {one}" for one in system.clones]
-    if system.redirect is not None and (kind not in _MEANS or r0 & M32 == _MEANS[kind]):
-        places.append(system.redirect)
-    return ", ".join(places) or None
 
 
 def redirect(caller: Caller, ifindex: int, flags: int) -> int:

@@ -1,4 +1,4 @@
-"""Maps over the arena, one class a kernel map type, by one table.
+"""Maps over the arena, one class a kernel map type, by one table; a module is loaded when a map of its is made.
 
 A map has two sides, and the kernel answers them differently. Programs call helpers: `lookup` and its kin take and give
 addresses of the arena. User space calls bpf(2): `sys_lookup` and its kin take and give bytes. Results are 0 or a
@@ -15,22 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Entries
-from bpfvm.emulator.maps.array import ArrayMap
-from bpfvm.emulator.maps.bloom import BloomFilterMap
-from bpfvm.emulator.maps.hash import HashMap, PerCpuHashMap
-from bpfvm.emulator.maps.lru_hash import LruHashMap, LruPerCpuHashMap
-from bpfvm.emulator.maps.of_maps import ArrayOfMaps, HashOfMaps
-from bpfvm.emulator.maps.percpu_array import PerCpuArrayMap
-from bpfvm.emulator.maps.perf import PerfEventArray
-from bpfvm.emulator.maps.prog_array import ProgArrayMap
-from bpfvm.emulator.maps.queue import QueueMap, StackMap
-from bpfvm.emulator.maps.ringbuf import RingBuffer
-from bpfvm.emulator.maps.sockets import ReuseportSockArray, SockHash, SockMap
-from bpfvm.emulator.maps.stacks import CgroupArray, StackTrace
-from bpfvm.emulator.maps.storage import CgroupStorage, ObjectStorage
-from bpfvm.emulator.maps.targets import CpuMap, DevMap, DevMapHash, XskMap
-from bpfvm.emulator.maps.trie import TrieMap
-from bpfvm.emulator.maps.userring import UserRing
+from bpfvm.emulator.catalogue import Catalogue
 from bpfvm.emulator.memory import MapRegion, Pointer
 from bpfvm.obj.model import MapSpec
 
@@ -130,39 +115,25 @@ class MapClass(Protocol):
     def __call__(self, system: System, spec: MapSpec, /) -> MapStore: ...
 
 
-TYPES: Mapping[str, MapClass] = {
-    "array": ArrayMap,
-    "array_of_maps": ArrayOfMaps,
-    "bloom_filter": BloomFilterMap,
-    "cgroup_array": CgroupArray,
-    "cgroup_storage": CgroupStorage,
-    "cgrp_storage": ObjectStorage,
-    "cpumap": CpuMap,
-    "devmap": DevMap,
-    "devmap_hash": DevMapHash,
-    "hash": HashMap,
-    "hash_of_maps": HashOfMaps,
-    "inode_storage": ObjectStorage,
-    "lpm_trie": TrieMap,
-    "lru_hash": LruHashMap,
-    "lru_percpu_hash": LruPerCpuHashMap,
-    "percpu_array": PerCpuArrayMap,
-    "percpu_cgroup_storage": CgroupStorage,
-    "percpu_hash": PerCpuHashMap,
-    "perf_event_array": PerfEventArray,
-    "prog_array": ProgArrayMap,
-    "queue": QueueMap,
-    "reuseport_sockarray": ReuseportSockArray,
-    "ringbuf": RingBuffer,
-    "sk_storage": ObjectStorage,
-    "sockhash": SockHash,
-    "sockmap": SockMap,
-    "stack": StackMap,
-    "stack_trace": StackTrace,
-    "task_storage": ObjectStorage,
-    "user_ringbuf": UserRing,
-    "xskmap": XskMap,
-}  # one line a type
+# What stands in the table TYPES of each module
+TYPES: Mapping[str, MapClass] = Catalogue(__name__, "TYPES", {
+    "array": "array",
+    "bloom": "bloom_filter",
+    "hash": "hash percpu_hash",
+    "lru_hash": "lru_hash lru_percpu_hash",
+    "of_maps": "array_of_maps hash_of_maps",
+    "percpu_array": "percpu_array",
+    "perf": "perf_event_array",
+    "prog_array": "prog_array",
+    "queue": "queue stack",
+    "ringbuf": "ringbuf",
+    "sockets": "reuseport_sockarray sockhash sockmap",
+    "stacks": "cgroup_array stack_trace",
+    "storage": "cgroup_storage cgrp_storage inode_storage percpu_cgroup_storage sk_storage task_storage",
+    "targets": "cpumap devmap devmap_hash xskmap",
+    "trie": "lpm_trie",
+    "userring": "user_ringbuf",
+})  # fmt: skip
 
 
 def create(system: System, spec: MapSpec) -> MapStore:

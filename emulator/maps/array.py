@@ -8,7 +8,7 @@ every index exists, BPF_F_LOCK without a spin lock in the value is -EINVAL. Dele
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.core.amounts import octets
@@ -19,6 +19,7 @@ from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 
@@ -117,3 +118,6 @@ class ArrayMap(Plain):
         return [
             (index.to_bytes(4, "little"), self.get(base + index * stride)) for index in range(self.spec.max_entries)
         ]
+
+
+TYPES: Mapping[str, MapClass] = {"array": ArrayMap}

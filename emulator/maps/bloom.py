@@ -10,7 +10,7 @@ max_entries limits nothing. A push with a flag is -EINVAL. User space's delete a
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.core.bits import M32
@@ -20,6 +20,7 @@ from bpfvm.emulator.maps.store import Answer, Store
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 FUNCTIONS = 5  # where map_extra is 0
@@ -78,3 +79,6 @@ class BloomFilterMap(Store):
     def entries(self) -> Entries:
         """None: what was pushed cannot be told."""
         return []
+
+
+TYPES: Mapping[str, MapClass] = {"bloom_filter": BloomFilterMap}

@@ -8,7 +8,7 @@ to the old value reads what it was until that is used again. Per-CPU values, and
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.core.machine import Entries
@@ -19,6 +19,7 @@ from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import BY_NAME, FLAGS
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 NO_PREALLOC = FLAGS["no_prealloc"]
@@ -191,3 +192,6 @@ class PerCpuHashMap(Hashed, PerCpu):
 
     def entries(self) -> Entries:
         return self.walked()
+
+
+TYPES: Mapping[str, MapClass] = {"hash": HashMap, "percpu_hash": PerCpuHashMap}

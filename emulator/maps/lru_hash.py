@@ -7,6 +7,7 @@ up (not so for per-CPU values under BPF_EXIST), so an update that is refused, or
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.emulator.maps.hash import Hashed, refused_flags
@@ -17,6 +18,7 @@ from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import FLAGS
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 NO_COMMON_LRU = FLAGS["no_common_lru"]
@@ -126,3 +128,6 @@ class LruPerCpuHashMap(LruHashed, PerCpu):
 
     def user_update(self, key: bytes, value: bytes | list[bytes], flags: int) -> int:
         return self._store(key, value, flags)
+
+
+TYPES: Mapping[str, MapClass] = {"lru_hash": LruHashMap, "lru_percpu_hash": LruPerCpuHashMap}

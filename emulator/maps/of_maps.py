@@ -8,7 +8,7 @@ of equal type, sizes and flags, and arrays of equal length but under BPF_F_INNER
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.core.amounts import octets
@@ -24,6 +24,7 @@ from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import FLAGS
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 INNER_MAP = FLAGS["inner_map"]
@@ -188,3 +189,6 @@ def _shape(spec: MapSpec) -> str:
         f"a map of type {spec.type} with keys of {spec.key_size} and values of {octets(spec.value_size)}, "
         f"{spec.max_entries} entries, flags {spec.flags:#x}"
     )
+
+
+TYPES: Mapping[str, MapClass] = {"array_of_maps": ArrayOfMaps, "hash_of_maps": HashOfMaps}

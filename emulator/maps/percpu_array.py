@@ -6,7 +6,7 @@ Programs get errno in the order of arrays (array.py). User space gives and takes
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.emulator.maps.array import Indexes, next_index
@@ -15,6 +15,7 @@ from bpfvm.emulator.memory import Region
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 
@@ -80,3 +81,6 @@ class PerCpuArrayMap(PerCpu):
 
     def user_next(self, key: bytes | None) -> bytes | int:
         return next_index(key, self.spec.max_entries)
+
+
+TYPES: Mapping[str, MapClass] = {"percpu_array": PerCpuArrayMap}

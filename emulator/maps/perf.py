@@ -16,6 +16,7 @@ helper returns 0. A run's samples are taken out at its end, and a fresh buffer s
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from bpfvm.emulator.memory import PAGE
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 PAGES = 64
@@ -108,3 +110,6 @@ def _put(memory: memoryview, at: int, record: bytes) -> int:
     """Store a record, the first of which in each run is at 0, so that none runs over the end; where the next goes."""
     memory[at : at + len(record)] = record
     return at + len(record)
+
+
+TYPES: Mapping[str, MapClass] = {"perf_event_array": PerfEventArray}

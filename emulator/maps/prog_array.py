@@ -11,6 +11,7 @@ after BPF_ANY as the only flag (-EINVAL) and the index (-E2BIG).
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.core.errors import LoadError
@@ -20,6 +21,7 @@ from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
     from bpfvm.emulator.code import Code
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 
@@ -96,3 +98,6 @@ class ProgArrayMap(Store):
 
     def _type(self, number: int) -> str:
         return self.system.spec.programs[self._names[number - 1]].type
+
+
+TYPES: Mapping[str, MapClass] = {"prog_array": ProgArrayMap}

@@ -11,6 +11,7 @@ of a stack too; another flag is -EINVAL, a push into a full map without it -E2BI
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.core.machine import Entries
@@ -18,6 +19,7 @@ from bpfvm.emulator.maps.store import ANY, EXIST, Answer, Store
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 _HEAD, _TAIL = range(2)
@@ -120,3 +122,6 @@ class StackMap(QueueMap):
 
     def _remove(self, place: int) -> None:
         self._control[_HEAD] = place
+
+
+TYPES: Mapping[str, MapClass] = {"queue": QueueMap, "stack": StackMap}

@@ -15,6 +15,7 @@ ever reached by its start, so nobody can tell. A run's records are taken out at 
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.core.amounts import octets
@@ -25,6 +26,7 @@ from bpfvm.emulator.memory import PAGE, Pointer, Region
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 HEADER = 8
@@ -204,3 +206,6 @@ class RingBuffer(Store):
             if base - HEADER <= address < base + max(region.size, 1):
                 return Pointer(region, address - base)
         return Pointer(self._memory, offset)
+
+
+TYPES: Mapping[str, MapClass] = {"ringbuf": RingBuffer}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from bpfvm.emulator.memory import Pointer
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 
@@ -204,3 +206,6 @@ class SockHash(SocketMap):
 
     def user_next(self, key: bytes | None) -> bytes | int:
         return self._table.next_key(key)
+
+
+TYPES: Mapping[str, MapClass] = {"reuseport_sockarray": ReuseportSockArray, "sockhash": SockHash, "sockmap": SockMap}

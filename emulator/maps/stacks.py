@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import struct
 from bisect import bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bpfvm.core.errors import LoadError
@@ -21,6 +21,7 @@ from bpfvm.obj.model import MapSpec
 from bpfvm.tables.maps import FLAGS
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 FRAME, BUILD_ID_BYTES = 8, 32  # bytes of an address; of struct bpf_stack_build_id
@@ -116,3 +117,6 @@ class CgroupArray(DescriptorArray):
 
     def check_value(self, value: bytes | list[bytes]) -> None:
         raise LoadError(f"map {self.spec.name}: a cgroup is stored by its descriptor, and the machine has none")
+
+
+TYPES: Mapping[str, MapClass] = {"cgroup_array": CgroupArray, "stack_trace": StackTrace}

@@ -14,6 +14,7 @@ beginning of each run, as in BPF_PROG_TEST_RUN (measured on 6.18).
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.core.errors import LoadError
@@ -23,6 +24,7 @@ from bpfvm.emulator.maps.store import EXIST, Answer, Store
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 HEADER = 16
@@ -155,3 +157,13 @@ class CgroupStorage(Store):
             raise LoadError(
                 f"map {self.spec.name}: its values belong to cgroups that a program is attached to; none is"
             )
+
+
+TYPES: Mapping[str, MapClass] = {
+    "cgroup_storage": CgroupStorage,
+    "cgrp_storage": ObjectStorage,
+    "inode_storage": ObjectStorage,
+    "percpu_cgroup_storage": CgroupStorage,
+    "sk_storage": ObjectStorage,
+    "task_storage": ObjectStorage,
+}

@@ -18,6 +18,7 @@ to run on the target (the second half of values of 8 bytes) is refused, because 
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from bpfvm.emulator.maps.store import EXIST, NOEXIST, RDONLY_PROG, Answer, Store
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 LONGEST_QUEUE = 16384
@@ -264,3 +266,6 @@ class DevMapHash(Store):
 
     def _release(self, element: int) -> None:
         self.words[element >> 2], self.words[self._free] = self.words[self._free], element
+
+
+TYPES: Mapping[str, MapClass] = {"cpumap": CpuMap, "devmap": DevMap, "devmap_hash": DevMapHash, "xskmap": XskMap}

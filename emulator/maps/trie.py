@@ -18,6 +18,7 @@ only when QUARANTINE others were let go after them: the kernel waits until nobod
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from bpfvm.emulator.maps.store import EXIST, NOEXIST, Plain, padded
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 QUARANTINE = 256  # nodes
@@ -243,3 +245,6 @@ class TrieMap(Plain):
 def _parts(key: bytes) -> tuple[int, int]:
     """The prefix's length and the data as a number, whose highest bit is the first."""
     return int.from_bytes(key[:4], "little"), int.from_bytes(key[4:], "big")
+
+
+TYPES: Mapping[str, MapClass] = {"lpm_trie": TrieMap}

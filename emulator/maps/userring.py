@@ -11,7 +11,7 @@ unused. In contents a message stands under an empty key, the oldest first; progr
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bpfvm.core.amounts import octets
@@ -23,6 +23,7 @@ from bpfvm.emulator.memory import PAGE, Pointer, Region
 from bpfvm.obj.model import MapSpec
 
 if TYPE_CHECKING:
+    from bpfvm.emulator.maps import MapClass
     from bpfvm.emulator.system import System
 
 _CONSUMER, _PRODUCER = 0, PAGE // 8  # words of 8 bytes
@@ -105,3 +106,6 @@ class UserRing(Store):
         self.view[at : at + HEADER + len(message)] = len(message).to_bytes(HEADER, "little") + message
         self._positions[_PRODUCER] = end + length
         return 0
+
+
+TYPES: Mapping[str, MapClass] = {"user_ringbuf": UserRing}

@@ -94,6 +94,13 @@ class Signature:
         """Bytes of the context buffer."""
         return argument_offset(len(self.params))
 
+    def returned(self, context: bytes | None) -> int:
+        """The result, of the context buffer after a run; 0 as it stands for its type without one."""
+        if context is None:
+            return int(self.result.value(0))
+        value = self.result.value(int.from_bytes(context[RESULT_OFFSET : RESULT_OFFSET + WORD], "little"))
+        return value if isinstance(value, bool) else int(value)
+
 
 RESULT = "return"  # as Python calls the result among the annotations
 

@@ -137,6 +137,6 @@ def _variables(types: TypeView, variables: Sequence[SecVar]) -> Iterator[str]:
             there = types[one.type]
         except LoadError:  # void; bpftool prints no name either
             there = None
-        kind = {Var: "VAR", Func: "FUNC"}.get(type(there), "")
+        kind = "VAR" if isinstance(there, Var) else "FUNC" if isinstance(there, Func) else ""
         name = f" ({kind} {_quoted(getattr(there, 'name', ''))})" if kind else ""
         yield f"\ttype_id={one.type} offset={one.offset} size={one.size}{name}"

@@ -1,7 +1,8 @@
 """The kinds of BTF types as plain data (Linux Documentation/bpf/btf.rst; include/uapi/linux/btf.h).
 
 A field called `type` (and `index`, `returns`) is a type id: the 1-based place in the object's list, 0 for void.
-Names are "" where a type has none. Offsets of members are bits, as in BTF; everything else is bytes.
+Names are "" where a type has none. Offsets of members are bits, as in BTF; everything else is bytes. Kinds of equal
+fields have them of one class, which is none itself.
 """
 
 from __future__ import annotations
@@ -26,8 +27,34 @@ class Int:
 
 
 @dataclass(frozen=True, slots=True)
-class Ptr:
+class Reference:
+    """What says only which type it is about."""
+
     type: int
+
+
+class Ptr(Reference):
+    """A pointer to the type."""
+
+    __slots__ = ()
+
+
+class Volatile(Reference):
+    """The type with C's volatile."""
+
+    __slots__ = ()
+
+
+class Const(Reference):
+    """The type with C's const."""
+
+    __slots__ = ()
+
+
+class Restrict(Reference):
+    """The type, of a pointer, with C's restrict."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +77,46 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Struct:
+class Composite:
+    """What has members."""
+
     name: str
     size: int
     members: tuple[Member, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Union:
-    name: str
-    size: int
-    members: tuple[Member, ...]
+class Struct(Composite):
+    """Members one behind the other."""
+
+    __slots__ = ()
+
+
+class Union(Composite):
+    """Members at one place."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Enum:
-    """values: (name, number) in order; numbers of 32 bits."""
+class Enumeration:
+    """values: (name, number) in order."""
 
     name: str
     size: int
     values: tuple[tuple[str, int], ...]
     is_signed: bool = False
+
+
+class Enum(Enumeration):
+    """Its numbers have 32 bits."""
+
+    __slots__ = ()
+
+
+class Enum64(Enumeration):
+    """Its numbers have 64 bits."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,32 +129,31 @@ class Fwd:
 
 @dataclass(frozen=True, slots=True)
 class Typedef:
+    """Another name of a type."""
+
     name: str
     type: int
 
 
 @dataclass(frozen=True, slots=True)
-class Volatile:
-    type: int
-
-
-@dataclass(frozen=True, slots=True)
-class Const:
-    type: int
-
-
-@dataclass(frozen=True, slots=True)
-class Restrict:
-    type: int
-
-
-@dataclass(frozen=True, slots=True)
-class Func:
-    """A function; type: its FuncProto."""
+class Linkable:
+    """What other objects may name; linkage: STATIC, GLOBAL or EXTERN."""
 
     name: str
     type: int
     linkage: int = GLOBAL
+
+
+class Func(Linkable):
+    """A function; type: its FuncProto."""
+
+    __slots__ = ()
+
+
+class Var(Linkable):
+    """A variable outside of functions."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +162,6 @@ class FuncProto:
 
     returns: int
     params: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Var:
-    name: str
-    type: int
-    linkage: int = GLOBAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +184,8 @@ class DataSec:
 
 @dataclass(frozen=True, slots=True)
 class Float:
+    """A floating-point number."""
+
     name: str
     size: int
 
@@ -162,19 +202,11 @@ class DeclTag:
 
 @dataclass(frozen=True, slots=True)
 class TypeTag:
+    """A tag on a type that is pointed to."""
+
     name: str
     type: int
     is_attribute: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Enum64:
-    """values: (name, number) in order; numbers of 64 bits."""
-
-    name: str
-    size: int
-    values: tuple[tuple[str, int], ...]
-    is_signed: bool = False
 
 
 Type: TypeAlias = (

@@ -14,6 +14,7 @@ from bpfvm.obj.btf.ext import CoreRecord, Ext, FuncInfo, LineInfo
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import EXTERN, Func
 from bpfvm.obj.elf import container as elf
+from bpfvm.obj.elf.build import NewRelocation, NewSection, NewSymbol
 from bpfvm.obj.writer.unlink import Body
 
 TEXT = ".text"
@@ -25,7 +26,7 @@ _LDDW, _CALL = BY_NAME["lddw"], BY_NAME["call_local"]  # what stands in a file b
 class Named:
     """What an instruction refers to by relocation: a symbol and, in bytes, the addend that stands in its imm."""
 
-    symbol: elf.NewSymbol
+    symbol: NewSymbol
     addend: int = 0
 
 
@@ -50,7 +51,7 @@ class CodeSections:
                 sizes[section] = self._starts[number] + one.slot_count
         self._starts.update({number: self._starts[other] for number, other in self._alias_of.items()})
         self._symbols = {number: self._symbol(number) for number in range(len(bodies))}
-        self._text = elf.NewSymbol("", elf.SECTION, elf.LOCAL, TEXT)
+        self._text = NewSymbol("", elf.SECTION, elf.LOCAL, TEXT)
 
     def _lacks(self, number: int) -> bool:
         """Whether a program needs a function that BTF does not know: loaders want all declared, or not the entry."""
@@ -79,23 +80,23 @@ class CodeSections:
     def _content(self, one: Body) -> object:
         return one.section, *one.content(), tuple(one.targets.items())
 
-    def _symbol(self, number: int) -> elf.NewSymbol:
+    def _symbol(self, number: int) -> NewSymbol:
         one = self._bodies[number]
         binding = elf.LOCAL if one.is_static else elf.GLOBAL
         place, size = self._starts[number] * SLOT, one.slot_count * SLOT
-        return elf.NewSymbol(one.name, elf.FUNC, binding, one.section or TEXT, place, size)
+        return NewSymbol(one.name, elf.FUNC, binding, one.section or TEXT, place, size)
 
-    def symbols(self) -> list[elf.NewSymbol]:
+    def symbols(self) -> list[NewSymbol]:
         """Of all functions, and of section .text where static functions are referred to through it."""
         return [*([self._text] if TEXT in self._sections else []), *self._symbols.values()]
 
-    def programs(self) -> dict[str, elf.NewSymbol]:
+    def programs(self) -> dict[str, NewSymbol]:
         """The symbol of each program, by name."""
         return {one.name: self._symbols[number] for number, one in enumerate(self._bodies) if one.section}
 
-    def sections(self, resolve: Resolve, endian: str) -> list[elf.NewSection]:
+    def sections(self, resolve: Resolve, endian: str) -> list[NewSection]:
         return [
-            elf.NewSection(name, elf.PROGBITS, encode(self._written(numbers, resolve), endian), _CODE, SLOT)
+            NewSection(name, elf.PROGBITS, encode(self._written(numbers, resolve), endian), _CODE, SLOT)
             for name, numbers in self._sections.items()
         ]
 
@@ -126,9 +127,9 @@ class CodeSections:
             return None  # within .text, where the distance says it all
         return Named(self._text, self._starts[target] * SLOT)
 
-    def relocations(self, resolve: Resolve) -> dict[str, list[elf.NewRelocation]]:
+    def relocations(self, resolve: Resolve) -> dict[str, list[NewRelocation]]:
         """By section, in order of place."""
-        found: dict[str, list[elf.NewRelocation]] = {}
+        found: dict[str, list[NewRelocation]] = {}
         for section, numbers in self._sections.items():
             for number in numbers:
                 body = self._bodies[number]
@@ -137,7 +138,7 @@ class CodeSections:
                     if named is not None:
                         kind = elf.R_64_32 if one.op.name in ("call_local", "call_kfunc") else elf.R_64_64
                         place = (self._starts[number] + slot) * SLOT
-                        found.setdefault(section, []).append(elf.NewRelocation(place, kind, named.symbol))
+                        found.setdefault(section, []).append(NewRelocation(place, kind, named.symbol))
         return found
 
     def debug(self, sources: Mapping[tuple[str, int], str]) -> Ext:

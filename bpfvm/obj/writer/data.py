@@ -10,6 +10,7 @@ from bpfvm.isa.insn import Insn
 from bpfvm.obj.btf.types import Var
 from bpfvm.obj.elf import container as elf
 from bpfvm.obj.elf import datasec, mapdefs
+from bpfvm.obj.elf.build import NewRelocation, NewSection, NewSymbol
 from bpfvm.obj.model import ExternSpec, MapSpec, ObjectSpec
 from bpfvm.obj.writer import legacydecl, mapdecl
 from bpfvm.obj.writer.code import Named
@@ -25,11 +26,11 @@ class DataSections:
 
     def __init__(self, spec: ObjectSpec) -> None:
         self._spec, self._order = spec, "<" if spec.endian == "little" else ">"
-        self.sections: list[elf.NewSection] = []
-        self.symbols: list[elf.NewSymbol] = []
-        self._maps: dict[str, elf.NewSymbol] = {}
-        self._bases: dict[str, elf.NewSymbol] = {}  # of data sections
-        self._variables: dict[str, list[elf.NewSymbol]] = {}  # those that other objects see
+        self.sections: list[NewSection] = []
+        self.symbols: list[NewSymbol] = []
+        self._maps: dict[str, NewSymbol] = {}
+        self._bases: dict[str, NewSymbol] = {}  # of data sections
+        self._variables: dict[str, list[NewSymbol]] = {}  # those that other objects see
         self._externs = {name: _extern_symbol(one) for name, one in spec.externs.items()}
         for one in spec.maps.values():
             if datasec.kind_of(one.section) and one.initial is not None:
@@ -46,10 +47,10 @@ class DataSections:
     def _add_data(self, one: MapSpec, data: bytes) -> None:
         kind = datasec.kind_of(one.section)
         form = elf.NOBITS if kind == datasec.BSS else elf.PROGBITS
-        self.sections.append(elf.NewSection(one.section, form, data, _FLAGS[kind], 8))
-        self._bases[one.name] = elf.NewSymbol("", elf.SECTION, elf.LOCAL, one.section)
+        self.sections.append(NewSection(one.section, form, data, _FLAGS[kind], 8))
+        self._bases[one.name] = NewSymbol("", elf.SECTION, elf.LOCAL, one.section)
         variables = [
-            elf.NewSymbol(
+            NewSymbol(
                 var.name, elf.OBJECT, elf.LOCAL if var.is_static else elf.GLOBAL, one.section, var.offset, var.size
             )
             for var in datasec.placed(self._spec.btf, one.section, len(data))
@@ -61,32 +62,32 @@ class DataSections:
         size = max((one.offset + one.size for one in self._places.values()), default=0)
         if not self._places:
             return
-        self.sections.append(elf.NewSection(mapdefs.SECTION, elf.PROGBITS, bytes(size), _WRITABLE, 8))
+        self.sections.append(NewSection(mapdefs.SECTION, elf.PROGBITS, bytes(size), _WRITABLE, 8))
         for name, one in self._places.items():
             binding = elf.LOCAL if one.is_static else elf.GLOBAL
-            self._maps[name] = elf.NewSymbol(name, elf.OBJECT, binding, mapdefs.SECTION, one.offset, one.size)
+            self._maps[name] = NewSymbol(name, elf.OBJECT, binding, mapdefs.SECTION, one.offset, one.size)
         self.symbols += self._maps.values()
 
     def _add_legacy_maps(self) -> None:
         for one in legacydecl.definitions(self._spec):
-            self.sections.append(elf.NewSection(one.section, elf.PROGBITS, one.data, _WRITABLE, 4))
+            self.sections.append(NewSection(one.section, elf.PROGBITS, one.data, _WRITABLE, 4))
             for name, (offset, size) in one.places.items():
-                self._maps[name] = elf.NewSymbol(name, elf.OBJECT, elf.GLOBAL, one.section, offset, size)
+                self._maps[name] = NewSymbol(name, elf.OBJECT, elf.GLOBAL, one.section, offset, size)
                 self.symbols.append(self._maps[name])
 
     def _add_value(self, section: str, data: bytes, align: int) -> None:
         """A section of one variable, called as BTF calls it: libbpf looks for a symbol of this name."""
-        self.sections.append(elf.NewSection(section, elf.PROGBITS, data, _WRITABLE, align))
+        self.sections.append(NewSection(section, elf.PROGBITS, data, _WRITABLE, align))
         name = f"_{section}"
         found = datasec.section_of(self._spec.btf, section) if self._spec.btf is not None else None
         if found is not None and found.vars and self._spec.btf is not None:
             var = self._spec.btf[found.vars[0].type]
             name = var.name if isinstance(var, Var) else name
-        self.symbols.append(elf.NewSymbol(name, elf.OBJECT, elf.GLOBAL, section, 0, len(data)))
+        self.symbols.append(NewSymbol(name, elf.OBJECT, elf.GLOBAL, section, 0, len(data)))
 
-    def relocations(self, programs: Mapping[str, elf.NewSymbol]) -> dict[str, list[elf.NewRelocation]]:
+    def relocations(self, programs: Mapping[str, NewSymbol]) -> dict[str, list[NewRelocation]]:
         """Of section .maps: what stands in the maps at load. programs: name -> symbol."""
-        rows: list[elf.NewRelocation] = []
+        rows: list[NewRelocation] = []
         for name, place in self._places.items():
             one = self._spec.maps[name]
             known = programs if one.type == mapdefs.OF_PROGRAMS else self._maps
@@ -94,7 +95,7 @@ class DataSections:
                 if content not in known:
                     raise LoadError(f"map {name}: {content!r} stands at {index}, and the object does not have it")
                 offset = place.offset + place.values + 8 * index
-                rows.append(elf.NewRelocation(offset, elf.R_64_ABS64, known[content]))
+                rows.append(NewRelocation(offset, elf.R_64_ABS64, known[content]))
         return {mapdefs.SECTION: rows} if rows else {}
 
     def resolve(self, one: Insn) -> Named | None:
@@ -119,8 +120,8 @@ class DataSections:
         return Named(self._bases[name], offset)
 
 
-def _extern_symbol(one: ExternSpec) -> elf.NewSymbol:
-    return elf.NewSymbol(one.name, elf.NOTYPE, elf.WEAK if one.weak else elf.GLOBAL, "")
+def _extern_symbol(one: ExternSpec) -> NewSymbol:
+    return NewSymbol(one.name, elf.NOTYPE, elf.WEAK if one.weak else elf.GLOBAL, "")
 
 
 def _license_text(text: str) -> bytes:

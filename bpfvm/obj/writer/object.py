@@ -13,6 +13,7 @@ from bpfvm.obj.btf import ext as btf_ext
 from bpfvm.obj.cursor import StringTable, one_line
 from bpfvm.obj.elf import container as elf
 from bpfvm.obj.elf import note
+from bpfvm.obj.elf.build import NewSection, NewSymbol, build
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.obj.writer.code import CodeSections
 from bpfvm.obj.writer.complete import completed
@@ -38,23 +39,23 @@ def _write(whole: ObjectSpec) -> bytes:
     symbols = [*code.symbols(), *data.symbols]
     _check_names(symbols)
     sections = [*code.sections(data.resolve, whole.endian), *data.sections, *_debug(whole, code.debug(whole.sources))]
-    return elf.build(sections, symbols, relocations, whole.endian)
+    return build(sections, symbols, relocations, whole.endian)
 
 
-def _debug(spec: ObjectSpec, ext: btf_ext.Ext) -> list[elf.NewSection]:
+def _debug(spec: ObjectSpec, ext: btf_ext.Ext) -> list[NewSection]:
     sections = []
     if spec.btf is not None:
         strings = StringTable()
         beside = btf_ext.encode(ext, strings, spec.endian)
         types = btf_codec.encode(spec.btf, strings, spec.endian)
-        sections.append(elf.NewSection(".BTF", elf.PROGBITS, types, align=4))
-        sections.append(elf.NewSection(".BTF.ext", elf.PROGBITS, beside, align=4))
+        sections.append(NewSection(".BTF", elf.PROGBITS, types, align=4))
+        sections.append(NewSection(".BTF.ext", elf.PROGBITS, beside, align=4))
     if said := note.encode(spec, spec.endian):
-        sections.append(elf.NewSection(note.SECTION, elf.NOTE, said, align=4))
+        sections.append(NewSection(note.SECTION, elf.NOTE, said, align=4))
     return sections
 
 
-def _check_names(symbols: Sequence[elf.NewSymbol]) -> None:
+def _check_names(symbols: Sequence[NewSymbol]) -> None:
     """Local symbols may share a name, as static functions of linked objects do; all others are one name space."""
     seen: set[str] = set()
     for one in symbols:

@@ -15,6 +15,7 @@ from bpfvm.obj.btf.types import DataSec, Int, Member, SecVar, Struct, Type, Unio
 from bpfvm.obj.core.relocations import relocate
 from bpfvm.obj.cursor import StringTable
 from bpfvm.obj.elf import container as elf
+from bpfvm.obj.elf.build import NewSection, NewSymbol, build
 from bpfvm.obj.model import CoreReloc, MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.reader.object import parse_object
 from bpfvm.obj.writer.object import write_object
@@ -25,17 +26,15 @@ WORD = Int("int", 4, 32)
 DATA, MAPS = elf.ALLOC | elf.WRITE, "maps"
 
 
-def file(section: elf.NewSection, places: list[tuple[str, int, int]], types: list[Type] | None = None) -> bytes:
+def file(section: NewSection, places: list[tuple[str, int, int]], types: list[Type] | None = None) -> bytes:
     """An object with one program and one section of data. places: name, offset and size of what stands there."""
-    code = elf.NewSection("xdp", elf.PROGBITS, encode(CODE), elf.ALLOC | elf.EXEC, 8)
+    code = NewSection("xdp", elf.PROGBITS, encode(CODE), elf.ALLOC | elf.EXEC, 8)
     sections = [code, section]
     if types is not None:
-        sections.append(
-            elf.NewSection(".BTF", elf.PROGBITS, btf_codec.encode(Btf(types), StringTable(), "little"), 0, 4)
-        )
-    symbols = [elf.NewSymbol("p", elf.FUNC, elf.GLOBAL, "xdp", 0, 16)]
-    symbols += [elf.NewSymbol(name, elf.OBJECT, elf.GLOBAL, section.name, at, size) for name, at, size in places]
-    return elf.build(sections, symbols, {}, "little")
+        sections.append(NewSection(".BTF", elf.PROGBITS, btf_codec.encode(Btf(types), StringTable(), "little"), 0, 4))
+    symbols = [NewSymbol("p", elf.FUNC, elf.GLOBAL, "xdp", 0, 16)]
+    symbols += [NewSymbol(name, elf.OBJECT, elf.GLOBAL, section.name, at, size) for name, at, size in places]
+    return build(sections, symbols, {}, "little")
 
 
 def many_datasecs() -> bytes:
@@ -44,7 +43,7 @@ def many_datasecs() -> bytes:
     types: list[Type] = [WORD, *(Var(f"v{number}", 1) for number in range(count))]
     types += [DataSec(".data", 0, (SecVar(2 + number, 0, 4),)) for number in range(count)]
     places = [(f"v{number}", 4 * number, 4) for number in range(count)]
-    return file(elf.NewSection(".data", elf.PROGBITS, bytes(4 * count), DATA, 4), places, types)
+    return file(NewSection(".data", elf.PROGBITS, bytes(4 * count), DATA, 4), places, types)
 
 
 def maps_in_maps() -> bytes:
@@ -52,7 +51,7 @@ def maps_in_maps() -> bytes:
     count = 4000
     rows = ((12, 4, 4, 1, 0, 1, 0, int(number < count // 2), number) for number in range(count))
     places = [(f"m{number}", 36 * number, 36) for number in range(count)]
-    return file(elf.NewSection(MAPS, elf.PROGBITS, b"".join(struct.pack("<9I", *row) for row in rows), DATA, 4), places)
+    return file(NewSection(MAPS, elf.PROGBITS, b"".join(struct.pack("<9I", *row) for row in rows), DATA, 4), places)
 
 
 def test_many_descriptions_of_one_section() -> None:
@@ -67,7 +66,7 @@ def flavoured() -> bytes:
     types: list[Type] = [WORD, *(Struct(f"____btf_map_m___{number}", 4, ()) for number in range(count))]
     data = struct.pack("<5I", 2, 4, 4, 1, 0) * count
     places = [(f"m___{number}", 20 * number, 20) for number in range(count)]
-    return file(elf.NewSection(MAPS, elf.PROGBITS, data, DATA, 4), places, types)
+    return file(NewSection(MAPS, elf.PROGBITS, data, DATA, 4), places, types)
 
 
 def test_many_flavours_of_one_name() -> None:
@@ -134,9 +133,7 @@ def test_old_maps_have_places_of_their_own(places: tuple[int, int], reason: str)
 
 def test_variables_for_other_tools_are_not_lost_in_silence() -> None:
     types: list[Type] = [WORD, Var("version", 1), DataSec("xdp_metadata", 0, (SecVar(2, 0, 4),))]
-    spec = parse_object(
-        file(elf.NewSection("xdp_metadata", elf.PROGBITS, bytes(4), DATA, 4), [("version", 0, 4)], types)
-    )
+    spec = parse_object(file(NewSection("xdp_metadata", elf.PROGBITS, bytes(4), DATA, 4), [("version", 0, 4)], types))
     assert spec.skipped == ("section xdp_metadata: variables for other tools, which no loader makes a map of",)
     assert not spec.maps
     with pytest.raises(LoadError, match="cannot be written whole: section xdp_metadata"):

@@ -10,6 +10,7 @@ import pytest
 from bpfvm.core.errors import LoadError
 from bpfvm.isa.insn import insn
 from bpfvm.obj.elf import container as elf
+from bpfvm.obj.elf.build import NewSection
 from bpfvm.obj.elf.datasec import placed
 from bpfvm.obj.reader.object import parse_object, read_object
 from tests.unit.obj.made import CALL, OBJECTS, RETURN, built, function, header_of, patched, section, symbol_at
@@ -29,7 +30,7 @@ def test_numbers_too_large_for_the_header_stand_in_section_0() -> None:
 
 
 def test_section_numbers_of_symbols_may_stand_in_a_table_of_their_own() -> None:
-    table = elf.NewSection(".symtab_shndx", elf.SYMTAB_SHNDX, bytes(4 * len(elf.Elf(CALLING).symbols)))
+    table = NewSection(".symtab_shndx", elf.SYMTAB_SHNDX, bytes(4 * len(elf.Elf(CALLING).symbols)))
     moved = built(CALL, (0, elf.R_64_32, function("callee", ".text")), [section(".text"), table])
     whole = elf.Elf(moved)
     by_name = {one.name: one for one in whole.sections}
@@ -51,7 +52,7 @@ def test_a_file_without_a_machine_is_old_and_read() -> None:
 
 def with_addends(offset: int, addend: int) -> bytes:
     """CALLING with its relocation in a section of entries with addends."""
-    table = elf.NewSection(".relaxdp", elf.RELA, bytes(elf.RELA_SIZE))
+    table = NewSection(".relaxdp", elf.RELA, bytes(elf.RELA_SIZE))
     more = [section(".text", [*RETURN, *RETURN]), table]
     symbols = [function("callee", ".text"), function("behind", ".text", 2)]
     file = built([insn("call_local", imm=77), *RETURN], None, more, symbols)

@@ -12,6 +12,7 @@ from bpfvm.isa.codec import encode
 from bpfvm.isa.insn import insn
 from bpfvm.obj.cursor import Bytes
 from bpfvm.obj.elf import container as elf
+from bpfvm.obj.elf.build import NewRelocation, build
 from bpfvm.obj.elf.functions import bounds, candidates
 from bpfvm.obj.model import FunctionSpec
 from bpfvm.obj.reader.object import parse_object, read_object
@@ -138,9 +139,9 @@ THREE = [section(".text", [insn("call_local", imm=5), *RETURN, *CALL, *CALL])]
 def test_functions_stand_in_the_order_of_first_need_depth_first() -> None:
     """main needs near and then deep; near needs deep, which stands before what main needs next. (libbpf's order.)"""
     code = [insn("call_local", imm=-1), insn("lddw", 1), insn("call_local", imm=-1), *RETURN]
-    rows = [elf.NewRelocation(0, elf.R_64_32, NEAR), elf.NewRelocation(8, elf.R_64_64, FAR),
-            elf.NewRelocation(24, elf.R_64_32, DEEP)]  # fmt: skip
-    text = [elf.NewRelocation(24, elf.R_64_32, FAR), elf.NewRelocation(48, elf.R_64_32, NEAR)]
+    rows = [NewRelocation(0, elf.R_64_32, NEAR), NewRelocation(8, elf.R_64_64, FAR),
+            NewRelocation(24, elf.R_64_32, DEEP)]  # fmt: skip
+    text = [NewRelocation(24, elf.R_64_32, FAR), NewRelocation(48, elf.R_64_32, NEAR)]
     spec = parse_object(built(code, None, THREE, [NEAR, FAR, DEEP], {"xdp": rows, ".text": text}))
     main = spec.programs["main"]
     assert main.functions == (FunctionSpec("near", 6), FunctionSpec("deep", 9), FunctionSpec("far", 12))
@@ -172,22 +173,20 @@ def test_sections_of_functions_alone_hold_no_programs() -> None:
 
 
 def test_an_object_without_programs_says_what_it_has() -> None:
-    file = elf.build([section(".text")], [function("alone", ".text")], {}, "little")
+    file = build([section(".text")], [function("alone", ".text")], {}, "little")
     assert parse_object(file).skipped == ("function alone in section .text: no program calls it",)
 
 
 def test_static_functions_of_a_program_section_are_no_programs() -> None:
     code = [insn("call_local", imm=2), *RETURN, *RETURN]
     symbols = [function("main", "xdp", 0, 3), function("helper", "xdp", 3, 2, elf.LOCAL)]
-    spec = parse_object(elf.build([section("xdp", code)], symbols, {}, "little"))
+    spec = parse_object(build([section("xdp", code)], symbols, {}, "little"))
     assert {name: one.functions for name, one in spec.programs.items()} == {"main": (FunctionSpec("helper", 3, True),)}
 
 
 def test_code_that_is_not_known_is_named() -> None:
     with pytest.raises(LoadError, match=r"function main in section xdp: instruction 1: unknown opcode 0xff"):
-        parse_object(
-            elf.build([data("xdp", BODY[:8] + b"\xff" + bytes(7), CODE)], [function("main", "xdp")], {}, "little")
-        )
+        parse_object(build([data("xdp", BODY[:8] + b"\xff" + bytes(7), CODE)], [function("main", "xdp")], {}, "little"))
 
 
 def test_an_address_in_the_middle_of_a_function_is_named() -> None:

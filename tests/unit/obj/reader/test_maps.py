@@ -13,6 +13,7 @@ from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import DataSec, Enum, Enum64, Member, SecVar, Struct, Var
 from bpfvm.obj.elf import container as elf
 from bpfvm.obj.elf import mapdefs
+from bpfvm.obj.elf.build import NewRelocation, NewSection, NewSymbol
 from bpfvm.obj.elf.datasec import placed
 from bpfvm.obj.model import MapSpec, ObjectSpec
 from bpfvm.obj.reader.data_maps import MAX_DATA
@@ -163,9 +164,9 @@ def test_attributes_that_mean_nothing(members: list[tuple[str, int | str]], reas
         ((64, elf.R_64_ABS64, of_section(".maps")), "offset 0x40: a pointer needs 8 bytes, and 0 are left"),
     ],
 )
-def test_what_stands_in_a_map_at_load(relocation: tuple[int, int, elf.NewSymbol], reason: str | None) -> None:
+def test_what_stands_in_a_map_at_load(relocation: tuple[int, int, NewSymbol], reason: str | None) -> None:
     more = [data(".maps", bytes(64)), *debug(attributes(("type", 12), ("values", "map")))]
-    rows = {".maps": [elf.NewRelocation(*relocation)]}
+    rows = {".maps": [NewRelocation(*relocation)]}
     file = built(more=more, symbols=[variable("m", ".maps", 0, 64), of_section("xdp")], relocations=rows)
     if reason is None:
         assert parse_object(file).maps["m"].contents == (((relocation[0] - 8) // 8, "m"),)
@@ -195,7 +196,7 @@ OUTER = (12, 4, 4, 5, 0)
 
 
 def legacy(
-    *definitions: Sequence[int], name: str = "maps", size: int = 0, symbols: Sequence[elf.NewSymbol] | None = None
+    *definitions: Sequence[int], name: str = "maps", size: int = 0, symbols: Sequence[NewSymbol] | None = None
 ) -> ObjectSpec:
     """The object with these definitions, of `size` bytes each where that is more than the numbers take."""
     rows = [struct.pack(f"<{len(one)}I", *one).ljust(size, b"\0") for one in definitions]
@@ -252,7 +253,7 @@ def test_bytes_of_unknown_meaning_are_noted() -> None:
 
 @pytest.mark.parametrize("size", [0, 20, 999])
 def test_the_distance_tells_a_size_that_symbols_do_not(size: int) -> None:
-    symbols = [elf.NewSymbol(name, type, elf.GLOBAL, "maps", at, size)
+    symbols = [NewSymbol(name, type, elf.GLOBAL, "maps", at, size)
                for name, at, type in (("a", 0, elf.NOTYPE), ("b", 20, elf.OBJECT))]  # fmt: skip
     spec = legacy(HITS, HASH, symbols=[*symbols, of_section("maps")])
     assert [(one.name, one.type) for one in spec.maps.values()] == [("a", "array"), ("b", "hash")]
@@ -292,7 +293,7 @@ def test_types_that_old_objects_annotate() -> None:
     ],
 )
 def test_definitions_that_mean_nothing(
-    definitions: list[tuple[int, ...]], symbols: list[elf.NewSymbol] | None, reason: str
+    definitions: list[tuple[int, ...]], symbols: list[NewSymbol] | None, reason: str
 ) -> None:
     with pytest.raises(LoadError) as caught:
         legacy(*definitions, symbols=symbols)
@@ -347,7 +348,7 @@ def test_data_of_no_loader_is_passed_over_until_it_is_named() -> None:
 
 
 def test_a_section_that_takes_no_room_in_the_file_is_not_believed_any_size() -> None:
-    file = built(more=[elf.NewSection(".bss", elf.NOBITS, bytes(8), DATA)])
+    file = built(more=[NewSection(".bss", elf.NOBITS, bytes(8), DATA)])
     assert parse_object(file).maps[".bss"].initial == bytes(8)
     huge = patched(file, (header_of(file, ".bss") + 32, struct.pack("<Q", MAX_DATA + 1)))
     with pytest.raises(LoadError, match=r"section \.bss: more than 128 MiB of data in one object"):

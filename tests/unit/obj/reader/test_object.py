@@ -17,6 +17,7 @@ from bpfvm.obj.btf.ext import CoreRecord
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import Int
 from bpfvm.obj.elf import container as elf
+from bpfvm.obj.elf.build import NewRelocation, build
 from bpfvm.obj.model import CoreReloc, FunctionSpec, MapSpec
 from bpfvm.obj.reader.object import parse_object, read_object
 from tests.unit.obj.made import MAIN, OBJECTS, RETURN, built, data, debug, function, section, variable
@@ -213,9 +214,9 @@ def test_a_large_object_reads_in_a_moment() -> None:
         name = f"xdp/{number}"
         sections.append(section(name, code))
         symbols.append(function(f"program_{number}", name, 0, slots))
-        rows = [elf.NewRelocation(808 * at, elf.R_64_64, named[(at + number) % 40]) for at in range(17)]
-        relocations[name] = [*rows, elf.NewRelocation(8 * 17 * 101, elf.R_64_32, shared)]
-    file = elf.build(sections, symbols, relocations, "little")
+        rows = [NewRelocation(808 * at, elf.R_64_64, named[(at + number) % 40]) for at in range(17)]
+        relocations[name] = [*rows, NewRelocation(8 * 17 * 101, elf.R_64_32, shared)]
+    file = build(sections, symbols, relocations, "little")
     started = time.process_time()
     spec = parse_object(file)
     seconds = time.process_time() - started

@@ -9,6 +9,7 @@ from bpfvm.isa.insn import Insn, insn
 from bpfvm.obj.btf.table import Btf
 from bpfvm.obj.btf.types import EXTERN, DataSec, SecVar
 from bpfvm.obj.elf import container as elf
+from bpfvm.obj.elf.build import NewSymbol
 from bpfvm.obj.model import ExternSpec, ObjectSpec
 from bpfvm.obj.reader.object import parse_object, read_object
 from tests.unit.obj.made import (
@@ -50,7 +51,7 @@ def named(spec: ObjectSpec, program: str) -> list[tuple[str, str, int]]:
     [(of_section(".rodata"), 0, 0), (of_section(".rodata"), 8, 8), (NUMBER, 0, 4), (NUMBER, 3, 7),
      (NUMBER, 12, 16), (NUMBER, -8, -4)],
 )  # fmt: skip
-def test_data_is_named_by_its_symbol_or_section_and_an_addend(symbol: elf.NewSymbol, addend: int, offset: int) -> None:
+def test_data_is_named_by_its_symbol_or_section_and_an_addend(symbol: NewSymbol, addend: int, offset: int) -> None:
     code = [insn("lddw", 3, imm=addend & 0xFFFF_FFFF), *RETURN]
     one = first(built(code, (0, elf.R_64_64, symbol), RODATA, [symbol]))
     assert (one.op.name, one.dst, one.src, one.symbol) == ("lddw_map_value", 3, 2, ".rodata")

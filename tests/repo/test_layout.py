@@ -105,8 +105,8 @@ def test_heavy_modules_are_not_loaded_before_they_are_needed(code: str, absent: 
 
 
 def test_a_run_loads_what_its_program_calls_and_its_object_declares() -> None:
-    """Of the modules of helpers and of map types: acl_trie.o looks up in tries. The module of that helper has tail calls
-    too, and so program arrays, whose indexes are those of arrays."""
+    """Of the modules of helpers and of map types: acl_trie.o looks up in tries. The module of that helper has tail
+    calls too, and so program arrays, whose indexes are those of arrays."""
     script = (
         f"import sys\n{COMMAND.format(RUN)}\nof = ('bpfvm.emulator.helpers.', 'bpfvm.emulator.maps.')\n"
         "print(*sorted(one for one in sys.modules if one.startswith(of)))"

@@ -9,6 +9,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.repo.statements import inside
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {"bpfvm": ROOT / "bpfvm", "bpfvm.compiler": ROOT / "compiler", "bpfvm.emulator": ROOT / "emulator"}
 
@@ -30,14 +32,14 @@ def modules() -> dict[str, Path]:
 
 def imported(tree: ast.AST) -> Iterator[str]:
     """What a module imports, in functions as well: of `from a import b` both a.b and a."""
-    inside: Iterator[ast.AST] = ast.iter_child_nodes(tree)
+    within = inside(tree)
     if isinstance(tree, ast.If) and isinstance(tree.test, ast.Name) and tree.test.id == "TYPE_CHECKING":
-        inside = iter(tree.orelse)
+        within = iter(tree.orelse)
     if isinstance(tree, ast.Import):
         yield from (one.name for one in tree.names)
     elif isinstance(tree, ast.ImportFrom):
         yield from (f"{tree.module}.{one.name}" for one in tree.names)
-    for one in inside:
+    for one in within:
         yield from imported(one)
 
 

@@ -25,7 +25,10 @@ from tests.views import frames, programs
 
 ENGINES = ("cpython", "interp")
 MOST = 2500  # as many as a processor makes in a minute; a clock would tell of what else it does
-QUICK = ("layers lie a byte further", "what was tested for less is good for more", "peek takes the value out")
+QUICK = (
+    "layers lie a byte further", "what was tested for less is good for more", "bytes of names share one object",
+    "setdefault stores over what there is", "get gives the default of the map", "a full map is no fault",
+)  # fmt: skip
 UNMET = {
     "what was found is found after a deletion": "a key must be the same as another one that was stored in between",
     "a fault leaves its record": "few programs fault between reserve and submit",

@@ -105,13 +105,18 @@ def command(target_name: str, arguments: tuple[str, ...], **given: Any) -> int:
         engine = "native"
     helpers = answers_of.read(options.answers)
     maps = inputs.contents(chosen.runnable, options.maps)
+    fast = None
     if engine == "auto" and _is_worth(options):
-        engine = _fastest(lambda name: chosen.session(name, maps, helpers, options.cpus))
+        fast = _fastest(lambda: chosen.session("native", maps, helpers, options.cpus))
     if options.jobs is not None or options.dask is not None:
         from bpfvm.cli.captures import spread
 
+        if fast is not None:
+            engine = fast.engine
+            fast.close()
         return spread.run(chosen, engine, maps, options, base, target_name)
-    with chosen.session(engine, maps, helpers, options.cpus, options.threads, options.unchecked) as session:
+    opened = fast or chosen.session(engine, maps, helpers, options.cpus, options.threads, options.unchecked)
+    with opened as session:
         if not options.as_json and options.checked_sample is None:
             session.leave_uncounted()
         run = Run(session, options, base)
@@ -128,14 +133,18 @@ def _is_worth(options: Options) -> bool:
     return sum(sizes) >= WORTH
 
 
-def _fastest(session: Callable[[str], Session]) -> str:
-    """The engine for a long run: native where it is there and takes the whole capture in one loop."""
+def _fastest(native: Callable[[], Session]) -> Session | None:
+    """For a long run, the program on engine native; None where that is missing, or does not take the whole capture in
+    one loop."""
     reason = next(row.missing() for row in ENGINES if row.name == "native")
     if reason is not None:
         click.echo(f"bpfvm: engine portable, because engine native is missing: {reason}", err=True)
-        return "auto"
-    with session("native") as found:
-        return "native" if found.takes_batches else "auto"
+        return None
+    session = native()
+    if session.takes_batches:
+        return session
+    session.close()
+    return None
 
 
 def _check(chosen: Program, options: Options) -> None:

@@ -14,13 +14,12 @@ from bpfvm.emulator.helpers.dynptrs import LOCAL, make
 from bpfvm.emulator.maps import MapStore
 from bpfvm.emulator.maps.operations import refusal
 from bpfvm.emulator.maps.perf import PerfEventArray
-from bpfvm.emulator.maps.ringbuf import BUSY, LARGEST, RingBuffer
+from bpfvm.emulator.maps.ringbuf import BUSY, FORCE_WAKEUP, LARGEST, NO_WAKEUP, RingBuffer
 from bpfvm.emulator.maps.userring import UserRing
 from bpfvm.emulator.memory import Pointer
 from bpfvm.tables.helpers import BY_NAME, call_name
 from bpfvm.tables.helpers.callbacks import MOST_MESSAGES
 
-NO_WAKEUP, FORCE_WAKEUP = 1, 2  # BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP: nobody sleeps here
 INDEX, CURRENT_CPU = M32, M32  # BPF_F_INDEX_MASK, BPF_F_CURRENT_CPU
 PACKET_SHIFT, PACKET = 32, ((1 << 20) - 1) << 32  # BPF_F_CTXLEN_MASK
 

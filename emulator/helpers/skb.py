@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 
-from bpfvm.core.bits import M32, signed
+from bpfvm.core.bits import M32, S32_MAX, signed
 from bpfvm.emulator.arguments import Function
 from bpfvm.emulator.caller import Caller
 from bpfvm.emulator.contexts import Context
@@ -15,7 +15,6 @@ from bpfvm.emulator.memory import Pointer
 
 LARGEST = 16064  # BPF_SKB_MAX_LEN: four pages less skb_shared_info
 LARGEST_OFFSET = 0xFFFF
-INT_MAX = (1 << 31) - 1
 RECOMPUTE_CSUM, INVALIDATE_HASH = 1, 2  # flags of skb_store_bytes
 START_MAC, START_NET = 0, 1  # enum bpf_hdr_start_off
 
@@ -36,7 +35,7 @@ def moved(context: Context, by: str) -> None:
 def skb_load_bytes(caller: Caller, context: Context, offset: int, to: Pointer, size: int) -> int:
     """0; -EFAULT, and zeros, for bytes that the packet does not have."""
     frame, offset = frame_of(context), offset & M32
-    most = LARGEST_OFFSET if context.access is not None and context.access.program_type == "flow_dissector" else INT_MAX
+    most = LARGEST_OFFSET if context.access is not None and context.access.program_type == "flow_dissector" else S32_MAX
     return _load(caller, frame, offset if offset <= most else frame.size + 1, to, size, "skb_load_bytes")
 
 
@@ -60,7 +59,7 @@ def skb_store_bytes(caller: Caller, context: Context, offset: int, data: bytes, 
     frame, offset = frame_of(context), offset & M32
     if flags & ~(RECOMPUTE_CSUM | INVALIDATE_HASH):
         return -errno.EINVAL
-    if offset > INT_MAX or offset + size > frame.size:
+    if offset > S32_MAX or offset + size > frame.size:
         return -errno.EFAULT
     frame.write(offset, data)
     if flags & INVALIDATE_HASH:

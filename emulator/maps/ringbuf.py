@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 HEADER = 8
 BUSY, DISCARD = 1 << 31, 1 << 30  # BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT
 LENGTH = DISCARD - 1
+NO_WAKEUP, FORCE_WAKEUP = 1, 2  # BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP: nobody sleeps here
 LARGEST = (1 << 30) - 1  # bytes of a record (RINGBUF_MAX_RECORD_SZ)
 PAGES_BEFORE = 3  # pages of the kernel's object before the data
 POSITIONS = 2 * PAGE

@@ -10,8 +10,7 @@ import errno
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from bpfvm.core.bits import M32
-from bpfvm.emulator.helpers.skb import INT_MAX
+from bpfvm.core.bits import M32, S32_MAX
 from bpfvm.emulator.maps import MapStore
 from bpfvm.emulator.maps.ringbuf import DISCARD, LARGEST, RingBuffer
 from bpfvm.emulator.native import changes, maps, memory, tries
@@ -134,7 +133,7 @@ def _skb_load_bytes(f: Function, state: State) -> bool:
         return False
     start, end = f.get("packet_start"), f.get("packet_end")
     at = f.emit(f"and i64 {f.read(2)}, {M32}")
-    least = f.emit(f"icmp ule i64 {at}, {INT_MAX}")
+    least = f.emit(f"icmp ule i64 {at}, {S32_MAX}")
     inside = f.emit(f"icmp ule i64 {f.emit(f'add i64 {at}, {size.off}')}, {f.emit(f'sub i64 {end}, {start}')}")
     is_there = f.emit(f"and i1 {least}, {inside}")
     here, absent, on = (f.new_label(name) for name in ("here", "absent", "on"))

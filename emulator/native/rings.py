@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import errno
 
-from bpfvm.emulator.helpers.rings import FORCE_WAKEUP, NO_WAKEUP
-from bpfvm.emulator.maps.ringbuf import BUSY, HEADER, LENGTH, PAGES_BEFORE, RingBuffer
+from bpfvm.emulator.maps.ringbuf import BUSY, FORCE_WAKEUP, HEADER, LENGTH, NO_WAKEUP, PAGES_BEFORE, RingBuffer
 from bpfvm.emulator.memory import PAGE
 from bpfvm.emulator.native.body import Body
 from bpfvm.emulator.native.changes import ASK

@@ -24,7 +24,6 @@ from bpfvm.obj.model import ProgramSpec
 from bpfvm.obj.values.contents import decode_entries, encode_entries, from_json, to_json
 from bpfvm.program import Program
 from bpfvm.run.listing import Row, rows
-from bpfvm.run.outcome import action_name
 from bpfvm.run.session import Session
 
 MOST = 1 << 20  # packets that are kept for going back
@@ -253,7 +252,7 @@ class Prompt:
             return [*lines, f"{head}: {place.fault}"]
         if place.slot is None:
             value = (place.r0 or 0) & 0xFFFF_FFFF
-            action = action_name(self._session.type, value)
+            action = self._session.type.action(value)
             return [*lines, f"{head}: returned {action or value} after {place.executed} instructions"]
         row = self._table(place.program)[place.slot]
         source = f", {_short(row.source)}" if row.source is not None else ""

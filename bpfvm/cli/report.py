@@ -15,7 +15,6 @@ from bpfvm.core.amounts import octets
 from bpfvm.core.machine import Fault, Result
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.values.contents import to_json
-from bpfvm.run.outcome import action_name, value_of
 from bpfvm.run.session import Session
 from bpfvm.tables.progs import ProgramType
 
@@ -88,8 +87,8 @@ class Report:
             self.faults.append((self.runs, result.fault))
             if result.fault.machine:
                 return str(result.fault)  # it returned nothing
-        value = value_of(result, session.type, session.signature)
-        action = action_name(session.type, value) or str(value)
+        value = session.value_of(result)
+        action = session.type.action(value) or str(value)
         self.actions[action] += 1
         if result.redirect is not None:
             self.redirects[result.redirect] += 1
@@ -112,7 +111,7 @@ class Report:
         if found.value is not None:
             counts[found.value] = counts.get(found.value, 0) + 1
         for value, count in counts.items():
-            self.actions[action_name(session.type, value) or str(value)] += count
+            self.actions[session.type.action(value) or str(value)] += count
         if found.fault is not None:
             self.faults.append((self.runs, found.fault))
         self.faults += [(self.runs - found.packets + 1 + number, fault) for number, fault in found.faults]

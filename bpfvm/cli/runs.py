@@ -21,7 +21,6 @@ from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Input, Result
 from bpfvm.emulator.blocks import Blocks
 from bpfvm.obj.captures.capture import Capture, open_capture
-from bpfvm.run.outcome import value_of
 from bpfvm.run.session import Session
 
 if TYPE_CHECKING:
@@ -194,7 +193,7 @@ class Run:
         given, session, verdict = frame.given.packet or b"", self.session, b""
         data = given if result is None or result.packet is None else result.packet
         if result is not None and not (result.fault is not None and result.fault.machine):
-            verdict = verdict_of(session.type.name, value_of(result, session.type, session.signature))
+            verdict = verdict_of(session.type.name, session.value_of(result))
         length = min(max(frame.length + len(data) - len(given), len(data)), (1 << 32) - 1)
         out.packet(frame.given.clock, data, session.type.layer or "eth", words, length, verdict)
 

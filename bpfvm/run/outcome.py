@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bpfvm.core.bits import M32
-from bpfvm.core.machine import Fault, Result
-from bpfvm.tables.progs import ProgramType
-
-if TYPE_CHECKING:
-    from bpfvm.lang.functions.signature import Signature
+from bpfvm.core.machine import Fault
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -58,15 +53,3 @@ class Outcome:
         if self.maps:
             parts.append(f"maps={{{', '.join(self.maps)}}}")
         return f"<Outcome {' '.join(parts)}>"
-
-
-def value_of(result: Result, kind: ProgramType, signature: Signature | None) -> int:
-    """What the program returned, by its return type: u32 for hooks, the annotated type for functions of scalars."""
-    if signature is None:
-        return result.r0 & M32
-    return signature.returned(result.ctx)
-
-
-def action_name(kind: ProgramType, value: int) -> str | None:
-    """The name of a return value, None where the program type has none for it."""
-    return kind.action(value)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from bpfvm.core.bits import M32
 from bpfvm.core.errors import Unavailable, UsageError, VerifierReject
 from bpfvm.core.machine import Entries, Fault, Input, Result
 from bpfvm.core.named import Named
@@ -14,7 +15,6 @@ from bpfvm.lang.faults import RECORD
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.obj.values.contents import Contents, decode_entries, encode_entries
 from bpfvm.run.backend import Backend
-from bpfvm.run.outcome import Outcome, action_name, value_of
 from bpfvm.run.refusal import explained
 from bpfvm.tables.progs import BY_NAME, ProgramType
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bpfvm.obj.captures.capture import Capture
     from bpfvm.obj.captures.pcap import Plain
     from bpfvm.obj.values.typed_map import TypedMap
+    from bpfvm.run.outcome import Outcome
 
 
 class Session:
@@ -148,13 +149,19 @@ class Session:
                     one.fault = self._recorded_fault()
                 yield one
 
+    def value_of(self, result: Result) -> int:
+        """What the program returned, by its return type: u32 for hooks, the annotated type for functions of scalars."""
+        return result.r0 & M32 if self.signature is None else self.signature.returned(result.ctx)
+
     def outcome(self, given: Input) -> Outcome:
         """One run with everything that can be known after it."""
         result = self.run(given)
-        value = value_of(result, self.type, self.signature)
+        from bpfvm.run.outcome import Outcome
+
+        value = self.value_of(result)
         return Outcome(
             value=value,
-            action=action_name(self.type, value),
+            action=self.type.action(value),
             packet=result.packet,
             maps=self.maps(),
             trace=list(result.trace),

@@ -18,7 +18,7 @@ from bpfvm.obj.core.relocations import relocate
 from bpfvm.obj.model import ObjectSpec
 from bpfvm.program import Answers, Maps, Program
 from bpfvm.run.backend import Backend, configured, engine, known
-from bpfvm.run.outcome import Outcome, action_name, value_of
+from bpfvm.run.outcome import Outcome
 from bpfvm.run.session import Session
 from bpfvm.sim.run import CPython
 from bpfvm.timeline.seen import Ran, Seen
@@ -87,9 +87,9 @@ class Playing:
         """One run of a program."""
         session = self.sessions[program]
         result = session.run(given)
-        value = value_of(result, session.type, session.signature)
+        value = session.value_of(result)
         outcome = Outcome(
-            value, action_name(session.type, value), None, {}, list(result.trace), dict(result.fields),
+            value, session.type.action(value), None, {}, list(result.trace), dict(result.fields),
             {name: list(records) for name, records in result.events.items()}, result.lost, result.redirect,
             result.fault, result.insns, result.warnings, (session.engine,),
         )  # fmt: skip

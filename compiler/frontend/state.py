@@ -6,8 +6,9 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from bpfvm.compiler.frontend.binding import Binding
 from bpfvm.compiler.frontend.control.held import Held
-from bpfvm.compiler.frontend.types import NOTHING, Binding, DiagKey, Maybe, Nullable, Number, Value, View
+from bpfvm.compiler.frontend.types import NOTHING, DiagKey, Maybe, Nullable, Number, Value, View
 from bpfvm.compiler.ir.function import Block
 from bpfvm.compiler.ir.types import Value as Register
 from bpfvm.core.diag import Diag

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
+from bpfvm.compiler.frontend.binding import Binding, Conflict, Growing, Stale, Unbound, part
 from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.control.heads import drifts
 from bpfvm.compiler.frontend.maps import lookups
@@ -19,23 +20,17 @@ from bpfvm.compiler.frontend.types import (
     BAD,
     BOOLEAN,
     Bad,
-    Binding,
-    Conflict,
-    Growing,
     Maybe,
     Nothing,
     Nullable,
     Number,
     Pointer,
     Reference,
-    Stale,
     Tuple,
-    Unbound,
     Value,
     View,
     constant,
     kinds_of,
-    part,
     placed,
     placeholder,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bpfvm.compiler.frontend.binding import Binding, Growing, part
 from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.numbers import checked
 from bpfvm.compiler.frontend.numbers.ranges import ANY
@@ -12,8 +13,6 @@ from bpfvm.compiler.frontend.state import Carried, Guess, Heads, Mark
 from bpfvm.compiler.frontend.translation import Register, Translation
 from bpfvm.compiler.frontend.types import (
     INT,
-    Binding,
-    Growing,
     Maybe,
     Nothing,
     Nullable,
@@ -21,7 +20,6 @@ from bpfvm.compiler.frontend.types import (
     Pointer,
     Reference,
     View,
-    part,
     placed,
     placeholder,
 )

@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bpfvm.compiler.frontend.binding import Binding
 from bpfvm.compiler.frontend.state import Guess
-from bpfvm.compiler.frontend.types import Binding, Number
+from bpfvm.compiler.frontend.types import Number
 
 Guesses = Mapping[str, Guess]
 Key = tuple[ast.AST, int]  # a loop's node, and how many copies of it were translated before in the same body

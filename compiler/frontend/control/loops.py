@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
+from bpfvm.compiler.frontend.binding import Binding, Conflict, Growing, Unbound, part
 from bpfvm.compiler.frontend.control import flow, heads, tuples
 from bpfvm.compiler.frontend.control.learned import Inside, Key, Learned, Level
 from bpfvm.compiler.frontend.control.tuples import Tuples
@@ -30,20 +31,15 @@ from bpfvm.compiler.frontend.types import (
     BOOLEAN,
     INT,
     Bad,
-    Binding,
-    Conflict,
-    Growing,
     Maybe,
     Nothing,
     Nullable,
     Number,
     Pointer,
     Reference,
-    Unbound,
     View,
     constant,
     kinds_of,
-    part,
     placeholder,
 )
 from bpfvm.core.bits import M8, M32, M64, S64_MAX, S64_MIN

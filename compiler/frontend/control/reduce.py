@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from bpfvm.compiler.frontend.binding import Growing
 from bpfvm.compiler.frontend.control import flow, iterate
 from bpfvm.compiler.frontend.control.iterables import Items, Range
 from bpfvm.compiler.frontend.control.iterate import Source
@@ -22,19 +23,7 @@ from bpfvm.compiler.frontend.numbers.compare import ordered, truth
 from bpfvm.compiler.frontend.numbers.ranges import COMPARISONS
 from bpfvm.compiler.frontend.state import End
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import (
-    BAD,
-    BOOLEAN,
-    Bad,
-    Growing,
-    Kinds,
-    Maybe,
-    Nullable,
-    Number,
-    Static,
-    Value,
-    constant,
-)
+from bpfvm.compiler.frontend.types import BAD, BOOLEAN, Bad, Kinds, Maybe, Nullable, Number, Static, Value, constant
 from bpfvm.lang.faults import LOOP_TURNS as LIMIT
 from bpfvm.lang.types.interval import Interval
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from bpfvm.compiler.frontend.binding import Conflict, Growing, Stale, Unbound
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import BAD, Bad, Conflict, Growing, Stale, Tuple, Unbound
+from bpfvm.compiler.frontend.types import BAD, Bad, Tuple
 
 Tuples = Mapping[str, tuple[str, ...]]  # the name of a tuple -> those of its items
 

@@ -9,27 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 import bpfvm
+from bpfvm.compiler.frontend.binding import Conflict, Growing, Stale, Unbound
 from bpfvm.compiler.frontend.control import held
 from bpfvm.compiler.frontend.names.scope import LONG, Unfit, Unknown
 from bpfvm.compiler.frontend.numbers import bits
 from bpfvm.compiler.frontend.translation import Translation
-from bpfvm.compiler.frontend.types import (
-    BAD,
-    INT,
-    Bad,
-    Conflict,
-    Growing,
-    Kind,
-    MapValue,
-    Method,
-    Number,
-    Reference,
-    Stale,
-    Static,
-    Unbound,
-    Value,
-    View,
-)
+from bpfvm.compiler.frontend.types import BAD, INT, Bad, Kind, MapValue, Method, Number, Reference, Static, Value, View
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.core.articles import an
 from bpfvm.lang.functions.capture import MUTABLE

@@ -11,9 +11,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from bpfvm.compiler.frontend.binding import Binding
 from bpfvm.compiler.frontend.numbers.operation import Operation
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import Binding, Kinds, Number
+from bpfvm.compiler.frontend.types import Kinds, Number
 from bpfvm.core.bits import M32, M64
 from bpfvm.core.span import Span
 from bpfvm.lang.faults import OVERFLOW

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
+from bpfvm.compiler.frontend.binding import Conflict, Growing, Stale, Unbound
 from bpfvm.compiler.frontend.state import PacketEnds, Window
 from bpfvm.compiler.frontend.translation import Register, Translation
-from bpfvm.compiler.frontend.types import Conflict, Growing, Number, Reference, Stale, Tuple, Unbound, View
+from bpfvm.compiler.frontend.types import Number, Reference, Tuple, View
 from bpfvm.compiler.ir.types import Ptr
 from bpfvm.core.span import Span as TextSpan
 from bpfvm.lang.packets.headers import FARTHEST, META, ROOTS

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bpfvm.core.bits import M32, S32_MAX
 from bpfvm.emulator.maps import MapStore
 from bpfvm.emulator.maps.ringbuf import DISCARD, LARGEST, RingBuffer
-from bpfvm.emulator.native import changes, maps, memory, tries
+from bpfvm.emulator.native import changes, checksums, maps, memory, tries
 from bpfvm.emulator.portable.kinds import State
 from bpfvm.emulator.system import CLOCK_STEP
 from bpfvm.tables.helpers import BY_ID as HELPERS
@@ -172,6 +172,7 @@ EMITTERS: Mapping[str, Emitter] = {
     "ringbuf_submit": _ringbuf_submit,
     "ringbuf_discard": _ringbuf_discard,
     "skb_load_bytes": _skb_load_bytes,
+    "csum_diff": checksums.csum_diff,
     "ktime_get_ns": _ktime_get_ns,
     "ktime_get_boot_ns": _ktime_get_ns,
     "ktime_get_tai_ns": _ktime_get_ns,

@@ -164,6 +164,11 @@ def is_sure(unit: Unit, base: Kind, off: int, size: int, write: bool) -> bool:
 SURE, NEVER = "sure", "never"
 
 
+def inside(f: Function, base: Kind, register: int, size: int) -> str:
+    """The i1 that tells whether bytes behind a register may be read in place; SURE, or NEVER where Python has to."""
+    return _inside(f, base, register, 0, size, f.read(register), write=False)
+
+
 def _inside(f: Function, base: Kind, register: int, off: int, size: int, address: str, write: bool) -> str:
     """The i1 that tells whether an access may be made in place; SURE, or NEVER where Python has to make it."""
     if is_sure(f.unit, base, off, size, write):

@@ -29,7 +29,7 @@ from pathlib import Path
 from benchmarks.tiers import P3, P4
 from bpfvm.cli import status
 from bpfvm.core.machine import Input
-from bpfvm.emulator.native.engine import FULL, Compiled, missing
+from bpfvm.emulator.native.code.engine import FULL, Compiled, missing
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec

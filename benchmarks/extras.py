@@ -21,7 +21,7 @@ from bpfvm.cli import status
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
 from bpfvm.emulator.native import helpers
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec

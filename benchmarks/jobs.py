@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.long import records
 from benchmarks.tiers import P1
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import ObjectSpec, ProgramSpec
 from bpfvm.obj.writer.object import write_object

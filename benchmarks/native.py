@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bpfvm.core.machine import Entries, Input
 from bpfvm.emulator import Emulator, Loaded
-from bpfvm.emulator.native.engine import Compiled, level, missing
+from bpfvm.emulator.native.code.engine import Compiled, level, missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.state import INDEX
 from bpfvm.obj.model import ObjectSpec

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 
 ROUNDS = 20
 PACKETS = Path(__file__).resolve().parents[1] / "tests" / "packets"

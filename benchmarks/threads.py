@@ -21,8 +21,8 @@ from pathlib import Path
 from benchmarks.tiers import P1, P4
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
-from bpfvm.emulator.native.engine import QUICK, Compiled, missing
-from bpfvm.emulator.native.threads import Lane, Threads
+from bpfvm.emulator.native.captures.threads import Lane, Threads
+from bpfvm.emulator.native.code.engine import QUICK, Compiled, missing
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.captures.pcap import write_capture

@@ -19,7 +19,7 @@ from bpfvm.run.session import Session
 from bpfvm.tables.progs import ProgramType
 
 if TYPE_CHECKING:
-    from bpfvm.emulator.native.batch import Slice
+    from bpfvm.emulator.native.captures.batch import Slice
 
 SHOWN = 20  # lines of faults and of inputs that were not run, on a terminal; JSON has all faults
 Maps = Mapping[str, Mapping[Any, Any]]

@@ -44,7 +44,7 @@ class Mode(Emulator):
 
     def tier(self, system: System, table: Mapping[int, Helper]) -> Tier:
         """Part of Emulator."""
-        from bpfvm.emulator.native.engine import ONCE, QUICK
+        from bpfvm.emulator.native.code.engine import ONCE, QUICK
         from bpfvm.emulator.native.runtime import Runtime
 
         return Runtime(system, table, self.budget, self.safe, first=ONCE if self.optimised else QUICK)

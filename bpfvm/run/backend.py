@@ -64,7 +64,7 @@ def _native() -> Backend:
 
 
 def _native_missing() -> str | None:
-    from bpfvm.emulator.native.engine import missing
+    from bpfvm.emulator.native.code.engine import missing
 
     return missing()
 

@@ -19,8 +19,8 @@ from bpfvm.run.refusal import explained
 from bpfvm.tables.progs import BY_NAME, ProgramType
 
 if TYPE_CHECKING:
-    from bpfvm.emulator.native.batch import Batch, Sample, Slice
-    from bpfvm.emulator.native.threads import Threads
+    from bpfvm.emulator.native.captures.batch import Batch, Sample, Slice
+    from bpfvm.emulator.native.captures.threads import Threads
     from bpfvm.lang.functions.signature import Signature
     from bpfvm.lang.types.structs import StructType
     from bpfvm.obj.captures.capture import Capture
@@ -92,7 +92,7 @@ class Session:
         """Whether the program can run over captures in compiled code."""
         if self.engine != "native":
             return False
-        from bpfvm.emulator.native import batch
+        from bpfvm.emulator.native.captures import batch
 
         return batch.why_not(self.machine) is None
 
@@ -114,14 +114,14 @@ class Session:
         plain = capture.plain
         if plain is None or capture.number is None or not self.takes_batches:
             return None
-        from bpfvm.emulator.native.contexts import GIVEN
+        from bpfvm.emulator.native.captures.contexts import GIVEN
 
         if not GIVEN.isdisjoint(base.fields or ()):
             return None
         if not capture.is_whole(self.type.layer or ""):
             return None
         if getattr(self.machine.tier, "gate", None) is not None:
-            from bpfvm.emulator.native.threads import Threads, why_not
+            from bpfvm.emulator.native.captures.threads import Threads, why_not
 
             reason = why_not(self.machine)
             if reason is not None:
@@ -129,7 +129,7 @@ class Session:
             if self._threads is None or self._threads.of != (base, cpus):  # the arena gives no memory back
                 self._threads = Threads(self.machine, base, cpus)
             return self._of_threads(self._threads, capture, plain, first, limit)
-        from bpfvm.emulator.native import batch
+        from bpfvm.emulator.native.captures import batch
 
         return self._slices(batch.Batch(self.machine, base, cpus, RECORD if self._recorded else None), capture, plain,
                             first, limit, sample)  # fmt: skip

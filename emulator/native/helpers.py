@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from bpfvm.core.bits import M32, S32_MAX
 from bpfvm.emulator.maps import MapStore
 from bpfvm.emulator.maps.ringbuf import DISCARD, LARGEST, RingBuffer
-from bpfvm.emulator.native import changes, checksums, maps, memory, tries
+from bpfvm.emulator.native import checksums, memory
+from bpfvm.emulator.native.maps import changes, lookups, tries
 from bpfvm.emulator.portable.kinds import State
 from bpfvm.emulator.system import CLOCK_STEP
 from bpfvm.tables.helpers import BY_ID as HELPERS
@@ -30,7 +31,7 @@ def _map_lookup_elem(f: Function, state: State) -> bool:
         return False
     name = state.regs[1].name
     store, key = f.unit.system.maps.get(name), state.regs[2]
-    if store is None or not (maps.is_native(store) or tries.is_native(store)):
+    if store is None or not (lookups.is_native(store) or tries.is_native(store)):
         return False
     if not f.unit.safe and not (
         key.tag == "stack" and memory.is_sure(f.unit, key, 0, store.spec.key_size, write=False)

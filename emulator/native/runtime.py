@@ -20,14 +20,14 @@ from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, Interpreter, poison
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.maps.ringbuf import RingBuffer
 from bpfvm.emulator.memory import Pointer, Region
-from bpfvm.emulator.native import pages
 from bpfvm.emulator.native.bound import bound
+from bpfvm.emulator.native.captures import pages
+from bpfvm.emulator.native.captures.walk import LINE, TRAPPED, Walk, walk
+from bpfvm.emulator.native.code.engine import QUICK, Compiled, Level, level
 from bpfvm.emulator.native.coverage import Counters, NativeCoverage, exits
-from bpfvm.emulator.native.engine import QUICK, Compiled, Level, level
 from bpfvm.emulator.native.memory import PAGE_BITS
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, STOPPED, TOO_DEEP, State
 from bpfvm.emulator.native.translate import Module, Unit, translate, unit_of
-from bpfvm.emulator.native.walk import LINE, TRAPPED, Walk, walk
 from bpfvm.emulator.portable.kinds import CALLING
 from bpfvm.emulator.portable.runtime import Runtime as Portable
 from bpfvm.emulator.system import System

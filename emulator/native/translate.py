@@ -11,15 +11,15 @@ from bpfvm.emulator.contexts.access import Access, rules
 from bpfvm.emulator.maps.ringbuf import RingBuffer
 from bpfvm.emulator.maps.trie import TrieMap
 from bpfvm.emulator.native.body import LOCKING
-from bpfvm.emulator.native.changes import LRUS, Changer
 from bpfvm.emulator.native.coverage import Counters
 from bpfvm.emulator.native.function import Function
-from bpfvm.emulator.native.lru import LruChanger
-from bpfvm.emulator.native.maps import Finder
-from bpfvm.emulator.native.rings import Records
+from bpfvm.emulator.native.maps.changes import LRUS, Changer
+from bpfvm.emulator.native.maps.lookups import Finder
+from bpfvm.emulator.native.maps.lru import LruChanger
+from bpfvm.emulator.native.maps.rings import Records
+from bpfvm.emulator.native.maps.tries import Seeker
 from bpfvm.emulator.native.stack import poisoned
 from bpfvm.emulator.native.state import INDEX
-from bpfvm.emulator.native.tries import Seeker
 from bpfvm.emulator.native.words import DECLARATIONS
 from bpfvm.emulator.portable.kinds import ARGUMENTS, Analysis, Facts, analysed
 from bpfvm.emulator.portable.translate import STILL

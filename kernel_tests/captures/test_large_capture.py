@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.obj.captures.pcap import encode_capture
 
 COUNTER = Path(__file__).resolve().parents[2] / "tests/objects/xdp_count.o"

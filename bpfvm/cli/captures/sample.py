@@ -22,7 +22,7 @@ TIERS = ("portable", "native")
 
 
 class Sampled:
-    """Both ways of it: for runs one by one, and, as emulator.native.batch.Sample, for compiled loops."""
+    """Both ways of it: for runs one by one, and, as emulator.native.captures.batch.Sample, for compiled loops."""
 
     def __init__(self, session: Session, options: Options, base: Input, report: Report) -> None:
         """UsageError for an engine that is not compared."""

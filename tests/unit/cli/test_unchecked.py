@@ -8,7 +8,7 @@ import pytest
 
 from bpfvm.cli import status
 from bpfvm.core.errors import UsageError
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.run.backend import engine
 from tests.unit.emulator.native import captures
 from tests.unit.emulator.native.captures import Captured

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bpfvm.cli import status
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.words import VALUES
 from bpfvm.fuzz.unverified import unverified
 

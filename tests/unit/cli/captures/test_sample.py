@@ -10,7 +10,7 @@ import pytest
 
 from bpfvm.cli import status
 from bpfvm.emulator.interp import Interpreter
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.obj.captures.pcap import write_capture
 
 ROOT = Path(__file__).resolve().parents[4]

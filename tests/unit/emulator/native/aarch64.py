@@ -17,7 +17,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 
 from bpfvm.emulator.memory import GUARD
-from bpfvm.emulator.native import engine
+from bpfvm.emulator.native.code import engine
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.state import CALLBACKS
 

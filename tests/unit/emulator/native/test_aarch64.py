@@ -13,7 +13,7 @@ import pytest
 from bpfvm.core.errors import Unavailable
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.testing.datafile import NAME, load_cases

@@ -17,8 +17,8 @@ from bpfvm.cli import status
 from bpfvm.cli.runs import Run
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.memory import SIZE
-from bpfvm.emulator.native import batch, pages
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.captures import batch, pages
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.translate import Module
 from bpfvm.obj.captures.pcap import encode_capture

@@ -9,7 +9,7 @@ import pytest
 from bpfvm.core.machine import Input
 from bpfvm.emulator import INTERP, Emulator
 from bpfvm.emulator.native.bound import bound, turns
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.loops import Counted
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.translate import unit_of

@@ -9,7 +9,7 @@ import pytest
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator, Loaded
 from bpfvm.emulator.maps.hash import NO_PREALLOC
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec

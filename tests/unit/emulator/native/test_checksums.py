@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bpfvm.emulator.native import checksums
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.obj.model import MapSpec
 from tests.unit.emulator.native import captures

@@ -10,7 +10,7 @@ from bpfvm.cli import status
 from bpfvm.core.errors import BpfvmError
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.fuzz.case import generated
 from bpfvm.fuzz.generate import program
 from bpfvm.isa.asm import assemble

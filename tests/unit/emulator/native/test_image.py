@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bpfvm.emulator.native import engine, host
-from bpfvm.emulator.native.image import Image, Loaded
+from bpfvm.emulator.native.code import engine, host
+from bpfvm.emulator.native.code.image import Image, Loaded
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.captures.pcap import write_capture
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
@@ -65,7 +65,7 @@ FORM = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64)
 
 @pytest.mark.parametrize("optimises", [0, 1, 2])
 def test_code_is_what_llvm_links(optimises: int) -> None:
-    from bpfvm.emulator.native import llvm, objects
+    from bpfvm.emulator.native.code import llvm, objects
 
     code = llvm.compiled(READS, optimises)
     found = objects.image(code)
@@ -85,7 +85,7 @@ def test_distances_are_told_from_addresses(model: str, reloc: str) -> None:
     """Code of the small model calls and reads by distance, of the large one by address; both are laid out."""
     import llvmlite.binding as llvm
 
-    from bpfvm.emulator.native import objects
+    from bpfvm.emulator.native.code import objects
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -101,7 +101,7 @@ def test_distances_are_told_from_addresses(model: str, reloc: str) -> None:
 
 
 def test_what_is_no_image_is_linked_by_llvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bpfvm.emulator.native import llvm, objects
+    from bpfvm.emulator.native.code import llvm, objects
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert objects.image(llvm.compiled(WRITES, 2)) is None

@@ -9,7 +9,7 @@ import pytest
 from bpfvm.core.bits import M64
 from bpfvm.core.machine import Input, Result
 from bpfvm.emulator import INTERP, Emulator
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.loops import Counted, counted
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.translate import unit_of

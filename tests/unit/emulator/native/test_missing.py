@@ -11,7 +11,7 @@ import pytest
 
 from bpfvm.cli import run as run_command
 from bpfvm.cli import status
-from bpfvm.emulator.native import engine
+from bpfvm.emulator.native.code import engine
 from bpfvm.obj.captures.pcap import write_capture
 
 COUNTER = str(Path(__file__).resolve().parents[3] / "objects" / "xdp_count.o")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.fuzz.objects import objects
 from bpfvm.fuzz.trace import BUDGET
 from bpfvm.fuzz.unverified import SAFE, machines

@@ -9,7 +9,7 @@ import pytest
 
 from bpfvm.core.errors import Unavailable
 from bpfvm.emulator.memory import Arena
-from bpfvm.emulator.native.pages import HUGE, PAGE, Pages
+from bpfvm.emulator.native.captures.pages import HUGE, PAGE, Pages
 
 FILE = bytes(range(256)) * (5 * PAGE // 256) + b"end"
 

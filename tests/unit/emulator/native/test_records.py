@@ -13,7 +13,7 @@ import pytest
 
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.fuzz.case import Case, make
 from bpfvm.fuzz.differ import compare

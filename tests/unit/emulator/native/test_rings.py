@@ -13,8 +13,8 @@ from bpfvm.cli.runs import Run
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator
 from bpfvm.emulator.caller import Operand
-from bpfvm.emulator.native import batch
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.captures import batch
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec

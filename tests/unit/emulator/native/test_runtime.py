@@ -14,8 +14,8 @@ from bpfvm.core.errors import BpfvmError, Unavailable
 from bpfvm.core.machine import Input, Result
 from bpfvm.emulator import Emulator
 from bpfvm.emulator.answers import Answer
-from bpfvm.emulator.native import engine
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code import engine
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.fuzz.unverified import CHECKED, SAFE, Mode
 from bpfvm.isa.asm import assemble

@@ -12,7 +12,7 @@ import pytest
 
 from bpfvm.core.errors import LoadError
 from bpfvm.core.machine import Input
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.captures.pcap import write_capture
@@ -28,7 +28,7 @@ PASS = ObjectSpec({"p": ProgramSpec("p", "xdp", "xdp", tuple(assemble("r0 = 2\ne
 @pytest.mark.parametrize("left", [0, 1_000_003, -1])
 @pytest.mark.parametrize("threads", [False, True])
 def test_the_loop_of_compiled_code(left: int, threads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bpfvm.emulator.native.pages.WINDOW", 1 << 20)
+    monkeypatch.setattr("bpfvm.emulator.native.captures.pages.WINDOW", 1 << 20)
     path, program = tmp_path / "a", tmp_path / "p.o"
     write_capture(path, [(number, bytes(60)) for number in range(40_000)])
     program.write_bytes(write_object(PASS))
@@ -47,7 +47,7 @@ def test_the_loop_of_compiled_code(left: int, threads: bool, tmp_path: Path, mon
 
 AFTER = """
 import ctypes, mmap, os, sys
-from bpfvm.emulator.native.shortened import Watched
+from bpfvm.emulator.native.captures.shortened import Watched
 path = sys.argv[1]
 with open(path, "rb") as file:
     data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)

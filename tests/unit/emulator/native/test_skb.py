@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bpfvm.emulator.native import batch
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.captures import batch
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from bpfvm.obj.writer.object import write_object

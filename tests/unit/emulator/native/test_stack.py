@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bpfvm.emulator import Emulator
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.stack import poisoned
 from bpfvm.emulator.native.translate import unit_of
 from bpfvm.isa.asm import assemble

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks._flows import SOURCE, counted, deleted, on_cpu, stored
 from bpfvm.cli import status
-from bpfvm.emulator.native import pages
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.captures import pages
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.helpers import BY_NAME
 from tests.unit.emulator.native import captures

@@ -11,8 +11,8 @@ from benchmarks._flows import SOURCE, counted, deleted, found, stored
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator, Loaded
 from bpfvm.emulator.maps.lru_hash import LruHashed
-from bpfvm.emulator.native.engine import missing
-from bpfvm.emulator.native.threads import Threads, why_not
+from bpfvm.emulator.native.captures.threads import Threads, why_not
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.isa.asm import assemble
 from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec

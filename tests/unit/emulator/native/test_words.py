@@ -10,7 +10,7 @@ import pytest
 from bpfvm.core.bits import M64
 from bpfvm.core.machine import Input
 from bpfvm.emulator import Emulator, Loaded
-from bpfvm.emulator.native.engine import missing
+from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.isa.asm import assemble
 from bpfvm.isa.insn import Insn, insn

@@ -14,7 +14,7 @@ from typing import Final
 
 from bpfvm.emulator.interp import MAY_GOTO
 from bpfvm.emulator.maps.ringbuf import RingBuffer
-from bpfvm.emulator.native.contexts import filled
+from bpfvm.emulator.native.captures.contexts import filled
 from bpfvm.emulator.native.state import INDEX as STATE
 from bpfvm.obj.captures.pcap import MAX_PACKET, SECOND
 from bpfvm.obj.captures.pcapng import ENHANCED, LEAST_ENHANCED

@@ -22,7 +22,7 @@ from bpfvm.emulator.maps.lru_list import (
     STEAL,
     CommonLru,
 )
-from bpfvm.emulator.native.aging import Aging, Lru
+from bpfvm.emulator.native.maps.aging import Aging, Lru
 
 
 class Lists(Aging):

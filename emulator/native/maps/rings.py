@@ -18,7 +18,7 @@ import errno
 from bpfvm.emulator.maps.ringbuf import BUSY, FORCE_WAKEUP, HEADER, LENGTH, NO_WAKEUP, PAGES_BEFORE, RingBuffer
 from bpfvm.emulator.memory import PAGE
 from bpfvm.emulator.native.body import Body
-from bpfvm.emulator.native.changes import ASK
+from bpfvm.emulator.native.maps.changes import ASK
 from bpfvm.emulator.native.state import INDEX
 
 PAGE_BITS = PAGE.bit_length() - 1

@@ -14,8 +14,8 @@ from functools import cache
 
 from bpfvm.core.errors import Unavailable
 from bpfvm.emulator.memory import Arena
-from bpfvm.emulator.native.mapping import put_file, put_zeros
-from bpfvm.emulator.native.shortened import Watched
+from bpfvm.emulator.native.captures.mapping import put_file, put_zeros
+from bpfvm.emulator.native.captures.shortened import Watched
 
 MADV_DONTNEED, MADV_POPULATE_READ = 4, 22  # madvise(2); the second from Linux 5.14 on
 PAGE = mmap.PAGESIZE

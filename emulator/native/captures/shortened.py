@@ -14,7 +14,7 @@ import platform
 import signal
 from typing import Any
 
-from bpfvm.emulator.native.mapping import put_zeros
+from bpfvm.emulator.native.captures.mapping import put_zeros
 
 SA_SIGINFO = 4  # sigaction(2)
 ALIKE = ("x86_64", "aarch64", "riscv64", "ppc64le")  # libc's structure is the same on these, and `SI_ADDR`

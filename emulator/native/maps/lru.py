@@ -8,8 +8,8 @@ from bpfvm.emulator.maps.lru_hash import LruHashMap, LruPerCpuHashMap
 from bpfvm.emulator.maps.lru_list import USED
 from bpfvm.emulator.maps.store import EXIST, NOEXIST
 from bpfvm.emulator.maps.table import HEADER
-from bpfvm.emulator.native.changes import ASK, LRUS
-from bpfvm.emulator.native.lists import Lists
+from bpfvm.emulator.native.maps.changes import ASK, LRUS
+from bpfvm.emulator.native.maps.lists import Lists
 
 
 class LruChanger(Lists):

@@ -17,9 +17,9 @@ from bpfvm.core.machine import Fault, Input, Result
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.machine import Loaded
 from bpfvm.emulator.maps.array import ArrayMap
+from bpfvm.emulator.native.captures.walk import DONE, ODD, TOLD, TRAPPED, Walk
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.translate import FRAMES
-from bpfvm.emulator.native.walk import DONE, ODD, TOLD, TRAPPED, Walk
 from bpfvm.isa.ops import Kind
 from bpfvm.obj.captures.capture import Capture
 from bpfvm.obj.captures.pcap import Plain

@@ -21,7 +21,7 @@ from bpfvm.emulator.maps.slab import ELEMENTS_END, FRESH, LINK, SPARE
 from bpfvm.emulator.maps.store import EXIST, LOCK, NOEXIST, RDONLY_PROG
 from bpfvm.emulator.maps.table import HASH
 from bpfvm.emulator.native.body import Body
-from bpfvm.emulator.native.maps import WIDEST, chain
+from bpfvm.emulator.native.maps.lookups import WIDEST, chain
 
 ASK = 1
 HASHES = (HashMap, PerCpuHashMap)

@@ -31,7 +31,7 @@ def host() -> list[str]:
     path = kept.folder() / "hosts" / f"{name}.json"
     found = _read(path) if name is not None else None
     if found is None:
-        from bpfvm.emulator.native import llvm
+        from bpfvm.emulator.native.code import llvm
 
         found = llvm.host()
         if name is not None:

@@ -13,8 +13,8 @@ from functools import cache
 
 from bpfvm.core.errors import Unavailable
 from bpfvm.emulator.executable import REFUSED, may_execute
-from bpfvm.emulator.native.host import host
-from bpfvm.emulator.native.image import Image, Loaded
+from bpfvm.emulator.native.code.host import host
+from bpfvm.emulator.native.code.image import Image, Loaded
 from bpfvm.obj import kept
 
 ELF, SUM = b"\x7fELF", 32  # how an object file begins; bytes of a digest
@@ -56,7 +56,7 @@ class Compiled:
             raise Unavailable(f"engine native: {reason}")
         code = _code(ir, level)
         if code.startswith(ELF):
-            from bpfvm.emulator.native import llvm
+            from bpfvm.emulator.native.code import llvm
 
             self._linked = llvm.linked(code)
             self.addresses = {name: self._linked.get_function_address(name) for name in names}
@@ -85,7 +85,7 @@ def _code(ir: str, level: Level) -> bytes:
 
 
 def _made(ir: str, level: Level) -> bytes:
-    from bpfvm.emulator.native import llvm, objects
+    from bpfvm.emulator.native.code import llvm, objects
 
     code = llvm.compiled(ir, level.optimises)
     found = objects.image(code)

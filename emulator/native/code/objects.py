@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bpfvm.core.bits import M64
-from bpfvm.emulator.native.image import WORD, Image
+from bpfvm.emulator.native.code.image import WORD, Image
 
 MACHINE_AT, X86_64 = 18, 62  # e_machine
 SYMTAB, RELA, NOBITS = 2, 4, 8  # sh_type

@@ -18,10 +18,10 @@ from bpfvm.core.machine import Fault, Input
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.contexts import ContextBuilder
 from bpfvm.emulator.machine import Loaded
-from bpfvm.emulator.native.batch import Slice, template_of
-from bpfvm.emulator.native.batch import why_not as why_no_loop
+from bpfvm.emulator.native.captures.batch import Slice, template_of
+from bpfvm.emulator.native.captures.batch import why_not as why_no_loop
+from bpfvm.emulator.native.captures.walk import DONE, ENOUGH, TOLD, TRAPPED, Walk
 from bpfvm.emulator.native.runtime import WALK, Runtime
-from bpfvm.emulator.native.walk import DONE, ENOUGH, TOLD, TRAPPED, Walk
 from bpfvm.lang.faults import RECORD
 from bpfvm.obj.captures.capture import Capture
 from bpfvm.obj.captures.pcap import Plain

@@ -17,7 +17,7 @@ from bpfvm.emulator.maps.lru_list import ACTIVE, COUNTS, FREE, FRESH, INACTIVE, 
 from bpfvm.emulator.maps.slab import ELEMENTS_END, Slab
 from bpfvm.emulator.maps.slab import FRESH as SLAB_FRESH
 from bpfvm.emulator.maps.table import HASH, HEADER
-from bpfvm.emulator.native.changes import Changer
+from bpfvm.emulator.native.maps.changes import Changer
 
 NEXT = 4  # of a node, to the next one
 Lru = LruHashMap | LruPerCpuHashMap

@@ -1,0 +1,1 @@
+"""Machine code: made by LLVM, kept, laid into memory."""

@@ -240,8 +240,8 @@ def show_map(name: str, spec: MapSpec, entries: list[dict[str, Any]]) -> None:
     size = f"{spec.max_entries} entr{'y' if spec.max_entries == 1 else 'ies'}"
     verb = "is" if hidden == 1 else "are"
     click.echo(f"{name} ({spec.type}, {size}{f'; {hidden} that {verb} 0 not shown' if hidden else ''})")
-    for entry in shown:
-        click.echo(f"  {_text(entry['key']):>14} {_text(entry['value']):>8}")
+    if shown:
+        click.echo("\n".join(f"  {_text(entry['key']):>14} {_text(entry['value']):>8}" for entry in shown))
 
 
 def _matters(value: Any) -> bool:

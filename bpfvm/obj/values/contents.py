@@ -49,6 +49,7 @@ MAX_NUMBER = 16  # bytes of the widest integer
 MOST_VALUES, VALUES_PER_BYTE = 1 << 16, 64  # what a shape may show; unions show one byte several times
 _ORDERS: dict[str, Order] = {f"{order[0]}e{bits}": order for order in ("big", "little") for bits in (16, 32, 64)}
 _ADDRESSES = ("be32", "__be32")  # names of types that hold addresses of IPv4
+_PLAIN = (int, str, bytes, float, type(None))  # values that hold no others: nearly all
 
 
 Contents: TypeAlias = "Mapping[Any, Any] | Sequence[Any]"  # of one map: by key, or pairs; messages
@@ -287,6 +288,8 @@ def holds_names(spec: MapSpec) -> bool:
 
 def frozen(value: Any) -> Any:
     """`value` as something that can be a key."""
+    if isinstance(value, _PLAIN):
+        return value
     if isinstance(value, Mapping):
         return FrozenRecord({name: frozen(one) for name, one in value.items()})
     return tuple(map(frozen, value)) if isinstance(value, list) else value
@@ -294,11 +297,13 @@ def frozen(value: Any) -> Any:
 
 def to_json(value: Any) -> Any:
     """A typed key or value as JSON has it: bytes become hex text."""
+    if isinstance(value, _PLAIN):
+        return value.hex() if isinstance(value, bytes) else value
     if isinstance(value, Mapping):
         return {name: to_json(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [to_json(one) for one in value]
-    return value.hex() if isinstance(value, bytes) else value
+    return value
 
 
 def from_json(document: Any, where: str = "map contents") -> dict[Any, Any]:

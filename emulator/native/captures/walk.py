@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Final
 
 from bpfvm.emulator.interp import MAY_GOTO
@@ -61,8 +62,8 @@ class Walk(ctypes.Structure):
 
     def counted(self) -> Mapping[int, int]:
         """How often each result came that was counted in place."""
-        counts = memoryview(self.counts).cast("B").cast("Q").tolist()  # to load numpy takes as long as nine starts
-        return {self.results[place]: count for place, count in enumerate(counts) if count}
+        counts = memoryview(self.counts).cast("B").cast("Q")  # to load numpy takes as long as nine starts
+        return {self.results[place]: counts[place] for place in compress(range(PLACES), counts)}
 
 
 def _get(name: str, to: str) -> str:

@@ -12,7 +12,7 @@ REFUSED = "this host refuses executable memory to the process"
 
 def may_execute() -> bool:
     """Whether a page that was written may be made executable."""
-    with mmap.mmap(-1, mmap.PAGESIZE) as page:
+    with mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
         word = ctypes.c_char.from_buffer(page)
         protect = ctypes.CDLL(None, use_errno=True).mprotect
         protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)

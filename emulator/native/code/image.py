@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from bpfvm.core.bits import M64
-from bpfvm.emulator.executable import PROT_EXEC
+from bpfvm.core.errors import Unavailable
+from bpfvm.emulator.executable import PROT_EXEC, REFUSED
 
 WORD = struct.Struct("<Q")
 
@@ -40,7 +41,10 @@ class Image:
 
 
 class Loaded:
-    """An image in memory, executable as long as this lives. addresses: of what it exports."""
+    """An image in memory, executable as long as this lives; Unavailable where that is refused after all.
+
+    addresses: of what it exports.
+    """
 
     def __init__(self, image: Image) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -55,7 +59,7 @@ class Loaded:
         self._memory[: len(code)] = bytes(code)
         libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
         if libc.mprotect(base, len(self._memory), mmap.PROT_READ | PROT_EXEC):
-            raise OSError(ctypes.get_errno(), "machine code cannot be made executable")
+            raise Unavailable(f"engine native: {REFUSED}")
         self.addresses = {name: base + at for name, at in image.exports.items()}
 
 

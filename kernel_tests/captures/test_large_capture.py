@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
@@ -63,13 +64,23 @@ def test_it_runs_in_flat_memory(capture: Path, engine: str) -> None:
     assert peak < FLAT[engine]
 
 
+def opened(running: subprocess.Popen[str], capture: Path) -> None:
+    """Wait until a process has opened the file, or has ended."""
+    for _ in range(60_000):
+        files = Path(f"/proc/{running.pid}/fd")
+        with contextlib.suppress(OSError):  # one that was closed meanwhile
+            if running.poll() is not None or any(one.readlink() == capture for one in files.iterdir()):
+                return
+        time.sleep(0.001)
+    raise AssertionError(f"{capture} was not opened in a minute")
+
+
 def test_ctrl_c_ends_it_cleanly(capture: Path) -> None:
     default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job of a shell may ignore it, and hands that on
     running = subprocess.Popen(
         command(capture, "portable"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default
     )
-    while str(capture) not in Path(f"/proc/{running.pid}/maps").read_text():
-        time.sleep(0.01)  # until the file is mapped
+    opened(running, capture)
     time.sleep(0.5)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
@@ -89,8 +100,7 @@ def test_ctrl_c_at_any_time_of_a_compiled_run(capture: Path, after: float) -> No
     running = subprocess.Popen(
         command(capture, "native"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default
     )
-    while running.poll() is None and str(capture) not in Path(f"/proc/{running.pid}/maps").read_text():
-        time.sleep(0.001)
+    opened(running, capture)
     time.sleep(after)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)

@@ -119,7 +119,7 @@ def test_a_machine_to_throw_away():
 def test_a_bug_of_bpfvm_is_shown_whole(monkeypatch):
     from bpfvm.run import session
 
-    monkeypatch.setattr(session, "value_of", None)
+    monkeypatch.setattr(session.Session, "value_of", None)
     share.emulate(1, 2)
 """
 
@@ -145,7 +145,7 @@ def test_engines(others: Path, engine: str, passed: int, skipped: int) -> None:
     told = f"1 failed, {passed} passed, {f'{skipped} skipped, ' if skipped else ''}1 error"
     assert told in done.stdout
     assert "there is no feature 'no_such_feature'" in done.stdout
-    assert ">       value = value_of(result" in done.stdout  # the frame of bpfvm that the bug is in
+    assert ">       value = self.value_of(result" in done.stdout  # the frame of bpfvm that the bug is in
     if engine == "kernel":
         assert "SKIPPED [1] test_others.py:11: engine kernel: bpf(2) is switched off by BPFVM_KERNEL=off" in done.stdout
 

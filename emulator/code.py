@@ -79,28 +79,30 @@ class Step:
 class Code:
     """A program ready to run. steps: by slot, a wide instruction in both of its slots; rows: what each has in `row`.
 
-    region: where its functions have their addresses, 8 bytes a slot; nothing can be read or written there.
+    region: where its functions have their addresses, 8 bytes a slot; nothing can be read or written there. callbacks:
+    the slots of those whose addresses it loads.
     """
 
     program: ProgramSpec
     steps: list[Step]
     region: Region
+    callbacks: frozenset[int]
     rows: list[tuple[Any, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", [step.row for step in self.steps])
 
     def function(self, pointer: Pointer) -> int | None:
-        """The slot of the function that `pointer` is the address of, or None."""
+        """The slot of the function that `pointer` is the address of, or None: sums of addresses name none."""
         slot, rest = divmod(pointer.offset, SLOT)
-        return slot if pointer.region is self.region and not rest and 0 <= slot < len(self.steps) else None
+        return slot if pointer.region is self.region and not rest and slot in self.callbacks else None
 
 
 def prepare(program: ProgramSpec, system: System) -> Code:
     """Check `program` and bind it to the maps of `system`. LoadError or Unavailable says what cannot run."""
     size = max(program.slot_count, 1) * SLOT
     region = system.arena.allocate(f"code of {program.name}", size, "code", writable=False, readable=False)
-    return Code(program, _steps(program, system, region), region)
+    return Code(program, _steps(program, system, region), region, _callbacks(program))
 
 
 def _steps(program: ProgramSpec, system: System, region: Region) -> list[Step]:
@@ -139,6 +141,12 @@ def _functions(program: ProgramSpec, at: list[int]) -> list[int]:
     named = ("call_local", "lddw_func")
     goals = (target_slot(one, slot) for slot, one in zip(at, program.insns, strict=False) if one.op.name in named)
     return sorted({0, at[-1], *(goal for goal in goals if goal is not None)})
+
+
+def _callbacks(program: ProgramSpec) -> frozenset[int]:
+    named = ((one, slot) for slot, one in zip(slots(program.insns), program.insns, strict=False))
+    goals = (target_slot(one, slot) for one, slot in named if one.op.name == "lddw_func")
+    return frozenset(goal for goal in goals if goal is not None)
 
 
 def _wrong(target: int, size: int) -> str:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from bpfvm.core.amounts import octets
 from bpfvm.core.bits import M64
-from bpfvm.emulator.access import place
+from bpfvm.emulator.access import place, resolve
 from bpfvm.emulator.caller import Caller, Operand, Stop, Value
 from bpfvm.emulator.memory import MapRegion, Pointer, Region
 from bpfvm.tables.helpers.row import Arg
@@ -310,7 +310,11 @@ def _stack_or_null(caller: Caller, value: Value, what: str) -> Operand:
     if value == 0:
         return 0
     pointer = pointer_of(caller, value, what)
-    if pointer.region.kind != "stack":
+    try:
+        near = resolve(caller.system.arena, pointer.address & M64)  # all that tiers know that keep numbers
+    except Stop as stop:
+        raise _named(stop, what) from None
+    if pointer.region.kind != "stack" or near.region is not pointer.region:
         raise _wrong(caller, value, what, Arg.STACK_OR_NULL.value)
     return pointer
 

@@ -72,7 +72,9 @@ def test_code_is_what_llvm_links(optimises: int) -> None:
     if found is None:
         pytest.skip("code of this processor is linked by LLVM")
     assert Image.kept(bytes(found)) == found
-    assert set(found.outside) == {"memcpy"} or optimises
+    assert set(found.outside) <= {"memcpy"}
+    if not optimises:  # else the call may be gone
+        assert found.outside
     loaded, linked = Loaded(found), llvm.linked(code)
     for name in ("f", "g"):
         ours, theirs = FORM(loaded.addresses[name]), FORM(linked.get_function_address(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bpfvm.core.amounts import octets
+from bpfvm.core.bits import M64
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.memory import Arena, Pointer, Region
 
@@ -22,13 +23,14 @@ def resolve(arena: Arena, address: int) -> Pointer:
     return Pointer(region, offset) if region.within is None else region.within(offset)
 
 
-def kernel_word(system: System, address: int, size: int) -> int | None:
-    """What a load through a pointer into the kernel's own memory gives: what the input says is there, and zeros where
-    nothing is, as the kernel makes of a load that faults (BPF_PROBE_MEM). None for programs without such pointers, and
-    for addresses of the emulator's own objects."""
-    if not system.walks or system.arena.find(address) is not None:
+def kernel_word(system: System, address: int, off: int, size: int) -> int | None:
+    """What a load at `off` bytes from a pointer into the kernel's own memory gives: what the input says is there, and
+    zeros where nothing is, as the kernel makes of a load that faults (BPF_PROBE_MEM). None for programs without such
+    pointers, and where either end of the distance is at one of the emulator's own objects."""
+    at = address + off & M64
+    if not system.walks or system.arena.find(address) is not None or system.arena.find(at) is not None:
         return None
-    data = system.given.read_user(address, size) if system.given is not None else None
+    data = system.given.read_user(at, size) if system.given is not None else None
     return int.from_bytes(data, "little") if data is not None else 0
 
 

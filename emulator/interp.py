@@ -354,7 +354,7 @@ class Interpreter:
         """A load at a plain number."""
         value = self._known(step.src)
         if isinstance(value, int):
-            found = kernel_word(self.system, value + step.off & M64, step.size)
+            found = kernel_word(self.system, value, step.off, step.size)
             if found is not None:
                 return found
         return self._load(step, self._address(step.src))

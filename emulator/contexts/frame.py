@@ -75,6 +75,11 @@ class Frame:
             one.live = alive
 
     @property
+    def is_alone(self) -> bool:
+        """Whether its linear part is all that pointers may be to."""
+        return not self.metadata.size and self._frags is None
+
+    @property
     def size(self) -> int:
         """Bytes of the packet, frags and all."""
         return self.end - self.start

@@ -19,7 +19,8 @@ from bpfvm.emulator.native.counts import shares
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, TOO_DEEP
 from bpfvm.emulator.native.words import VALUES, compared, constant, swapped
 from bpfvm.emulator.portable.kinds import ADDRESS, ARGUMENTS, Kind, State, stem_of
-from bpfvm.emulator.portable.translate import STILL, calls_functions
+from bpfvm.emulator.portable.origins import arguments
+from bpfvm.emulator.portable.translate import ACCESSES, STILL, calls_functions
 from bpfvm.isa.insn import Insn
 from bpfvm.isa.ops import Kind as Does
 from bpfvm.lang.faults import RECORD
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 TAIL_CALL = HELPERS["tail_call"].id
 SOCKET = next(one.offset for one in SK_BUFF.fields if one.name == "sk")
-ACCESSES = (Does.LOAD, Does.LOAD_SX, Does.LOAD_ACQUIRE, Does.STORE, Does.STORE_RELEASE, Does.ATOMIC)
 ENDS = (Does.JUMP, Does.GOTO, Does.EXIT, Does.MAY_GOTO)
 FRAME = Kind("stack", ADDRESS, 0)
 NEVER = "!prof !0"  # of a branch whose first way is hardly ever taken
@@ -424,6 +424,9 @@ class Function:
             self._note_exit()
             self._refresh()
             return
+        straying = arguments(state)
+        if straying:
+            self.unit.origins[self._slot] = straying
         self._helper = insn.imm
         self._written = sum(1 << place for place, one in enumerate(written) if one)
         if insn.op.name == "call" and helpers.in_place(self, state, insn.imm):

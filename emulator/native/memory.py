@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bpfvm.core.bits import M32
 from bpfvm.emulator.contexts.context import FROM_MAC, FROM_NETWORK
+from bpfvm.emulator.interp import STACK
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.memory import GUARD
 from bpfvm.emulator.native.words import VALUES, constant, swapped
@@ -185,9 +186,9 @@ def _inside(f: Function, base: Kind, register: int, off: int, size: int, address
         known = f.unit.system.maps[base.name]
         if isinstance(known, ArrayMap) and known.spec.value_size >= size:
             return _in_element(f, known, register, off, size)
-    if base.tag in ("value", "value?", "map"):
-        return NEVER
-    return _in_page(f, address, size, write)
+    if base.tag == "stack" and base.off is None:
+        return _within(f, address, size, f.emit(f"sub i64 %r10, {STACK}"), "%r10")
+    return NEVER if base.is_pointer else _in_page(f, address, size, write)
 
 
 def _beside_context(f: Function, base: Kind, address: str, size: int, write: bool) -> str:
@@ -234,15 +235,16 @@ def _in_element(f: Function, known: ArrayMap, register: int, off: int, size: int
 
 
 def _object(f: Function, base: Kind, register: int, off: int) -> tuple[str, str]:
-    """The place of an access that is looked up: the address of its object, where that is known, and the offset."""
-    if base.tag in ("value", "value?", "map") and base.off is not None:
+    """The place of an access that is looked up: one in its object, where that is known, and the distance."""
+    if base.off is not None and base.is_pointer:
         return _moved(f, register, -base.off), constant(base.off + off, 64)
-    if base.tag == "packet":  # what else is at the address is not the packet, or the metadata that ends before it
-        start = f.emit("load i64, ptr %packet_start")
-        if base.name:
-            start = f.emit(f"add i64 {start}, -1")
-        return start, f.emit(f"sub i64 {_moved(f, register, off)}, {start}")
-    return f.read(register), constant(off, 64)
+    if base.tag not in ("packet", "ctx", "stack"):
+        return f.read(register), constant(off, 64)
+    word = {"packet": "%packet_start", "ctx": "%context_start"}.get(base.tag)
+    start = f.emit(f"load i64, ptr {word}") if word else "%r10"
+    if base.name:  # metadata, which ends before the packet
+        start = f.emit(f"add i64 {start}, -1")
+    return start, f.emit(f"sub i64 {_moved(f, register, off)}, {start}")
 
 
 def _moved(f: Function, register: int, off: int) -> str:

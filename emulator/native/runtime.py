@@ -15,7 +15,6 @@ from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
-from bpfvm.emulator.contexts.frame import METADATA
 from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, Interpreter, poison
 from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.maps.ringbuf import RingBuffer
@@ -29,6 +28,7 @@ from bpfvm.emulator.native.memory import PAGE_BITS
 from bpfvm.emulator.native.state import CALLBACKS, INDEX, OVER, STOPPED, TOO_DEEP, State
 from bpfvm.emulator.native.translate import Module, Unit, translate, unit_of
 from bpfvm.emulator.portable.kinds import CALLING
+from bpfvm.emulator.portable.origins import Origins
 from bpfvm.emulator.portable.runtime import Runtime as Portable
 from bpfvm.emulator.system import System
 from bpfvm.isa.cfg import control_flow
@@ -289,6 +289,9 @@ class Runtime(Portable):
             if context.frame is not None:
                 context.frame.packet.live = False
 
+    def _origins(self) -> Origins:
+        return self._runs.module.origins
+
     def _adopt(self) -> None:
         """Tell the context of the packet that the loop is at."""
         assert self.context is not None
@@ -297,6 +300,7 @@ class Runtime(Portable):
         if self._drawn != (start, self.state.clock):
             self._drawn = start, self.state.clock
             self.system.chance = self._seed << 64 | self.state.clock, None
+        self.bounds = (start, end, *self.bounds[2:])
         packet = Region("packet", start, end - start, "packet", self.system.arena.view[start:end])
         self.context.frame.packet = packet
         home = self.system.arena.find(start)
@@ -455,8 +459,7 @@ class Runtime(Portable):
         """The object at an address; one that is alone on its pages is written to the table."""
         pointer = resolve(self.system.arena, address)
         region = pointer.region
-        shared = region.kind in ("map value", "context", "record") or region.name == METADATA
-        if region.live and region.readable and not shared:
+        if self._is_alone(region):
             page, end = address >> PAGE_BITS, region.base + region.size
             self._table[4 * page : 4 * page + 3] = [region.base, end, end if region.writable else 0]
             self._filled.append(page)

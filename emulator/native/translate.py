@@ -21,7 +21,8 @@ from bpfvm.emulator.native.maps.tries import Seeker
 from bpfvm.emulator.native.stack import poisoned
 from bpfvm.emulator.native.state import INDEX
 from bpfvm.emulator.native.words import DECLARATIONS
-from bpfvm.emulator.portable.kinds import ARGUMENTS, Analysis, Facts, analysed
+from bpfvm.emulator.portable.kinds import ARGUMENTS, Analysis, Facts, Kind, analysed
+from bpfvm.emulator.portable.origins import Origins
 from bpfvm.emulator.portable.translate import STILL
 from bpfvm.emulator.system import System
 from bpfvm.isa.cfg import Cfg, Structure, control_flow, structure
@@ -77,7 +78,7 @@ class Unit:
     changers: the same of the functions that change it. rings: of those that write records to it.
     threads: whether several threads run it at a time. asked: callbacks that the code makes. called: helpers among
     them, by name. sees_socket: whether the pointer to the socket of an skb may be loaded.
-    counters: where the program counts its way, None where it does not.
+    counters: where the program counts its way, None where it does not. origins: of the arguments of calls.
     """
 
     program: ProgramSpec
@@ -102,6 +103,7 @@ class Unit:
     asked: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
     sees_socket: bool = False
+    origins: dict[int, dict[int, Kind]] = field(default_factory=dict)
 
     @cached_property
     def shape(self) -> Structure:
@@ -135,10 +137,14 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """body: LLVM IR of functions that only the module calls. entries: slots of those that can be entered."""
+    """body: LLVM IR of functions that only the module calls. entries: slots of those that can be entered.
+
+    origins: of the arguments of calls.
+    """
 
     body: str
     entries: tuple[int, ...]
+    origins: Origins
 
     @property
     def text(self) -> str:
@@ -210,7 +216,7 @@ def translate(unit: Unit) -> Module:
         text += Records(ring, number, unit.arena, list(unit.system.maps).index(name)).write()
     if unit.threads:
         text += LOCKING
-    return Module("\n".join(text), tuple(entries))
+    return Module("\n".join(text), tuple(entries), unit.origins)
 
 
 def lock_of(unit: Unit, name: str) -> int | None:

@@ -11,7 +11,7 @@ know it calls a number, and accesses through a number are looked up when they ha
               from the metadata in front of it
     value     into a value of map `name`, `off` from its start; "value?" where it may be null
     record    into a record of `size` bytes that was reserved in ring `name` and not given back; "record?" likewise
-    map       the map `name` itself
+    map       the map `name` itself; "map+" beside it, where nothing is
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Kind:
 
     @property
     def is_pointer(self) -> bool:
-        return self.tag in ("stack", "ctx", "packet", "value", "value?", "record", "record?", "map")
+        return self.tag in ("stack", "ctx", "packet", "value", "value?", "record", "record?", "map", "map+")
 
 
 NONE, MAYBE, NUMBER = Kind("none"), Kind("maybe"), Kind("num")
@@ -372,9 +372,11 @@ def _moved(a: Kind, b: Kind, sign: int) -> Kind:
     """A pointer plus or minus something."""
     if b.is_pointer and not a.is_pointer and sign > 0:
         a, b = b, a
-    if not a.is_pointer or b.is_pointer or a.tag in ("map", "value?", "record?"):
+    if not a.is_pointer or b.is_pointer or a.tag in ("value?", "record?"):
         return NUMBER
     distance = None if b.off is None else signed(b.off, 64)
+    if a.tag == "map" and distance != 0:
+        a = replace(a, tag="map+")
     if distance is None or a.off is None:
         if a.tag == "packet":
             return replace(a, top=M64 if sign < 0 or a.top + b.top > M64 else a.top + b.top)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from bpfvm.core.bits import M64
 from bpfvm.emulator.access import aligned, kernel_word, place, resolve
@@ -14,11 +15,12 @@ from bpfvm.emulator.arguments import Helper
 from bpfvm.emulator.caller import Operand, Stop, Value
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.contexts import Context
-from bpfvm.emulator.contexts.frame import METADATA
 from bpfvm.emulator.interp import DEPTH, MAY_GOTO, STACK, TAIL_CALLS, Interpreter, poison, stacks_of
-from bpfvm.emulator.memory import Pointer
+from bpfvm.emulator.memory import Pointer, Region
+from bpfvm.emulator.portable import origins
 from bpfvm.emulator.portable.expressions import sdiv, smod, swapped_bytes
 from bpfvm.emulator.portable.kinds import LOOKUP
+from bpfvm.emulator.portable.origins import Origins
 from bpfvm.emulator.portable.translate import STILL, Source, translate
 from bpfvm.emulator.system import System
 from bpfvm.tables.ctx import context_of
@@ -27,6 +29,13 @@ from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 FILE = "<translated program>"
 _UNPACK = {size: struct.Struct(f"<{letter}") for size, letter in ((2, "H"), (4, "I"), (8, "Q"))}
+
+
+class Translated(NamedTuple):
+    """functions: of a program, by slot. origins: of the arguments of its calls."""
+
+    functions: dict[int, Callable[..., int]]
+    origins: Origins
 
 
 class Runtime:
@@ -46,8 +55,8 @@ class Runtime:
         self.pending: Code | None = None
         self._tails = self._seed = 0
         self._is_placed = False  # whether `slot` is already the place of the fault under way
-        self._functions: dict[tuple[str, tuple[int, ...]], dict[int, Callable[..., int]] | None] = {}
-        self._running: dict[int, Callable[..., int]] = {}  # the functions of `code`
+        self._functions: dict[tuple[str, tuple[int, ...]], Translated | None] = {}
+        self._running = Translated({}, {})  # of `code`
         self._sources: dict[str, Source] = {}
         self.stacks = stacks_of(system.arena)
         self._homes = {one.base >> 16: one.base for one in self.stacks}
@@ -64,12 +73,12 @@ class Runtime:
         """
         if registers:
             given = tuple(sorted(registers)) if not slot else ()
-            functions = self._translated(code, given) if max(registers) <= 5 else None
+            found = self._translated(code, given) if max(registers) <= 5 else None
         else:
-            functions = self._translated(code)
-        if functions is None:
+            found = self._translated(code)
+        if found is None:
             return self._by_reference(code, context, seed, registers, slot, self.budget)
-        self.code, self.context, self._running = code, context, functions
+        self.code, self.context, self._running, functions = code, context, found, found.functions
         self.poison = poison(seed)
         self.n, self.depth, self.pending, self._tails = 0, 0, None, 0
         self._seed, self._is_placed = seed, False
@@ -128,7 +137,7 @@ class Runtime:
         assert self.code is not None
         depth = self.depth
         given = [one if isinstance(one, int) else one.address for one in arguments]
-        result = self._running[slot](*given, *[0] * (5 - len(given)), depth + 1)
+        result = self._running.functions[slot](*given, *[0] * (5 - len(given)), depth + 1)
         self.depth = depth
         return result
 
@@ -145,10 +154,25 @@ class Runtime:
         helper = self.helpers.get(number)
         if helper is None:
             raise Stop("helper", f"{call_name(number)} is not emulated in this version")
-        result = helper(self, list(arguments))
+        result = helper(self, self._given(arguments))
         if number not in STILL:
             self.moved()
         return result if result.__class__ is int else _plain(result)
+
+    def _origins(self) -> Origins:
+        """Of the program that runs."""
+        return self._running.origins
+
+    def _given(self, arguments: Sequence[Value]) -> list[Value]:
+        """Arguments of the call at `slot`; those as pointers whose addresses may be in other objects than theirs."""
+        given = list(arguments)
+        for at, kind in self._origins().get(self.slot, {}).items():
+            address = given[at]
+            assert isinstance(address, int), "translated code has numbers"
+            start = origins.start(kind, address, self.bounds, self.stacks[self.depth].base + STACK)
+            with suppress(Stop):  # else it is the number that it is
+                given[at] = resolve(self.system.arena, start & M64).moved(address - start)
+        return given
 
     def lookup(self, *arguments: Value) -> int:
         """r0 of map_lookup_elem, mostly of a key on the stack."""
@@ -156,14 +180,14 @@ class Runtime:
         store = self.system.handles.get(handle) if handle.__class__ is int else None
         if store is not None and key.__class__ is int and self.system.lock is None and not self._answered:
             home, size = self._homes.get(key >> 16), store.spec.key_size
-            if home is not None and home <= key <= home + STACK - size:
+            if home is not None and home <= key <= home + STACK - size and self.slot not in self._origins():
                 return store.lookup(bytes(self.system.arena.view[key : key + size]))
         return self.help(LOOKUP, *arguments)
 
     def kernel_function(self, slot: int, *arguments: Value) -> int:
         """r0 of a kernel function that users gave."""
         assert self.code is not None
-        result = _plain(self.code.steps[slot].value(self, list(arguments)))
+        result = _plain(self.code.steps[slot].value(self, self._given(arguments)))
         self.moved()
         return result
 
@@ -173,12 +197,12 @@ class Runtime:
         assert code is not None
         if self.left <= 0:
             self.over()
-        functions = self._translated(code)
-        if functions is None:
+        found = self._translated(code)
+        if found is None:
             return self._follow_by_reference(code)
-        self.code, self._running = code, functions
+        self.code, self._running = code, found
         assert self.context is not None
-        return functions[0](self.context.pointer().address, 0, 0, 0, 0, depth)
+        return found.functions[0](self.context.pointer().address, 0, 0, 0, 0, depth)
 
     def _follow_by_reference(self, code: Code) -> int:
         """The rest of a run behind a tail call to a program that reads what may not be written."""
@@ -194,11 +218,11 @@ class Runtime:
             self.n += self.executed
 
     def load(self, address: int, off: int, size: int) -> int:
-        """A read at `off` bytes from an address, of which nothing more is known."""
+        """A read at `off` bytes from an address, which is in the object that is meant."""
         at = address + off
-        page = self._pages.get(at >> 16)
+        page = self._pages.get(address >> 16)
         if page is None or not page[0] <= at <= page[1] - size:
-            found = kernel_word(self.system, at & M64, size)
+            found = kernel_word(self.system, address & M64, off, size)
             if found is not None:
                 return found
             pointer = self._resolved(address & M64)
@@ -210,9 +234,9 @@ class Runtime:
         return int.from_bytes(self.system.arena.view[at : at + size], "little")
 
     def store(self, address: int, off: int, size: int, stored: int) -> None:
-        """A write at `off` bytes from an address, of which nothing more is known."""
+        """A write at `off` bytes from an address, which is in the object that is meant."""
         at = address + off
-        page = self._pages.get(at >> 16)
+        page = self._pages.get(address >> 16)
         if page is None or not page[2] or not page[0] <= at <= page[1] - size:
             pointer = self._resolved(address & M64)
             if self.context is not None and self.context.holds(pointer.region):
@@ -244,19 +268,25 @@ class Runtime:
         """The object at an address; one that is alone on its pages is remembered."""
         pointer = resolve(self.system.arena, address)
         region = pointer.region
-        shared = region.kind in ("map value", "context", "record") or region.name == METADATA
-        if region.live and region.readable and not shared:
+        if self._is_alone(region):
             self._pages[address >> 16] = (region.base, region.base + region.size, region.writable)
         return pointer
 
-    def _translated(self, code: Code, given: tuple[int, ...] = ()) -> dict[int, Callable[..., int]] | None:
-        """The functions of a program by slot; given: registers that the input sets."""
+    def _is_alone(self, region: Region) -> bool:
+        """Whether nothing else is on the pages of a region that may be read."""
+        if region.kind == "packet":
+            frame = self.context.frame if self.context is not None else None
+            return region.live and frame is not None and frame.is_alone
+        return region.live and region.readable and region.kind not in ("map value", "context", "record")
+
+    def _translated(self, code: Code, given: tuple[int, ...] = ()) -> Translated | None:
+        """A program's functions; given: registers that the input sets."""
         key = code.program.name, given
         if key not in self._functions:
             self._functions[key] = self._compile(code, given)
         return self._functions[key]
 
-    def _compile(self, code: Code, given: tuple[int, ...]) -> dict[int, Callable[..., int]] | None:
+    def _compile(self, code: Code, given: tuple[int, ...]) -> Translated | None:
         kind = PROGRAM_TYPES[code.program.type]
         layout = context_of(kind, self.system.arch)
         fields = {one.offset: one.pointer for one in layout.fields if one.pointer} if layout else {}
@@ -267,7 +297,7 @@ class Runtime:
         self._sources[file] = source
         names = self._names()
         exec(compile("\n".join(source.text), file, "exec"), names)
-        return {slot: names[name] for slot, name in source.functions.items()}
+        return Translated({slot: names[name] for slot, name in source.functions.items()}, source.origins)
 
     def _names(self) -> dict[str, Any]:
         """What translated code refers to."""

@@ -24,6 +24,7 @@ from bpfvm.core.bits import M64, mask, signed
 from bpfvm.emulator.contexts.access import rules
 from bpfvm.emulator.interp import STACK
 from bpfvm.emulator.maps.array import ArrayMap
+from bpfvm.emulator.portable import origins
 from bpfvm.emulator.portable.expressions import VALUES, operand, test, value
 from bpfvm.emulator.portable.kinds import (
     ARGUMENTS,
@@ -46,6 +47,7 @@ from bpfvm.isa.ops import Kind as Does
 from bpfvm.obj.model import ProgramSpec
 from bpfvm.tables.helpers import BY_NAME as HELPERS
 
+ACCESSES = (Does.LOAD, Does.LOAD_SX, Does.LOAD_ACQUIRE, Does.STORE, Does.STORE_RELEASE, Does.ATOMIC)
 NEST = 40  # CPython takes 100 levels of indentation
 VIEWS = {2: ("H", 1), 4: ("I", 2), 8: ("Q", 3)}  # size -> view of the arena in words, and the shift to its index
 TAIL_CALL = HELPERS["tail_call"].id if "tail_call" in HELPERS else 12
@@ -64,12 +66,13 @@ DIRECT_LOOKUPS = ("hash", "lru_hash", "percpu_hash", "lru_percpu_hash", "lpm_tri
 class Source:
     """The text of a module. lines: line number -> slot, and instructions executed since `n` was brought up to date.
 
-    functions: slot -> the name of its function.
+    functions: slot -> the name of its function. origins: of the arguments of calls.
     """
 
     text: list[str] = field(default_factory=list)
     lines: dict[int, tuple[int, int]] = field(default_factory=dict)
     functions: dict[int, str] = field(default_factory=dict)
+    origins: dict[int, dict[int, Kind]] = field(default_factory=dict)
 
 
 def translate(
@@ -285,13 +288,17 @@ class _Function:
         return str(step.value & M64 if isinstance(step.value, int) else step.value.address)
 
     def _object(self, base: Kind, register: int, off: int) -> str:
-        """The place of an access that is looked up: the address of its object, where that is known, and the offset."""
-        if base.tag in ("value", "value?", "map") and base.off is not None:
+        """The place of an access that is looked up: one in its object, where that is known, and the distance."""
+        if base.off is not None and base.is_pointer:
             return f"{self._address(register, -base.off)}, {base.off + off}"
-        if base.tag == "packet":  # what else is at the address is not the packet, or the metadata that ends before it
-            start = "p0 - 1" if base.name else "p0"
-            return f"{start}, {self._address(register, off)} - ({start})"
-        return f"r{register}, {off}"
+        start = {"packet": "p0 - 1" if base.name else "p0", "ctx": "c0", "stack": "r10"}.get(base.tag)
+        return f"{start}, {self._address(register, off)} - ({start})" if start else f"r{register}, {off}"
+
+    def _bounds(self, base: Kind) -> tuple[str, str] | None:
+        """The ends of an object that an access is held to in place."""
+        if base.tag == "packet" and not base.name:
+            return "p0", "p1"
+        return (f"r10 - {STACK}", "r10") if base.tag == "stack" and base.off is None else None
 
     def _address(self, register: int, off: int) -> str:
         return f"r{register}" if not off else f"r{register} {'-' if off < 0 else '+'} {abs(off)}"
@@ -311,18 +318,14 @@ class _Function:
         size, register = insn.op.bits // 8, f"r{insn.dst}"
         address = self._address(insn.src, insn.off)
         lines = []
+        bounds = ("c0", "c1") if base.tag == "ctx" and self.context_size is None else self._bounds(base)
+        text = f"LD({self._object(base, insn.src, insn.off)}, {size})"
         if self._is_sure(base, insn.off, size, write=False):
             text = self._word(base, insn.src, insn.off, size) or f"u{size}(M, {address})[0]"
-        elif base.tag == "packet" and not base.name:
+        elif bounds is not None:
             lines.append(f"a = {address}")
             inside = "M[a]" if size == 1 else f"u{size}(M, a)[0]"
-            text = f"{inside} if p0 <= a <= p1 - {size} else LD({self._object(base, insn.src, insn.off)}, {size})"
-        elif base.tag == "ctx" and self.context_size is None:
-            lines.append(f"a = {address}")
-            inside = "M[a]" if size == 1 else f"u{size}(M, a)[0]"
-            text = f"{inside} if c0 <= a <= c1 - {size} else LD(r{insn.src}, {insn.off}, {size})"
-        else:
-            text = f"LD({self._object(base, insn.src, insn.off)}, {size})"
+            text = f"{inside} if {bounds[0]} <= a <= {bounds[1]} - {size} else {text}"
         if insn.op.kind is Does.LOAD_SX:
             half = 1 << (insn.op.bits - 1)
             return [*lines, f"a = {text}", f"{register} = ((a ^ {half}) - {half}) & {M64}"]
@@ -337,14 +340,11 @@ class _Function:
         if self._is_sure(base, insn.off, size, write=True):
             word = self._word(base, insn.dst, insn.off, size)
             return [f"{word} = {stored}" if word else f"w{size}(M, {address}, {stored})"]
-        if base.tag == "packet" and not base.name:
-            inside = f"M[a] = {stored}" if size == 1 else f"w{size}(M, a, {stored})"
-            return [
-                f"a = {address}",
-                f"if p0 <= a <= p1 - {size}: {inside}",
-                f"else: ST({self._object(base, insn.dst, insn.off)}, {size}, {stored})",
-            ]
-        return [f"ST({self._object(base, insn.dst, insn.off)}, {size}, {stored})"]
+        text, bounds = f"ST({self._object(base, insn.dst, insn.off)}, {size}, {stored})", self._bounds(base)
+        if bounds is None:
+            return [text]
+        inside = f"M[a] = {stored}" if size == 1 else f"w{size}(M, a, {stored})"
+        return [f"a = {address}", f"if {bounds[0]} <= a <= {bounds[1]} - {size}: {inside}", f"else: {text}"]
 
     def _atomic(self, regs: list[Kind], insn: Insn) -> list[str]:
         bits, base = insn.op.bits, regs[insn.dst]
@@ -376,6 +376,9 @@ class _Function:
             if text:
                 return text
         lines = [f"RT.depth, RT.slot = d, {slot}"]
+        straying = origins.arguments(before)
+        if straying:
+            self.out.origins[slot] = straying
         if insn.op.name == "call_kfunc":
             return [*lines, f"r0 = KFUNC({slot}, {', '.join(given)})", *again]
         call = "LOOKUP(" if insn.imm == LOOKUP else f"HELP({insn.imm}, "
@@ -409,7 +412,7 @@ class _Function:
         return any(10 in (insn.src, insn.dst) for insn in self._own() if {"src", "dst"} & insn.op.uses)
 
     def _uses_packet(self) -> bool:
-        return any(insn.op.kind in (Does.LOAD, Does.STORE, Does.LOAD_SX) for insn in self._own())
+        return any(insn.op.kind in ACCESSES for insn in self._own())
 
     def _line(self, indent: int, text: str, slot: int | None = None, count: int = 0) -> None:
         self.out.text.append(" " * indent + text)

@@ -104,3 +104,17 @@ def test_a_sum_with_a_number_that_is_not_known_stays_on_the_stack(engine: str) -
                 fault = loaded.run(Input(ctx=(off & (1 << 64) - 1).to_bytes(8, "little"))).fault
             assert (fault is None) is (0 <= off <= 504), (off, use)
             assert fault is None or (fault.kind, fault.insn) == ("access", 4)
+
+
+@pytest.mark.parametrize("engine", EMULATORS)
+@pytest.mark.parametrize(
+    "use", ["lock *(u64 *)(r1 +0) += r2", "r0 = load_acquire((u64 *)(r1 +0))", "store_release((u64 *)(r1 +0), r2)"]
+)
+def test_a_function_that_gets_the_packet_knows_where_it_ends(engine: str, use: str) -> None:
+    """Also one without a plain access."""
+    text = f"r1 = *(u32 *)(r1 +0)\n r2 = 1\n call f\n r0 = 2\n exit\n f: {use}\n r0 = 0\n exit"
+    with Emulator(engine).load(spec(text), "p", {}) as loaded:
+        assert loaded.run(Input(packet=bytes(16))).fault is None
+        fault = loaded.run(Input(packet=bytes(7), fields={})).fault
+    assert fault is not None
+    assert (fault.kind, fault.insn) == ("access", 5)

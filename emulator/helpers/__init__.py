@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bpfvm.emulator.arguments import Function, Helper, bind
 from bpfvm.emulator.catalogue import Catalogue
-from bpfvm.emulator.helpers.missing import forbidden, missing
+from bpfvm.emulator.helpers.missing import forbidden, missing, suits
 from bpfvm.tables.helpers import BY_ID
 from bpfvm.tables.helpers import BY_NAME as ROWS
 from bpfvm.tables.helpers import Helper as Row
@@ -117,4 +117,6 @@ def _helper(row: Row, program_type: str) -> Helper:
     refused = forbidden(row, program_type)
     if refused is not None:
         return refused
-    return bind(row, IMPLEMENTED[row.name], program_type) if row.name in IMPLEMENTED else missing(row)
+    if row.name not in IMPLEMENTED or not suits(row, program_type):
+        return missing(row)
+    return bind(row, IMPLEMENTED[row.name], program_type)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bpfvm.emulator.arguments import Helper, fault
-from bpfvm.tables.helpers import BY_NAME, allowed, call_name
+from bpfvm.tables.helpers import BY_NAME, Arg, allowed, call_name
 from bpfvm.tables.helpers import Helper as Row
+from bpfvm.tables.helpers.allowed import UNKNOWN
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
+CONTEXTS = frozenset((Arg.CTX, Arg.CTX_OR_NULL))
 _TASK = "no task runs here"
 _STACK = "there are no call stacks of a kernel here"
 _TYPES = "it needs the kernel's own types"
@@ -66,6 +68,21 @@ def why_missing(name: str) -> str:
     """The words of that fault; of helpers too that answer only for what an input tells."""
     reason = f" ({why(name)})" if why(name) else ""
     return f"{call_name(BY_NAME[name].id)} is not emulated in this version{reason}; {how(name)}"
+
+
+def suits(row: Row, program_type: str) -> bool:
+    """Whether a helper of the emulator's, which is written for some contexts, is for what programs of a type give it.
+
+    Where it is not known what they may call (UNKNOWN), for what programs do that have such a context.
+    """
+    own = row.args_in(program_type)
+    if any(one in CONTEXTS and other not in CONTEXTS for one, other in zip(row.args, own, strict=True)):
+        return False
+    kind = PROGRAM_TYPES.get(program_type)
+    if kind is None or program_type not in UNKNOWN or CONTEXTS.isdisjoint(own):
+        return True
+    alike = (name for name, one in PROGRAM_TYPES.items() if one.context == kind.context and name not in UNKNOWN)
+    return any(allowed(row.name, one) and not CONTEXTS.isdisjoint(row.args_in(one)) for one in alike)
 
 
 def forbidden(row: Row, program_type: str) -> Helper | None:

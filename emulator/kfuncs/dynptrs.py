@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from bpfvm.core.bits import M32
 from bpfvm.emulator.arguments import Function
-from bpfvm.emulator.caller import Caller, Operand
+from bpfvm.emulator.caller import Caller, Operand, Stop
 from bpfvm.emulator.contexts import Context
 from bpfvm.emulator.helpers.dynptrs import (
     LARGEST,
@@ -34,7 +34,8 @@ def _opened(caller: Caller, at: Pointer, name: str, number: int = 1) -> Dynptr:
 
 def _from_packet(caller: Caller, context: Context, flags: int, at: Pointer, kind: int) -> int:
     frame = context.frame
-    assert frame is not None, "the function is for types with a packet"
+    if frame is None:  # of programs on a kernel's functions, which get packets of its own
+        raise Stop("helper", "there are no packets of a kernel here, and this program's context has none")
     size = frame.size
     result = -errno.EINVAL if flags else -errno.E2BIG if size > LARGEST else 0
     kind_of = context.access.program_type if context.access is not None else ""

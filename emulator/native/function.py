@@ -227,9 +227,9 @@ class Function:
             self._go(goals[way])
 
     def _separate(self) -> None:
-        """Begin an LLVM block for what a loop's head does; what comes round the loop (phi) has the one before to itself.
+        """Begin an LLVM block for what a loop's head does: values that come round the loop (phi) have one to themselves.
 
-        LLVM without optimisation (FastISel, 19 and 20) takes a store for the user of the load before it where that
+        LLVM without optimisation (FastISel, seen in 19 and 22) takes a store for the user of the load before it where that
         load's value comes to it in the next turn, and then loads behind the store.
         """
         inner = self.new_label("inner")

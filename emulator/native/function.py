@@ -227,10 +227,10 @@ class Function:
             self._go(goals[way])
 
     def _separate(self) -> None:
-        """Begin an LLVM block for what a loop's head does: values that come round the loop (phi) have one to themselves.
+        """Begin an LLVM block for what a loop's head does: values that come round it (phi) have one to themselves.
 
-        LLVM without optimisation (FastISel, seen in 19 and 22) takes a store for the user of the load before it where that
-        load's value comes to it in the next turn, and then loads behind the store.
+        LLVM without optimisation (FastISel, seen in 19 and 22) takes a store for the user of the load before it where
+        that load's value comes to it in the next turn, and then loads behind the store.
         """
         inner = self.new_label("inner")
         self.line(f"br label %{inner}")

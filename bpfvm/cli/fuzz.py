@@ -46,9 +46,9 @@ hold it, as a module (*.py) of a Python program, else as JSON; --replay reads th
        bytes     damaged programs, on each engine alone: nothing but an error
                  of its own may come out
        unverified
-                 programs that mostly no verifier takes, on engine native in modes
-                 checked and safe, compared with interp: equal where that does not
-                 fault, and faults at the same instruction in mode checked
+                 programs that mostly no verifier takes, on portable and native, in
+                 modes checked and safe, compared with interp: equal where that does
+                 not fault, and faults at the same instruction but in mode safe
        maps      sequences of operations on maps, from programs and from user
                  space; every answer and the contents are compared
 
@@ -132,7 +132,7 @@ def _checked(
     if kind != UNVERIFIED:
         return names
     if engines is not None:
-        raise UsageError(f"--kind {kind} is about engines interp and native: no --engines")
+        raise UsageError(f"--kind {kind} is about all emulators: no --engines")
     return [*NAMES]
 
 

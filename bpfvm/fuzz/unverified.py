@@ -1,8 +1,8 @@
-"""Programs that mostly no verifier would take, on the native tier in both of its modes and on the reference tier.
+"""Programs that mostly no verifier would take, on all tiers, on the native one in both of its modes.
 
-Where the reference tier does not fault, all are equal: r0, memory, packets, maps. Where it does, mode `checked` faults
-at the same instruction; mode `safe` ends somehow, and does no harm. A process that dies of it is what is looked for,
-too: nothing here catches that. One program in OPTIMISED is compiled as code that runs often is.
+Where the reference tier does not fault, all are equal: r0, memory, packets, maps. Where it does, the portable tier and
+mode `checked` fault at the same instruction; mode `safe` ends somehow, and does no harm. A process that dies of it is
+what is looked for, too: nothing here catches that. One program in OPTIMISED is compiled as code that runs often is.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 META = "data_meta"
 CHECKED, SAFE = "checked", "safe"
-NAMES = ("interp", CHECKED, SAFE)
+NAMES = ("interp", "portable", CHECKED, SAFE)
 SLOWEST = 10.0  # seconds of the processor that one program may take on all of them
 OPTIMISED = 10  # which takes ten times as long
 _WEIGHTS = (3, 3, 4)  # of programs as a verifier takes them, changed ones, damaged ones
@@ -51,9 +51,9 @@ class Mode(Emulator):
 
 
 def machines(budget: int = BUDGET, optimised: bool = False) -> list[Backend]:
-    """The reference tier and both modes. Unavailable where the native tier is missing."""
+    """The reference tier, the portable one and both modes. Unavailable where the native tier is missing."""
     modes = [Mode(name, budget, optimised) for name in (CHECKED, SAFE)]
-    return [Emulator("interp", budget), *modes]
+    return [Emulator("interp", budget), Emulator("portable", budget), *modes]
 
 
 def unverified(

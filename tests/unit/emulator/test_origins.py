@@ -78,7 +78,7 @@ BASES = {
 }
 
 
-@pytest.mark.parametrize("engine", EMULATORS[1:])
+@pytest.mark.parametrize("engine", EMULATORS)
 @pytest.mark.parametrize("use", [KEY, READ, WRITE, SUM])
 @pytest.mark.parametrize("name", BASES)
 def test_no_object_is_reached_from_another_one(name: str, use: str, engine: str) -> None:
@@ -90,7 +90,7 @@ def test_no_object_is_reached_from_another_one(name: str, use: str, engine: str)
         with Emulator(engine).load(spec(text), "p", {}) as loaded:
             fault = loaded.run(Input(packet=bytes(64), fields={"data_meta": 24})).fault
         assert fault is not None, off
-        assert fault.kind == ("access" if use in (READ, WRITE) else "helper") or "access" in fault.kind, off
+        assert fault.kind in (("access",) if use in (READ, WRITE) else ("access", "helper")), off
 
 
 @pytest.mark.parametrize("engine", EMULATORS)

@@ -268,7 +268,7 @@ def test_no_entry_is_lost_while_others_write(kind: str, flags: int, way: str) ->
                 lost += not steady <= set(found)
                 readings += 1
         # a key of a trie that is deleted and stored again while the kernel looks for the next cannot be told from one
-        # that stayed, and the kernel passes keys then: seldom in batches, in which it goes from key to key as well
+        # that stayed, and the kernel passes keys then; what two batches do not agree about is read in such steps, too
         assert lost <= (kind == "lpm_trie"), "an entry was lost"
         assert sum(value == -1 for value in table.values()) == 500
     print(f"{kind} by {way}: {readings} readings of 500 steady entries, {lost} not whole")

@@ -23,8 +23,10 @@ from bpfvm.obj.captures.pcapng import ENHANCED, LEAST_ENHANCED
 PLACES = 1 << 11  # for results that are counted in place
 SPREAD = 0x9E37_79B1  # 2**32 by the golden ratio: neighbours get places apart
 TRIES = 32  # places that a result may have
-AHEAD = 1 << 12  # bytes by which the file is fetched before it is read: 130 ns at 30 GB/s
+AHEAD = 1 << 13  # bytes by which the file is fetched before it is read: 260 ns at 30 GB/s
 LINE = 64
+AROUND = 1 << 16  # bytes that a page fault maps (Linux's fault_around_bytes): one of the next ones is read beforehand,
+# or what is fetched before the fault comes to nothing, for pages that are not mapped are not fetched
 
 _WORDS = (
     "at", "end",  # of the file in the arena: the next record, and the end; guest addresses
@@ -200,6 +202,8 @@ entry:
   %recordp = getelementptr i8, ptr %base, i64 %record
   %ctxp = getelementptr i8, ptr %base, i64 %context
 @FIRST  %patp = getelementptr i64, ptr %w, i64 {PLACE["at"]}
+  %host = ptrtoint ptr %base to i64
+  %skew = and i64 %host, {AROUND - 1}
   %countsp = getelementptr i64, ptr %w, i64 {len(PLACE)}
   %resultsp = getelementptr i64, ptr %w, i64 {len(PLACE) + PLACES}
   %executedp = getelementptr i64, ptr %st, i64 {STATE["executed"]}
@@ -216,6 +220,7 @@ loop:
   %bytes = phi i64 [ 0, %entry ], [ %bytes1, %on ]
   %insns = phi i64 [ 0, %entry ], [ %insns1, %on ]
   %last = phi i64 [ 0, %entry ], [ %r, %on ]
+  %around = phi i64 [ %at0, %entry ], [ %around1, %on ]
   %enough = icmp eq i64 %left, 0
   br i1 %enough, label %out, label %head
 head:
@@ -224,13 +229,27 @@ head:
   br i1 %empty, label %out, label %header
 @READ
 maybe:
+  %entered = icmp uge i64 %at, %around
+  br i1 %entered, label %touch, label %fetch
+touch:
+  %placed = add i64 %at, %skew
+  %lastof = or i64 %placed, {AROUND - 1}
+  %lastin = sub i64 %lastof, %skew
+  %next = add i64 %lastin, 1
+  %inside = icmp ult i64 %next, %end
+  %touched = select i1 %inside, i64 %next, i64 %at
+  %touchedp = getelementptr i8, ptr %base, i64 %touched
+  %ignored = load volatile i8, ptr %touchedp
+  br label %fetch
+fetch:
+  %around1 = phi i64 [ %around, %maybe ], [ %next, %touch ]
   br label %ahead
 ahead:
-  %line = phi i64 [ %at, %maybe ], [ %nextline, %ahead ]
+  %line = phi i64 [ %at, %fetch ], [ %nextline, %ahead ]
   %far = add i64 %line, {AHEAD}
   %farin = and i64 %far, INSIDE
   %farp = getelementptr i8, ptr %base, i64 %farin
-  call void @llvm.prefetch.p0(ptr %farp, i32 0, i32 2, i32 1)
+  call void @llvm.prefetch.p0(ptr %farp, i32 0, i32 3, i32 1)
   %nextline = add i64 %line, {LINE}
   %more = icmp ult i64 %nextline, %stop
   br i1 %more, label %ahead, label %fill

@@ -18,6 +18,7 @@ from bpfvm.cli.runs import Run
 from bpfvm.emulator.code import Code
 from bpfvm.emulator.memory import SIZE
 from bpfvm.emulator.native.captures import batch, pages
+from bpfvm.emulator.native.captures.walk import AROUND
 from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.translate import Module
@@ -145,6 +146,16 @@ def test_windows_and_slices(flows: str, tmp_path: Path, capsys: Captured, monkey
     monkeypatch.setattr(batch, "SLICE", 37)
     monkeypatch.setattr(batch, "LONGEST", 37)
     assert compared(capsys, flows, "--packet", capture(tmp_path / "a.pcap", packets(3000)))["packets"] == 3000
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 17])
+def test_an_end_next_to_what_a_page_fault_maps(more: int, flows: str, tmp_path: Path, capsys: Captured) -> None:
+    data = packets(3 * AROUND // 100, 0)
+    size = len(Path(capture(tmp_path / "a.pcap", data)).read_bytes())
+    last = size // AROUND * AROUND + AROUND + more - size
+    file = capture(tmp_path / "a.pcap", [*data, (data[-1][0], bytes(last - 16))])
+    assert Path(file).stat().st_size % AROUND == more % AROUND
+    assert compared(capsys, flows, "--packet", file)["packets"] == len(data) + 1
 
 
 def test_a_damaged_capture_is_read_on(flows: str, tmp_path: Path, capsys: Captured) -> None:

@@ -184,7 +184,8 @@ class Runtime(Portable):
     @cached_property
     def pages(self) -> pages.Pages:
         """Where captures are mapped, one after another: memory of the arena is never given back."""
-        return pages.Pages(self.system.arena, min(pages.WINDOW, self.system.arena.size // 8))
+        window = pages.WINDOW if self.gate is None else pages.WIDE
+        return pages.Pages(self.system.arena, min(window, self.system.arena.size // 8))
 
     @property
     def rings(self) -> list[tuple[int, RingBuffer]]:

@@ -17,10 +17,11 @@ from bpfvm.emulator.memory import Arena
 from bpfvm.emulator.native.captures.mapping import put_file, put_zeros
 from bpfvm.emulator.native.captures.shortened import Watched
 
-MADV_DONTNEED, MADV_POPULATE_READ = 4, 22  # madvise(2); the second from Linux 5.14 on
+MADV_DONTNEED = 4  # madvise(2)
 PAGE = mmap.PAGESIZE
 HUGE = 1 << 21  # bytes that one entry of a page table maps, where the file's are in one piece and at such an address
 WINDOW = 1 << 26  # bytes of a file that are mapped at a time: what stays resident of it
+WIDE = 4 * WINDOW  # for threads: each window has an end that some wait at, and they let go of pages themselves
 
 
 class Pages:
@@ -56,13 +57,11 @@ class Pages:
         """Whether zeros stand where the file that was mapped last had been cut short."""
         return self._watched is not None and self._watched.cut
 
-    def fetch(self, start: int, end: int) -> None:
-        """Make pages ready at once, not by a fault now and then; a host that does not know that has faults."""
-        self._advise(start // PAGE * PAGE, end, MADV_POPULATE_READ)
-
     def drop(self, start: int, end: int) -> None:
         """Let go of pages that nobody needs any more, but of none that is not wholly in between."""
-        self._advise(-(-start // PAGE) * PAGE, end // PAGE * PAGE, MADV_DONTNEED)
+        start, end = -(-start // PAGE) * PAGE, end // PAGE * PAGE
+        if start < end:
+            _madvise()(self._arena.host + start, end - start, MADV_DONTNEED)
 
     def close(self) -> None:
         """Put memory of the arena's own in place of the file's."""
@@ -71,10 +70,6 @@ class Pages:
             self._watched = None
         if self._arena.is_open:
             _or_unavailable(put_zeros(self._arena.host + self.base, self.size))
-
-    def _advise(self, start: int, end: int, advice: int) -> None:
-        if start < end:
-            _madvise()(self._arena.host + start, end - start, advice)
 
 
 @cache

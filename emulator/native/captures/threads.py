@@ -27,11 +27,10 @@ from bpfvm.obj.captures.capture import Capture
 from bpfvm.obj.captures.pcap import Plain
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
-FETCHED = 1 << 20  # bytes that a thread makes ready at a time
-AHEAD = 4 * FETCHED  # so far before they are needed
 LEAST, MOST = 64, 1 << 14  # packets of a piece
 SHORTEST, LONGEST = 0.0005, 0.004  # seconds that a piece should take
 PATIENCE = 0.2  # seconds between looks at signals
+PAUSE = 1.0  # seconds after which what was counted is told
 ALL = (1 << 64) - 1
 WORD = 4  # bytes of a record of faults
 
@@ -89,7 +88,7 @@ class Threads:
         self._pages.close()
 
     def run(self, capture: Capture, plain: Plain, first: int, limit: int | None) -> Iterator[Slice]:
-        """As Batch.run; a slice is what all threads made of the pages that are mapped."""
+        """As Batch.run; a slice is what all threads made of the pages that are mapped, or in a second."""
         assert capture.number is not None, "a file has a descriptor"
         compiled = self._lanes[0].tier.walker(self._loaded.code, plain.form)
         self._skip, self._walk = (WALK(compiled.addresses[name]) for name in ("skip", "walk"))
@@ -100,21 +99,23 @@ class Threads:
             offset = place // self._pages.unit * self._pages.unit
             end = min(offset + self._pages.window, capture.size)
             self._pages.map(capture.number, offset, end - offset)
-            one = self._run(place - offset, end - offset)
-            capture.check(self._pages.cut)
-            one.at += offset
-            place = one.at
-            if one.last and end < capture.size and place // self._pages.unit * self._pages.unit > offset:
-                one.last = one.odd = False  # only the end of these pages
-            yield one
-            if one.last or self._left == 0:
-                return
+            ended = False
+            while not ended:
+                one = self._run(place - offset, end - offset)
+                capture.check(self._pages.cut)
+                one.at += offset
+                place, ended = one.at, one.last
+                if one.last and end < capture.size and place // self._pages.unit * self._pages.unit > offset:
+                    one.last = one.odd = False  # only the end of these pages
+                yield one
+                if one.last or self._left == 0:
+                    return
 
     def _run(self, at: int, end: int) -> Slice:
-        """All packets of the pages that are mapped. at, end: places in them."""
+        """The packets of the pages that are mapped, as far as time allows. at, end: places in them."""
         base, first = self._pages.base, self._number
         self._ahead.at, self._ahead.end, self._why, self._failed = base + at, base + end, ENOUGH, None
-        self._fetched = base + at
+        self._until = time.monotonic() + PAUSE
         threads = [threading.Thread(target=self._work, args=(lane,), daemon=True) for lane in self._lanes]
         for one in threads:
             one.start()
@@ -141,30 +142,18 @@ class Threads:
         """What a thread does until nothing is left."""
         try:
             self._begin(lane)
-            self._fetch()
             while (piece := self._piece(lane)) is not None:
                 begun = time.perf_counter()
                 start, end, number = piece
                 self._one(lane, start, end, number)
                 spent = time.perf_counter() - begun
                 self._pages.drop(start, end)
-                self._fetch()
                 if spent < SHORTEST:
                     lane.size = min(2 * lane.size, MOST)
                 elif spent > LONGEST:
                     lane.size = max(lane.size // 2, 1)
         except BaseException as error:
             self._failed, self._why = error, DONE
-
-    def _fetch(self) -> None:
-        """Make pages ready that are needed soon: each thread some, for one cannot do that as fast as two use them."""
-        while True:
-            with self._turn:
-                start, end = self._fetched, self._ahead.end
-                if start >= min(self._ahead.at + AHEAD, end):
-                    return
-                self._fetched = end = min(start + FETCHED, end)
-            self._pages.fetch(start, end)
 
     def _begin(self, lane: Lane) -> None:
         tier = lane.tier
@@ -177,7 +166,7 @@ class Threads:
     def _piece(self, lane: Lane) -> tuple[int, int, int] | None:
         """Where the next packets begin and end, and the number of the first; None where there are no more."""
         with self._turn:
-            if self._why != ENOUGH or self._left == 0:
+            if self._why != ENOUGH or self._left == 0 or (lane.found and time.monotonic() > self._until):
                 return None
             ahead, number = self._ahead, self._number
             start, ahead.packets = ahead.at, 0

@@ -34,7 +34,6 @@ def pages(arena: Arena, tmp_path: Path) -> Iterator[Pages]:
 
 
 def test_a_file_stands_in_the_arena_and_zeros_behind_it(arena: Arena, pages: Pages) -> None:
-    pages.fetch(pages.base + 17, pages.base + len(FILE))
     found = bytes(arena.view[pages.base : pages.base + pages.size])
     assert found == FILE + bytes(pages.size - len(FILE))
 

@@ -28,7 +28,8 @@ PASS = ObjectSpec({"p": ProgramSpec("p", "xdp", "xdp", tuple(assemble("r0 = 2\ne
 @pytest.mark.parametrize("left", [0, 1_000_003, -1])
 @pytest.mark.parametrize("threads", [False, True])
 def test_the_loop_of_compiled_code(left: int, threads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bpfvm.emulator.native.captures.pages.WINDOW", 1 << 20)
+    for name in ("WINDOW", "WIDE"):
+        monkeypatch.setattr(f"bpfvm.emulator.native.captures.pages.{name}", 1 << 20)
     path, program = tmp_path / "a", tmp_path / "p.o"
     write_capture(path, [(number, bytes(60)) for number in range(40_000)])
     program.write_bytes(write_object(PASS))

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks._flows import SOURCE, counted, deleted, on_cpu, stored
 from bpfvm.cli import status
-from bpfvm.emulator.native.captures import pages
+from bpfvm.emulator.native.captures import pages, threads
 from bpfvm.emulator.native.code.engine import missing
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.helpers import BY_NAME
@@ -89,8 +89,12 @@ def test_a_function_of_python_notes_its_faults(tmp_path: Path, capsys: Captured)
 
 
 @pytest.mark.parametrize("limit", [1, 777, 4000])
-def test_a_limit(flows: str, limit: int, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "WINDOW", 1 << 16)
+@pytest.mark.parametrize("pause", [threads.PAUSE, 0])
+def test_a_limit(
+    limit: int, pause: float, flows: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(pages, "WIDE", 1 << 16)
+    monkeypatch.setattr(threads, "PAUSE", pause)
     words = (flows, "--packet", capture(tmp_path / "a.pcap", 3000, 0), "--cpus", "2", "--limit", str(limit))
     one, many = (document(capsys, *words, *more, code=0) for more in ([], ["--threads"]))
     assert many["packets"] == one["packets"] == min(limit, 3000)

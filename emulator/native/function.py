@@ -94,6 +94,7 @@ class Function:
 
     def field(self, name: str) -> str:
         """The address of a word of the state."""
+        self.unit.words.add(name)
         return self._fields.setdefault(name, f"%at_{name}")
 
     def get(self, name: str, kind: str = "i64") -> str:

@@ -21,7 +21,10 @@ from bpfvm.emulator.maps.ringbuf import RingBuffer
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.native.bound import bound
 from bpfvm.emulator.native.captures import pages
-from bpfvm.emulator.native.captures.walk import LINE, TRAPPED, Walk, walk
+from bpfvm.emulator.native.captures.buffer import PART, Buffer
+from bpfvm.emulator.native.captures.records import LINE
+from bpfvm.emulator.native.captures.walk import CLOCKS, Sees, walk
+from bpfvm.emulator.native.captures.words import TRAPPED, Walk
 from bpfvm.emulator.native.code.engine import QUICK, Compiled, Level, level
 from bpfvm.emulator.native.coverage import Counters, NativeCoverage, exits
 from bpfvm.emulator.native.memory import PAGE_BITS
@@ -52,8 +55,9 @@ Run = Callable[..., int]
 class Built:
     """A program's code, compiled when it is called first, at level `first`. worked: instructions that it executed.
 
-    walkers: loops over captures with the program in them, by format. asked: callbacks that there are. called: helpers
-    that Python is called for. sees_socket: whether the program may load the pointer to its context's socket.
+    walkers: loops over captures with the program in them, by format and whether CPUs take turns. asked: callbacks that
+    there are. called: helpers that Python is called for. sees_socket: whether the program may load the pointer to its
+    context's socket.
     """
 
     module: Module
@@ -61,7 +65,7 @@ class Built:
     first: Level = QUICK
     worked: int = 0
     hot: bool = False
-    walkers: dict[str, Compiled] = field(default_factory=dict)
+    walkers: dict[tuple[str, bool], Compiled] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
     called: frozenset[str] = frozenset()
     sees_socket: bool = False
@@ -121,8 +125,8 @@ class Runtime(Portable):
         self._filled_by: int | None = None  # the seed of what is in `_poison`
         self._raised: BaseException | None = None
         self._runs: Built  # what runs: its functions may be called back
-        self._drawn = 0, 0  # the place and the time of the packet that Python draws random numbers for
-        self._walking = False  # whether the packet that runs is in a capture's pages
+        self._walk: Walk | None = None  # the loop over a capture that runs
+        self._drawn = 0  # the place in the file of the packet that Python draws random numbers for
         self._built: dict[tuple[str, tuple[int, ...]], Built | None] = {}
         self._calls = {name: CALLS[name](self._guarded(getattr(self, f"_on_{name}"))) for name in CALLBACKS}
         state = self.state
@@ -173,12 +177,12 @@ class Runtime(Portable):
         other.state.locks = self.state.locks
         return other
 
-    def enter(self, code: Code, context: Context, seed: int) -> None:
+    def enter(self, code: Code, context: Context, seed: int, words: Walk) -> None:
         """Make ready for a loop that the caller runs, on a thread of its own."""
         self.code, self.context = code, context
         built = self.built(code, ())
         assert built is not None, "asked before"
-        self._runs, self._walking = built, True
+        self._runs, self._walk = built, words
         self._begin(seed)
 
     @cached_property
@@ -186,6 +190,11 @@ class Runtime(Portable):
         """Where captures are mapped, one after another: memory of the arena is never given back."""
         window = pages.WINDOW if self.gate is None else pages.WIDE
         return pages.Pages(self.system.arena, min(window, self.system.arena.size // 8))
+
+    @cached_property
+    def buffer(self) -> Buffer:
+        """Where captures are read to that are not mapped."""
+        return Buffer(self.system.arena, PART // 2)
 
     @property
     def rings(self) -> list[tuple[int, RingBuffer]]:
@@ -241,22 +250,24 @@ class Runtime(Portable):
         """The words of counters."""
         return self._words[len(INDEX) + first : len(INDEX) + end]
 
-    def walker(self, code: Code, form: str) -> Compiled:
-        """The loop over a capture of a format, with a program in it."""
+    def walker(self, code: Code, form: str, turns: bool = False) -> Compiled:
+        """The loop over a capture of a format, with a program in it. turns: whether CPUs take packets in turn."""
         built = self.built(code, ())
         assert built is not None, "asked before"
-        if form not in built.walkers:
+        if (form, turns) not in built.walkers:
             module = self.untested(code, self.counts) or built.module
             rings = [ring for _, ring in self.rings] if self.gate is None else []
             layout = context_of(PROGRAM_TYPES[code.program.type], self.system.arch)
             assert layout is not None, "types of packets have a context"
             stores = not built.asked.isdisjoint(("store", "atomic"))
+            timed = "now" in module.words or not built.called.isdisjoint(CLOCKS)
+            sees = Sees(timed, "patience" in module.words, turns, module.counts)
             text = module.body + walk(
-                self.system.arena.size, 0, form, layout.name, stores, self.gate is not None, rings
+                self.system.arena.size, 0, form, layout.name, stores, sees, self.gate is not None, rings
             )
             names = ["walk"] if self.gate is None else ["walk", "skip"]
-            built.walkers[form] = Compiled(text, names, level(built.size))
-        return built.walkers[form]
+            built.walkers[form, turns] = Compiled(text, names, level(built.size))
+        return built.walkers[form, turns]
 
     def untested(self, code: Code, counts: bool) -> Module | None:
         """The code of a program that is not held against the budget, and `counts` what it executes or does not even do
@@ -275,7 +286,7 @@ class Runtime(Portable):
         assert built is not None, "asked before"
         self._runs = built
         self._begin(seed)
-        self._walking, self._drawn = True, (0, 0)
+        self._walk, self._drawn = words, 0
         try:
             why = int(WALK(compiled.addresses["walk"])(self._at, ctypes.addressof(words)))
             if state.trap:
@@ -284,7 +295,7 @@ class Runtime(Portable):
                 self.over()
             return why
         finally:
-            self._walking = False
+            self._walk = None
             self.slot = state.slot
             self.system.now = state.now
             if context.frame is not None:
@@ -297,9 +308,11 @@ class Runtime(Portable):
         """Tell the context of the packet that the loop is at."""
         assert self.context is not None
         assert self.context.frame is not None
+        assert self._walk is not None
         start, end = self.state.packet_start, self.state.packet_end
-        if self._drawn != (start, self.state.clock):
-            self._drawn = start, self.state.clock
+        place = self._walk.front + start - self._walk.buffer
+        if self._drawn != place:
+            self._drawn = place
             self.system.chance = self._seed << 64 | self.state.clock, None
         self.bounds = (start, end, *self.bounds[2:])
         packet = Region("packet", start, end - start, "packet", self.system.arena.view[start:end])
@@ -376,7 +389,7 @@ class Runtime(Portable):
             system.now, system.cpu = state.now, state.cpu
             try:
                 self._settle()
-                if self._walking:
+                if self._walk is not None:
                     self._adopt()
                 return call(*words) & M64
             except BaseException as raised:
@@ -408,7 +421,7 @@ class Runtime(Portable):
         self.slot, self.depth = self.state.slot, self.state.depth
         given = [word if written >> place & 1 else None for place, word in enumerate(words)]
         here = self._last = self.slot
-        writes = self._walking and number in RINGS
+        writes = self._walk is not None and number in RINGS
         if writes:
             self.take_records()
         result = self.help(number, *given)

@@ -78,7 +78,8 @@ class Unit:
     changers: the same of the functions that change it. rings: of those that write records to it.
     threads: whether several threads run it at a time. asked: callbacks that the code makes. called: helpers among
     them, by name. sees_socket: whether the pointer to the socket of an skb may be loaded.
-    counters: where the program counts its way, None where it does not. origins: of the arguments of calls.
+    counters: where the program counts its way, None where it does not. origins: of the arguments of calls. words: of
+    the state, that functions name.
     """
 
     program: ProgramSpec
@@ -104,6 +105,7 @@ class Unit:
     called: set[str] = field(default_factory=set)
     sees_socket: bool = False
     origins: dict[int, dict[int, Kind]] = field(default_factory=dict)
+    words: set[str] = field(default_factory=set)
 
     @cached_property
     def shape(self) -> Structure:
@@ -139,12 +141,15 @@ class Unit:
 class Module:
     """body: LLVM IR of functions that only the module calls. entries: slots of those that can be entered.
 
-    origins: of the arguments of calls.
+    origins: of the arguments of calls. words: of the state, that functions name. counts: whether instructions are
+    counted.
     """
 
     body: str
     entries: tuple[int, ...]
     origins: Origins
+    words: frozenset[str]
+    counts: bool
 
     @property
     def text(self) -> str:
@@ -216,7 +221,7 @@ def translate(unit: Unit) -> Module:
         text += Records(ring, number, unit.arena, list(unit.system.maps).index(name)).write()
     if unit.threads:
         text += LOCKING
-    return Module("\n".join(text), tuple(entries), unit.origins)
+    return Module("\n".join(text), tuple(entries), unit.origins, frozenset(unit.words), unit.counts or unit.tests)
 
 
 def lock_of(unit: Unit, name: str) -> int | None:

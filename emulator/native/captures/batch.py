@@ -1,4 +1,5 @@
-"""A program over all packets of a capture in one loop of compiled code, on the file's own pages in the arena.
+"""A program over all packets of a capture in one loop of compiled code, on the file's own pages in the arena, or on
+what is read of it there.
 
 What the loop cannot count is told packet by packet, in slices: results of their own, faults, records that make no
 sense. Between slices Python runs, so that Ctrl-C and progress bars work.
@@ -17,7 +18,8 @@ from bpfvm.core.machine import Fault, Input, Result
 from bpfvm.emulator.caller import Stop
 from bpfvm.emulator.machine import Loaded
 from bpfvm.emulator.maps.array import ArrayMap
-from bpfvm.emulator.native.captures.walk import DONE, ODD, TOLD, TRAPPED, Walk
+from bpfvm.emulator.native.captures.buffer import PART
+from bpfvm.emulator.native.captures.words import DONE, ODD, TOLD, TRAPPED, Walk
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.translate import FRAMES
 from bpfvm.isa.ops import Kind
@@ -131,7 +133,7 @@ class Batch:
         assert isinstance(loaded.tier, Runtime), "asked of why_not before"
         self._loaded, self._tier, self._system = loaded, loaded.tier, loaded.system
         self._given = replace(base, packet=b"")
-        self._pages = self._tier.pages
+        self._pages, self._buffer = self._tier.pages, self._tier.buffer
         self._walk = Walk(budget=loaded.budget, cpus=cpus)
         self._rings = bool(self._tier.rings)
         self._template = template_of(self._walk, loaded)
@@ -153,33 +155,49 @@ class Batch:
         sample: who looks at one packet in so many. The last slice is `last`, and `odd` where the record
         behind it makes no sense.
         """
-        assert capture.number is not None, "a file has a descriptor"
         place, left = plain.start, limit
         self._walk.unit, self._walk.offset = plain.unit, plain.offset
-        self._code = self._tier.walker(self._loaded.code, plain.form)
+        self._code = self._tier.walker(self._loaded.code, plain.form, self._walk.cpus > 1)
         self._walk.cpu = (first - 1) % self._walk.cpus
         self._number, self._sample, self._slice = first, sample, SLICE
         while True:
-            offset = place // self._pages.unit * self._pages.unit
-            end = min(offset + self._pages.window, capture.size)
-            self._pages.map(capture.number, offset, end - offset)
-            self._offset = offset
-            for one in self._slices(place - offset, end - offset, left):
+            start, begun, reads = place, time.thread_time(), self._buffer.reads
+            end = self._put(capture, place, reads)
+            unit = 1 if reads else self._pages.unit
+            for one in self._slices(left):
                 capture.check(self._pages.cut)
-                one.at += offset
                 place, left = one.at, None if left is None else left - one.packets
-                if one.last and end < capture.size and place // self._pages.unit * self._pages.unit > offset:
-                    one.last = one.odd = False  # only the end of these pages
+                if one.last and end < capture.size and place // unit > start // unit:
+                    one.last = one.odd = False  # only the end of this part
                 yield one
                 if one.last or left == 0:
                     return
+            if not self._buffer.decided:
+                self._pages.close()  # to let go of its pages is a part's own cost
+                self._buffer.took(time.thread_time() - begun, place - start)
 
-    def _slices(self, at: int, end: int, left: int | None) -> Iterator[Slice]:
-        """The slices of the pages that are mapped. at, end: places in them."""
-        walk, base = self._walk, self._pages.base
-        walk.at, walk.end = base + at, base + end
+    def _put(self, capture: Capture, place: int, reads: bool) -> int:
+        """Have the next part of the file in the arena, from a place on; the place behind it."""
+        walk, pages, number = self._walk, self._pages, capture.number
+        assert number is not None, "a file has a descriptor"
+        part = pages.window if self._buffer.decided else min(PART, pages.window)
+        if reads:
+            end = min(place + part, capture.size)
+            self._buffer.take(walk, number, place, end)
+            return end
+        first = place // pages.unit * pages.unit
+        end = min(first + part, capture.size)
+        pages.map(number, first, end - first)
+        walk.buffer, walk.front, walk.size = pages.base, first, 0
+        walk.at, walk.end = pages.base + place - first, pages.base + end - first
+        return end
+
+    def _slices(self, left: int | None) -> Iterator[Slice]:
+        """The slices of what was put in the arena."""
+        walk = self._walk
         while True:
             walk.clear()
+            at = walk.reached
             walk.todo = self._slice if left is None else min(self._slice, left)
             looked = self._sampled(left)
             begun = time.perf_counter()
@@ -190,13 +208,13 @@ class Batch:
                 events, owned = self._tier.finish()
                 fault = self._loaded.left_open(owned) if owned is not None and fault is None else fault
             if looked is not None and walk.packets:
-                looked.after(self._number, self._offset + at, self._result(why, fault, events))
-            found = Slice(walk.packets, walk.bytes, walk.insns, walk.at - base, fault=fault, events=events)
+                looked.after(self._number, at, self._result(why, fault, events))
+            found = Slice(walk.packets, walk.bytes, walk.insns, walk.reached, fault=fault, events=events)
             found.lost = dict(self._system.lost)
             found.actions = dict(walk.counted())
             found.value = walk.result & M32 if why == TOLD else None
             found.odd, found.last = why == ODD, why in (DONE, ODD)
-            at, self._number = found.at, self._number + found.packets
+            self._number += found.packets
             left, ended = None if left is None else left - found.packets, found.last
             yield found
             if ended or left == 0:

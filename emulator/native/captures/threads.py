@@ -20,7 +20,8 @@ from bpfvm.emulator.contexts import ContextBuilder
 from bpfvm.emulator.machine import Loaded
 from bpfvm.emulator.native.captures.batch import Slice, template_of
 from bpfvm.emulator.native.captures.batch import why_not as why_no_loop
-from bpfvm.emulator.native.captures.walk import DONE, ENOUGH, TOLD, TRAPPED, Walk
+from bpfvm.emulator.native.captures.buffer import Buffer
+from bpfvm.emulator.native.captures.words import DONE, ENOUGH, TOLD, TRAPPED, Walk
 from bpfvm.emulator.native.runtime import WALK, Runtime
 from bpfvm.lang.faults import RECORD
 from bpfvm.obj.captures.capture import Capture
@@ -29,6 +30,7 @@ from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 LEAST, MOST = 64, 1 << 14  # packets of a piece
 SHORTEST, LONGEST = 0.0005, 0.004  # seconds that a piece should take
+WEIGHED = 1 << 17  # bytes of a piece that tells whether it is better mapped or read
 PATIENCE = 0.2  # seconds between looks at signals
 PAUSE = 1.0  # seconds after which what was counted is told
 ALL = (1 << 64) - 1
@@ -62,6 +64,7 @@ class Lane:
         if RECORD in loaded.system.maps:  # a place of its own for what the program notes of faults
             self.walk.record = loaded.system.arena.allocate(f"faults of CPU {cpu}", WORD, "map value").base
             self.tier.state.record = self.walk.record
+        self.buffer = Buffer(loaded.system.arena, WEIGHED)
         self.size = LEAST
         self.found: list[Slice] = []
 
@@ -99,6 +102,7 @@ class Threads:
             offset = place // self._pages.unit * self._pages.unit
             end = min(offset + self._pages.window, capture.size)
             self._pages.map(capture.number, offset, end - offset)
+            self._file, self._offset = capture.number, offset
             ended = False
             while not ended:
                 one = self._run(place - offset, end - offset)
@@ -143,11 +147,12 @@ class Threads:
         try:
             self._begin(lane)
             while (piece := self._piece(lane)) is not None:
-                begun = time.perf_counter()
+                begun, used = time.perf_counter(), time.thread_time()
                 start, end, number = piece
                 self._one(lane, start, end, number)
                 spent = time.perf_counter() - begun
                 self._pages.drop(start, end)
+                lane.buffer.took(time.thread_time() - used, end - start)
                 if spent < SHORTEST:
                     lane.size = min(2 * lane.size, MOST)
                 elif spent > LONGEST:
@@ -159,7 +164,7 @@ class Threads:
         tier = lane.tier
         with tier.gate or self._turn:
             context = lane.contexts.build(self._given)
-            tier.enter(self._loaded.code, context, self._given.seed)
+            tier.enter(self._loaded.code, context, self._given.seed, lane.walk)
             lane.walk.context = context.pointer().address
             lane.template.raw = bytes(context.region.data)
 
@@ -180,8 +185,8 @@ class Threads:
 
     def _one(self, lane: Lane, start: int, end: int, number: int) -> None:
         """Run the program on the packets of a piece."""
-        walk, tier = lane.walk, lane.tier
-        walk.at, walk.end = start, end
+        walk, tier, reads = lane.walk, lane.tier, lane.buffer.reads
+        self._put(lane, start, end, reads)
         while True:
             walk.clear()
             walk.todo, fault = ALL, None
@@ -198,8 +203,20 @@ class Threads:
             if fault is not None:
                 found.faults.append((number - 1, fault))
             lane.found.append(found)
-            if why not in (TOLD, TRAPPED) or walk.at == end:
+            left = self._offset + end - self._pages.base - walk.reached
+            if not left or not (reads or why in (TOLD, TRAPPED)):
                 return
+            if why not in (TOLD, TRAPPED):  # what cannot be read was mapped when it was looked for
+                reads = False
+                self._put(lane, end - left, end, reads)
+
+    def _put(self, lane: Lane, start: int, end: int, reads: bool) -> None:
+        """Have a loop begin there: on pages, which are copied where a program stores to them, or on what is read."""
+        walk, base = lane.walk, self._pages.base
+        if reads:
+            lane.buffer.take(walk, self._file, self._offset + start - base, self._offset + end - base)
+        else:
+            walk.at, walk.end, walk.buffer, walk.front, walk.size = start, end, base, self._offset, 0
 
     def _recorded(self, place: int) -> Fault | None:
         """The fault that the packet which ran last noted, None for none."""

@@ -15,15 +15,23 @@ from benchmarks._flows import SOURCE, counted, found, on_cpu
 from bpfvm.cli import run as run_command
 from bpfvm.cli import status
 from bpfvm.cli.runs import Run
+from bpfvm.core.machine import Input
+from bpfvm.emulator import Emulator
 from bpfvm.emulator.code import Code
+from bpfvm.emulator.interp import MAY_GOTO
 from bpfvm.emulator.memory import SIZE
-from bpfvm.emulator.native.captures import batch, pages
-from bpfvm.emulator.native.captures.walk import AROUND
+from bpfvm.emulator.native import runtime
+from bpfvm.emulator.native.captures import batch, buffer, pages
+from bpfvm.emulator.native.captures.buffer import Buffer
+from bpfvm.emulator.native.captures.records import AROUND
 from bpfvm.emulator.native.code.engine import missing
 from bpfvm.emulator.native.runtime import Runtime
 from bpfvm.emulator.native.translate import Module
+from bpfvm.isa.asm import assemble
+from bpfvm.obj.captures.capture import open_capture
 from bpfvm.obj.captures.pcap import encode_capture
-from bpfvm.obj.model import MapSpec
+from bpfvm.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from bpfvm.run.session import Session
 from tests.unit.emulator.native import captures
 from tests.unit.emulator.native.captures import Captured, capture
 
@@ -50,6 +58,14 @@ r0 &= 15
 out: exit
 """
 )  # fmt: skip
+
+
+@pytest.fixture(params=["mapped", "read"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How files come to the arena: all tests run with either."""
+    if request.param != "tried":
+        monkeypatch.setattr(Buffer, "reads", request.param == "read")
+    return str(request.param)
 
 
 @pytest.fixture
@@ -141,11 +157,96 @@ def test_captures_without_end(threads: tuple[str, ...], flows: str, tmp_path: Pa
 
 
 def test_windows_and_slices(flows: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Records that cross the end of the pages that are mapped, and slices that end anywhere."""
+    """Records that cross the end of the pages that are mapped or read, and slices that end anywhere."""
     monkeypatch.setattr(pages, "WINDOW", 8192)
+    monkeypatch.setattr(buffer, "ROOM", 2000)
     monkeypatch.setattr(batch, "SLICE", 37)
     monkeypatch.setattr(batch, "LONGEST", 37)
     assert compared(capsys, flows, "--packet", capture(tmp_path / "a.pcap", packets(3000)))["packets"] == 3000
+
+
+@pytest.mark.parametrize("way", ["tried"], indirect=True)
+def test_parts_of_one_file_either_way(
+    flows: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    taken: list[str] = []
+
+    def noted(owner: type, name: str) -> None:
+        right = getattr(owner, name)
+
+        def call(*words: object) -> None:
+            taken.append(name)
+            right(*words)
+
+        monkeypatch.setattr(owner, name, call)
+
+    noted(Buffer, "take")
+    noted(pages.Pages, "map")
+    monkeypatch.setattr(pages, "WINDOW", 16384)
+    for place in (batch, runtime):
+        monkeypatch.setattr(place, "PART", 8192)
+    assert compared(capsys, flows, "--packet", capture(tmp_path / "a.pcap", packets(3000)))["packets"] == 3000
+    assert taken[:2] == ["map", "take"]
+    assert len(taken) > 3000 * 100 // 16384
+
+
+STORES = """
+r6 = *(u32 *)(r1 +0)
+r7 = *(u32 *)(r1 +4)
+r0 = 1
+r3 = r6
+r3 += 31
+if r3 > r7 goto out
+r3 = *(u8 *)(r6 +30)
+r3 += 1
+*(u8 *)(r6 +30) = r3
+r0 = *(u8 *)(r6 +30)
+*(u8 *)(r6 +0) = 9
+out: exit
+"""
+
+
+def test_a_program_that_stores_to_its_packets(tmp_path: Path, capsys: Captured) -> None:
+    """It stores to no other, and not to the file."""
+    words = (
+        captures.program(tmp_path / "stores.o", STORES, {}),
+        "--packet",
+        capture(tmp_path / "a.pcap", packets(900)),
+    )
+    data = (tmp_path / "a.pcap").read_bytes()
+    found = compared(capsys, *words)
+    assert len(found["actions"]) > 100
+    assert compared(capsys, *words)["actions"] == found["actions"]
+    assert (tmp_path / "a.pcap").read_bytes() == data
+
+
+def test_chance_begins_anew_with_each_packet(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same time, and at the same address."""
+    monkeypatch.setattr(buffer, "ROOM", 100)
+    draws = captures.program(tmp_path / "draws.o", "call 7\nr0 &= 63\nexit\n", {})
+    file = capture(tmp_path / "a.pcap", [(0, bytes(60))] * 50)
+    found = compared(capsys, draws, "--packet", file, "--seed", "3")
+    assert list(found["actions"].values()) == [50]
+
+
+PATIENT = """
+r6 = 0
+again: may_goto out
+r6 += 1
+if r6 < 3000000 goto again
+out: r0 = r6
+exit
+"""
+
+
+def test_tests_of_may_goto_are_counted_anew_in_each_packet(tmp_path: Path) -> None:
+    assert 5 * 3_000_000 > MAY_GOTO > 3_000_000
+    spec = ObjectSpec({"p": ProgramSpec("p", "xdp", "xdp", tuple(assemble(PATIENT)))}, {})
+    file = capture(tmp_path / "a.pcap", [(0, bytes(60))] * 5)
+    with Session(Emulator("native", 10**9), spec, "p") as session, open_capture(file) as found:
+        slices = session.batch(found, Input(packet=b""), 1, 1, None)
+        assert slices is not None
+        assert [one.actions for one in slices] == [{3_000_000: 5}]
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1, 17])

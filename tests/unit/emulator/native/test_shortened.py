@@ -27,7 +27,11 @@ PASS = ObjectSpec({"p": ProgramSpec("p", "xdp", "xdp", tuple(assemble("r0 = 2\ne
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
 @pytest.mark.parametrize("left", [0, 1_000_003, -1])
 @pytest.mark.parametrize("threads", [False, True])
-def test_the_loop_of_compiled_code(left: int, threads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("reads", [False, True])
+def test_the_loop_of_compiled_code(
+    left: int, reads: bool, threads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr("bpfvm.emulator.native.captures.buffer.Buffer.reads", reads)
     for name in ("WINDOW", "WIDE"):
         monkeypatch.setattr(f"bpfvm.emulator.native.captures.pages.{name}", 1 << 20)
     path, program = tmp_path / "a", tmp_path / "p.o"

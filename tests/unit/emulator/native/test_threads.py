@@ -11,6 +11,7 @@ import pytest
 from benchmarks._flows import SOURCE, counted, deleted, on_cpu, stored
 from bpfvm.cli import status
 from bpfvm.emulator.native.captures import pages, threads
+from bpfvm.emulator.native.captures.buffer import Buffer
 from bpfvm.emulator.native.code.engine import missing
 from bpfvm.obj.model import MapSpec
 from bpfvm.tables.helpers import BY_NAME
@@ -64,9 +65,12 @@ def document(capsys: Captured, *words: str, code: int) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("cpus", [2, 5])
-def test_what_is_added_up_is_what_one_thread_adds_up(flows: str, cpus: int, tmp_path: Path, capsys: Captured) -> None:
+@pytest.mark.parametrize(("cpus", "reads"), [(2, False), (5, False), (2, True)])
+def test_what_is_added_up_is_what_one_thread_adds_up(
+    flows: str, cpus: int, reads: bool, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
     """Faults, too, each in its packet. The map that is stored to and deleted from by all is empty in the end."""
+    monkeypatch.setattr(Buffer, "reads", reads)
     words = (flows, "--packet", capture(tmp_path / "a.pcap", 30_000, 0.002), "--cpus", str(cpus))
     one, many = (document(capsys, *words, *more, code=1) for more in ([], ["--threads"]))
     for name in ("packets", "bytes", "actions", "faults"):
@@ -89,15 +93,31 @@ def test_a_function_of_python_notes_its_faults(tmp_path: Path, capsys: Captured)
 
 
 @pytest.mark.parametrize("limit", [1, 777, 4000])
-@pytest.mark.parametrize("pause", [threads.PAUSE, 0])
+@pytest.mark.parametrize(("pause", "reads"), [(threads.PAUSE, False), (0, False), (threads.PAUSE, True)])
 def test_a_limit(
-    limit: int, pause: float, flows: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    limit: int, pause: float, reads: bool, flows: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     monkeypatch.setattr(pages, "WIDE", 1 << 16)
     monkeypatch.setattr(threads, "PAUSE", pause)
+    monkeypatch.setattr(Buffer, "reads", reads)
     words = (flows, "--packet", capture(tmp_path / "a.pcap", 3000, 0), "--cpus", "2", "--limit", str(limit))
     one, many = (document(capsys, *words, *more, code=0) for more in ([], ["--threads"]))
     assert many["packets"] == one["packets"] == min(limit, 3000)
+    assert many["maps"]["flows"] == one["maps"]["flows"]
+
+
+@pytest.mark.parametrize("more", [("--threads",), ()])
+def test_a_file_that_cannot_be_read_where_it_is_mapped(
+    more: tuple[str, ...], flows: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    words = (flows, "--packet", capture(tmp_path / "a.pcap", 3000, 0), "--cpus", "2")
+    one = document(capsys, *words, code=0)
+    take = Buffer.take
+    monkeypatch.setattr(Buffer, "reads", True)
+    monkeypatch.setattr(Buffer, "take", lambda self, walk, number, *places: take(self, walk, -1, *places))
+    many = document(capsys, *words, *more, code=0)
+    for name in ("packets", "bytes", "actions"):
+        assert many[name] == one[name], name
     assert many["maps"]["flows"] == one["maps"]["flows"]
 
 

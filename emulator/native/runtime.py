@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from functools import cached_property
 from threading import RLock
 
@@ -20,6 +19,7 @@ from bpfvm.emulator.maps.array import ArrayMap
 from bpfvm.emulator.maps.ringbuf import RingBuffer
 from bpfvm.emulator.memory import Pointer, Region
 from bpfvm.emulator.native.bound import bound
+from bpfvm.emulator.native.built import Built, Run
 from bpfvm.emulator.native.captures import pages
 from bpfvm.emulator.native.captures.buffer import PART, Buffer
 from bpfvm.emulator.native.captures.records import LINE
@@ -41,52 +41,11 @@ from bpfvm.tables.helpers import BY_ID as HELPERS
 from bpfvm.tables.progs import BY_NAME as PROGRAM_TYPES
 
 WORD = ctypes.c_uint64
-ENTRY = ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, *[WORD] * 6)
 WALK = ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, ctypes.c_void_p)
 CALLS = {name: ctypes.CFUNCTYPE(WORD, ctypes.c_void_p, *[WORD] * count) for name, count in CALLBACKS.items()}
 
 RINGS = frozenset(row.id for row in HELPERS.values() if row.name.startswith("ringbuf_"))
 HOT = 2_000_000  # instructions that a program executes before it is worth optimising
-
-Run = Callable[..., int]
-
-
-@dataclass(slots=True)
-class Built:
-    """A program's code, compiled when it is called first, at level `first`. worked: instructions that it executed.
-
-    walkers: loops over captures with the program in them, by format and whether CPUs take turns. asked: callbacks that
-    there are. called: helpers that Python is called for. sees_socket: whether the program may load the pointer to its
-    context's socket.
-    """
-
-    module: Module
-    size: int
-    first: Level = QUICK
-    worked: int = 0
-    hot: bool = False
-    walkers: dict[tuple[str, bool], Compiled] = field(default_factory=dict)
-    asked: frozenset[str] = frozenset()
-    called: frozenset[str] = frozenset()
-    sees_socket: bool = False
-    _compiled: Compiled | None = None
-    _functions: dict[int, Run] = field(default_factory=dict)
-
-    @property
-    def functions(self) -> dict[int, Run]:
-        """By slot."""
-        if self._compiled is None:
-            self._compile(self.first)
-        return self._functions
-
-    def optimise(self) -> None:
-        """Compile again, with more care."""
-        self.hot = True
-        self._compile(level(self.size))
-
-    def _compile(self, level: Level) -> None:
-        self._compiled = Compiled(self.module.text, self.module.names, level)
-        self._functions = {slot: ENTRY(self._compiled.addresses[f"run{slot}"]) for slot in self.module.entries}
 
 
 class Runtime(Portable):

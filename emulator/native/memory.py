@@ -119,7 +119,7 @@ def atomic(f: Function, base: Kind, insn: Insn) -> None:
     aligned = base.off is not None and (base.off + insn.off) % size == 0
     asked = not (aligned and is_sure(f.unit, base, insn.off, size, write=True)) and not f.unit.safe
     if asked:
-        address = f.callback("atomic", *_object(f, base, insn.dst, insn.off), str(size))
+        address = _checked(f, base, insn, size)
     else:
         address = _moved(f, insn.dst, insn.off)
     source = f.cut(f.read(insn.src), bits)
@@ -133,6 +133,23 @@ def atomic(f: Function, base: Kind, insn: Insn) -> None:
         f.write(0, f.widen(old, bits))
     elif insn.op.fetches:
         f.write(insn.src, f.widen(old, bits))
+
+
+def _checked(f: Function, base: Kind, insn: Insn, size: int) -> str:
+    """The address of an atomic access, which Python checks unless it is seen to be aligned and inside of a value."""
+    address, place = _moved(f, insn.dst, insn.off), _object(f, base, insn.dst, insn.off)
+    inside = _inside(f, base, insn.dst, insn.off, size, address, write=True) if base.tag == "value" else NEVER
+    if inside in (SURE, NEVER):
+        return f.callback("atomic", *place, str(size))
+    aligned = f.emit(f"icmp eq i64 {f.emit(f'and i64 {address}, {size - 1}')}, 0")
+    here, slow, join = f.label, f.new_label("slow"), f.new_label("join")
+    f.line(f"br i1 {f.emit(f'and i1 {inside}, {aligned}')}, label %{join}, label %{slow}, {LIKELY}")
+    f.begin(slow)
+    told = f.callback("atomic", *place, str(size))
+    behind = f.label
+    f.line(f"br label %{join}")
+    f.begin(join)
+    return f.emit(f"phi i64 [ {address}, %{here} ], [ {told}, %{behind} ]")
 
 
 def _of_threads(f: Function, stem: str, address: str, source: str, bits: int) -> str:

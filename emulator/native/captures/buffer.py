@@ -15,10 +15,8 @@ from bpfvm.emulator.native.captures.words import Walk
 ROOM = 1 << 19  # bytes that are read at a time: they stay in a core's cache, and hold the largest record
 PART = 1 << 24  # bytes of a file that tell whether it is better mapped or read
 TRIALS = 3  # parts of a file that each way is tried on
-GAIN = (
-    1.25  # how many times as long mapping takes where reading is taken for faster: early parts take longer than later
-)
-CLEAR = 4  # and where to try each once tells enough: the very first part finds caches cold
+GAIN = 1.05  # how many times as long a mapped part takes that is better read: a small one takes more than its share
+CLEAR = 4  # the same, where to try each once is enough: the very first part finds caches cold
 
 
 class Buffer:

@@ -96,7 +96,7 @@ fill:
 run:
 {_state("packet_start", "%start")}
 {_state("packet_end", "%finish")}
-@TIME@PATIENCE@TURN@RINGS  %r = call fastcc i64 @PROGRAM(i64 %context, i64 0, i64 0, i64 0, i64 0, i64 0, ptr %st)
+@TIME@PATIENCE@CLEAR@TURN@RINGS  %r = call fastcc i64 @PROGRAM(i64 %context, i64 0, i64 0, i64 0, i64 0, i64 0, ptr %st)
 @COUNT  %fewer = sub i64 %left, 1
   %bytes1 = add i64 %bytes, %size
   %trap = load i64, ptr %trapp
@@ -254,7 +254,8 @@ def walk(
         "FIRST": first,
         "CONTEXT": fill.lstrip("\n"),
         "TIME": _TIME if sees.time else "",
-        "PATIENCE": (_PATIENCE if sees.patience else "") + (_CLEARED if sees.counts else ""),
+        "PATIENCE": _PATIENCE if sees.patience else "",
+        "CLEAR": _CLEARED if sees.counts else "",
         "TURN": _TURN if sees.turn else _NO_TURN,
         "COUNT": _COUNTED if sees.counts else _UNCOUNTED,
         "READ": READ[form],
